@@ -1,0 +1,29 @@
+"""What went wrong in a run, in words."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..cascade import record_block, seed_key
+
+
+class NonFinite(ArithmeticError):
+    """A number was not finite. `path` is the index to replay, `result` what was finished before it."""
+
+    def __init__(self, message: str, path: int):
+        super().__init__(message)
+        self.path = path
+        self.result = None
+
+
+def locate(prepared, seed: int, path: int) -> str:
+    """Say which observable of a path is not finite, and at which step it first was not."""
+    recorded = record_block(prepared, seed_key(seed), jnp.full((1,), path, jnp.uint32), 1)
+    first = {}
+    for name, values in recorded._asdict().items():
+        bad = ~np.isfinite(np.asarray(values)[:, 0]).reshape(len(values), -1).all(axis=1)
+        if bad.any():
+            first[name] = int(np.argmax(bad)) + 1
+    if not first:
+        return f"path {path} (seed {seed}): a summary is not finite although every step is"
+    name = min(first, key=first.get)
+    return f"path {path} (seed {seed}): {name} is not finite from step {first[name]} on; replay with first_path={path}, paths=1"

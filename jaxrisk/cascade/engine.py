@@ -1,0 +1,163 @@
+"""From a scenario, a seed and path indices to per-path losses: the unit of everything."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ..positions import build_ladder
+from .noise import normal, seed_key, uniform, words
+from .step import Noise, Prepared, State, start, step
+
+
+class Recorded(NamedTuple):
+    """A path step by step, each entry after that step; shapes as in `State`."""
+
+    price: Float[Array, " assets"]
+    fundamental: Float[Array, " assets"]
+    mark: Float[Array, "venues assets"]
+    open_interest: Float[Array, "venues assets"]
+
+
+@eqx.filter_jit
+def prepare(scenario, dtype=jnp.float32) -> Prepared:
+    """Build the book and everything else that does not change along a path, in one precision.
+
+    Differentiable in every leaf of the scenario.
+    """
+    scenario = scenario.cast(dtype)
+    settings, impact, venues = scenario.settings, scenario.impact, scenario.venues
+    years = jnp.asarray(settings.years_per_step, dtype)
+    book = build_ladder(
+        list(scenario.populations.values()),
+        venues.contracts(),
+        scenario.limits,
+        scenario.price,
+        len(scenario.names.classes),
+        scenario.grid,
+    )
+    book = jax.tree.map(lambda x: jnp.asarray(x, dtype), book)
+    weight = settings.index_weight
+    if weight is None:
+        held = jnp.sum(book.open_interest(book.init())[..., 0], axis=0)
+        total = jnp.sum(held)
+        weight = jnp.where(total > 0.0, held / jnp.where(total > 0.0, total, 1.0), 1.0 / held.shape[0])
+    instantaneous = venues.engine_time <= 0.0
+    pace = years / settings.rounds / jnp.where(instantaneous, 1.0, venues.engine_time)
+    return Prepared(
+        scenario=scenario,
+        book=book,
+        market=scenario.market.prepare(years),
+        depth=None if scenario.depth is None else scenario.depth.prepare(years),
+        decay=jnp.exp(-impact.relaxation_rate * years),
+        basis_decay=jnp.exp(-venues.arbitrage_rate * years),
+        engine_share=jnp.where(instantaneous, 1.0, -jnp.expm1(-pace)),
+        index_weight=jnp.asarray(weight, dtype),
+    )
+
+
+def draw(prepared: Prepared, key, path, index) -> Noise:
+    """The noise of one step of one path."""
+    scenario, dtype = prepared.scenario, prepared.decay.dtype
+    shape = scenario.market.noise()
+    assets = prepared.decay.shape[0]
+    bridges = 2 * assets if scenario.settings.bridge else 0
+    # block 0 belongs to the draws before the first step
+    drawn = words(key, path, index.astype(jnp.uint32) + jnp.uint32(1), shape.normals + shape.uniforms + bridges)
+    stack = lambda values: jnp.stack(values) if values else jnp.zeros((0,), dtype)
+    uniforms = [uniform(w, dtype) for w in drawn[shape.normals :]]
+    return Noise(
+        normals=stack([normal(w, dtype) for w in drawn[: shape.normals]]),
+        uniforms=stack(uniforms[: shape.uniforms]),
+        bridge=jnp.stack(uniforms[shape.uniforms :]).reshape(assets, 2) if bridges else None,
+    )
+
+
+def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
+    """What a finished path is summarised by; names, shapes and units are those of a result's variables."""
+    scenario, seen, book = prepared.scenario, state.seen, prepared.book
+    years = jnp.asarray(scenario.settings.years_per_step, prepared.decay.dtype)
+    single = prepared.decay.shape[0] == 1
+    pick = lambda index, asset: jax.tree.map(lambda x: x[0], asset) if single else index
+    index, without = pick(seen.index, seen.asset), pick(seen.index_without, seen.asset_without)
+    held = book.open_interest(book.init())[..., 0]
+    left = book.open_interest(state.book)[..., 0]
+    total = jnp.sum(held)
+    lost = jnp.sum(held - left)
+    by_class = seen.notional[..., None] * book.class_shares(state.low, state.high)
+    losses = {
+        "max_drawdown_index": index.fraction(),
+        "time_to_trough_index": index.trough * years,
+        "max_drawdown": seen.asset.fraction(),
+        "time_to_trough": seen.asset.trough * years,
+        "max_drawdown_no_feedback_index": without.fraction(),
+        "max_drawdown_no_feedback": seen.asset_without.fraction(),
+        "amplification_index": index.fraction() - without.fraction(),
+        "open_interest_loss_usd": lost,
+        "open_interest_loss_fraction": lost / jnp.where(total > 0.0, total, 1.0),
+        "open_interest_loss": held - left,
+        "liquidated_notional": seen.notional,
+        "liquidated_by_class": jnp.sum(by_class, axis=(0, 1, 2)),
+        "peak_minute_liquidation": seen.peak,
+        "log_return": state.price,
+        "lowest_log_price": seen.lowest,
+    }
+    support = scenario.settings.support
+    if support is not None:
+        below = -jnp.expm1(jnp.minimum(seen.lowest - support, 0.0))
+        losses["support_overshoot"] = jnp.where(jnp.isfinite(support), below, 0.0)
+    return losses
+
+
+def path_losses(prepared: Prepared, key, paths: Int[Array, " paths"]) -> dict[str, Float[Array, "paths ..."]]:
+    """Losses of the given paths: a pure, differentiable function of the prepared scenario, the key and the indices.
+
+    **Arguments:** `prepared`: from `prepare`; `key`: from `seed_key`; `paths`: uint32 indices.
+    """
+    final, _ = _scan(prepared, key, paths, record=0)
+    return jax.vmap(lambda state: outcome(prepared, state))(final)
+
+
+def _scan(prepared: Prepared, key, paths, record: int):
+    dtype = prepared.decay.dtype
+    assets = prepared.decay.shape[0]
+
+    def begin(path):
+        first = words(key, path, jnp.uint32(0), assets)
+        return start(prepared, jnp.stack([uniform(w, dtype) for w in first]))
+
+    def advance(state, path, index):
+        return step(prepared, state, draw(prepared, key, path, index), index)
+
+    def body(states, index):
+        states = jax.vmap(advance, in_axes=(0, 0, None))(states, paths, index)
+        if not record:
+            return states, None
+        kept = jax.tree.map(lambda x: x[:record], states)
+        return states, jax.vmap(lambda s: _record(prepared, s))(kept)
+
+    return jax.lax.scan(body, jax.vmap(begin)(paths), jnp.arange(prepared.scenario.settings.steps, dtype=jnp.int32))
+
+
+def _record(prepared: Prepared, state: State) -> Recorded:
+    held = prepared.book.open_interest(state.book)[..., 0]
+    return Recorded(state.price, state.fundamental, state.mark, held)
+
+
+@eqx.filter_jit
+def run_block(prepared: Prepared, key, paths):
+    """`path_losses`, compiled. A block's length is fixed in a run, so that every path goes through the same instructions
+    whatever the chunk it is in: the same bits."""
+    return path_losses(prepared, key, paths)
+
+
+@eqx.filter_jit
+def record_block(prepared: Prepared, key, paths, record: int) -> Recorded:
+    """The first `record` of the given paths step by step, arrays `(steps, record, ...)`."""
+    _, recorded = _scan(prepared, key, paths, record)
+    return recorded
+
+
+__all__ = ["Prepared", "Recorded", "path_losses", "prepare", "record_block", "run_block", "seed_key"]

@@ -1,0 +1,59 @@
+"""The rules of each venue: engine, fees, marks, contracts."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._leaf import leaf
+from ..positions import Contracts, Tiers
+
+
+class Venues(eqx.Module):
+    """One row a venue.
+
+    **Arguments**, shape `(venues,)` unless said:
+
+    - `engine_time`: time constant of the liquidation engine, years; 0 executes the whole backlog at once.
+    - `liquidation_fee`: share of the liquidated notional.
+    - `closes_opposite`: share of forced volume that is bought by holders closing the other side; the rest is bought by new
+      holders without leverage.
+    - `arbitrage_rate`: a year, at which a venue's own basis relaxes.
+    - `local_impact`: basis per USD of the venue's own net selling, shape `(venues, assets)`; 0 for none.
+    - `index_weight`: weight of the index, against the venue's own price, in its mark.
+    - `tiers`: margin tiers.
+    - `tranches`: shares of a position closed at each of its triggers, for each venue. Static.
+    - `inverse`: whether contracts are coin-margined, for each venue. Static.
+    """
+
+    engine_time: Float[Array, " venues"] = leaf()
+    liquidation_fee: Float[Array, " venues"] = leaf()
+    closes_opposite: Float[Array, " venues"] = leaf()
+    arbitrage_rate: Float[Array, " venues"] = leaf()
+    local_impact: Float[Array, "venues assets"] = leaf()
+    index_weight: Float[Array, " venues"] = leaf()
+    tiers: Tiers
+    tranches: tuple[tuple[float, ...], ...] = eqx.field(static=True)
+    inverse: tuple[bool, ...] = eqx.field(static=True)
+
+    @staticmethod
+    def single(tiers: Tiers, engine_time=0.0, liquidation_fee=0.0, closes_opposite=1.0, tranches=(1.0,), inverse=False):
+        """One venue without a basis."""
+        one = lambda x: jnp.asarray(x, dtype=float)[None]
+        zero = jnp.zeros((1, tiers.rate.shape[1]))
+        return Venues(
+            one(engine_time), one(liquidation_fee), one(closes_opposite), one(0.0), zero, one(0.0), tiers, (tuple(tranches),), (inverse,)
+        )  # fmt: skip
+
+    def contracts(self) -> Contracts:
+        """What the ladder needs to know."""
+        return Contracts(self.tiers, self.inverse, self.tranches, self.liquidation_fee)
+
+
+class Channels(eqx.Module):
+    """Multipliers in [0, 1] that switch parts of the model off with the same random numbers.
+
+    **Arguments:** scalars. `feedback`: of all price impact; `depth_withdrawal`: of the withdrawal of depth.
+    """
+
+    feedback: Float[Array, ""] = leaf(default=1.0)
+    depth_withdrawal: Float[Array, ""] = leaf(default=1.0)

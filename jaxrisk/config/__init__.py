@@ -1,0 +1,81 @@
+"""Configuration: from a file to a checked scenario. The only room that knows TOML."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .problems import ConfigError as ConfigError, Problem as Problem
+
+if TYPE_CHECKING:
+    from jaxrisk.scenario import Scenario
+
+    from .check import Checked
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A configuration without problems, before JAX is needed: `scenario()` builds what the engine runs.
+
+    **Fields:** `name`: the scenario's; `text`: the effective configuration as TOML.
+    """
+
+    name: str
+    text: str
+    checked: "Checked"
+
+    def scenario(self) -> "Scenario":
+        """The scenario, every number a leaf under its dotted name."""
+        from .build import build
+
+        return build(self.checked, self.text)
+
+
+def prepare(path: str | Path, overrides: dict[str, Any] | None = None) -> Prepared:
+    """Read and check a configuration; arguments and errors as for `load`."""
+    from .read import read
+
+    checked, problems, text = read(path, overrides)
+    if problems:
+        raise ConfigError(problems)
+    return Prepared(checked.name, text, checked)
+
+
+def load(path: str | Path, overrides: dict[str, Any] | None = None) -> "Scenario":
+    """The scenario that a file describes.
+
+    **Arguments:** `path`: a TOML file, or the name of a shipped scenario; `overrides`: values that take the place of the
+    file's, by dotted key (`"market.volatility": 0.5`); text is read as TOML where it is TOML.
+
+    Raises `ConfigError`, with all problems at once.
+    """
+    return prepare(path, overrides).scenario()
+
+
+def check(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
+    """Everything that is wrong with a scenario file, and with the files it names; empty if nothing is.
+
+    **Arguments:** as for `load`. Does not import JAX.
+
+    >>> [str(problem).split(":")[0] for problem in check("no_such_scenario")]
+    ['no_such_scenario']
+    """
+    from .read import read
+
+    try:
+        return read(path, overrides)[1]
+    except ConfigError as error:
+        return error.problems
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a scenario file, with descriptions, units and bounds.
+
+    >>> sorted(schema()["required"])
+    ['assets', 'impact', 'market', 'populations', 'run', 'venues']
+    """
+    from .schema import schema
+
+    return schema()
+
+
+__all__ = ["ConfigError", "Prepared", "Problem", "check", "load", "prepare", "schema"]

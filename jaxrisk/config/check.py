@@ -1,0 +1,221 @@
+"""From a document to a checked one: every section, every file it names, and what has to hold between them."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from .caps import read_limits
+from .check_impact import check_impact
+from .check_market import check_market, check_shock
+from .files import Reader
+from .holders import KINDS, AccountHolders, HistogramHolders, MapHolders
+from .holdings import Accounts, Map, read_accounts, read_histogram, read_map
+from .prices import Prices
+from .problems import Report, nearest
+from .processes import Shock
+from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, Tier, Venue
+from .table import Table, read_table, read_variant
+from .tiers import tier_tables
+from .values import Context, Text, is_word
+
+REQUIRED = {
+    "run": "[run] with horizon, step or steps",
+    "assets": "[assets.NAME] for at least one asset",
+    "market": "[market] with its process",
+    "impact": "[impact] with its law",
+    "venues": "[venues.NAME] for at least one venue",
+    "populations": "[populations.NAME] for at least one population; without one nobody can be liquidated",
+}
+TOP = {"name": Text("short name, which names the result", word=True), "title": Text("title"),
+       "question": Text("the question that this scenario answers")}  # fmt: skip
+SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "depth", "channels", "venues", "populations", "limits")
+
+
+@dataclass
+class Checked:
+    """A scenario that has been read: its sections as models, its tables as arrays. None where something was wrong."""
+
+    name: str = ""
+    title: str = ""
+    question: str = ""
+    sources: list[str] = field(default_factory=list)
+    run: Run | None = None
+    assets: dict[str, Asset | None] = field(default_factory=dict)
+    market: Table | None = None
+    shock: Shock | None = None
+    impact: Table | None = None
+    depth: DepthTable | None = None
+    channels: ChannelsTable | None = None
+    venues: dict[str, Venue | None] = field(default_factory=dict)
+    populations: dict[str, Table | None] = field(default_factory=dict)
+    caps: list[Cap] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    tiers: dict[tuple[str, str], list[Tier]] = field(default_factory=dict)
+    prices: Prices | None = None
+    impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    accounts: dict[str, Accounts] = field(default_factory=dict)
+    maps: dict[str, Map] = field(default_factory=dict)
+    histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
+    """Check a document and all that it names; problems go to `report`."""
+    checked = Checked()
+    for key in document:
+        if key not in SECTIONS:
+            report.add(key, document[key], f"unknown key; the keys here are {', '.join(SECTIONS)}", nearest(key, SECTIONS))
+    for key, words in REQUIRED.items():
+        if key not in document:
+            report.add(key, None, f"missing; needs {words}", missing=True)
+    _top(document, file, report, checked)
+    context = Context(_named(document, "assets", report), _named(document, "venues", report))
+    reader = Reader(report, file.parent)
+    run = SimpleNamespace(horizon=None, step=None, steps=None)
+    if "run" in document:
+        checked.run, run = read_table(Run, document["run"], "run", report, context)
+    _both_or_neither(document.get("run"), report)
+    checked.assets = {
+        name: read_table(Asset, document["assets"][name], f"assets.{name}", report, context)[0] for name in context.assets
+    }
+    _index_weights(checked.assets, report)
+    _support(run, checked.assets, report)
+    step = _step_seconds(run)
+    if "market" in document:
+        checked.market, checked.prices = check_market(document["market"], reader, context, run, step)
+    if "shock" in document:
+        checked.shock = check_shock(document["shock"], reader, context, run)
+    if "impact" in document:
+        checked.impact, checked.impact_table = check_impact(document["impact"], reader, context)
+    if "depth" in document:
+        checked.depth, _ = read_table(DepthTable, document["depth"], "depth", report, context)
+    checked.channels, _ = read_table(ChannelsTable, document.get("channels", {}), "channels", report, context)
+    checked.venues = {
+        name: read_table(Venue, document["venues"][name], f"venues.{name}", report, context)[0] for name in context.venues
+    }
+    traded = _populations(document, report, context, reader, checked)
+    _tiers(document, context, reader, checked, traded)
+    known = None if any(table is None for table in checked.populations.values()) or not checked.populations else checked.classes
+    checked.caps = read_limits(document.get("limits"), reader, context, known)
+    checked.files = reader.read
+    return checked
+
+
+def _top(document: dict[str, Any], file: Path, report: Report, checked: Checked) -> None:
+    stem = file.name.split(".")[0]
+    checked.name = stem if is_word(stem) else "scenario"
+    for key, kind in TOP.items():
+        value = document.get(key, getattr(checked, key))
+        if not isinstance(value, str) or (kind.word and not is_word(value)):
+            report.add(key, value, f"has to be {kind.allowed}")
+        else:
+            setattr(checked, key, value)
+    sources = document.get("sources", [])
+    if not isinstance(sources, list) or any(not isinstance(source, str) for source in sources):
+        report.add("sources", sources, "has to be a list of texts")
+    else:
+        checked.sources = sources
+
+
+def _named(document: dict[str, Any], section: str, report: Report) -> tuple[str, ...]:
+    """Names of the tables in a section, in the file's order."""
+    tables = document.get(section, {})
+    if not isinstance(tables, dict):
+        report.add(section, tables, f"has to be {REQUIRED[section]}")
+        return ()
+    if section in document and not tables:
+        report.add(section, None, f"missing; needs {REQUIRED[section]}", missing=True)
+    for name in tables:
+        if not is_word(name) or "." in name:
+            report.add(f"{section}.{name}", tables[name], "has to be named with letters, digits, _ and - only")
+    return tuple(tables)
+
+
+def _both_or_neither(run: Any, report: Report) -> None:
+    if not isinstance(run, dict):
+        return
+    if "step" in run and "steps" in run:
+        report.add("run.steps", run["steps"], "step and steps are both given; exactly one of them is needed")
+    if "step" not in run and "steps" not in run:
+        text = 'missing; needs step, a duration such as "1min", or steps, a whole number'
+        report.add("run.step", None, text, missing=True)
+
+
+def _step_seconds(run: SimpleNamespace):
+    """Length of a step, None if it is not known."""
+    if run.step is not None and run.step.seconds:
+        return run.step.seconds
+    return run.horizon.seconds / run.steps if run.horizon is not None and run.steps else None
+
+
+def _index_weights(assets: dict[str, Asset | None], report: Report) -> None:
+    weights = {name: asset.index_weight for name, asset in assets.items() if asset is not None}
+    given = {name: weight for name, weight in weights.items() if weight is not None}
+    if not given:
+        return
+    for name in weights:
+        if name not in given:
+            report.add(f"assets.{name}.index_weight", None, "missing; has to be given for all assets or for none", missing=True)
+    total = math.fsum(given.values())
+    if len(given) == len(assets) and abs(total - 1.0) > SHARE_TOLERANCE:
+        last = list(given)[-1]
+        report.add(f"assets.{last}.index_weight", given[last], f"the index weights have to sum to 1; they sum to {total:g}")
+
+
+def _support(run: SimpleNamespace, assets: dict[str, Asset | None], report: Report) -> None:
+    support = getattr(run, "support", None)
+    if support is None:
+        return
+    for name, asset in assets.items():
+        level = support.get(name) if isinstance(support, dict) else support
+        if asset is not None and level is not None and level >= asset.price:
+            key = f"run.support.{name}" if isinstance(support, dict) else "run.support"
+            report.add(key, level, f"has to be below the price of {name} at the start, {asset.price:.12g} (USD)")
+
+
+def _populations(document, report: Report, context: Context, reader: Reader, checked: Checked) -> set[tuple[str, str]]:
+    """Read populations and their tables; returns the venues and assets traded."""
+    traded: set[tuple[str, str]] = set()
+    classes: dict[str, None] = {}
+    for name in _named(document, "populations", report):
+        key = f"populations.{name}"
+        holders, v = read_variant(KINDS, "kind", document["populations"][name], key, report, context)
+        checked.populations[name] = holders
+        if getattr(v, "venue", None) and getattr(v, "asset", None):
+            traded.add((v.venue, v.asset))
+        if getattr(v, "account_class", None) and not isinstance(holders, AccountHolders):
+            classes[v.account_class] = None
+        if isinstance(holders, HistogramHolders):
+            histogram = read_histogram(reader, key, holders)
+            if histogram is not None:
+                checked.histograms[name] = histogram
+        elif isinstance(holders, MapHolders):
+            read = read_map(reader, key, holders)
+            if read is not None:
+                checked.maps[name] = read
+        elif isinstance(holders, AccountHolders):
+            table = read_accounts(reader, key, holders, context)
+            if table is None:
+                checked.populations[name] = None
+            else:
+                checked.accounts[name] = table
+                traded |= {
+                    (context.venues[v], context.assets[a])
+                    for v, a in set(zip(table.venue.tolist(), table.asset.tolist(), strict=True))
+                }
+                classes |= dict.fromkeys(table.account_class.tolist())
+    checked.classes = tuple(classes)
+    return traded
+
+
+def _tiers(document, context: Context, reader: Reader, checked: Checked, traded: set[tuple[str, str]]) -> None:
+    for name in context.venues:
+        table = document["venues"][name]
+        source = table.get("tiers") if isinstance(table, dict) else None
+        if not isinstance(source, str | list | dict):
+            continue
+        needed = {asset for venue, asset in traded if venue == name}
+        for asset, rows in tier_tables(reader, f"venues.{name}.tiers", source, context.assets, needed).items():
+            checked.tiers[name, asset] = rows

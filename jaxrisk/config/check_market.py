@@ -1,0 +1,79 @@
+"""Checks of `[market]` and `[shock]` against the run and the price files."""
+
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+from .files import Reader
+from .prices import Prices, iso, milliseconds, read_prices
+from .problems import Report
+from .processes import PROCESSES, Bootstrap, Replay, Shock
+from .table import Table, read_table, read_variant
+from .units import SECONDS_PER_YEAR, readable
+from .values import Context
+
+MOST_JUMPS_A_STEP = 2.0
+
+
+def check_market(
+    raw: Any, reader: Reader, context: Context, run: SimpleNamespace, step: Fraction | None
+) -> tuple[Table | None, Prices | None]:
+    """The process and, where it has one, its price file; `step` in seconds, None if it is not known."""
+    report, prices = reader.report, None
+    market, v = read_variant(PROCESSES, "process", raw, "market", report, context)
+    rate = getattr(v, "jump_rate", None)
+    if rate is not None and step is not None:
+        for name, number in rate.items() if isinstance(rate, dict) else [("", rate)]:
+            expected = number * float(step) / SECONDS_PER_YEAR
+            if expected > MOST_JUMPS_A_STEP:
+                most = f"at most {MOST_JUMPS_A_STEP:g} can be simulated, so shorten the step"
+                text = f"makes {expected:.3g} jumps a step of {readable(step)}; {most}"
+                report.add("market.jump_rate" + (f".{name}" if name else ""), number, text)
+    block = getattr(v, "mean_block", None)
+    if isinstance(market, Bootstrap | Replay) and context.assets:
+        prices = read_prices(reader, "market.file", market.file, context.assets, market.column)
+        if prices is not None and step is not None:
+            _on_grid(market, prices, run, step, report)
+    if block is not None and step is not None and block.seconds < step:
+        report.add("market.mean_block", block, f"has to be at least a step, {readable(step)}")
+    return market, prices
+
+
+def _on_grid(market: Bootstrap | Replay, prices: Prices, run, step, report: Report) -> None:
+    """The file's interval and span against the run's."""
+    if isinstance(market, Bootstrap):
+        if prices.interval != step:
+            text = f"has an interval of {readable(prices.interval)}; a bootstrap needs that of the run's step, {readable(step)}"
+            report.add("market.file", market.file, text)
+        return
+    if (step / prices.interval).denominator != 1:
+        text = (
+            f"has an interval of {readable(prices.interval)}; the run's step, {readable(step)}, has to be a whole multiple of it"
+        )
+        report.add("market.file", market.file, text)
+        return
+    if run.horizon is None:
+        return
+    start = milliseconds(market.start) if market.start is not None else prices.start
+    interval = int(prices.interval * 1000)
+    last = prices.start + (len(prices.price) - 1) * interval
+    needed = start + int(run.horizon.seconds * 1000)
+    covers = f"the file covers {iso(prices.start)} to {iso(last)}"
+    if start < prices.start or (start - prices.start) % interval or start > last:
+        report.add("market.start", market.start, f"has to be one of the file's times; {covers}")
+    elif needed > last:
+        key, value = ("run.horizon", run.horizon) if market.start is None else ("market.start", market.start)
+        report.add(key, value, f"the run goes to {iso(needed)}, but {covers}")
+
+
+def check_shock(raw: Any, reader: Reader, context: Context, run: SimpleNamespace) -> Shock | None:
+    """The shock, which has to fit into the horizon."""
+    report = reader.report
+    shock, v = read_table(Shock, raw, "shock", report, context)
+    if v.window is None or run.horizon is None:
+        return shock
+    start = v.at.seconds if v.at is not None and v.at != "random" else 0
+    if start + v.window.seconds > run.horizon.seconds:
+        key = "at" if start and v.window.seconds <= run.horizon.seconds else "window"
+        report.add(f"shock.{key}", getattr(v, key), f"the shock has to end within the horizon, {run.horizon}")
+    return shock

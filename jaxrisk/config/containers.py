@@ -1,0 +1,79 @@
+"""Kinds of value that hold several: lists, and tables by asset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .problems import nearest
+from .values import Context, Kind, Number, Refusal, Refused, Text
+
+
+@dataclass(frozen=True)
+class ListOf(Kind):
+    """A list of values of one kind."""
+
+    of: Kind = field(default_factory=lambda: Text("text"))
+    at_least: int = 0
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"a list of at least {self.at_least}, each {self.of.allowed}" if self.at_least else f"a list, each {self.of.allowed}"
+        )
+
+    def read(self, value: Any, context: Context) -> list:
+        if not isinstance(value, list) or len(value) < self.at_least:
+            raise self.refuse(value)
+        return gather([(f".{i}", item) for i, item in enumerate(value)], self.of, context)
+
+    def json(self) -> dict[str, Any]:
+        return {"type": "array", "minItems": self.at_least, "items": self.of.json()}
+
+
+@dataclass(frozen=True)
+class PerAsset(Kind):
+    """One value for all assets, or a table of one an asset."""
+
+    of: Kind = field(default_factory=lambda: Number(""))
+    partial: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.of.allowed}, or a table of one for each asset"
+
+    def read(self, value: Any, context: Context) -> Any:
+        if not isinstance(value, dict):
+            return self.of.read(value, context)
+        refusals = [
+            Refusal(f".{name}", item, f"unknown asset; the assets are {', '.join(context.assets)}", nearest(name, context.assets))
+            for name, item in value.items()
+            if name not in context.assets
+        ]
+        absent = [name for name in context.assets if name not in value]
+        if absent and not self.partial:
+            refusals += [Refusal(f".{name}", None, f"missing; needs {self.of.allowed}", missing=True) for name in absent]
+        known = {name: item for name, item in value.items() if name in context.assets}
+        try:
+            items = gather([(f".{name}", item) for name, item in known.items()], self.of, context)
+        except Refused as refused:
+            raise Refused(*refusals, *refused.refusals) from None
+        if refusals:
+            raise Refused(*refusals)
+        return dict(zip(known, items, strict=True))
+
+    def json(self) -> dict[str, Any]:
+        one = self.of.json()
+        return {"anyOf": [one, {"type": "object", "additionalProperties": one}]}
+
+
+def gather(items: Sequence[tuple[str, Any]], kind: Kind, context: Context) -> list:
+    """Read several values, and refuse all the bad ones at once."""
+    read, refusals = [], []
+    for key, item in items:
+        try:
+            read.append(kind.read(item, context))
+        except Refused as refused:
+            refusals += [Refusal(key + r.key, r.value, r.allowed, r.nearest, r.missing) for r in refused.refusals]
+    if refusals:
+        raise Refused(*refusals)
+    return read

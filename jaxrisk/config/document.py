@@ -1,0 +1,192 @@
+"""A scenario file as a document: read, changed from the command line, and written out again."""
+
+import copy
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .files import read_toml
+from .holders import KINDS
+from .paths import NotFound, find
+from .problems import ConfigError, Problem, Report, nearest, written
+from .processes import PROCESSES
+from .sections import LAWS
+from .table import keys_of
+
+SWITCHES = {("market",): ("process", PROCESSES), ("impact",): ("law", LAWS), ("populations", "*"): ("kind", KINDS)}
+"""Where a word decides which other keys a table has."""
+
+INSTEAD = {"run.steps": "run.step", "run.step": "run.steps"}
+NAMED = ("assets", "venues", "populations")
+
+
+def read_scenario(name: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The document of a scenario given by its path or by the name of a shipped one; raises `ConfigError`."""
+    try:
+        path = find("scenarios", str(name))
+    except NotFound as error:
+        raise ConfigError([Problem(str(name), "", None, str(error), error.nearest)]) from None
+    document, problem = read_toml(path)
+    if problem is not None or document is None:
+        raise ConfigError([problem] if problem else [])
+    return path, document
+
+
+def parse_value(text: Any) -> Any:
+    """A value from the command line: TOML where it is TOML, else text.
+
+    >>> parse_value("0.5"), parse_value("24h"), parse_value("[1, 2]"), parse_value("{BTC = -0.1}")
+    (0.5, '24h', [1, 2], {'BTC': -0.1})
+    """
+    if not isinstance(text, str):
+        return text
+    try:
+        read = tomllib.loads(f"x = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return read["x"] if set(read) == {"x"} else text
+
+
+def override(document: dict[str, Any], overrides: dict[str, Any], report: Report) -> dict[str, Any]:
+    """A copy with some keys replaced, by dotted name.
+
+    `run.steps` takes the place of `run.step` and the other way round; a new process, law or kind drops the keys that only the
+    old one had; a key below a number makes it a table by asset.
+    """
+    changed = copy.deepcopy(document)
+    for key, text in overrides.items():
+        if not key or any(not part for part in key.split(".")):
+            report.problems.append(Problem("command line", key, written(text), "is not the dotted name of a key"))
+            continue
+        _set(changed, key, parse_value(text), report, document)
+    for key in overrides:
+        section, _, name = INSTEAD.get(key, "").partition(".")
+        if section and f"{section}.{name}" not in overrides and isinstance(changed.get(section), dict):
+            changed[section].pop(name, None)
+    for key in overrides:
+        _drop_foreign(changed, key, overrides)
+    return changed
+
+
+def _set(document: dict[str, Any], key: str, value: Any, report: Report, original: dict[str, Any]) -> None:
+    parts = key.split(".")
+    if parts[0] in NAMED and len(parts) > 2:
+        known = original.get(parts[0])
+        if isinstance(known, dict) and parts[1] not in known:
+            text = f"there is no {parts[0]}.{parts[1]} in the file; it has {', '.join(known) or 'none'}"
+            report.problems.append(Problem("command line", key, written(value), text, nearest(parts[1], known)))
+            return
+    here: Any = document
+    for i, part in enumerate(parts[:-1]):
+        below = _get(here, part)
+        if below is None and isinstance(here, dict):
+            below = here[part] = {}
+        elif isinstance(below, int | float | str) and not isinstance(below, bool) and i == len(parts) - 2:
+            assets = original.get("assets")
+            if isinstance(assets, dict) and parts[-1] in assets and isinstance(here, dict):
+                below = here[part] = {asset: below for asset in assets}
+        if not isinstance(below, dict | list):
+            text = f"{'.'.join(parts[: i + 1])} is not a table, so it has no keys"
+            report.problems.append(Problem("command line", key, written(value), text))
+            return
+        here = below
+    if isinstance(here, dict):
+        here[parts[-1]] = value
+    elif parts[-1].isdecimal() and int(parts[-1]) < len(here):
+        here[int(parts[-1])] = value
+    else:
+        text = f"{'.'.join(parts[:-1])} is a list of {len(here)}; its entries are numbered from 0"
+        report.problems.append(Problem("command line", key, written(value), text))
+
+
+def _get(here: Any, part: str) -> Any:
+    if isinstance(here, dict):
+        return here.get(part)
+    return here[int(part)] if part.isdecimal() and int(part) < len(here) else ()
+
+
+def _drop_foreign(document: dict[str, Any], key: str, overrides: dict[str, Any]) -> None:
+    """After a switch was thrown: remove the file's keys that belong to other variants only."""
+    parts = tuple(key.split("."))
+    for pattern, (switch, variants) in SWITCHES.items():
+        if (
+            len(parts) != len(pattern) + 1
+            or parts[-1] != switch
+            or any(p not in ("*", q) for p, q in zip(pattern, parts, strict=False))
+        ):
+            continue
+        table: Any = document
+        for part in parts[:-1]:
+            table = table.get(part) if isinstance(table, dict) else None
+        if not isinstance(table, dict) or table.get(switch) not in variants:
+            continue
+        own = keys_of(variants[table[switch]])
+        elsewhere = {name for model in variants.values() for name in keys_of(model)}
+        prefix = ".".join(parts[:-1])
+        for name in list(table):
+            given = any(k == f"{prefix}.{name}" or k.startswith(f"{prefix}.{name}.") for k in overrides)
+            if name in elsewhere and name not in own and not given:
+                del table[name]
+
+
+def to_toml(document: dict[str, Any]) -> str:
+    """A document as TOML text, tables after plain keys.
+
+    >>> print(to_toml({"name": "a", "run": {"paths": 10, "horizon": "24h"}}))
+    name = "a"
+    <BLANKLINE>
+    [run]
+    paths = 10
+    horizon = "24h"
+    <BLANKLINE>
+    """
+    lines: list[str] = []
+    _write(document, (), lines)
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def _write(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    tables = {name: item for name, item in table.items() if _is_table(item) or _is_rows(item)}
+    lines += [f"{_key(name)} = {_value(item)}" for name, item in table.items() if name not in tables]
+    for name, item in tables.items():
+        dotted = ".".join(_key(part) for part in (*path, name))
+        for entry, brackets in [(item, "[{}]")] if isinstance(item, dict) else [(row, "[[{}]]") for row in item]:
+            only_tables = bool(entry) and all(_is_table(inner) or _is_rows(inner) for inner in entry.values())
+            if not (only_tables and isinstance(item, dict)):
+                lines += ["", brackets.format(dotted)]
+            _write(entry, (*path, name), lines)
+
+
+def _is_table(item: Any) -> bool:
+    """Whether a table gets a heading of its own; small tables of numbers stay on one line."""
+    return isinstance(item, dict) and (not item or any(not isinstance(inner, int | float) for inner in item.values()))
+
+
+def _is_rows(item: Any) -> bool:
+    return isinstance(item, list) and bool(item) and all(isinstance(row, dict) for row in item)
+
+
+def _key(name: str) -> str:
+    plain = name and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
+    return name if plain else _text(name)
+
+
+def _text(text: str) -> str:
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    safe = "".join(escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in text)
+    return f'"{safe}"'
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, float):
+        return "inf" if value == math.inf else "-inf" if value == -math.inf else "nan" if math.isnan(value) else repr(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return str(value)

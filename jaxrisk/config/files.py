@@ -1,0 +1,218 @@
+"""Reading files: TOML and tables in CSV (plain or gzip) or Parquet. Whatever is wrong becomes a problem, never an exception."""
+
+import csv
+import gzip
+import hashlib
+import io
+import math
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .paths import NotFound, find
+from .problems import Problem, Report, nearest, written
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
+    if path.is_dir():
+        raise OSError("is a folder; a file is needed")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise OSError("no such file") from None
+    except OSError as error:
+        raise OSError(f"cannot be read: {error.strerror or error}") from None
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
+    """The document of a TOML file, or what is wrong with it."""
+    try:
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return None, Problem(str(path), "", None, f"line {line} is not UTF-8 text; a TOML file has to be")
+    except (OSError, ValueError) as error:
+        return None, Problem(str(path), "", None, str(error))
+    try:
+        return tomllib.loads(text), None
+    except (ValueError, RecursionError) as error:
+        return None, Problem(str(path), "", None, f"is not valid TOML: {error or 'too deeply nested'}")
+
+
+@dataclass
+class Columns:
+    """A table as read: `file` for messages, `values` by column, and the line (for Parquet, row) each row stands on."""
+
+    file: str
+    values: dict[str, np.ndarray]
+    lines: np.ndarray
+    report: Report
+    unit: str = "line"
+    bad: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def note(self, column: str, rows, allowed: str, near: str | None = None, missing: bool = False) -> None:
+        """A problem with some rows of a column: names the first and counts the rest."""
+        rows = np.atleast_1d(rows)
+        if not len(rows):
+            return
+        self.bad.add(column)
+        first = int(rows[0])
+        more = f"; {len(rows) - 1} more such rows" if len(rows) > 1 else ""
+        value = None if missing else _plain(self.values[column][first])
+        self.report.add_in(self.file, f"{self.unit} {self.lines[first]}, {column}", value, allowed + more, near, missing)
+
+    def numbers(self, column: str, allowed: str = "has to be a number") -> np.ndarray:
+        """A column as float64; NaN, with a problem noted, where it is not a finite number."""
+        raw = self.values[column]
+        numbers = as_numbers(raw)
+        self.note(column, np.flatnonzero(~np.isfinite(numbers)), allowed)
+        return numbers
+
+    def indices(self, column: str, known: tuple[str, ...], what: str) -> np.ndarray:
+        """A column of names as indices into `known`, -1 with a problem noted where it is none of them."""
+        unique, inverse = np.unique(self.values[column].astype(str), return_inverse=True)
+        lookup = np.array([known.index(name) if name in known else -1 for name in unique.tolist()], dtype=np.int64)
+        for i in np.flatnonzero(lookup < 0):
+            name = str(unique[i])
+            self.note(
+                column, np.flatnonzero(inverse == i), f"unknown {what}; has to be one of {', '.join(known)}", nearest(name, known)
+            )
+        return lookup[inverse]
+
+
+def _plain(value: Any) -> Any:
+    """A cell as a Python value: numbers that came as text without quotes."""
+    value = value.item() if isinstance(value, np.generic) else value
+    try:
+        value = float(value) if isinstance(value, str) and value.strip() else value
+    except ValueError:
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def as_numbers(raw: np.ndarray) -> np.ndarray:
+    """Text or numbers to float64, NaN where that is not possible."""
+    try:
+        return np.asarray(raw, dtype=np.float64)
+    except (ValueError, TypeError):
+        numbers = np.full(len(raw), math.nan)
+        for i, item in enumerate(raw):
+            try:
+                numbers[i] = float(item)
+            except (ValueError, TypeError):
+                pass
+        return numbers
+
+
+class Reader:
+    """Finds and reads the files that a scenario names, and remembers what was read."""
+
+    def __init__(self, report: Report, folder: Path):
+        self.report = report
+        self.folder = folder
+        self.read: dict[str, str] = {}
+
+    def path(self, kind: str, name: str, key: str) -> Path | None:
+        """Where the file is, or None with a problem noted at `key`."""
+        try:
+            return find(kind, name, self.folder)
+        except NotFound as error:
+            self.report.add(key, name, str(error), error.nearest)
+            return None
+
+    def toml(self, kind: str, name: str, key: str) -> tuple[Path, dict[str, Any]] | None:
+        """A TOML document of a kind that ships."""
+        path = self.path(kind, name, key)
+        if path is None:
+            return None
+        document, problem = read_toml(path)
+        if problem is not None:
+            self.report.problems.append(problem)
+        return None if document is None else (path, document)
+
+    def table(self, name: str, key: str, needed: tuple[str, ...], kind: str = "data") -> Columns | None:
+        """A table with at least the columns needed, or None with problems noted."""
+        path = self.path(kind, name, key)
+        if path is None:
+            return None
+        try:
+            content = read_bytes(path)
+            self.read[name] = hashlib.sha256(content).hexdigest()
+            columns = _parquet(content) if path.suffix == ".parquet" else _csv(_unzipped(path, content))
+        except (OSError, ValueError, EOFError) as error:
+            self.report.add_in(str(path), "", None, str(error), missing=True)
+            return None
+        unit = "row" if path.suffix == ".parquet" else "line"
+        table = Columns(str(path), columns[0], columns[1], self.report, unit)
+        absent = [column for column in needed if column not in table.values]
+        for column in absent:
+            text = f"missing column; the file has {', '.join(table.values)}"
+            self.report.add_in(str(path), column, None, text, nearest(column, table.values), missing=True)
+        if absent:
+            return None
+        if not len(table):
+            self.report.add_in(str(path), "", None, "has no rows", missing=True)
+            return None
+        return table
+
+
+def _unzipped(path: Path, content: bytes) -> bytes:
+    if path.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except Exception as error:  # zlib, gzip and end-of-file errors have no common base
+        raise ValueError(f"is not a gzip file: {error}") from None
+
+
+def _csv(content: bytes) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"line {content[: error.start].count(10) + 1} is not UTF-8 text") from None
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        rows, lines = [], []
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num} is not valid CSV: {error}") from None
+    if not any(header):
+        raise ValueError("is empty; the first line has to name the columns")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise ValueError(f"names the column {twice[0]} twice")
+    ragged = [line for line, row in zip(lines, rows, strict=True) if len(row) != len(header)]
+    if ragged:
+        raise ValueError(
+            f"line {ragged[0]} has not {len(header)} columns as the first line has; nor have {len(ragged) - 1} more lines"
+        )
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
+    return {n: np.array(c, dtype=object) for n, c in zip(header, columns, strict=True)}, np.asarray(lines, dtype=np.int64)
+
+
+def _parquet(content: bytes) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    try:
+        import pandas
+    except ImportError:
+        raise ValueError("needs pandas and pyarrow to be read; save it as CSV, or install them") from None
+    try:
+        frame = pandas.read_parquet(io.BytesIO(content)).reset_index(drop=True)
+    except ImportError:
+        raise ValueError("needs pyarrow to be read; save it as CSV, or install it") from None
+    except Exception as error:  # the reader raises its own kinds of errors
+        raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
+    return {str(name): frame[name].to_numpy(dtype=object) for name in frame.columns}, np.arange(1, len(frame) + 1)
+
+
+__all__ = ["Columns", "Reader", "as_numbers", "read_toml", "written"]

@@ -1,0 +1,67 @@
+"""Where files are looked for: beside the scenario, then among those that ship with the package."""
+
+from pathlib import Path
+
+from .problems import nearest
+
+SHIPPED_KINDS = ("scenarios", "venues", "limits", "studies")
+
+
+def shipped() -> Path:
+    """The folder of the shipped configurations: inside the installed package, or beside it in a working copy."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def names(kind: str) -> list[str]:
+    """Names of what ships: of `scenarios`, `venues` or `limits`."""
+    folder = shipped() / kind
+    return sorted(path.stem for path in folder.glob("*.toml")) if folder.is_dir() else []
+
+
+class NotFound(Exception):
+    """A file that is nowhere; the text says what was tried, `nearest` what may have been meant."""
+
+    def __init__(self, text: str, near: str | None):
+        self.nearest = near
+        super().__init__(text)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name, or a null byte
+        return False
+
+
+def find(kind: str, name: str, folder: Path | None = None) -> Path:
+    """The file that a name or a path stands for.
+
+    **Arguments:** `kind`: `scenarios`, `venues`, `limits`, or `data` for a user's own table; `name`: a path, absolute or relative
+    to `folder`, or the bare name of a shipped file; `folder`: that of the file which names it, by default the current one.
+
+    Raises `NotFound`.
+
+    >>> find("venues", "binance").name
+    'binance.toml'
+    """
+    folder = Path() if folder is None else folder
+    tried = [folder / name]
+    if kind in SHIPPED_KINDS:
+        if not name.endswith((".toml", ".csv", ".csv.gz", ".parquet")):
+            tried.append(folder / f"{name}.toml")
+        if Path(name).name == name:
+            tried.append(shipped() / kind / (name if name.endswith(".toml") else f"{name}.toml"))
+    for path in tried:
+        if _exists(path) and (path.is_file() or path == tried[-1]):
+            return path
+    directories = [path for path in tried if _exists(path)]
+    if directories:
+        return directories[0]  # reading it says that it is a folder
+    beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    known = [*names(kind), *beside] if kind in SHIPPED_KINDS else beside
+    shown = ", ".join(
+        str(path) if path.parent != shipped() / kind else f"the shipped {kind} ({', '.join(names(kind))})" for path in tried
+    )
+    raise NotFound(f"no such file; tried {shown}", nearest(name, known))

@@ -1,0 +1,146 @@
+"""Price files: time and price, checked for order, gaps and impossible prices, and cut to the grid of a run."""
+
+import datetime
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from .files import Columns, Reader, as_numbers
+from .problems import nearest
+from .units import readable
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices at equally spaced times: `start` in milliseconds since 1970 UTC, `interval` in seconds, `price` of shape
+    `(times, assets)` in USD."""
+
+    file: str
+    start: int
+    interval: Fraction
+    price: np.ndarray
+
+
+def iso(milliseconds: int) -> str:
+    """A time as ISO text.
+
+    >>> iso(0)
+    '1970-01-01T00:00:00Z'
+    """
+    try:
+        moment = datetime.datetime.fromtimestamp(int(milliseconds) / 1000, datetime.UTC)
+        return moment.isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"{milliseconds} ms"
+
+
+def milliseconds(moment: str) -> int:
+    """ISO text to milliseconds since 1970, UTC unless it says otherwise."""
+    parsed = datetime.datetime.fromisoformat(moment.strip())
+    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
+    return round(parsed.timestamp() * 1000)
+
+
+def read_times(table: Columns, column: str = "time") -> np.ndarray | None:
+    """A column of times, ISO text or seconds or milliseconds since 1970, as milliseconds; None with a problem noted."""
+    raw = table.values[column]
+    numbers = as_numbers(raw)
+    if np.all(np.isfinite(numbers)):
+        scale = 1.0 if np.median(np.abs(numbers)) > 1e11 else 1000.0
+        return np.round(numbers * scale).astype(np.int64)
+    times = np.zeros(len(raw), dtype=np.int64)
+    wrong = []
+    for i, item in enumerate(raw):
+        try:
+            times[i] = milliseconds(item if isinstance(item, str) else item.isoformat())
+        except (ValueError, AttributeError, OverflowError):
+            wrong.append(i)
+    table.note(column, wrong, "has to be a time such as 2024-08-05T00:00:00Z, or seconds since 1970")
+    return None if wrong else times
+
+
+def _price_column(table: Columns, asset: str, column: str | None, alone: bool, reader: Reader, key: str) -> np.ndarray | None:
+    """Which column holds the price, read as positive numbers."""
+    wanted = [column] if column else [asset, *(["price", "close"] if alone else [])]
+    found = next((name for name in wanted if name in table.values), None)
+    if found is None:
+        text = f"missing column; needs {' or '.join(wanted)}, the file has {', '.join(table.values)}"
+        reader.report.add_in(table.file, wanted[0], None, text, nearest(wanted[0], table.values), missing=True)
+        return None
+    price = table.numbers(found, "is not a finite number; a price has to be")
+    not_positive = np.flatnonzero(np.isfinite(price) & (price <= 0.0))
+    table.note(found, not_positive, f"has to be above 0 (USD){_at(table, not_positive)}")
+    return price if np.all(np.isfinite(price)) and not len(not_positive) else None
+
+
+def _at(table: Columns, rows: np.ndarray) -> str:
+    return f", at time {table.values['time'][int(rows[0])]}" if len(rows) and "time" in table.values else ""
+
+
+def _interval(table: Columns, times: np.ndarray) -> int | None:
+    """Spacing in milliseconds; None, with problems noted, if the times are not equally spaced and rising."""
+    if len(times) < 3:
+        table.report.add_in(table.file, "time", None, f"has {len(times)} rows; at least 3 are needed", missing=True)
+        return None
+    steps = np.diff(times)
+    duplicate, backward = np.flatnonzero(steps == 0) + 1, np.flatnonzero(steps < 0) + 1
+    table.note("time", duplicate, "is the same time as the row before")
+    table.note("time", backward, "is earlier than the row before; times have to rise")
+    forward = steps[steps > 0]
+    if not len(forward):
+        return None
+    sizes, counts = np.unique(forward, return_counts=True)
+    usual = int(sizes[np.argmax(counts)])
+    gaps = np.flatnonzero((steps > 0) & (steps != usual)) + 1
+    if len(gaps):
+        size = Fraction(int(steps[gaps[0] - 1]), 1000)
+        text = f"comes {readable(size)} after the row before, at {iso(times[gaps[0] - 1])}, where the file's interval is"
+        table.note("time", gaps, f"{text} {readable(Fraction(usual, 1000))}: a gap")
+    return None if len(duplicate) or len(backward) or len(gaps) else usual
+
+
+def read_prices(
+    reader: Reader, key: str, files: str | dict[str, str], assets: tuple[str, ...], column: str | None
+) -> Prices | None:
+    """The price file, or one for each asset, with every problem noted.
+
+    A file for one asset has the columns `time` and one of the asset's name, `price` or `close`; a file for several has a
+    column for each. The price is that at the time of its row.
+    """
+    names = {asset: files[asset] for asset in assets} if isinstance(files, dict) else {asset: files for asset in assets}
+    tables: dict[str, Columns | None] = {}
+    timing: dict[str, tuple[np.ndarray, int] | None] = {}
+    prices, grids = [], []
+    for asset, name in names.items():
+        if name not in tables:
+            suffix = f".{asset}" if isinstance(files, dict) else ""
+            tables[name] = table = reader.table(name, key + suffix, ("time",))
+            times = read_times(table) if table is not None else None
+            interval = _interval(table, times) if table is not None and times is not None else None
+            timing[name] = (times, interval) if times is not None and interval is not None else None
+        table = tables[name]
+        alone = isinstance(files, dict) or len(assets) == 1
+        price = _price_column(table, asset, column, alone, reader, key) if table is not None else None
+        prices.append(price)
+        grids.append(timing[name])
+    if any(price is None for price in prices) or any(grid is None for grid in grids):
+        return None
+    return _together(reader, key, names, assets, prices, grids)
+
+
+def _together(reader: Reader, key: str, names, assets, prices, grids) -> Prices | None:
+    """Cut several assets' prices to the times they have in common."""
+    intervals = {grid[1] for grid in grids}
+    if len(intervals) > 1:
+        text = ", ".join(f"{names[a]} has {readable(Fraction(g[1], 1000))}" for a, g in zip(assets, grids, strict=True))
+        reader.report.add(key, dict(names), f"the files have to have the same interval; {text}")
+        return None
+    interval = intervals.pop()
+    start, end = max(int(grid[0][0]) for grid in grids), min(int(grid[0][-1]) for grid in grids)
+    if any((start - int(grid[0][0])) % interval for grid in grids) or end - start < 2 * interval:
+        reader.report.add(key, dict(names), "the files have to have at least 3 times in common, on the same grid")
+        return None
+    count = (end - start) // interval + 1
+    columns = [price[(start - int(grid[0][0])) // interval :][:count] for price, grid in zip(prices, grids, strict=True)]
+    return Prices(", ".join(dict.fromkeys(names.values())), start, Fraction(interval, 1000), np.stack(columns, axis=-1))

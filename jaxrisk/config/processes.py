@@ -1,0 +1,152 @@
+"""The keys of `[market]`, one model for each process, and of `[shock]`."""
+
+from typing import Annotated, Any, Literal
+
+from .containers import PerAsset
+from .matrices import Correlation
+from .table import ByAsset, Refuse, Table
+from .units import Span
+from .values import Duration, Flag, Moment, Number, Text, Whole
+
+Drift = Annotated[
+    ByAsset, PerAsset("drift of the price: E[S_T] = S_0 exp(drift T)", Number("", "a year", at_least=-20.0, at_most=20.0))
+]
+_SHARE = Number("", at_least=0.0, at_most=1.0)
+_VARIANCE = Number("", "a year; 0.36 is a volatility of 60%", above=0.0, at_most=400.0)
+_COLUMN = Annotated[str | None, Text("column of the price file; by default the asset's name, else price, else close")]
+
+
+class _Correlated(Table):
+    drift: Drift = 0.0
+    correlation: Annotated[Any, Correlation("correlation of the assets' diffusive moves; identity if not given")] = {}
+
+
+class _Diffusion(_Correlated):
+    volatility: Annotated[ByAsset, PerAsset("volatility", Number("", "a square-root year; 0.6 is 60%", above=0.0, at_most=20.0))]
+
+
+class _Jumps(Table):
+    jump_rate: Annotated[ByAsset, PerAsset("expected jumps", Number("", "a year", at_least=0.0, at_most=1e5))]
+    common_jump_probability: Annotated[
+        float, Number("probability that a jump is common to all assets", at_least=0.0, at_most=1.0)
+    ] = 0.0
+    max_jumps: Annotated[
+        int | None,
+        Whole("most jumps a step; by default so many that more have a probability below 1e-10", at_least=1, at_most=64),
+    ] = None
+
+
+class _NormalJumps(_Jumps):
+    jump_mean: Annotated[ByAsset, PerAsset("mean of a jump's log size", Number("", "log price", at_least=-5.0, at_most=5.0))]
+    jump_sd: Annotated[
+        ByAsset, PerAsset("standard deviation of a jump's log size", Number("", "log price", at_least=0.0, at_most=5.0))
+    ]
+
+
+class _StochasticVariance(_Correlated):
+    variance: Annotated[ByAsset, PerAsset("variance at the start", _VARIANCE)]
+    mean_variance: Annotated[ByAsset, PerAsset("mean that the variance reverts to", _VARIANCE)]
+    reversion: Annotated[ByAsset, PerAsset("speed of reversion", Number("", "a year", above=0.0, at_most=1e5))]
+    vol_of_variance: Annotated[ByAsset, PerAsset("volatility of the variance", Number("", "a year", at_least=0.0, at_most=1e3))]
+    leverage_correlation: Annotated[
+        ByAsset, PerAsset("correlation of a return with its variance's move", Number("", at_least=-1.0, at_most=1.0))
+    ] = 0.0
+    scheme: Literal["qe", "full_truncation"] = "qe"
+
+
+class GBM(_Diffusion):
+    """Geometric Brownian motion."""
+
+    process: Literal["gbm"]
+
+
+class Merton(_Diffusion, _NormalJumps):
+    """Geometric Brownian motion with normal jumps."""
+
+    process: Literal["merton"]
+
+
+class Kou(_Diffusion, _Jumps):
+    """Geometric Brownian motion with double-exponential jumps."""
+
+    process: Literal["kou"]
+    up_probability: Annotated[ByAsset, PerAsset("probability that a jump is upward", _SHARE)]
+    up_rate: Annotated[
+        ByAsset,
+        PerAsset("rate eta_1 of upward jumps, whose mean is 1/eta_1", Number("", "per log price", above=1.0, at_most=1e6)),
+    ]
+    down_rate: Annotated[ByAsset, PerAsset("rate eta_2 of downward jumps", Number("", "per log price", above=0.0, at_most=1e6))]
+
+
+class Heston(_StochasticVariance):
+    """Stochastic variance."""
+
+    process: Literal["heston"]
+
+
+class Bates(_StochasticVariance, _NormalJumps):
+    """Stochastic variance with normal jumps."""
+
+    process: Literal["bates"]
+
+
+class Garch(_Correlated):
+    """GARCH(1,1) with Student-t innovations."""
+
+    process: Literal["garch"]
+    variance: Annotated[ByAsset, PerAsset("annualised variance at the start", _VARIANCE)]
+    mean_variance: Annotated[ByAsset, PerAsset("annualised long-run variance", _VARIANCE)]
+    alpha: Annotated[ByAsset, PerAsset("weight of the last squared return, per reference step", _SHARE)]
+    beta: Annotated[ByAsset, PerAsset("weight of the last variance, per reference step", _SHARE)]
+    degrees_of_freedom: Annotated[ByAsset, PerAsset("of Student's t", Number("", above=2.0, at_most=1e6))]
+    reference_step: Annotated[Span, Duration("step to which alpha and beta belong")]
+
+    @classmethod
+    def cross(cls, v, refuse: Refuse) -> None:
+        if v.alpha is None or v.beta is None:
+            return
+        names = sorted({*(v.alpha if isinstance(v.alpha, dict) else ()), *(v.beta if isinstance(v.beta, dict) else ())})
+        for name in names or [None]:
+            alpha = v.alpha[name] if isinstance(v.alpha, dict) and name else v.alpha
+            beta = v.beta[name] if isinstance(v.beta, dict) and name else v.beta
+            if alpha + beta >= 1.0:
+                key = f"beta.{name}" if isinstance(v.beta, dict) else "beta"
+                refuse(key, beta, f"alpha + beta has to be below 1; with alpha = {alpha:g} it is {alpha + beta:g}")
+
+
+class Bootstrap(Table):
+    """Stationary block bootstrap of a price file, the same blocks for all assets."""
+
+    process: Literal["bootstrap"]
+    file: Annotated[str | dict[str, str], PerAsset("price file, or one for each asset", Text("price file"))]
+    column: _COLUMN = None
+    mean_block: Annotated[Span, Duration("mean length of a block")]
+    recentre: Annotated[bool, Flag("whether the file's mean return is taken out")] = True
+    drift: Drift = 0.0
+
+
+class Replay(Table):
+    """A given price path."""
+
+    process: Literal["replay"]
+    file: Annotated[str | dict[str, str], PerAsset("price file, or one for each asset", Text("price file"))]
+    column: _COLUMN = None
+    start: Annotated[str | None, Moment("time of the run's start; by default the file's first")] = None
+
+
+class Shock(Table):
+    """A move of given size on top of the process."""
+
+    size: Annotated[
+        ByAsset,
+        PerAsset("size as a fraction of the price, -0.1 for a fall of 10%; 0 for assets not named",
+                 Number("", "a fraction", above=-1.0, at_most=10.0), partial=True),
+    ]  # fmt: skip
+    window: Annotated[Span, Duration("time over which the shock is spread")]
+    at: Annotated[Span, Duration("time of its start", positive=False, or_words=("random",))]
+
+
+PROCESSES: dict[str, type[Table]] = {
+    "gbm": GBM, "merton": Merton, "kou": Kou, "heston": Heston, "bates": Bates, "garch": Garch, "bootstrap": Bootstrap,
+    "replay": Replay,
+}  # fmt: skip

@@ -1,0 +1,56 @@
+"""One scenario file, start to finish: read, override, check, and the text of what came out."""
+
+from pathlib import Path
+from typing import Any
+
+from .check import Checked, check_document
+from .document import override, read_scenario, to_toml
+from .problems import Problem, Report
+from .table import Table
+
+
+def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], str]:
+    """The checked scenario, its problems, and the effective configuration as TOML (empty if there are problems)."""
+    file, document = read_scenario(path)
+    overrides = dict(overrides or {})
+    report = Report(str(file), overrides)
+    changed = override(document, overrides, report)
+    checked = check_document(changed, file, report)
+    problems = list(dict.fromkeys(report.problems))
+    return checked, problems, "" if problems else effective(checked, changed)
+
+
+def effective(checked: Checked, document: dict[str, Any]) -> str:
+    """The configuration with all defaults, tiers and limits written out; tables of data are named with their checksums."""
+    whole: dict[str, Any] = {
+        "name": checked.name,
+        "title": checked.title,
+        "question": checked.question,
+        "sources": checked.sources,
+    }
+    whole["run"] = _dump(checked.run)
+    whole["assets"] = {name: _dump(asset) for name, asset in checked.assets.items()}
+    for section in ("market", "shock", "impact", "depth", "channels"):
+        if getattr(checked, section) is not None:
+            whole[section] = _dump(getattr(checked, section))
+    whole["venues"] = {name: _dump(venue) for name, venue in checked.venues.items()}
+    for name, table in whole["venues"].items():
+        tiers = {asset: [_dump(row) for row in rows] for (venue, asset), rows in checked.tiers.items() if venue == name}
+        if tiers:
+            table["tiers"] = tiers
+    whole["populations"] = {name: _dump(holders) for name, holders in checked.populations.items()}
+    if checked.caps:
+        whole["limits"] = {"caps": [_dump(cap) for cap in checked.caps]}
+    text = to_toml(whole)
+    if checked.files:
+        text += "\n# tables of data that were read, and their SHA-256\n"
+        text += "".join(f"# {name!r} {digest}\n" for name, digest in checked.files.items())
+    return text
+
+
+def _dump(table: Table | None) -> dict[str, Any]:
+    """A table with its defaults, the word that decides its keys first."""
+    if table is None:
+        return {}
+    items = {key: item for key, item in table.model_dump(by_alias=True).items() if item is not None and item != {}}
+    return dict(sorted(items.items(), key=lambda pair: pair[0] not in ("process", "law", "kind")))

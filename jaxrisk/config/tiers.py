@@ -1,0 +1,162 @@
+"""Margin tiers: read from a shipped file, a path or the scenario itself, and checked to be one continuous schedule."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from .files import Reader
+from .problems import Report, nearest
+from .sections import Tier
+from .table import read_table
+from .values import Context
+
+RELATIVE_TOLERANCE, USD_TOLERANCE = 1e-6, 1.0
+COLUMNS = ("floor_usd", "max_leverage", "maintenance_rate")
+FILE_KEYS = ("name", "title", "source", "sources", "read_on", "tiers")
+
+Note = Callable[[int, str, Any, str], None]
+"""Notes a problem with a row: `(row, key, value, allowed)`."""
+
+
+def tier_tables(reader: Reader, key: str, source: Any, assets: tuple[str, ...], needed: set[str]) -> dict[str, list[Tier]]:
+    """The tiers of each asset at one venue, with every problem noted.
+
+    **Arguments:** `source`: a name, a path, a list of rows or a table of lists by asset; `needed`: assets traded at the venue,
+    which have to have tiers. Other assets of a file are read and checked all the same.
+    """
+    if isinstance(source, list):
+        rows = _rows(source, key, reader.report)
+        return {asset: rows for asset in assets} if rows else {}
+    if isinstance(source, dict):
+        for name in source:
+            if name not in assets:
+                text = f"unknown asset; the assets are {', '.join(assets)}"
+                reader.report.add(f"{key}.{name}", source[name], text, nearest(name, assets))
+        found = {name: _rows(rows, f"{key}.{name}", reader.report) for name, rows in source.items() if name in assets}
+        _absent(found, assets, needed, key, reader.report, "the table")
+        return {name: rows for name, rows in found.items() if rows}
+    found = _from_file(reader, key, source, assets)
+    if found is None:
+        return {}
+    _absent(found, assets, needed, key, reader.report, str(source))
+    return {name: rows for name, rows in found.items() if rows and name in assets}
+
+
+def _absent(found: dict, assets, needed: set[str], key: str, report: Report, where: str) -> None:
+    for asset in assets:
+        if asset in needed and asset not in found:
+            text = f"has no tiers for {asset}, which is traded there; {where} has {', '.join(found) or 'none'}"
+            report.add(key, where, text, nearest(asset, found))
+
+
+def _from_file(reader: Reader, key: str, name: str, assets) -> dict[str, list[Tier] | None] | None:
+    if name.endswith((".csv", ".csv.gz", ".parquet")):
+        return _from_table(reader, key, name, assets)
+    read = reader.toml("venues", name, key)
+    if read is None:
+        return None
+    path, document = read
+    report = Report(str(path))
+    for unknown in (word for word in document if word not in FILE_KEYS):
+        text = f"unknown key; the keys here are {', '.join(FILE_KEYS)}"
+        report.add(unknown, document[unknown], text, nearest(unknown, FILE_KEYS))
+    tables = document.get("tiers")
+    found: dict[str, list[Tier] | None] | None = None
+    if not isinstance(tables, dict) or not tables:
+        report.add("tiers", tables, "has to be tables [[tiers.ASSET]] of rows", missing=tables is None)
+    else:
+        found = {asset: _rows(rows, f"tiers.{asset}", report) for asset, rows in tables.items()}
+    reader.report.problems += report.problems
+    return found
+
+
+def _from_table(reader: Reader, key: str, name: str, assets) -> dict[str, list[Tier] | None] | None:
+    table = reader.table(name, key, COLUMNS, "venues")
+    if table is None:
+        return None
+    optional = ["maintenance_amount_usd"] if "maintenance_amount_usd" in table.values else []
+    numbers = {column: table.numbers(column) for column in (*COLUMNS, *optional)}
+    if table.bad:
+        return None
+    owners = table.values["asset"].astype(str) if "asset" in table.values else None
+    found: dict[str, list[Tier] | None] = {}
+    for asset in sorted(set(owners)) if owners is not None else assets:
+        rows = [i for i in range(len(table)) if owners is None or owners[i] == asset]
+        raw = [{column: float(values[i]) for column, values in numbers.items()} for i in rows]
+
+        def note(row: int, column: str, value: Any, allowed: str, rows=rows) -> None:
+            table.report.add_in(table.file, f"line {table.lines[rows[row]]}, {column}", value, allowed)
+
+        report = Report(table.file)
+        tiers = _rows(raw, asset, report, note)
+        fresh = [problem for problem in report.problems if problem not in reader.report.problems]
+        reader.report.problems += fresh
+        found[asset] = tiers
+        if owners is None:
+            return dict.fromkeys(assets, tiers)
+    return found
+
+
+def _rows(raw: Any, key: str, report: Report, note: Note | None = None) -> list[Tier] | None:
+    """Rows of one asset, each checked by itself and against the one before."""
+    if not isinstance(raw, list) or not raw:
+        report.add(key, raw, "has to be a list of at least one tier")
+        return None
+    before = len(report.problems)
+    pairs = [read_table(Tier, row, f"{key}.{i}", report, Context()) for i, row in enumerate(raw)]
+    if note is None:
+
+        def note(row: int, column: str, value: Any, allowed: str) -> None:
+            report.add(f"{key}.{row}.{column}", value, allowed)
+
+    noted = [0]
+
+    def counted(row: int, column: str, value: Any, allowed: str) -> None:
+        noted[0] += 1
+        note(row, column, value, allowed)
+
+    amounts = _schedule([values for _, values in pairs], counted)
+    tiers = [tier for tier, _ in pairs]
+    if len(report.problems) > before or noted[0]:
+        return None
+    return [
+        tier.model_copy(update={"maintenance_amount_usd": amount})
+        for tier, amount in zip(tiers, amounts, strict=True)
+        if tier is not None
+    ]
+
+
+def _schedule(rows: list[SimpleNamespace], note: Note) -> list[float]:
+    """Check that rows make one schedule; returns the maintenance amounts, worked out where the rows do not give them."""
+    if rows[0].floor_usd not in (None, 0.0):
+        note(0, "floor_usd", rows[0].floor_usd, "has to be 0 in the first tier; below it there would be none")
+    given = [row.maintenance_amount_usd is not None for row in rows]
+    if any(given) and not all(given):
+        note(given.index(False), "maintenance_amount_usd", "", "has to be given in all tiers of an asset or in none")
+    amounts = [rows[0].maintenance_amount_usd or 0.0]
+    if all(given) and abs(amounts[0]) > USD_TOLERANCE:
+        note(0, "maintenance_amount_usd", amounts[0], "has to be 0 in the first tier")
+    for i, row in enumerate(rows):
+        if None not in (row.max_leverage, row.maintenance_rate) and row.max_leverage * row.maintenance_rate >= 1.0:
+            text = f"has to be below 1 / max_leverage, {1.0 / row.max_leverage:.6g}: a new position would be liquidated at once"
+            note(i, "maintenance_rate", row.maintenance_rate, text)
+    for i, (last, row) in enumerate(zip(rows[:-1], rows[1:], strict=True), start=1):
+        floors, rates = (last.floor_usd, row.floor_usd), (last.maintenance_rate, row.maintenance_rate)
+        if None not in floors and floors[1] <= floors[0]:
+            note(i, "floor_usd", floors[1], f"has to be above the floor of the tier before, {floors[0]:.12g}")
+        if None not in rates and rates[1] < rates[0]:
+            note(
+                i, "maintenance_rate", rates[1], f"has to be at least that of the tier before, {rates[0]:g}; rates rise with size"
+            )
+        if None not in (last.max_leverage, row.max_leverage) and row.max_leverage > last.max_leverage:
+            note(i, "max_leverage", row.max_leverage, f"has to be at most that of the tier before, {last.max_leverage:g}")
+        if None in floors or None in rates:
+            amounts.append(amounts[-1])
+            continue
+        start = last.maintenance_amount_usd if all(given) else amounts[-1]
+        expected = start + floors[1] * (rates[1] - rates[0])
+        amounts.append(row.maintenance_amount_usd if all(given) else expected)
+        if all(given) and abs(amounts[-1] - expected) > max(RELATIVE_TOLERANCE * abs(expected), USD_TOLERANCE):
+            text = f"has to be {expected:.12g} for the margin to be continuous at the floor {floors[1]:.12g}"
+            note(i, "maintenance_amount_usd", amounts[-1], text)
+    return amounts

@@ -1,0 +1,167 @@
+"""From populations, tiers and limits to the ladder that a simulation steps through."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .grid import Grid
+from .ladder import SIDE_SIGN, LadderBook, deposit
+from .limits import Limits, binding
+from .population import AbstractPopulation, Positions, concatenate
+from .tiers import Tiers, log_liquidation_price, maintenance_margin
+
+
+class Contracts(NamedTuple):
+    """How a venue's positions are margined and closed: `tiers`; `inverse`, static, a bool for each venue; `tranches`, static,
+    the shares of a position closed at each of its triggers, for each venue; `liquidation_fee`, shape `(venues,)`."""
+
+    tiers: Tiers
+    inverse: tuple[bool, ...]
+    tranches: tuple[tuple[float, ...], ...]
+    liquidation_fee: Float[Array, " venues"]
+
+
+class Placed(NamedTuple):
+    """Positions after limits: `quantity` and account `notional` as opened, `margin` (collateral over entry notional) and the
+    fixed requirement `close_out` (over entry notional)."""
+
+    positions: Positions
+    margin: Float[Array, " positions"]
+    close_out: Float[Array, " positions"]
+
+
+def apply_limits(positions: Positions, tiers: Tiers, limits: Limits) -> Placed:
+    """Cap leverage, shrink or collateralise the positions that meet a cap, and reopen the leaked demand elsewhere.
+
+    A venue's own maximum (its tiers' `max_leverage`) binds everybody: the position is kept and more collateral posted.
+    """
+    p = positions
+    limit = binding(limits, p.account_class, p.venue, p.asset, p.notional)
+    wanted = jnp.minimum(p.leverage, tiers.leverage_allowed(p.venue, p.asset, p.notional))
+    binds = wanted > limit.cap
+    cap = jnp.where(jnp.isfinite(limit.cap), limit.cap, 1.0)
+    ratio = jnp.where(binds, cap / jnp.where(binds, wanted, 1.0), 1.0)
+    leverage = jnp.where(binds, cap, wanted)
+    close_out = jnp.where(jnp.isfinite(limit.cap), limit.close_out / cap, 0.0)
+    downsized = jnp.where(binds, limit.share_downsize, 0.0)
+    make = lambda q, n, lev: Placed(p._replace(quantity=q, notional=n, leverage=lev), 1.0 / lev, close_out)
+    groups = [make(p.quantity * (1.0 - downsized), p.notional, leverage)]
+    if limits.account_class:
+        groups.append(make(p.quantity * downsized * ratio, p.notional * ratio, leverage))
+        displaced = p.quantity * downsized * (1.0 - ratio) * limit.leakage
+        groups += _leaked(p, displaced, tiers, limits)
+    return Placed(
+        concatenate([g.positions for g in groups]),
+        jnp.concatenate([g.margin for g in groups]),
+        jnp.concatenate([g.close_out for g in groups]),
+    )
+
+
+def _leaked(p: Positions, displaced, tiers: Tiers, limits: Limits) -> list[Placed]:
+    """Displaced demand on the venues without a limit for its holder, in proportion to their open interest in the asset."""
+    venues, assets, _ = tiers.rate.shape
+    open_interest = jnp.zeros((venues, assets), p.quantity.dtype).at[p.venue, p.asset].add(p.quantity)
+    weights = []
+    for venue in range(venues):
+        there = jnp.full_like(p.venue, venue)
+        free = jnp.isinf(binding(limits, p.account_class, there, p.asset, p.notional).cap)
+        weights.append(jnp.where(free & (p.venue != venue), open_interest[venue, p.asset], 0.0))
+    total = sum(weights)
+    groups = []
+    for venue in range(venues):
+        there = jnp.full_like(p.venue, venue)
+        share = weights[venue] / jnp.where(total > 0.0, total, 1.0)
+        leverage = jnp.minimum(p.leverage, tiers.leverage_allowed(there, p.asset, p.notional))
+        moved = p._replace(quantity=displaced * share, venue=there, leverage=leverage)
+        groups.append(Placed(moved, 1.0 / leverage, jnp.zeros_like(leverage)))
+    return groups
+
+
+def _tranches(placed: Placed, contracts: Contracts, index: int):
+    """Distance and quantity of each position's `index`-th trigger, by the venue's partial-liquidation rule.
+
+    After each partial close the equity left, less the fee on what was closed, carries a smaller position, whose trigger
+    follows from the same formula with its own tier.
+    """
+    p, tiers = placed.positions, contracts.tiers
+    most = max(len(t) for t in contracts.tranches)
+    padded = jnp.asarray([(*t, *([0.0] * (most - len(t)))) for t in contracts.tranches], p.quantity.dtype)
+    inverse = jnp.asarray(contracts.inverse)[p.venue]
+    sign = jnp.where(p.side == 0, 1.0, -1.0).astype(p.quantity.dtype)
+    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
+    margin, notional, log_entry, close_out = placed.margin, p.notional, p.log_entry, placed.close_out
+    fee = contracts.liquidation_fee[p.venue]
+    left = jnp.ones_like(margin)
+    for step in range(index + 1):
+        log_price = log_entry + log_liquidation_price(sign, notional, margin, rate, amount, inverse, close_out)
+        share = padded[p.venue, step]
+        if step == index:
+            break
+        # close `share` of the original position at its trigger and carry the rest on from there
+        remaining = jnp.maximum(left - share, 1e-12)
+        reachable = jnp.isfinite(log_price)
+        ratio = jnp.exp(jnp.where(reachable, log_price - log_entry, 0.0))
+        equity = maintenance_margin(jnp.where(inverse, notional, notional * ratio), rate, amount)
+        equity = jnp.maximum(equity, close_out * notional)
+        worth = jnp.where(inverse, notional, notional * ratio)
+        equity = equity - fee * worth * share / left
+        notional = jnp.where(reachable, worth * remaining / left, notional)
+        margin = jnp.where(reachable, equity / notional, margin)
+        close_out = close_out * jnp.where(inverse, 1.0, 1.0 / ratio)
+        log_entry = jnp.where(reachable, log_price, log_entry)
+        left = remaining
+    return log_price, p.quantity * share, sign
+
+
+def build_ladder(
+    populations: list[AbstractPopulation],
+    contracts: Contracts,
+    limits: Limits,
+    price: Float[Array, " assets"],
+    classes: int,
+    grid: Grid,
+) -> LadderBook:
+    """Tabulate every population, under its limits and its venue's tiers.
+
+    Positions already beyond their liquidation price are dropped and counted in `dropped`. Where the sides then differ, holders
+    without leverage make up the difference, so that longs equal shorts.
+
+    **Arguments:** `price`: S_0, USD, shape `(assets,)`; `classes`: how many account classes. Differentiable in every leaf.
+    """
+    tiers = contracts.tiers
+    venues, assets, _ = tiers.rate.shape
+    placed = apply_limits(
+        concatenate([population.positions(tiers, contracts.inverse, price) for population in populations]), tiers, limits
+    )
+    p = placed.positions
+    bins = (p.venue * assets + p.asset) * 2 + p.side
+    count = venues * assets * 2
+    directions = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
+    first, _, _ = _tranches(placed, contracts, 0)
+    alive = first * directions > 0.0
+    quantity = class_notional = nearest = 0.0
+    for tranche in range(max(len(t) for t in contracts.tranches)):
+        log_price, closed, _ = _tranches(placed, contracts, tranche)
+        distance = jnp.where(jnp.isfinite(log_price), log_price * directions, grid.reach)
+        # a trigger out of the grid's reach is none: it goes to the unlevered holders below
+        distance = nearest = jnp.maximum(distance, nearest)  # no tranche goes before the one it is left over from
+        within = alive & (distance < grid.reach)
+        closed = jnp.where(within, closed, 0.0)
+        distance = jnp.where(within, distance, grid.reach)
+        quantity += deposit(grid, distance, closed, bins, count)
+        worth = closed * jnp.exp(jnp.clip(directions * distance, -grid.reach, grid.reach))
+        class_bins = bins * classes + p.account_class
+        class_notional += deposit(grid, distance, worth, class_bins, count * classes)
+    shape = (venues, assets, 2)
+    total = lambda values: jnp.zeros(count, values.dtype).at[bins].add(values).reshape(shape)
+    held = total(jnp.where(alive, p.quantity, 0.0))
+    levered = quantity[:, -1].reshape(shape)
+    larger = jnp.max(held, axis=-1, keepdims=True)
+    return LadderBook(
+        quantity=quantity.reshape(*shape, -1),
+        class_notional=class_notional.reshape(*shape, classes, -1),
+        unlevered=jnp.maximum(larger - levered, 0.0),
+        dropped=total(jnp.where(alive, 0.0, p.quantity)),
+        grid=grid,
+    )

@@ -1,0 +1,122 @@
+"""LadderBook: isolated positions as cumulative tables over the log price."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .book import AbstractBook
+from .grid import Grid
+
+SIDE_SIGN = (-1.0, 1.0)
+"""Direction from spot in which a side is liquidated: longs below, shorts above."""
+
+
+class LadderState(NamedTuple):
+    """Everything of shape `(venues, assets, sides)`, USD at the initial price.
+
+    `reached`: the table's value at the running extreme; `scale`: share of the table's quantity that its holders have not closed
+    voluntarily; `backlog`: triggered, not executed; `unlevered`: held by holders without a liquidation price.
+    """
+
+    reached: Float[Array, "venues assets sides"]
+    scale: Float[Array, "venues assets sides"]
+    backlog: Float[Array, "venues assets sides"]
+    unlevered: Float[Array, "venues assets sides"]
+
+
+class LadderBook(AbstractBook):
+    """Cumulative quantity triggered as the mark reaches a price: two look-ups a step, whatever the number of positions.
+
+    Exact, up to the grid's cell width, for isolated positions that were open at the start, with partial liquidation as
+    tranches. Voluntary closing is pro rata over a side, which is an assumption about who closes, not an approximation of a rule.
+
+    **Fields:**
+
+    - `quantity`: cumulative quantity by grid edge, USD at the initial price. Shape `(venues, assets, sides, edges)`.
+    - `class_notional`: cumulative notional at the trigger price by class, USD. Shape `(venues, assets, sides, classes, edges)`.
+    - `unlevered`: quantity held without a liquidation price at the start. Shape `(venues, assets, sides)`.
+    - `dropped`: quantity that was beyond its liquidation price at the start and left out. Same shape.
+    - `grid`: static.
+    """
+
+    quantity: Float[Array, "venues assets sides edges"]
+    class_notional: Float[Array, "venues assets sides classes edges"]
+    unlevered: Float[Array, "venues assets sides"]
+    dropped: Float[Array, "venues assets sides"]
+    grid: Grid
+
+    def init(self) -> LadderState:
+        zero = jnp.zeros_like(self.unlevered)
+        return LadderState(zero, jnp.ones_like(zero), zero, self.unlevered)
+
+    def distances(self, low, high):
+        """How far the marks have run against each side, log price, shape `(venues, assets, sides)`."""
+        return jnp.stack([-low, high], axis=-1)
+
+    def triggered(self, distance) -> Float[Array, "venues assets sides"]:
+        """Quantity whose liquidation price lies within a distance of the initial price."""
+        return interpolate(self.quantity, self.grid.coordinate(distance))
+
+    def trigger(self, state: LadderState, low, high) -> LadderState:
+        reached = self.triggered(self.distances(low, high))
+        backlog = state.backlog + state.scale * (reached - state.reached)
+        return state._replace(reached=reached, backlog=backlog)
+
+    def execute(self, state: LadderState, share, closes_opposite):
+        executed = state.backlog * share[:, None, None]
+        levered = state.scale * jnp.maximum(self.quantity[..., -1] - state.reached, 0.0)
+        held = levered + state.unlevered
+        # forced selling of longs is bought by shorts who close, and the other way round, as far as there are any
+        bought = closes_opposite[:, None, None] * executed[..., ::-1]
+        # not `minimum`: where both are zero its derivative is half of each
+        closed = jnp.where(bought <= held, bought, held)
+        kept = 1.0 - closed / jnp.where(held > 0.0, held, 1.0)
+        unlevered = state.unlevered * kept + (executed - closed[..., ::-1])
+        state = state._replace(backlog=state.backlog - executed, scale=state.scale * kept, unlevered=unlevered)
+        return state, executed, closed
+
+    def open_interest(self, state: LadderState) -> Float[Array, "venues assets sides"]:
+        levered = state.scale * jnp.maximum(self.quantity[..., -1] - state.reached, 0.0)
+        return levered + state.unlevered + state.backlog
+
+    def class_shares(self, low, high) -> Float[Array, "venues assets sides classes"]:
+        """How the notional triggered so far divides among the classes; zeros where nothing was."""
+        coordinate = self.grid.coordinate(self.distances(low, high))
+        by_class = interpolate(self.class_notional, coordinate[..., None])
+        total = jnp.sum(by_class, axis=-1, keepdims=True)
+        return by_class / jnp.where(total > 0.0, total, 1.0)
+
+
+def interpolate(table: Float[Array, "*cells edges"], coordinate: Float[Array, "*cells"]):
+    """Linear interpolation of each table at its own coordinate (in cells, within the table)."""
+    cells = table.shape[-1] - 1
+    below = jnp.clip(coordinate.astype(jnp.int32), 0, cells - 1)
+    weight = coordinate - below
+    shape = jnp.broadcast_shapes(table.shape[:-1], coordinate.shape)
+    below = jnp.broadcast_to(below, shape)[..., None]
+    take = lambda index: jnp.take_along_axis(table, index, axis=-1, mode="promise_in_bounds")[..., 0]
+    low, high = take(below), take(below + 1)
+    return low + weight * (high - low)
+
+
+def deposit(grid: Grid, distance, values, bins: Int[Array, " positions"], count: int):
+    """Cumulative tables of values triggered at distances, one table a bin, shape `(count, edges)`.
+
+    Each value is spread evenly over one cell's width around its distance, so the table is piecewise linear and moves smoothly
+    with every liquidation price: a limit's derivative is exact for the table.
+    """
+    coordinate = grid.coordinate(distance)
+    corner = coordinate - 0.5
+    cell = jax.lax.stop_gradient(jnp.floor(corner))
+    share = corner - cell
+    index = cell.astype(jnp.int32)
+    density = jnp.zeros((count, grid.cells), values.dtype)
+    density = density.at[bins, jnp.clip(index, 0, grid.cells - 1)].add(values * (1.0 - share))
+    density = density.at[bins, jnp.clip(index + 1, 0, grid.cells - 1)].add(values * share)
+    start = jnp.zeros((count, 1), values.dtype)
+    return jnp.concatenate([start, jnp.cumsum(density, axis=-1)], axis=-1)
+
+
+__all__ = ["LadderBook", "LadderState", "deposit", "interpolate"]

@@ -1,0 +1,212 @@
+"""Who holds what: the ways in which a population of positions is given."""
+
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtri
+from jaxtyping import Array, Float, Int
+
+from .._leaf import leaf
+from .tiers import Tiers, maintenance_margin
+
+LEVERAGE_NODES = 1024
+ENTRY_NODES = 8
+SIZE_NODES = 4
+
+
+class Positions(NamedTuple):
+    """Positions, or equal-risk groups of them, as flat arrays of shape `(positions,)`.
+
+    `quantity`: USD at the initial price (coins times S_0) that the group stands for. `log_entry`: log of entry over initial
+    price. `leverage`: effective, entry notional over collateral. `notional`: entry notional of ONE account, USD, which
+    decides its tier. `venue`, `asset`, `side` (0 long, 1 short), `account_class`: indices.
+    """
+
+    quantity: Float[Array, " positions"]
+    log_entry: Float[Array, " positions"]
+    leverage: Float[Array, " positions"]
+    notional: Float[Array, " positions"]
+    venue: Int[Array, " positions"]
+    asset: Int[Array, " positions"]
+    side: Int[Array, " positions"]
+    account_class: Int[Array, " positions"]
+
+
+class AbstractPopulation(eqx.Module):
+    """A set of positions on one or several venues and assets."""
+
+    @abc.abstractmethod
+    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+        """The positions; `inverse` says which venues trade coin-margined contracts, `price` is S_0 in USD a coin."""
+
+
+def _midpoints(count):
+    return (np.arange(count) + 0.5) / count
+
+
+def _normal_nodes(mean, sd, count):
+    """Means of a normal's `count` equally likely slices, whose own mean is exactly `mean`, rescaled to exactly `sd`."""
+    from scipy.stats import norm
+
+    edges = norm.ppf(np.linspace(0.0, 1.0, count + 1))
+    z = count * (norm.pdf(edges[:-1]) - norm.pdf(edges[1:]))
+    z = z / np.sqrt(np.mean(z**2)) if count > 1 else np.zeros(1)
+    return mean + sd * z
+
+
+def _spread(population, leverage, weight) -> Positions:
+    """Cross a leverage distribution with dispersed entry prices and account sizes."""
+    entry = _normal_nodes(population.entry_mean, population.entry_sd, ENTRY_NODES)
+    size = population.size_median * jnp.exp(_normal_nodes(0.0, population.size_log_sd, SIZE_NODES))
+    # sizes are notional-weighted: each node stands for the same share of the open interest
+    shape = (leverage.shape[0], ENTRY_NODES, SIZE_NODES)
+    flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)
+    quantity = population.open_interest * weight[:, None, None] / (ENTRY_NODES * SIZE_NODES)
+    index = lambda i: jnp.full(shape, i, dtype=jnp.int32).reshape(-1)
+    return Positions(
+        quantity=flat(quantity),
+        log_entry=flat(entry[None, :, None]),
+        leverage=flat(leverage[:, None, None]),
+        notional=flat(size[None, None, :]),
+        venue=index(population.venue),
+        asset=index(population.asset),
+        side=index(0 if population.side > 0 else 1),
+        account_class=index(population.account_class),
+    )
+
+
+class Lognormal(AbstractPopulation):
+    """Leverage lognormal, clipped to `[low, high]`: demand beyond an end sits at the end.
+
+    **Arguments:** scalars.
+
+    - `open_interest`: USD at the initial price.
+    - `median`, `log_sd`: of effective leverage, weighted by notional.
+    - `low`, `high`: ends of the leverage range, `low` at least 1.
+    - `entry_mean`, `entry_sd`: of log(entry / initial price).
+    - `size_median`, `size_log_sd`: of an account's notional (USD), weighted by notional.
+    - `venue`, `asset`, `side` (+1 long, -1 short), `account_class`: static.
+    """
+
+    open_interest: Float[Array, ""] = leaf()
+    median: Float[Array, ""] = leaf()
+    log_sd: Float[Array, ""] = leaf()
+    low: Float[Array, ""] = leaf(default=1.01)
+    high: Float[Array, ""] = leaf(default=125.0)
+    entry_mean: Float[Array, ""] = leaf(default=0.0)
+    entry_sd: Float[Array, ""] = leaf(default=0.0)
+    size_median: Float[Array, ""] = leaf(default=1e4)
+    size_log_sd: Float[Array, ""] = leaf(default=0.0)
+    venue: int = eqx.field(static=True, default=0)
+    asset: int = eqx.field(static=True, default=0)
+    side: int = eqx.field(static=True, default=1)
+    account_class: int = eqx.field(static=True, default=0)
+
+    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+        z = ndtri(jnp.asarray(_midpoints(LEVERAGE_NODES)))
+        leverage = jnp.clip(self.median * jnp.exp(self.log_sd * z), self.low, self.high)
+        return _spread(self, leverage, jnp.full(LEVERAGE_NODES, 1.0 / LEVERAGE_NODES))
+
+
+class Histogram(AbstractPopulation):
+    """Leverage given as shares of the open interest at stated leverages.
+
+    **Arguments:** `open_interest`: USD; `leverage`, `share`: shape `(bins,)`, shares sum to 1; the rest as in `Lognormal`.
+    One bin with `entry_sd = 0` is a crowd of identical positions.
+    """
+
+    open_interest: Float[Array, ""] = leaf()
+    leverage: Float[Array, " bins"] = leaf()
+    share: Float[Array, " bins"] = leaf()
+    entry_mean: Float[Array, ""] = leaf(default=0.0)
+    entry_sd: Float[Array, ""] = leaf(default=0.0)
+    size_median: Float[Array, ""] = leaf(default=1e4)
+    size_log_sd: Float[Array, ""] = leaf(default=0.0)
+    venue: int = eqx.field(static=True, default=0)
+    asset: int = eqx.field(static=True, default=0)
+    side: int = eqx.field(static=True, default=1)
+    account_class: int = eqx.field(static=True, default=0)
+
+    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+        return _spread(self, jnp.asarray(self.leverage), jnp.asarray(self.share))
+
+
+class LiquidationMap(AbstractPopulation):
+    """Open interest by liquidation price, as market-data vendors publish it.
+
+    Positions are taken to have been entered at the initial price; the leverage that puts their liquidation price where the map
+    has it follows from the venue's tiers, so that a limit can be applied to them.
+
+    **Arguments:** `price`: liquidation price, USD, shape `(levels,)`; `open_interest`: USD at the initial price, same shape;
+    `notional`: of one account, USD; `venue`, `asset`, `side`, `account_class`: static.
+    """
+
+    price: Float[Array, " levels"] = leaf()
+    open_interest: Float[Array, " levels"] = leaf()
+    notional: Float[Array, ""] = leaf(default=1e4)
+    venue: int = eqx.field(static=True, default=0)
+    asset: int = eqx.field(static=True, default=0)
+    side: int = eqx.field(static=True, default=1)
+    account_class: int = eqx.field(static=True, default=0)
+
+    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+        ratio = jnp.asarray(self.price) / price[self.asset]
+        shape = ratio.shape
+        notional = jnp.broadcast_to(self.notional, shape)
+        rate = jnp.broadcast_to(tiers.rate[self.venue, self.asset], (*shape, tiers.rate.shape[-1]))
+        amount = jnp.broadcast_to(tiers.amount[self.venue, self.asset], rate.shape)
+        if inverse[self.venue]:
+            margin = (maintenance_margin(notional, rate, amount) / notional - self.side * (ratio - 1.0)) / ratio
+        else:
+            margin = maintenance_margin(notional * ratio, rate, amount) / notional - self.side * (ratio - 1.0)
+        beyond = margin <= 0.0  # a liquidation price on the wrong side of spot: no collateral left, so it will be dropped
+        index = lambda i: jnp.full(shape, i, dtype=jnp.int32)
+        return Positions(
+            quantity=jnp.asarray(self.open_interest),
+            log_entry=jnp.zeros(shape, ratio.dtype),
+            leverage=jnp.where(beyond, jnp.inf, 1.0 / jnp.where(beyond, 1.0, margin)),
+            notional=notional,
+            venue=index(self.venue),
+            asset=index(self.asset),
+            side=index(0 if self.side > 0 else 1),
+            account_class=index(self.account_class),
+        )
+
+
+class Accounts(AbstractPopulation):
+    """A table of isolated positions, one row each.
+
+    **Arguments**, each of shape `(positions,)`: `quantity`: coins; `entry_price`: USD a coin; `collateral`: USD (for an inverse
+    contract its value at entry); `venue`, `asset`, `side` (+1, -1), `account_class`: integer arrays.
+    What liquidates a position is the leverage it has, entry notional over collateral; a limit caps that.
+    """
+
+    quantity: Float[Array, " positions"] = leaf()
+    entry_price: Float[Array, " positions"] = leaf()
+    collateral: Float[Array, " positions"] = leaf()
+    venue: Int[np.ndarray, " positions"]
+    asset: Int[np.ndarray, " positions"]
+    side: Int[np.ndarray, " positions"]
+    account_class: Int[np.ndarray, " positions"]
+
+    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+        initial = price[self.asset]
+        notional = self.quantity * jnp.asarray(self.entry_price)
+        return Positions(
+            quantity=self.quantity * initial,
+            log_entry=jnp.log(self.entry_price / initial),
+            leverage=notional / self.collateral,
+            notional=notional,
+            venue=jnp.asarray(self.venue, jnp.int32),
+            asset=jnp.asarray(self.asset, jnp.int32),
+            side=jnp.where(jnp.asarray(self.side) > 0, 0, 1).astype(jnp.int32),
+            account_class=jnp.asarray(self.account_class, jnp.int32),
+        )
+
+
+def concatenate(groups: list[Positions]) -> Positions:
+    """One flat set of positions out of several."""
+    return Positions(*(jnp.concatenate(columns) for columns in zip(*groups, strict=True)))

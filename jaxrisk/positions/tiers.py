@@ -1,0 +1,96 @@
+"""Maintenance-margin tiers, and the price at which a position falls below them."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._leaf import leaf
+
+
+class Tiers(eqx.Module):
+    r"""Margin tiers of every venue and asset.
+
+    A position of notional `N` needs $MM(N) = \max_i (m_i N - D_i)$. With rising rates and amounts that make `MM` continuous at
+    the tier edges this is the venue's table, because a continuous piecewise-linear function with rising slopes is the largest
+    of its lines. So no tier is ever looked up, and a liquidation price is exact at the edges too.
+
+    **Arguments**, each of shape `(venues, assets, levels)`, short tables padded by repeating their last row:
+
+    - `floor`: notional from which the tier holds, USD.
+    - `max_leverage`: highest leverage a position of that size may be opened with.
+    - `rate`: maintenance rate `m`.
+    - `amount`: maintenance amount `D`, USD.
+    """
+
+    floor: Float[Array, "venues assets levels"] = leaf()
+    max_leverage: Float[Array, "venues assets levels"] = leaf()
+    rate: Float[Array, "venues assets levels"] = leaf()
+    amount: Float[Array, "venues assets levels"] = leaf()
+
+    @staticmethod
+    def flat(rate: float, max_leverage: float = 1e6, venues: int = 1, assets: int = 1) -> "Tiers":
+        """One tier for every size.
+
+        >>> float(Tiers.flat(0.005).rate[0, 0, 0])
+        0.005
+        """
+        shape = (venues, assets, 1)
+        ones = jnp.ones(shape)
+        return Tiers(0.0 * ones, max_leverage * ones, jnp.full(shape, rate), 0.0 * ones)
+
+    def leverage_allowed(self, venue, asset, notional: Float[Array, " positions"]) -> Float[Array, " positions"]:
+        """Highest leverage at which a position of this notional (USD) may be opened."""
+        reached = notional[:, None] >= self.floor[venue, asset]
+        return jnp.min(jnp.where(reached, self.max_leverage[venue, asset], jnp.inf), axis=-1)
+
+
+def maintenance_margin(notional, rate, amount):
+    r"""Margin below which a position is liquidated, $\max_i (m_i N - D_i)$, USD.
+
+    **Arguments:** `notional`: `N`, USD, shape `(positions,)`; `rate`, `amount`: shape `(positions, levels)`.
+
+    >>> float(maintenance_margin(jnp.array([1e6]), jnp.array([[0.004, 0.0065]]), jnp.array([[0.0, 1500.0]]))[0])
+    5000.0
+    """
+    return jnp.max(rate * notional[:, None] - amount, axis=-1)
+
+
+def log_liquidation_price(side, notional, margin, rate, amount, inverse, close_out=0.0):
+    r"""Log of the liquidation price over the entry price.
+
+    Linear contract, for each tier line, $S/E = (1 - s\,c - s D/N)/(1 - s m)$ with `c = margin` the collateral over the entry
+    notional `N`; inverse contract $S/E = (s + m - D/N)/(s + c)$. A long is liquidated at the highest of its tiers' prices, a
+    short at the lowest, which is exact because the maintenance margin is the largest of the tier lines.
+
+    **Arguments**, shapes `(positions,)` unless said:
+
+    - `side`: +1 long, -1 short.
+    - `notional`: USD at entry.
+    - `margin`: collateral as a fraction of `notional` (one over the effective leverage).
+    - `rate`, `amount`: tier lines `m` and `D` (USD), shape `(positions, levels)`.
+    - `inverse`: whether the contract is coin-margined.
+    - `close_out`: further requirement, as a fraction of `notional`, that does not move with the price: for example half of
+      the initial margin under the EU's rule.
+
+    Returns `log(S/E)`; `+inf` for a short that cannot be liquidated, `-inf` for such a long.
+
+    >>> round(float(jnp.exp(log_liquidation_price(1.0, jnp.array([1e4]), jnp.array([0.1]), jnp.array([[0.005]]),
+    ...     jnp.array([[0.0]]), jnp.array([False])))[0]), 5)
+    0.90452
+    """
+    notional = jnp.asarray(notional)
+    side = jnp.broadcast_to(jnp.asarray(side, notional.dtype), notional.shape)[:, None]
+    margin = jnp.broadcast_to(margin, notional.shape)[:, None]
+    close_out = jnp.broadcast_to(close_out, notional.shape)[:, None]
+    share = amount / notional[:, None]
+    rate = jnp.concatenate([rate, jnp.zeros_like(close_out)], axis=-1)
+    share = jnp.concatenate([share, -close_out], axis=-1)
+    linear = (1.0 - side * margin - side * share) / (1.0 - side * rate)
+    held = side + margin
+    coin = (side + rate - share) / jnp.where(held == 0.0, 1.0, held)
+    never = side * jnp.where(held * side <= 0.0, -jnp.inf, 0.0)
+    coin = jnp.where(held * side <= 0.0, never, coin)
+    ratio = jnp.where(inverse[:, None], coin, linear)
+    ratio = jnp.where(side[:, 0] > 0, jnp.max(ratio, axis=-1), jnp.min(ratio, axis=-1))
+    positive = ratio > 0.0
+    return jnp.where(positive, jnp.log(jnp.where(positive, ratio, 1.0)), -jnp.inf)

@@ -1,0 +1,57 @@
+"""What each observable is called, measured in, and indexed by."""
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Observable(NamedTuple):
+    """Name for people, unit, and the named axes after `paths`."""
+
+    long_name: str
+    unit: str
+    dims: tuple[str, ...] = ()
+
+
+OBSERVABLES = {
+    "max_drawdown_index": Observable("maximum drawdown of the index", "1"),
+    "time_to_trough_index": Observable("time to the trough of the index", "years"),
+    "max_drawdown": Observable("maximum drawdown", "1", ("assets",)),
+    "time_to_trough": Observable("time to the trough", "years", ("assets",)),
+    "max_drawdown_no_feedback_index": Observable("maximum drawdown of the index without feedback", "1"),
+    "max_drawdown_no_feedback": Observable("maximum drawdown without feedback", "1", ("assets",)),
+    "amplification_index": Observable("amplification of the index's drawdown", "1"),
+    "open_interest_loss_usd": Observable("open-interest loss at initial prices", "USD"),
+    "open_interest_loss_fraction": Observable("open-interest loss", "1"),
+    "open_interest_loss": Observable("open-interest loss at initial prices", "USD", ("venues", "assets")),
+    "liquidated_notional": Observable("liquidated notional at execution", "USD", ("venues", "assets", "sides")),
+    "liquidated_by_class": Observable("liquidated notional", "USD", ("classes",)),
+    "peak_minute_liquidation": Observable("largest liquidation in one minute", "USD"),
+    "log_return": Observable("log return", "1", ("assets",)),
+    "lowest_log_price": Observable("lowest log price against the initial price", "1", ("assets",)),
+    "support_overshoot": Observable("overshoot below the support", "1", ("assets",)),
+}
+
+
+def describe(name: str) -> Observable:
+    """The observable's description; one that is not in the list is called by its own name and has unit 1.
+
+    >>> describe("peak_minute_liquidation").unit
+    'USD'
+    """
+    return OBSERVABLES.get(name, Observable(name.replace("_", " "), "1"))
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """The error for a name that does not exist, with the nearest that does.
+
+    >>> str(unknown("observable", "max_drawdwn", ["max_drawdown", "log_return"]))
+    "no observable 'max_drawdwn': did you mean 'max_drawdown'? There are: max_drawdown, log_return"
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f": did you mean {near[0]!r}? " if near else ". "
+    return ValueError(f"no {kind} {name!r}{guess}There are: {', '.join(known)}")
+
+
+__all__ = ["OBSERVABLES", "Observable", "describe", "unknown"]

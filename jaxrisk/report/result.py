@@ -1,0 +1,223 @@
+"""What a run returns: losses of every path, and the questions one asks of them."""
+
+import html
+import itertools
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxrisk.report.observables import unknown
+from jaxrisk.report.table import Summary
+from jaxrisk.report.writer import CURVE_PREFIX, LOG_WEIGHTS, SAMPLE_PREFIX, ResultWriter, axes_of, flat_attributes, read
+from jaxrisk.report.writer import variable_attributes as _attributes
+from jaxrisk.risk import tail
+from jaxrisk.risk.tail import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+STATISTICS = ("mean", "quantile", "value_at_risk", "expected_shortfall", "exceedance_probability", "exceedance_curve")
+
+
+class Result:
+    """Losses of every path of a run, what was run, and a few whole paths.
+
+    **Arguments:**
+
+    - `losses`: observable name -> array whose first axis is paths; a dictionary, or a mapping that loads on demand.
+    - `dims`: observable name -> names of the axes after paths.
+    - `coords`: axis name -> labels.
+    - `log_weights`: log(dP/dQ) of shape `(paths,)`, or None for plain Monte Carlo.
+    - `samples`: whole paths, each of shape `(sample, steps + 1, ...)`, and `index` of shape `(sample,)`.
+    - `curves`: what does not depend on paths, as the fragility curve: `level` (log price) and `value`.
+    - `info`: numbers and short texts on the run.
+
+    An observable with axes is addressed by its labels, `max_drawdown[BTC]`; `*` sums over an axis, as in
+    `liquidated_notional[*,*,long]`.
+
+    >>> import numpy as np
+    >>> losses = {"max_drawdown": np.linspace(0.0, 0.5, 2_000)[:, None]}
+    >>> result = Result(losses, {"max_drawdown": ("assets",)}, {"assets": ["BTC"]}, info={"name": "example"})
+    >>> result
+    Result('example', 2,000 paths, 1 observable)
+    >>> round(result.expected_shortfall("max_drawdown[BTC]", 0.99).value, 4)
+    0.4976
+    """
+
+    def __init__(
+        self,
+        losses: Mapping[str, Any],
+        dims: Mapping[str, tuple[str, ...]],
+        coords: Mapping[str, list],
+        log_weights: Any = None,
+        samples: Mapping[str, Any] | None = None,
+        curves: Mapping[str, Any] | None = None,
+        info: Mapping[str, Any] | None = None,
+    ):
+        if not losses:
+            raise ValueError("a result needs at least one observable; losses are empty")
+        self.losses = losses
+        self.dims = {name: tuple(dims.get(name, ())) for name in losses}
+        self.coords = {name: list(labels) for name, labels in coords.items()}
+        self.log_weights = None if log_weights is None else np.asarray(log_weights)
+        self.samples, self.curves, self.info = dict(samples or {}), dict(curves or {}), dict(info or {})
+        self.paths = int(np.shape(losses[next(iter(losses))])[0])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """All paths of an observable, with all its axes."""
+        if name not in self.losses:
+            raise unknown("observable", name, self.losses)
+        return np.asarray(self.losses[name])
+
+    def column(self, name: str) -> np.ndarray:
+        """One number a path: `max_drawdown_index`, `max_drawdown[BTC]`, `liquidated_notional[*,BTC,long]` (* sums).
+
+        **Raises:** `ValueError` for an unknown observable or label, with the nearest that exists, and where labels miss.
+        """
+        match = re.fullmatch(r"([^\[\]]+)(?:\[(.*)\])?", name.strip())
+        base, chosen = (match[1], match[2]) if match else (name, None)
+        array, axes = self[base], self.dims[base]
+        labels = [label.strip() for label in chosen.split(",")] if chosen else []
+        if len(labels) != len(axes):
+            example = f": for example {self.columns(base)[0]!r}, or * to sum over an axis" if axes else ""
+            raise ValueError(f"{base!r} has the axes ({', '.join(axes)}) after paths and {name!r} names {len(labels)}{example}")
+        for axis, label in reversed(list(zip(axes, labels, strict=True))):
+            known = [str(item) for item in self.coords.get(axis, range(array.shape[1 + axes.index(axis)]))]
+            if label != "*" and label not in known:
+                raise unknown(f"label of {axis}", label, known)
+            place = 1 + axes.index(axis)
+            array = array.sum(place, dtype=np.float64) if label == "*" else array.take(known.index(label), place)
+        return array
+
+    def columns(self, name: str) -> list[str]:
+        """The addresses of all columns of an observable."""
+        shape, axes = self[name].shape[1:], self.dims[name]
+        known = [[str(item) for item in self.coords.get(axis, range(size))] for axis, size in zip(axes, shape, strict=True)]
+        return [f"{name}[{','.join(labels)}]" for labels in itertools.product(*known)] if axes else [name]
+
+    def measure(self, name: str, statistic: str = "mean", level: Any = None) -> Estimate:
+        """A statistic of an observable, with its error: `mean`, `quantile`, `value_at_risk`, `expected_shortfall`,
+        `exceedance_probability` or `exceedance_curve`.
+
+        **Raises:** `ValueError` for an unknown name or statistic, with the nearest that exists, and as in `jaxrisk.risk`.
+        """
+        if statistic not in STATISTICS:
+            raise unknown("statistic", statistic, STATISTICS)
+        arguments = () if statistic == "mean" or (statistic == "exceedance_curve" and level is None) else (level,)
+        if arguments == (None,):
+            raise ValueError(f"{statistic} needs a level")
+        return getattr(tail, statistic)(self.column(name), *arguments, log_weights=self.log_weights)
+
+    def mean(self, name: str) -> Estimate:
+        """Mean of an observable; see `jaxrisk.risk.mean`."""
+        return self.measure(name, "mean")
+
+    def quantile(self, name: str, level: float) -> Estimate:
+        """Quantile of an observable; see `jaxrisk.risk.quantile`."""
+        return self.measure(name, "quantile", level)
+
+    def value_at_risk(self, name: str, level: float = 0.99) -> Estimate:
+        """Value at risk of an observable; see `jaxrisk.risk.value_at_risk`."""
+        return self.measure(name, "value_at_risk", level)
+
+    def expected_shortfall(self, name: str, level: float = 0.99) -> Estimate:
+        """Expected shortfall of an observable; see `jaxrisk.risk.expected_shortfall`."""
+        return self.measure(name, "expected_shortfall", level)
+
+    def exceedance_probability(self, name: str, level: Any) -> Estimate:
+        """Probability that an observable exceeds each level; see `jaxrisk.risk.exceedance_probability`."""
+        return self.measure(name, "exceedance_probability", level)
+
+    def exceedance_curve(self, name: str, levels: Any = None) -> Estimate:
+        """Exceedance probabilities over a range of levels; see `jaxrisk.risk.exceedance_curve`."""
+        return self.measure(name, "exceedance_curve", levels)
+
+    def summary(self) -> Summary:
+        """The headline: every number with its standard error and 95% interval."""
+        from jaxrisk.report.summary import summarise
+
+        return summarise(self)
+
+    def to_xarray(self) -> "xr.Dataset":
+        """A dataset with named axes, labels and units; `info` becomes its attributes."""
+        import xarray as xr
+
+        variables: dict[str, Any] = {name: (("paths", *self.dims[name]), self[name], _attributes(name)) for name in self.losses}
+        if self.log_weights is not None:
+            variables[LOG_WEIGHTS] = (("paths",), self.log_weights, _attributes(LOG_WEIGHTS))
+        for prefix, arrays in ((SAMPLE_PREFIX, self.samples), (CURVE_PREFIX, self.curves)):
+            for name, array in arrays.items():
+                axes = axes_of(prefix, name, np.asarray(array), arrays, self.coords)
+                variables[prefix + name] = (axes, np.asarray(array))
+        used = {axis for variable in variables.values() for axis in variable[0]}
+        coords = {axis: labels for axis, labels in self.coords.items() if axis in used}
+        return xr.Dataset(variables, coords, flat_attributes(self.info))
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row a path, one column a number: `max_drawdown_index`, `max_drawdown[BTC]`, ..."""
+        import pandas as pd
+
+        table = {}
+        for name in self.losses:
+            array = self[name].reshape(self.paths, -1)
+            table |= {column: array[:, place] for place, column in enumerate(self.columns(name))}
+        if self.log_weights is not None:
+            table[LOG_WEIGHTS] = self.log_weights
+        return pd.DataFrame(table, index=pd.RangeIndex(self.paths, name="path"))
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write a netCDF4 file, at once or not at all: the file appears under its name when it is whole."""
+        writer = ResultWriter(path, self.dims, self.coords, self.paths, self.info)
+        weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
+        writer.append(0, _Joined(self.losses, weights))
+        return writer.close(self.samples, self.curves)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Result":
+        """Open a saved result; each observable is read from the file when asked for.
+
+        **Raises:** `FileNotFoundError` where there is none, and `ValueError` for a file that is not a result.
+        """
+        return cls(**read(path))
+
+    def plot(self) -> "Figure":
+        """The overview figure; see `jaxrisk.report.plots`."""
+        from jaxrisk.report import plots
+
+        return plots.overview(self)
+
+    def __repr__(self) -> str:
+        number = len(self.losses)
+        name = f"{self.info['name']!r}, " if self.info.get("name") else ""
+        return f"Result({name}{self.paths:,} paths, {number} observable{'s' if number != 1 else ''})"
+
+    def _repr_html_(self) -> str:
+        shown = ("name", "title", "seed", "steps", "horizon_years", "precision", "device", "wall_seconds")
+        facts = {"paths": f"{self.paths:,}"} | {key: str(self.info[key]) for key in shown if key in self.info}
+        line = ", ".join(f"<b>{html.escape(key)}</b> {html.escape(text)}" for key, text in facts.items())
+        return f"<div>{line}</div>{self.summary()._repr_html_()}"
+
+
+class _Joined(Mapping):
+    """Two mappings as one, without loading either."""
+
+    def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]):
+        self._parts = (first, second)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._parts[0][name] if name in self._parts[0] else self._parts[1][name]
+
+    def __iter__(self):
+        return (name for part in self._parts for name in part)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+
+__all__ = ["STATISTICS", "Result"]

@@ -1,0 +1,102 @@
+"""The headline of a result: which numbers, in which order."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxrisk.report.table import Row, Summary
+from jaxrisk.risk import tail
+from jaxrisk.risk.tail import Estimate, TooFewPathsError
+
+if TYPE_CHECKING:
+    from jaxrisk.report.result import Result
+
+HOURS_PER_YEAR = 8760.0
+DRAWDOWN_LEVELS = (0.1, 0.2, 0.3)
+
+_FULL = ("mean", "median", "VaR 95%", "VaR 99%", "ES 97.5%", "ES 99%")
+_SHORT = ("mean", "VaR 99%", "ES 99%")
+
+
+def summarise(result: "Result") -> Summary:
+    """The headline rows of a result; see `Result.summary`."""
+    name = result.info.get("title") or result.info.get("name") or "Result"
+    return Summary(f"{name}: {result.paths:,} paths", list(_rows(result)))
+
+
+def _rows(result: "Result") -> Iterator[Row]:
+    assets = result.coords.get("assets", [])
+    several = [str(asset) for asset in assets] if len(assets) > 1 else []
+
+    def of(label: str, address: str, statistics: tuple[str, ...], unit: str = "1", scale: float = 1.0) -> Iterator[Row]:
+        if address.split("[")[0] not in result.losses:
+            return
+        values = result.column(address) * scale
+        for statistic in statistics:
+            yield _row(label, statistic, unit, _statistic(statistic), values, result.log_weights)
+
+    yield from of("index drawdown", "max_drawdown_index", _FULL)
+    for asset in several:
+        yield from of(f"{asset} drawdown", f"max_drawdown[{asset}]", _FULL)
+    yield from of("index drawdown, no feedback", "max_drawdown_no_feedback_index", _SHORT)
+    for asset in several:
+        yield from of(f"{asset} drawdown, no feedback", f"max_drawdown_no_feedback[{asset}]", _SHORT)
+    yield from of("index amplification", "amplification_index", ("mean", "ES 99%"))
+    if "max_drawdown_index" in result.losses:
+        values = result.column("max_drawdown_index")
+        for level in DRAWDOWN_LEVELS:
+            yield _row("probability of index drawdown", f"> {level:.0%}", "1", _beyond(level), values, result.log_weights)
+    yield from of("index time to trough", "time_to_trough_index", ("median",), "h", HOURS_PER_YEAR)
+    yield from of("open-interest loss", "open_interest_loss_fraction", _SHORT)
+    yield from of("open-interest loss, USD", "open_interest_loss_usd", ("mean", "ES 99%"), "USD")
+    for side in result.coords.get("sides", []):
+        yield from of(f"liquidated, {side}", f"liquidated_notional[*,*,{side}]", ("mean",), "USD")
+    for group in result.coords.get("classes", []):
+        yield from of(f"liquidated, {group}", f"liquidated_by_class[{group}]", ("mean",), "USD")
+    yield from of("peak one-minute liquidation", "peak_minute_liquidation", ("mean", "VaR 99%"), "USD")
+    yield from _support(result)
+
+
+def _support(result: "Result") -> Iterator[Row]:
+    if "support_overshoot" not in result.losses:
+        return
+    for address in result.columns("support_overshoot"):
+        values = result.column(address)
+        if np.isnan(values).all():
+            continue
+        label = f"support of {address.split('[')[-1].rstrip(']')}"
+        yield _row(label, "probability of break", "1", _beyond(0.0), values, result.log_weights)
+        yield _row(label, "mean overshoot if broken", "1", _if_positive, values, result.log_weights)
+
+
+def _row(label: str, statistic: str, unit: str, function: Callable, values: Any, log_weights: Any) -> Row:
+    try:
+        estimate = function(values, log_weights)
+    except TooFewPathsError as error:
+        return Row(
+            label, statistic, None, unit, "too few events" if function is _if_positive else f"needs {error.needed:,} paths"
+        )
+    constant = estimate.standard_error == 0.0 and values.min() == values.max()
+    return Row(label, statistic, estimate, unit, "the same on every path" if constant else "")
+
+
+def _statistic(name: str) -> Callable[[Any, Any], Estimate]:
+    if name == "mean":
+        return tail.mean
+    if name == "median":
+        return lambda values, log_weights: tail.quantile(values, 0.5, log_weights)
+    kind, level = name.rstrip("%").split(" ")
+    function = {"VaR": tail.value_at_risk, "ES": tail.expected_shortfall}[kind]
+    return lambda values, log_weights: function(values, float(level) / 100.0, log_weights)
+
+
+def _beyond(level: float) -> Callable[[Any, Any], Estimate]:
+    return lambda values, log_weights: tail.exceedance_probability(values, level, log_weights)
+
+
+def _if_positive(values: Any, log_weights: Any) -> Estimate:
+    return tail.conditional_mean(values, values > 0.0, log_weights)
+
+
+__all__ = ["DRAWDOWN_LEVELS", "HOURS_PER_YEAR", "summarise"]

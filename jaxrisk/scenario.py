@@ -1,0 +1,108 @@
+"""Scenario: everything one simulation needs, as one pytree."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ._leaf import leaf
+from .cascade import Channels, Depth, Impact, Venues
+from .market import AbstractMarket, Shock
+from .positions import AbstractPopulation, Grid, Limits
+
+
+class Settings(eqx.Module):
+    """How the time axis is cut and how a step is solved.
+
+    **Arguments:** static but for `support` and `index_weight`.
+
+    - `horizon`: years.
+    - `steps`: how many.
+    - `rounds`: fixed-point rounds of mark, check, liquidation and impact inside a step.
+    - `bridge`: whether the Brownian-bridge correction finds the crossings between steps.
+    - `index_weight`: weight of each asset in the index at the start; None takes shares of open interest. Shape `(assets,)`.
+    - `support`: log of a support level over the initial price, `-inf` for none. Shape `(assets,)`.
+    """
+
+    horizon: float = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+    rounds: int = eqx.field(static=True, default=1)
+    bridge: bool = eqx.field(static=True, default=False)
+    index_weight: Float[Array, " assets"] | None = leaf(default=None)
+    support: Float[Array, " assets"] | None = leaf(default=None)
+
+    @property
+    def years_per_step(self) -> float:
+        """Length of a step, years of 365 days."""
+        return self.horizon / self.steps
+
+
+class Names(eqx.Module):
+    """What the axes' entries are called. Static."""
+
+    venues: tuple[str, ...] = eqx.field(static=True, default=("venue",))
+    assets: tuple[str, ...] = eqx.field(static=True, default=("asset",))
+    classes: tuple[str, ...] = eqx.field(static=True, default=("all",))
+
+
+class Description(eqx.Module):
+    """What a scenario says about itself, and what a run uses where it is told nothing else. Static."""
+
+    name: str = eqx.field(static=True, default="scenario")
+    title: str = eqx.field(static=True, default="")
+    question: str = eqx.field(static=True, default="")
+    source_text: str = eqx.field(static=True, default="")
+    paths: int = eqx.field(static=True, default=10_000)
+    seed: int = eqx.field(static=True, default=1)
+    precision: str = eqx.field(static=True, default="float32")
+    sample_paths: int = eqx.field(static=True, default=0)
+
+
+class Scenario(eqx.Module):
+    """A leveraged market and a horizon.
+
+    Every number is a leaf of this pytree, under the dotted name it has in a scenario file, so that any of it can be
+    differentiated, swept or batched; a replacement is `equinox.tree_at` or `Scenario.replace`.
+
+    **Arguments:**
+
+    - `market`: law of the exogenous price.
+    - `shock`: an overlay on it, or None.
+    - `impact`, `depth` (or None), `channels`, `venues`: the market's mechanics.
+    - `populations`: name to population.
+    - `limits`: leverage limits.
+    - `price`: S_0 of each asset, USD, shape `(assets,)`.
+    - `settings`, `names`, `grid`, `description`.
+    """
+
+    market: AbstractMarket
+    impact: Impact
+    venues: Venues
+    populations: dict[str, AbstractPopulation]
+    price: Float[Array, " assets"] = leaf()
+    settings: Settings
+    shock: Shock | None = None
+    depth: Depth | None = None
+    channels: Channels = eqx.field(default_factory=Channels)
+    limits: Limits = eqx.field(default_factory=Limits.none)
+    names: Names = eqx.field(default_factory=Names)
+    grid: Grid = eqx.field(default_factory=Grid)
+    description: Description = eqx.field(default_factory=Description)
+
+    def replace(self, **changes) -> "Scenario":
+        """A copy with some top-level fields changed."""
+        names = list(changes)
+        return eqx.tree_at(
+            lambda s: [getattr(s, name) for name in names], self, [changes[n] for n in names], is_leaf=lambda x: x is None
+        )
+
+    def cast(self, dtype) -> "Scenario":
+        """The same scenario with every floating-point leaf in one precision."""
+
+        def one(x):
+            if isinstance(x, (np.ndarray, jax.Array)) and jnp.issubdtype(x.dtype, jnp.floating):
+                return jnp.asarray(x, dtype)
+            return x
+
+        return jax.tree.map(one, self)

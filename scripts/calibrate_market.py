@@ -1,0 +1,282 @@
+"""Measure the numbers of the shipped scenarios from price, open-interest and position files.
+
+    python scripts/calibrate_market.py --data ../shared/data             # print every figure with its standard error
+    python scripts/calibrate_market.py --data ../shared/data --write out # and write out/market.toml, out/positions.toml
+
+The price law is Bates' (stochastic variance with normal jumps). Every parameter is a function of averages of daily statistics,
+so that one block bootstrap over days gives all standard errors:
+
+- a jump is an hour whose return exceeds `--threshold` local standard deviations; the local variance is the bipower variation
+  of the day before and the day after, without the products that contain the hour itself;
+- `mean_variance` is the mean of the daily realised variance v_d of the other hours;
+- `reversion` and the variance V of the variance come from the autocovariances of v_d at lags of 1 to `--lags` days, which the
+  noise of a day's measurement does not touch: for a square-root process cov(v_d, v_{d+k}) = V g^2 exp(-kappa (k-1) day), with
+  g = (1 - exp(-kappa day)) / (kappa day); then vol_of_variance = sqrt(2 kappa V / mean_variance);
+- `leverage_correlation` comes from cov(return of a day, v_{d+1}) = rho xi theta g^2 day, theta being the mean variance;
+- `variance`, the level at the start, is the median of v_d: an ordinary day. The mean of the last 30 days is printed beside it.
+
+The law is then checked against what it was not fitted to: the quantiles of the drawdown of a day and of a week.
+
+Returns are never taken across a gap in a file. Observed prices already contain the cascades of their time, so that a law fitted
+to them and then run with feedback counts part of them twice: the simulated tail errs on the severe side.
+"""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from calibrate_positions import event_check, market_facts, positions_report
+
+HOURS = 365 * 24
+DAY = 1.0 / 365.0
+FILES = {
+    "BTC": "prices/btc_perp_1h_2019_2026.csv.gz",
+    "ETH": "prices/eth_perp_1h_2019_2026.csv.gz",
+    "SOL": "prices/sol_perp_1h_2025_2026.csv.gz",
+}
+MINUTE_FILES = (
+    "btc_spot_1m_202104", "btc_spot_1m_202105", "eth_spot_1m_202105", "btc_spot_1m_202408", "eth_spot_1m_202408",
+)  # fmt: skip
+PARAMETERS = (
+    "mean_variance", "reversion", "vol_of_variance", "leverage_correlation", "jump_rate", "jump_mean", "jump_sd",
+)  # fmt: skip
+
+
+def load(path):
+    """A price file with its times as index."""
+    return pd.read_csv(path, parse_dates=["time"]).set_index("time")
+
+
+def log_returns(prices, step):
+    """Log returns over consecutive bars only: missing where the bar before is missing."""
+    consecutive = prices.index.to_series().diff() == pd.Timedelta(step)
+    return np.log(prices["close"]).diff().where(consecutive)
+
+
+def local_volatility(returns, reach=24):
+    """Standard deviation of an hour from the bipower variation of `reach` hours on each side, its own products left out."""
+    product = returns.abs() * returns.abs().shift(1) * math.pi / 2.0
+    count = product.notna().rolling(2 * reach + 1, center=True, min_periods=1).sum()
+    total = product.fillna(0.0).rolling(2 * reach + 1, center=True, min_periods=1).sum()
+    own = product.fillna(0.0) + product.shift(-1).fillna(0.0)
+    own_count = product.notna().astype(int) + product.shift(-1).notna().astype(int)
+    count = count - own_count
+    return np.sqrt(((total - own) / count).where(count >= reach))
+
+
+def daily_table(returns, threshold, lags):
+    """Statistics a day whose averages determine the parameters; missing where a day or its partner is incomplete."""
+    jump = (returns / local_volatility(returns)).abs() > threshold
+    smooth = returns.where(~jump & returns.notna())
+    complete = returns.resample("1D").count() >= 23
+
+    def day(x):
+        return x.resample("1D").sum().where(complete)
+
+    table = pd.DataFrame({"v": (smooth**2).resample("1D").mean().where(complete) * HOURS})
+    table["r"] = day(smooth.fillna(0.0))
+    table["r_next"] = table["r"] * table["v"].shift(-1)
+    for lag in range(1, lags + 1):
+        table[f"v{lag}"] = table["v"] * table["v"].shift(-lag)
+    jumps = returns.where(jump, 0.0)
+    table["count"], table["jump"], table["jump2"] = day(jump.astype(float)), day(jumps), day(jumps**2)
+    return table
+
+
+def bates_parameters(mean, lags):
+    """Parameters from the averages of the daily table (a mapping or a row), as a dict in the order of `PARAMETERS`."""
+    level = mean["v"]
+    covariance = np.array([mean[f"v{k}"] - level**2 for k in range(1, lags + 1)])
+    positive = covariance > 0.0
+    slope, intercept = np.polyfit(np.arange(lags)[positive], np.log(covariance[positive]), 1)
+    reversion = max(-slope / DAY, 1.0)
+    g = -math.expm1(-reversion * DAY) / (reversion * DAY)
+    variance = math.exp(intercept) / g**2
+    xi = math.sqrt(2.0 * reversion * variance / level)
+    rho = (mean["r_next"] - mean["r"] * level) / (xi * level * g**2 * DAY)
+    size = mean["jump"] / mean["count"]
+    sd = math.sqrt(max(mean["jump2"] / mean["count"] - size**2, 0.0))
+    return dict(
+        zip(PARAMETERS, (level, reversion, xi, float(np.clip(rho, -0.95, 0.95)), 365.0 * mean["count"], size, sd), strict=True)
+    )
+
+
+def bootstrap(table, statistic, block, replications, seed=1):
+    """Standard errors of a dict of statistics by the stationary bootstrap over days (Politis and Romano, 1994)."""
+    random = np.random.default_rng(seed)
+    values, days = table.to_numpy(), len(table)
+    draws = []
+    for _ in range(replications):
+        start = random.random(days) < 1.0 / block
+        start[0] = True
+        origin = np.maximum.accumulate(np.where(start, np.arange(days), 0))
+        rows = (random.integers(0, days, days)[origin] + np.arange(days) - origin) % days
+        draws.append(statistic(dict(zip(table.columns, np.nanmean(values[rows], axis=0), strict=True))))
+    return {name: float(np.nanstd([draw[name] for draw in draws], ddof=1)) for name in draws[0]}
+
+
+def joint(returns, threshold):
+    """By pair of assets: correlation of the hours in which neither jumps, and the share of common jumps.
+
+    The share is of the jumps of the asset that jumps less often, as the package defines it. With one leverage correlation for all
+    assets, `pooled`, the package's correlation matrix is that of the prices.
+    """
+    scaled = {name: r / local_volatility(r) for name, r in returns.items()}
+    pairs, names = {}, list(returns)
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            both = pd.concat([scaled[first], scaled[second]], axis=1, keys=["a", "b"]).dropna()
+            jump = both.abs() > threshold
+            calm = both[~jump.any(axis=1)]
+            value = calm["a"].corr(calm["b"])
+            shared, fewest = jump.all(axis=1).sum(), jump.sum().min()
+            pairs[f"{first}/{second}"] = {
+                "correlation": value, "error": (1.0 - value**2) / math.sqrt(len(calm)), "hours": len(calm),
+                "common": shared / fewest, "shared": int(shared), "fewest": int(fewest),
+            }  # fmt: skip
+    return pairs
+
+
+def simulate(parameters, days, paths, variance=None, seed=2, steps=288):
+    """Hourly log prices of the law, shape (paths, 24 days + 1); variance from its stationary law where none is given.
+
+    Full-truncation Euler in five-minute steps, independent of the package, so that it is a check of it too.
+    """
+    random, p = np.random.default_rng(seed), parameters
+    theta, kappa, xi, rho = (p[name] for name in PARAMETERS[:4])
+    shape = 2.0 * kappa * theta / xi**2
+    v = random.gamma(shape, theta / shape, paths) if variance is None else np.full(paths, variance)
+    compensator = p["jump_rate"] * math.expm1(p["jump_mean"] + 0.5 * p["jump_sd"] ** 2)
+    dt, price, kept = DAY / steps, np.zeros(paths), [np.zeros(paths)]
+    for step in range(steps * days):
+        z, w = random.standard_normal((2, paths))
+        positive = np.maximum(v, 0.0)
+        root = np.sqrt(positive * dt)
+        price = price - (0.5 * positive + compensator) * dt + root * z
+        v = v + kappa * (theta - positive) * dt + xi * root * (rho * z + math.sqrt(1.0 - rho**2) * w)
+        jumps = random.poisson(p["jump_rate"] * dt, paths)
+        hit = jumps > 0
+        price[hit] += p["jump_mean"] * jumps[hit] + p["jump_sd"] * np.sqrt(jumps[hit]) * random.standard_normal(hit.sum())
+        if (step + 1) % (steps // 24) == 0:
+            kept.append(price.copy())
+    return np.stack(kept, axis=1)
+
+
+def drawdown(log_price):
+    """Largest fall from the running maximum, along the last axis."""
+    return np.max(-np.expm1(log_price - np.maximum.accumulate(log_price, axis=-1)), axis=-1)
+
+
+def observed_drawdowns(prices, days):
+    """Drawdowns of hourly closes in back-to-back windows of whole days without a gap."""
+    hourly = np.log(prices["close"]).resample("1h").last().to_numpy()
+    width = 24 * days
+    windows = [hourly[start : start + width + 1] for start in range(0, len(hourly) - width, width)]
+    return drawdown(np.array([w for w in windows if np.isfinite(w).all()]))
+
+
+def drawdown_check(prices, parameters, start_variance, paths):
+    """Quantiles of the drawdown in a day and in seven, of the data and of the law."""
+    levels = (0.5, 0.9, 0.95, 0.99)
+    print("  drawdown, hourly closes        " + "".join(f"{q:>9.0%}" for q in levels))
+    for days in (1, 7):
+        rows = {
+            "data": observed_drawdowns(prices, days),
+            "law, stationary variance": drawdown(simulate(parameters, days, paths // days)),
+            "law, from the start variance": drawdown(simulate(parameters, days, paths // days, start_variance)),
+        }
+        for name, values in rows.items():
+            print(f"  {days}d {name:<28}" + "".join(f"{np.quantile(values, q):>9.4f}" for q in levels) + f"   n = {len(values)}")
+
+
+def minute_check(folder):
+    """Ratio of the variance of one-minute to that of hourly returns, in files of one-minute prices around unwinds."""
+    print("\nvariance of 1-minute over variance of 60-minute returns (1: the hourly variance can be used at one minute)")
+    for name in MINUTE_FILES:
+        prices = load(folder / "prices" / f"{name}.csv.gz")
+        minute = log_returns(prices, "1min")
+        hour = log_returns(prices[prices.index.minute == 59], "1h")
+        ratio, volatility = 60.0 * (minute**2).mean() / (hour**2).mean(), math.sqrt((minute**2).mean() * HOURS * 60)
+        print(f"  {name:<20}{ratio:>6.2f}   annualised volatility {volatility:.2f}")
+
+
+def calibrate(folder, threshold, lags, block, replications, since):
+    """Prices; parameters, standard errors, start and recent variance of every asset; and what joins the assets."""
+    prices = {name: load(folder / path).loc[since:] for name, path in FILES.items()}
+    returns = {name: log_returns(table, "1h") for name, table in prices.items()}
+    result = {}
+    for name, hourly in returns.items():
+        table = daily_table(hourly, threshold, lags)
+        values = bates_parameters(table.mean(), lags)
+        errors = bootstrap(table, lambda mean, n=lags: bates_parameters(mean, n), block, replications) if replications else {}
+        variance = {"variance": float(table["v"].median()), "recent": float(table["v"].dropna().tail(30).mean())}
+        result[name] = {**values, **variance, "errors": errors, "days": int(table["v"].notna().sum())}
+    return prices, result, joint(returns, threshold)
+
+
+def pooled(result):
+    """Leverage correlation of several assets taken as one: the mean weighted by days, as short files are loose."""
+    days = [values["days"] for values in result.values()]
+    return float(np.average([values["leverage_correlation"] for values in result.values()], weights=days))
+
+
+def fragment(result, pairs):
+    """The `[market]` table of a scenario file, for all assets of `result`; with one asset its own leverage correlation."""
+    lines = ["[market]", 'process = "bates"', "drift = 0.0"]
+    together = {name: {**values, "leverage_correlation": pooled(result)} for name, values in result.items()}
+    for key in ("variance", *PARAMETERS):
+        lines.append(f"{key} = {{ " + ", ".join(f"{asset} = {values[key]:.3g}" for asset, values in together.items()) + " }")
+    if pairs:
+        lines.append(f"common_jump_probability = {np.mean([pair['common'] for pair in pairs.values()]):.2f}")
+        lines.append(
+            "correlation = { " + ", ".join(f'"{name}" = {pair["correlation"]:.3f}' for name, pair in pairs.items()) + " }"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--since", default="2019", help="first date used of the hourly files")
+    parser.add_argument("--threshold", type=float, default=5.0, help="local standard deviations that make an hour a jump")
+    parser.add_argument("--lags", type=int, default=10, help="days of autocovariance fitted")
+    parser.add_argument("--block", type=float, default=20.0, help="mean block of the bootstrap, days")
+    parser.add_argument("--replications", type=int, default=200, help="of the bootstrap")
+    parser.add_argument("--paths", type=int, default=20000, help="simulated days of the check")
+    parser.add_argument("--write", type=Path, help="folder for the TOML fragments")
+    arguments = parser.parse_args()
+    if not (arguments.data / FILES["BTC"]).exists():
+        print(f"no price files in {arguments.data}: nothing to calibrate", file=sys.stderr)
+        sys.exit(2)
+    a = arguments
+    prices, result, pairs = calibrate(a.data, a.threshold, a.lags, a.block, a.replications, a.since)
+    for name, values in result.items():
+        print(f"\n{name}: {FILES[name]}, {values['days']} whole days from {a.since}; standard errors in brackets")
+        for key in PARAMETERS:
+            print(f"  {key:<22}{values[key]:>10.4f} ({values['errors'].get(key, math.nan):.4f})")
+        print(
+            f"  median daily variance {values['variance']:.4f} (the start level); mean of the last 30 days {values['recent']:.4f}"
+        )
+        drawdown_check(prices[name], values, values["variance"], a.paths)
+    print("\ncorrelation of hours without jumps (standard error, hours); share of jumps in common (both, fewest)")
+    for name, pair in pairs.items():
+        print(f"  {name}  {pair['correlation']:.3f} ({pair['error']:.3f}, {pair['hours']})", end="   ")
+        print(f"{pair['common']:.2f} ({pair['shared']}, {pair['fewest']})")
+    minute_check(a.data)
+    alone = fragment({"BTC": result["BTC"]}, {})
+    together = fragment(result, pairs)
+    facts = market_facts(a.data, prices)
+    positions = positions_report(a.data, a.replications)
+    event_check(a.data)
+    if a.write:
+        a.write.mkdir(parents=True, exist_ok=True)
+        (a.write / "market.toml").write_text(alone + "\n" + together)
+        (a.write / "positions.toml").write_text(positions + facts)
+    print(f"\n{alone}\n{together}\n{facts}\n{positions}")
+
+
+if __name__ == "__main__":
+    main()

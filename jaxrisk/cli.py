@@ -167,15 +167,17 @@ def unwritable(out: Path, force: bool) -> str | None:
 
 
 def _simulate(scenario, out: Path) -> int:
+    # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
+    # each; nothing is wrong with such a program
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from .batch import NonFinite, simulate, use_compilation_cache
-    from .report import Result
 
     use_compilation_cache()
     before = out.stat().st_mtime_ns if out.exists() else None
     kept = lambda: out.exists() and out.stat().st_mtime_ns != before
     try:
         with progress_bar(sys.stderr) as progress:
-            simulate(scenario, progress=progress, out=out)
+            result = simulate(scenario, progress=progress, out=out)
     except NonFinite as error:
         print(f"stopped: {error}", file=sys.stderr)
         if kept():
@@ -185,7 +187,7 @@ def _simulate(scenario, out: Path) -> int:
         where = f"the paths finished until then are in {out}" if kept() else "nothing was finished"
         print(f"interrupted; {where}", file=sys.stderr)
         return INTERRUPTED
-    show(Result.load(out).summary(), sys.stdout)
+    show(result.summary(), sys.stdout)
     print(f"result: {out}")
     return OK
 

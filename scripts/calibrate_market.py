@@ -15,7 +15,9 @@ so that one block bootstrap over days gives all standard errors:
 - `leverage_correlation` comes from cov(return of a day, v_{d+1}) = rho xi theta g^2 day, theta being the mean variance;
 - `variance`, the level at the start, is the median of v_d: an ordinary day. The mean of the last 30 days is printed beside it.
 
-The law is then checked against what it was not fitted to: the quantiles of the drawdown of a day and of a week.
+The threshold finds only the larger jumps, so they come out fewer and larger than they are, and the smaller ones count as
+diffusion; the total variance is kept. The law is then checked against what it was not fitted to: quantiles of the drawdown of
+a day and of a week.
 
 Returns are never taken across a gap in a file. Observed prices already contain the cascades of their time, so that a law fitted
 to them and then run with feedback counts part of them twice: the simulated tail errs on the severe side.

@@ -101,9 +101,8 @@ def positions_report(folder, replications, coins=("BTC", "ETH", "SOL")):
         mean = np.average(group["entry"], weights=weight)
         sd = math.sqrt(np.average((group["entry"] - mean) ** 2, weights=weight))
         levels = weighted_quantile(group["leverage"], weight, [0.1, 0.5, 0.9])
-        print(
-            f"  {coin} {side:<8}{weight.sum() / total:>7.3f}   {levels[0]:.0f}/{levels[1]:.0f}/{levels[2]:.0f}   {mean:.3f} {sd:.3f}"
-        )
+        text = f"{levels[0]:.0f}/{levels[1]:.0f}/{levels[2]:.0f}"
+        print(f"  {coin} {side:<8}{weight.sum() / total:>7.3f}   {text:<10}{mean:>7.3f}{sd:>7.3f}")
     print("\nshare of notional whose published liquidation price lies within a move of the mark")
     for (coin, side), group in table.groupby(["coin", "side"]):
         move = (group["liquidation_price"] / group["mark"] - 1.0).abs()
@@ -187,8 +186,9 @@ def market_facts(folder, prices):
         )
         lines.append(
             f"# {name}, one venue, 2024-06 to 08: open interest {then['open_interest_coins']:,.0f} coins, "
-            f"{then['open_interest_usd']:.3g} USD, {then['days_of_volume']:.2f} of a day's volume; accounts long "
-            f"{then['accounts_long']:.0%}; Y of net taker flow {then['flow_coefficient']:.2f} ({then['flow_coefficient_error']:.2f})"
+            f"{then['open_interest_usd']:.3g} USD, {then['days_of_volume']:.2f} of a day's volume; "
+            f"accounts long {then['accounts_long']:.0%}; Y of net taker flow {then['flow_coefficient']:.2f} "
+            f"({then['flow_coefficient_error']:.2f})"
         )
     daily = _load(folder / "open_interest/btc_oi_funding_1d_2019_2024.csv.gz")
     coins = (daily["oi_usd"] / daily["btc_close"]).dropna()

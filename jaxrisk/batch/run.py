@@ -110,9 +110,14 @@ def simulate(
                     progress(done, total)
             samples = sample(prepared, run.seed, first_path, run.sample_paths)
             closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": done}
-        except NonFinite as stop:
-            # what was finished stays: in the partial file, or with the error
-            stop.result = writer.partial if writer is not None else _finish(None, kept, coords, {}, curve, info, {"finished_paths": done})
+        except (NonFinite, KeyboardInterrupt) as stop:
+            partial = None
+            if done:  # what was finished stays
+                partial = _finish(writer, kept, coords, {}, curve, info, {"finished_paths": done})
+            elif writer is not None:
+                writer.partial.unlink(missing_ok=True)
+            if isinstance(stop, NonFinite):
+                stop.result = partial
             raise
         return _finish(writer, kept, coords, samples, curve, info, closing)
 

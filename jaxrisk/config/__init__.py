@@ -9,7 +9,7 @@ from .problems import ConfigError as ConfigError, Problem as Problem
 if TYPE_CHECKING:
     from jaxrisk.scenario import Scenario
 
-    from .check import Checked
+    from .checked import Checked
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def schema() -> dict[str, Any]:
     >>> sorted(schema()["required"])
     ['assets', 'impact', 'market', 'populations', 'run', 'venues']
     """
-    from .schema import schema
+    from .json_schema import schema
 
     return schema()
 

@@ -10,7 +10,7 @@ from ..cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableI
 from ..market import Shock as ShockOverlay
 from ..positions import Accounts, Histogram, Limits, LiquidationMap, Lognormal, Tiers
 from ..scenario import Description, Names, Scenario, Settings
-from .check import Checked
+from .checked import Checked
 from .holders import AccountHolders, HistogramHolders, LognormalHolders, MapHolders
 from .matrices import as_matrix
 from .prices import milliseconds

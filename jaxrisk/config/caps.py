@@ -63,17 +63,17 @@ def _from_file(name: Any, reader: Reader, context: Context, selectors: _Selector
     if read is None:
         return []
     path, document = read
-    report = Report(str(path))
+    report = reader.report.of(str(path))
+    before = len(report.problems)
     for key in document:
         if key not in FILE_KEYS:
             report.add(key, document[key], f"unknown key; the keys here are {', '.join(FILE_KEYS)}", nearest(key, FILE_KEYS))
     if "caps" not in document:
         report.add("caps", None, "missing; needs tables [[caps]], or caps = [] for no limit", missing=True)
     caps = _rows(document.get("caps", []), "caps", report, context, selectors, shared=True)
-    if document.get("caps") and not caps and not report.problems:
+    if document.get("caps") and not caps and len(report.problems) == before:
         have = "; ".join(f"{key}: {', '.join(known)}" for key, known in selectors.known.items())
         reader.report.add("limits.file", name, f"none of its rows holds for this scenario, which has {have}")
-    reader.report.problems += report.problems
     return caps
 
 

@@ -42,11 +42,19 @@ def milliseconds(moment: str) -> int:
     return round(parsed.timestamp() * 1000)
 
 
+_TIME = "has to be a time such as 2024-08-05T00:00:00Z, or seconds since 1970"
+
+
 def read_times(table: Columns, column: str = "time") -> np.ndarray | None:
     """A column of times, ISO text or seconds or milliseconds since 1970, as milliseconds; None with a problem noted."""
     raw = table.values[column]
     numbers = as_numbers(raw)
-    if np.all(np.isfinite(numbers)):
+    numeric = np.isfinite(numbers)
+    if 2 * np.count_nonzero(numeric) > len(numbers):
+        wrong = np.flatnonzero(~numeric | (np.abs(numbers) > 1e15))
+        table.note(column, wrong, _TIME)
+        if len(wrong):
+            return None
         scale = 1.0 if np.median(np.abs(numbers)) > 1e11 else 1000.0
         return np.round(numbers * scale).astype(np.int64)
     times = np.zeros(len(raw), dtype=np.int64)
@@ -56,7 +64,7 @@ def read_times(table: Columns, column: str = "time") -> np.ndarray | None:
             times[i] = milliseconds(item if isinstance(item, str) else item.isoformat())
         except (ValueError, AttributeError, OverflowError):
             wrong.append(i)
-    table.note(column, wrong, "has to be a time such as 2024-08-05T00:00:00Z, or seconds since 1970")
+    table.note(column, wrong, _TIME)
     return None if wrong else times
 
 
@@ -95,7 +103,7 @@ def _interval(table: Columns, times: np.ndarray) -> int | None:
     gaps = np.flatnonzero((steps > 0) & (steps != usual)) + 1
     if len(gaps):
         size = Fraction(int(steps[gaps[0] - 1]), 1000)
-        text = f"comes {readable(size)} after the row before, at {iso(times[gaps[0] - 1])}, where the file's interval is"
+        text = f"comes {readable(size)} after the row before, at {iso(int(times[gaps[0] - 1]))}, where the file's interval is"
         table.note("time", gaps, f"{text} {readable(Fraction(usual, 1000))}: a gap")
     return None if len(duplicate) or len(backward) or len(gaps) else usual
 

@@ -101,6 +101,12 @@ class Report:
         text = None if missing else written(value)
         self.problems.append(Problem("command line" if from_command_line else self.file, key, text, allowed, near))
 
+    def of(self, file: str) -> "Report":
+        """A report on another file, whose problems go to the same list."""
+        other = Report(file)
+        other.problems = self.problems
+        return other
+
     def add_in(self, file: str, key: str, value: Any, allowed: str, near: str | None = None, missing: bool = False) -> None:
         """Note a problem with a file that the scenario names."""
         self.problems.append(Problem(file, key, None if missing else written(value), allowed, near))

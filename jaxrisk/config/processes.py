@@ -105,10 +105,9 @@ class Garch(_Correlated):
     def cross(cls, v, refuse: Refuse) -> None:
         if v.alpha is None or v.beta is None:
             return
-        names = sorted({*(v.alpha if isinstance(v.alpha, dict) else ()), *(v.beta if isinstance(v.beta, dict) else ())})
-        for name in names or [None]:
-            alpha = v.alpha[name] if isinstance(v.alpha, dict) and name else v.alpha
-            beta = v.beta[name] if isinstance(v.beta, dict) and name else v.beta
+        names = [name for table in (v.alpha, v.beta) if isinstance(table, dict) for name in table]
+        for name in dict.fromkeys(names) or [""]:
+            alpha, beta = (float(x[name] if isinstance(x, dict) else x) for x in (v.alpha, v.beta))
             if alpha + beta >= 1.0:
                 key = f"beta.{name}" if isinstance(v.beta, dict) else "beta"
                 refuse(key, beta, f"alpha + beta has to be below 1; with alpha = {alpha:g} it is {alpha + beta:g}")

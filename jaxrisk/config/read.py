@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from .check import Checked, check_document
+from .checked import Checked, check_document
 from .document import override, read_scenario, to_toml
 from .problems import Problem, Report
 from .table import Table

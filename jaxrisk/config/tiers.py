@@ -56,7 +56,7 @@ def _from_file(reader: Reader, key: str, name: str, assets) -> dict[str, list[Ti
     if read is None:
         return None
     path, document = read
-    report = Report(str(path))
+    report = reader.report.of(str(path))
     for unknown in (word for word in document if word not in FILE_KEYS):
         text = f"unknown key; the keys here are {', '.join(FILE_KEYS)}"
         report.add(unknown, document[unknown], text, nearest(unknown, FILE_KEYS))
@@ -66,7 +66,6 @@ def _from_file(reader: Reader, key: str, name: str, assets) -> dict[str, list[Ti
         report.add("tiers", tables, "has to be tables [[tiers.ASSET]] of rows", missing=tables is None)
     else:
         found = {asset: _rows(rows, f"tiers.{asset}", report) for asset, rows in tables.items()}
-    reader.report.problems += report.problems
     return found
 
 
@@ -83,47 +82,28 @@ def _from_table(reader: Reader, key: str, name: str, assets) -> dict[str, list[T
     for asset in sorted(set(owners)) if owners is not None else assets:
         rows = [i for i in range(len(table)) if owners is None or owners[i] == asset]
         raw = [{column: float(values[i]) for column, values in numbers.items()} for i in rows]
-
-        def note(row: int, column: str, value: Any, allowed: str, rows=rows) -> None:
-            table.report.add_in(table.file, f"line {table.lines[rows[row]]}, {column}", value, allowed)
-
-        report = Report(table.file)
-        tiers = _rows(raw, asset, report, note)
-        fresh = [problem for problem in report.problems if problem not in reader.report.problems]
-        reader.report.problems += fresh
-        found[asset] = tiers
+        found[asset] = tiers = _rows(raw, asset, reader.report.of(table.file), [int(table.lines[i]) for i in rows])
         if owners is None:
             return dict.fromkeys(assets, tiers)
     return found
 
 
-def _rows(raw: Any, key: str, report: Report, note: Note | None = None) -> list[Tier] | None:
-    """Rows of one asset, each checked by itself and against the one before."""
+def _rows(raw: Any, key: str, report: Report, lines: list[int] | None = None) -> list[Tier] | None:
+    """Rows of one asset, each checked by itself and against the one before; `lines` are those they stand on in a table."""
     if not isinstance(raw, list) or not raw:
         report.add(key, raw, "has to be a list of at least one tier")
         return None
     before = len(report.problems)
-    pairs = [read_table(Tier, row, f"{key}.{i}", report, Context()) for i, row in enumerate(raw)]
-    if note is None:
-
-        def note(row: int, column: str, value: Any, allowed: str) -> None:
-            report.add(f"{key}.{row}.{column}", value, allowed)
-
-    noted = [0]
-
-    def counted(row: int, column: str, value: Any, allowed: str) -> None:
-        noted[0] += 1
-        note(row, column, value, allowed)
-
-    amounts = _schedule([values for _, values in pairs], counted)
-    tiers = [tier for tier, _ in pairs]
-    if len(report.problems) > before or noted[0]:
+    places = [f"{key}.{i}" for i in range(len(raw))] if lines is None else [f"line {line}" for line in lines]
+    pairs = [read_table(Tier, row, place, report, Context()) for row, place in zip(raw, places, strict=True)]
+    amounts = _schedule(
+        [values for _, values in pairs],
+        lambda row, column, value, allowed: report.add(f"{places[row]}.{column}", value, allowed),
+    )
+    if len(report.problems) > before:
         return None
-    return [
-        tier.model_copy(update={"maintenance_amount_usd": amount})
-        for tier, amount in zip(tiers, amounts, strict=True)
-        if tier is not None
-    ]
+    filled = zip((tier for tier, _ in pairs if tier is not None), amounts, strict=True)
+    return [tier.model_copy(update={"maintenance_amount_usd": amount}) for tier, amount in filled]
 
 
 def _schedule(rows: list[SimpleNamespace], note: Note) -> list[float]:

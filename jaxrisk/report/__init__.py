@@ -1,7 +1,7 @@
 """Results and how they are shown: tables, plots, files."""
 
-from jaxrisk.report.result import Result
-from jaxrisk.report.table import Summary
-from jaxrisk.report.writer import ResultWriter
+from .result import Result
+from .table import Summary
+from .writer import ResultWriter
 
 __all__ = ["Result", "ResultWriter", "Summary"]

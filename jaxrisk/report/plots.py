@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxrisk.report.summary import HOURS_PER_YEAR
-from jaxrisk.report.writer import CURVE_PREFIX, axes_of
+from .summary import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jaxrisk.report.result import Result
+    from .result import Result
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442"
 GREY, INK = "#8A8A8A", "#2B2B2B"
@@ -144,37 +143,31 @@ def _fragility_curve(axes: "Axes", result: "Result") -> None:
     if "level" not in result.curves or "value" not in result.curves:
         return _nothing(axes, "no fragility curve")
     level = np.asarray(result.curves["level"], dtype=np.float64)
-    value = np.asarray(result.curves["value"], dtype=np.float64)
-    axis = axes_of(CURVE_PREFIX, "value", value, result.curves, result.coords).index("levels")
-    value = np.moveaxis(value, axis, 0).reshape(level.size, -1)
-    names = [str(asset) for asset in result.coords.get("assets", [])]
-    if len(names) != value.shape[1]:
-        names = [f"{venue}, {asset}" for venue in result.coords.get("venues", []) for asset in names]
+    value = np.atleast_2d(np.asarray(result.curves["value"], dtype=np.float64)).T
+    names = [str(asset) for asset in result.coords.get("assets", range(value.shape[1]))]
     move = 100.0 * np.expm1(level)
     for place in range(value.shape[1]):
         colour = SERIES[place % len(SERIES)]
-        axes.plot(move, value[:, place], color=colour, label=names[place] if len(names) == value.shape[1] else f"{place + 1}")
+        axes.plot(move, value[:, place], color=colour, label=names[place])
         axes.fill_between(move, 1.0, value[:, place], where=value[:, place] >= 1.0, color=RED, alpha=0.15, linewidth=0.0)
     axes.axhline(1.0, color=RED, linewidth=1.0, linestyle="--")
-    axes.annotate("runaway above 1", (0.0, 1.0), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-                  ha="left", va="bottom", fontsize=9, color=RED)  # fmt: skip
+    axes.annotate("runaway above 1", (1.0, 1.0), (-2, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+                  ha="right", va="bottom", fontsize=9, color=RED)  # fmt: skip
     axes.axvline(0.0, color=GREY, linewidth=0.8)
     axes.set_ylim(0.0, max(1.25, 1.08 * float(np.nanmax(value, initial=0.0))))
-    axes.set_xlim(move.min(), move.max())
+    # Beyond 40% either way there is rarely anything to see, but a runaway is always shown.
+    shown = (np.abs(move) <= 40.0) | (value >= 1.0).any(axis=1)
+    shown = shown if shown.any() else np.ones_like(shown)
+    axes.set_xlim(move[shown].min(), move[shown].max())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:+g}%" if percent else "0%"))
     axes.set(xlabel="price against the initial price", ylabel="n, next forced dollar per dollar")
     if value.shape[1] > 1:
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
 
 def _log_prices(result: "Result") -> np.ndarray | None:
-    """Log prices of shape (sample, steps + 1, assets)."""
-    names = ["log_price", *[name for name in result.samples if "price" in name], *result.samples]
-    for name in names:
-        if name in result.samples and np.ndim(result.samples[name]) in (2, 3):
-            array = np.asarray(result.samples[name], dtype=np.float64)
-            return array[..., None] if array.ndim == 2 else array
-    return None
+    """Log prices over the initial ones, of shape (sample, steps + 1, assets)."""
+    return np.asarray(result.samples["price"], dtype=np.float64) if "price" in result.samples else None
 
 
 def _sample_paths(axes: "Axes", result: "Result", place: int) -> None:
@@ -199,8 +192,9 @@ def _sample_paths(axes: "Axes", result: "Result", place: int) -> None:
     axes.plot(time[trough], price[worst, trough], "o", color=BLUE, markersize=4, zorder=4)
     share = price[worst, trough] / price[worst, 0] - 1.0
     late = trough > 0.7 * time.size
-    axes.annotate(f"{100.0 * share:+.1f}%", (time[trough], price[worst, trough]), (-6 if late else 6, -4), textcoords="offset points",
-                  ha="right" if late else "left", va="top", fontsize=9, color=BLUE)  # fmt: skip
+    at, label = (time[trough], price[worst, trough]), f"{100.0 * share:+.1f}%"
+    axes.annotate(label, at, (-6 if late else 6, -4), textcoords="offset points", ha="right" if late else "left", va="top",
+                  fontsize=9, color=BLUE)  # fmt: skip
     axes.margins(y=0.12)
     axes.set_xlim(time[0], time[-1])
     axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.10g}"))

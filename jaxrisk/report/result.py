@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxrisk.report.observables import unknown
-from jaxrisk.report.table import Summary
-from jaxrisk.report.writer import CURVE_PREFIX, LOG_WEIGHTS, SAMPLE_PREFIX, ResultWriter, axes_of, flat_attributes, read
-from jaxrisk.report.writer import variable_attributes as _attributes
-from jaxrisk.risk import tail
-from jaxrisk.risk.tail import Estimate
+from ..risk import tail
+from ..risk.tail import Estimate
+from .observables import curve_axes, sample_axes, unknown
+from .table import Summary
+from .writer import (
+    CURVE_PREFIX,
+    LOG_WEIGHTS,
+    SAMPLE_PREFIX,
+    ResultWriter,
+    flat_attributes,
+    read,
+    variable_attributes as _attributes,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +41,10 @@ class Result:
     - `dims`: observable name -> names of the axes after paths.
     - `coords`: axis name -> labels.
     - `log_weights`: log(dP/dQ) of shape `(paths,)`, or None for plain Monte Carlo.
-    - `samples`: whole paths, each of shape `(sample, steps + 1, ...)`, and `index` of shape `(sample,)`.
-    - `curves`: what does not depend on paths, as the fragility curve: `level` (log price) and `value`.
-    - `info`: numbers and short texts on the run.
+    - `samples`: whole paths: `price`, `fundamental` (log price over the initial one), `mark`, `open_interest`, each of shape
+      `(sample, steps + 1, ...)`.
+    - `curves`: what does not depend on paths: the fragility map, `value` of shape `(assets, levels)` at the log prices `level`.
+    - `info`: numbers, lists of numbers and texts on the run.
 
     An observable with axes is addressed by its labels, `max_drawdown[BTC]`; `*` sums over an axis, as in
     `liquidated_notional[*,*,long]`.
@@ -60,14 +68,25 @@ class Result:
         curves: Mapping[str, Any] | None = None,
         info: Mapping[str, Any] | None = None,
     ):
-        if not losses:
-            raise ValueError("a result needs at least one observable; losses are empty")
         self.losses = losses
         self.dims = {name: tuple(dims.get(name, ())) for name in losses}
         self.coords = {name: list(labels) for name, labels in coords.items()}
         self.log_weights = None if log_weights is None else np.asarray(log_weights)
         self.samples, self.curves, self.info = dict(samples or {}), dict(curves or {}), dict(info or {})
-        self.paths = int(np.shape(losses[next(iter(losses))])[0])
+        if isinstance(losses, dict):  # a mapping that loads on demand was checked when it was written
+            self._check()
+        self.paths = int(np.shape(losses[next(iter(losses))])[0]) if losses else 0
+
+    def _check(self) -> None:
+        counts = {name: np.shape(array)[0] for name, array in self.losses.items() if np.ndim(array)}
+        for name, array in self.losses.items():
+            axes = ("paths", *self.dims[name])
+            if np.ndim(array) != len(axes):
+                raise ValueError(f"{name} has shape {np.shape(array)} and the axes ({', '.join(axes)})")
+            if counts[name] != next(iter(counts.values())):
+                raise ValueError(f"observables must have one number of paths and have {counts}")
+        if self.log_weights is not None and counts and self.log_weights.shape != (next(iter(counts.values())),):
+            raise ValueError(f"log_weights have shape {self.log_weights.shape}: one weight a path is needed")
 
     def __getitem__(self, name: str) -> np.ndarray:
         """All paths of an observable, with all its axes."""
@@ -140,7 +159,7 @@ class Result:
 
     def summary(self) -> Summary:
         """The headline: every number with its standard error and 95% interval."""
-        from jaxrisk.report.summary import summarise
+        from .summary import summarise
 
         return summarise(self)
 
@@ -151,10 +170,9 @@ class Result:
         variables: dict[str, Any] = {name: (("paths", *self.dims[name]), self[name], _attributes(name)) for name in self.losses}
         if self.log_weights is not None:
             variables[LOG_WEIGHTS] = (("paths",), self.log_weights, _attributes(LOG_WEIGHTS))
-        for prefix, arrays in ((SAMPLE_PREFIX, self.samples), (CURVE_PREFIX, self.curves)):
+        for prefix, arrays, axes in ((SAMPLE_PREFIX, self.samples, sample_axes), (CURVE_PREFIX, self.curves, curve_axes)):
             for name, array in arrays.items():
-                axes = axes_of(prefix, name, np.asarray(array), arrays, self.coords)
-                variables[prefix + name] = (axes, np.asarray(array))
+                variables[prefix + name] = (axes(name, np.ndim(array)), np.asarray(array))
         used = {axis for variable in variables.values() for axis in variable[0]}
         coords = {axis: labels for axis, labels in self.coords.items() if axis in used}
         return xr.Dataset(variables, coords, flat_attributes(self.info))
@@ -175,8 +193,10 @@ class Result:
         """Write a netCDF4 file, at once or not at all: the file appears under its name when it is whole."""
         writer = ResultWriter(path, self.dims, self.coords, self.paths, self.info)
         weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
-        writer.append(0, _Joined(self.losses, weights))
-        return writer.close(self.samples, self.curves)
+        if self.paths:
+            writer.append(0, _Joined(self.losses, weights))
+        writer.close(self.samples, self.curves)
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Result":
@@ -188,7 +208,7 @@ class Result:
 
     def plot(self) -> "Figure":
         """The overview figure; see `jaxrisk.report.plots`."""
-        from jaxrisk.report import plots
+        from . import plots
 
         return plots.overview(self)
 
@@ -209,6 +229,17 @@ class _Joined(Mapping):
 
     def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]):
         self._parts = (first, second)
+
+    def _check(self) -> None:
+        counts = {name: np.shape(array)[0] for name, array in self.losses.items() if np.ndim(array)}
+        for name, array in self.losses.items():
+            axes = ("paths", *self.dims[name])
+            if np.ndim(array) != len(axes):
+                raise ValueError(f"{name} has shape {np.shape(array)} and the axes ({', '.join(axes)})")
+            if counts[name] != next(iter(counts.values())):
+                raise ValueError(f"observables must have one number of paths and have {counts}")
+        if self.log_weights is not None and counts and self.log_weights.shape != (next(iter(counts.values())),):
+            raise ValueError(f"log_weights have shape {self.log_weights.shape}: one weight a path is needed")
 
     def __getitem__(self, name: str) -> Any:
         return self._parts[0][name] if name in self._parts[0] else self._parts[1][name]

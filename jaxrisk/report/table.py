@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxrisk.risk.tail import Estimate
+from ..risk.tail import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxrisk.report.observables import describe
+from .observables import curve_axes, describe, sample_axes
 
 LOG_WEIGHTS = "log_weights"
 SAMPLE_PREFIX = "sample_"
 CURVE_PREFIX = "curve_"
 _INFO = "info_json"
+_RESERVED = ("finished_paths", "planned_paths", "Conventions")
 _CHUNK_ELEMENTS = 65_536  # of an HDF5 chunk: within the library's cache of 1 MiB, so that a chunk is written once
 _SHORT = 2_000  # characters: HDF5 keeps at most 64 kB of attributes beside a group, so long texts stay in info_json only
 
@@ -97,15 +98,17 @@ class ResultWriter:
         self,
         samples: Mapping[str, Any] | None = None,
         curves: Mapping[str, Any] | None = None,
-        info_updates: Mapping[str, Any] | None = None,
+        info: Mapping[str, Any] | None = None,
     ) -> Path:
-        """Add whole sample paths, curves and late information, and give the file its name."""
-        self._info.update(info_updates or {})
+        """Add whole sample paths, curves and late information, and give the file its name, which is returned.
+
+        May be called before all planned paths are there: the file then holds those that are.
+        """
+        self._info.update(info or {})
         with _open(self.partial, "a") as file:
-            for prefix, arrays in ((SAMPLE_PREFIX, samples or {}), (CURVE_PREFIX, curves or {})):
-                for name, array in arrays.items():
-                    array = np.asarray(array)
-                    _write_whole(file, prefix + name, array, axes_of(prefix, name, array, arrays, self._coords))
+            for prefix, arrays, axes in ((SAMPLE_PREFIX, samples, sample_axes), (CURVE_PREFIX, curves, curve_axes)):
+                for name, array in (arrays or {}).items():
+                    _write_whole(file, prefix + name, np.asarray(array), axes(name, np.ndim(array)))
             self._write_info(file)
         with open(self.partial, "rb+") as file:
             os.fsync(file.fileno())  # before the name, or a power cut could leave the name with nothing behind it
@@ -214,36 +217,19 @@ def variable_attributes(name: str) -> dict[str, str]:
 
 
 def flat_attributes(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `info` that fits netCDF attributes: numbers, and texts that are not long."""
-    plain = {key: _plain(value) for key, value in info.items()}
-    plain = {key: int(value) if isinstance(value, bool) else value for key, value in plain.items()}
-    reserved = ("finished_paths", "planned_paths", "Conventions")
-    return {
-        key: value
-        for key, value in plain.items()
-        if key not in reserved and (isinstance(value, int | float) or (isinstance(value, str) and len(value) < _SHORT))
-    }
-
-
-def axes_of(
-    prefix: str, name: str, array: np.ndarray, siblings: Mapping[str, Any], coords: Mapping[str, list]
-) -> tuple[str, ...]:
-    """Names of the axes of a sample or curve array, told by their number or length; `siblings` are all such arrays."""
-    if prefix == SAMPLE_PREFIX:
-        if array.ndim == 1:
-            return ("sample",)
-        # What is known at the ends of the steps has one entry more than what is known of the steps.
-        longest = max(np.shape(sibling)[1] for sibling in siblings.values() if np.ndim(sibling) > 1)
-        time = "sample_step" if array.shape[1] == longest else "sample_interval"
-        free = {2: (), 3: ("assets",), 4: ("venues", "assets")}
-        return ("sample", time, *free.get(array.ndim, tuple(f"{prefix}{name}_axis_{i}" for i in range(2, array.ndim))))
-    axes: list[str] = []
-    sizes = {"levels": np.shape(siblings.get("level", ()))[:1]}
-    sizes |= {axis: (len(coords[axis]),) for axis in ("assets", "venues") if axis in coords}
-    for place, size in enumerate(array.shape):
-        fits = [axis for axis, length in sizes.items() if length == (size,) and axis not in axes]
-        axes.append(fits[0] if fits else f"{prefix}{name}_axis_{place}")
-    return tuple(axes)
+    """The part of `info` that fits netCDF attributes: numbers, lists of numbers, and texts that are not long."""
+    attributes = {}
+    for key, value in info.items():
+        value = _plain(value)
+        if key in _RESERVED or (isinstance(value, str) and len(value) >= _SHORT):
+            continue
+        if isinstance(value, bool | int) and abs(value) < 2**63:
+            attributes[key] = int(value)
+        elif isinstance(value, float | str):
+            attributes[key] = value
+        elif isinstance(value, list) and 0 < len(value) < _SHORT and all(isinstance(item, float) for item in value):
+            attributes[key] = np.asarray(value)
+    return attributes
 
 
 def _open(path: Path, mode: str) -> Any:
@@ -267,7 +253,8 @@ def _labels(values: Any) -> list:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+    """NumPy and JAX numbers and arrays as Python's."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
-__all__ = ["LazyLosses", "ResultWriter", "axes_of", "flat_attributes", "read", "variable_attributes"]
+__all__ = ["LazyLosses", "ResultWriter", "flat_attributes", "read", "variable_attributes"]

@@ -1,6 +1,6 @@
 """What the losses say: tail measures with their errors."""
 
-from jaxrisk.risk.tail import (
+from .tail import (
     Estimate,
     TooFewPathsError,
     conditional_mean,

@@ -3,9 +3,9 @@ r"""Mean, quantiles, expected shortfall and exceedance probabilities of a sample
 Losses are positive when bad; every measure looks at the upper tail. `log_weights` are $\log(dP/dQ)$ of paths drawn under
 $Q$ (importance sampling); without them the sample is plain. The weights are used **as they are**, not normalised to sum
 to the number of paths: $P(L > x)$ is estimated by the mean of $w\,1\{L > x\}$, which is unbiased and in the tail free of
-the noise that the weights carry elsewhere (Glynn, 1996). The other side of that coin: a law tilted so far to the tail that
-`effective_paths` is a small share of the paths says little about the mean, whose interval is then too short. They must therefore be proper likelihood ratios; weights that
-are known only up to a constant are not supported.
+the noise that the weights carry elsewhere (Glynn, 1996). They must therefore be proper likelihood ratios; weights known
+only up to a constant are not supported. The other side of that coin: paths tilted so far to the tail that
+`effective_paths` is a small share of them say little about the mean, whose interval is then too short.
 
 Host code in float64: it runs once, over per-path losses, and takes milliseconds.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxrisk.risk.estimate import (
+from .estimate import (
     Estimate,
     TooFewPathsError,
     checked,

@@ -136,6 +136,10 @@ def changed(**changes) -> dict:
 class Folder:
     """A folder with a scenario and the files that it names."""
 
+    MISSING = MISSING
+    VALID = VALID
+    changed = staticmethod(changed)
+
     def __init__(self, path: Path):
         self.path = path
 

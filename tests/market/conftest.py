@@ -1,6 +1,7 @@
 """A driver for the processes alone: it draws the noise and adds up the moves."""
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -29,6 +30,11 @@ def draw(key, shape, dtype=jnp.float32):
 def cast(market, dtype=jnp.float32):
     """The same market in a given precision."""
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), market)
+
+
+def precision(bits):
+    """Context in which arrays may have 64 bits."""
+    return jax.enable_x64(bits == 64)
 
 
 def one_path(market, years_per_step, steps, key, dtype=jnp.float32):
@@ -67,13 +73,14 @@ def z_score(sample, expected):
     return (sample.mean() - expected) / (sample.std(ddof=1) / np.sqrt(sample.size))
 
 
+def within(sample, expected, bound=5.0):
+    """Fail unless the mean of the sample is within 5 standard errors of what is expected."""
+    z = z_score(sample, expected)
+    assert abs(z) < bound, f"mean {np.mean(sample)}, expected {expected}, {z:.1f} standard errors off"
+
+
 @pytest.fixture(scope="session")
 def driver():
-    class Driver:
-        simulate = staticmethod(simulate)
-        one_path = staticmethod(one_path)
-        z_score = staticmethod(z_score)
-        cast = staticmethod(cast)
-        draw = staticmethod(draw)
-
-    return Driver
+    return SimpleNamespace(
+        simulate=simulate, one_path=one_path, z_score=z_score, within=within, cast=cast, draw=draw, precision=precision
+    )

@@ -27,6 +27,9 @@ INFO = {
     "seed": 3,
     "horizon_years": 1 / 365,
     "bridge": True,
+    "initial_price.BTC": 78_000.0,
+    "support_usd": [70_000.0, 0.0],
+    "runaway_log_price": [-np.inf, -0.1],
     "scenario_toml": "x" * 90_000,
 }
 
@@ -56,18 +59,21 @@ def _losses(paths=PATHS):
 
 @pytest.fixture
 def result():
-    level = np.linspace(-0.5, 0.3, 41)
+    random = np.random.default_rng(2)
     samples = {
-        "log_price": 0.01 * np.random.default_rng(2).standard_normal((3, 25, 2)),
-        "index": np.arange(3),
-        "forced": np.ones((3, 24, 1, 2)),
+        "price": 0.01 * random.standard_normal((3, 25, 2)),
+        "mark": random.standard_normal((3, 25, 1, 2)),
+        "other": np.ones(3),
     }
-    curves = {"level": level, "value": np.exp(-(level**2))[:, None] * np.array([1.2, 0.5])}
+    curves = {"level": np.linspace(-0.5, 0.5, 40), "value": random.random((2, 40)), "new": np.ones((2, 7))}
     return Result(_losses(), DIMS, COORDS, samples=samples, curves=curves, info=INFO)
 
 
 def _same(a, b):
-    assert a.dims == b.dims and a.coords == b.coords and a.info == b.info and a.paths == b.paths
+    assert a.dims == b.dims
+    assert a.coords == b.coords
+    assert a.info == b.info
+    assert a.paths == b.paths
     for left, right in ((a.losses, b.losses), (a.samples, b.samples), (a.curves, b.curves)):
         assert list(left) == list(right)
         for name in left:
@@ -106,9 +112,8 @@ def test_xarray_opens_the_file_and_sees_units(result, tmp_path):
             assert dataset["peak_minute_liquidation"].attrs["units"] == "USD"
             assert dataset["time_to_trough_index"].attrs["units"] == "years"
             assert dataset["time_to_trough_index"].dtype == np.float64  # not decoded as a date
-            assert dataset["curve_value"].dims == ("levels", "assets")
-            assert dataset["sample_log_price"].dims == ("sample", "sample_step", "assets")
-            assert dataset["sample_forced"].dims == ("sample", "sample_interval", "venues", "assets")
+            assert dataset["curve_value"].dims == ("assets", "levels")
+            assert dataset["sample_mark"].dims == ("sample", "sample_step", "venues", "assets")
             assert all("long_name" in dataset[name].attrs and "units" in dataset[name].attrs for name in result.losses)
             assert dataset.attrs["seed"] == 3
         np.testing.assert_array_equal(file["liquidated_notional"].values, data["liquidated_notional"].values)
@@ -124,11 +129,13 @@ def test_an_interrupted_run_leaves_a_readable_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="finished part of an interrupted run"):
         Result.load(tmp_path / "run.nc")
     partial = Result.load(tmp_path / "run.nc.partial")
-    assert partial.paths == 750 and partial.info["finished_paths"] == 750
+    assert partial.paths == 750
+    assert partial.info["finished_paths"] == 750
     np.testing.assert_array_equal(partial["max_drawdown"], losses["max_drawdown"][:750], strict=True)
     writer.append(750, {name: array[750:] for name, array in losses.items()})
-    writer.close(info_updates={"wall_seconds": 1.5})
-    _same(Result(losses, DIMS, COORDS, info=INFO | {"wall_seconds": 1.5}), Result.load(tmp_path / "run.nc"))
+    closed = Result.load(writer.close(info={"wall_seconds": 1.5}))
+    _same(Result(losses, DIMS, COORDS, info=INFO | {"wall_seconds": 1.5}), closed)
+    _same(closed, Result.load(tmp_path / "run.nc"))
     assert not (tmp_path / "run.nc.partial").exists()
 
 
@@ -140,6 +147,20 @@ def test_a_killed_process_leaves_its_last_append(tmp_path):
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "k.nc")], check=False).returncode == 9
     assert Result.load(tmp_path / "k.nc.partial").paths == 50
+
+
+def test_a_stopped_run_can_be_closed_with_what_it_has(tmp_path):
+    writer = ResultWriter(tmp_path / "some.nc", {}, {}, 10, {"seed": 1})
+    writer.append(0, {"x": np.arange(4.0)})
+    some = Result.load(writer.close(info={"finished_paths": 4}))
+    assert some.paths == 4
+    assert some.info["finished_paths"] == 4
+    none = Result.load(ResultWriter(tmp_path / "none.nc", DIMS, COORDS, 10, {}).close())
+    assert none.paths == 0
+    assert repr(none) == "Result(0 paths, 0 observables)"
+    _same(none, Result.load(none.save(tmp_path / "again.nc")))
+    assert len(none.summary()) == 0
+    assert len(Result({}, {}, {}).to_dataframe()) == 0
 
 
 def test_chunks_must_follow_each_other(tmp_path):
@@ -184,7 +205,9 @@ def test_columns(result):
         (lambda r: r.mean("max_drawdown"), r"names 0: for example 'max_drawdown\[BTC\]'"),
         (lambda r: r.measure("max_drawdown_index", "expected_shortfal", 0.99), "did you mean 'expected_shortfall'"),
         (lambda r: r.measure("max_drawdown_index", "quantile"), "needs a level"),
-        (lambda r: Result({}, {}, {}), "at least one observable"),
+        (lambda r: Result({"x": np.zeros((3, 2))}, {}, {}), r"x has shape \(3, 2\) and the axes \(paths\)"),
+        (lambda r: Result({"x": np.zeros(3), "y": np.zeros(2)}, {}, {}), "one number of paths"),
+        (lambda r: Result({"x": np.zeros(3)}, {}, {}, log_weights=np.zeros(2)), r"log_weights have shape \(2,\)"),
     ],
 )
 def test_what_is_wrong_is_named(result, call, message):
@@ -217,8 +240,25 @@ def test_summary(result):
 def test_summary_escapes_and_survives_what_is_missing():
     plain = Result({"max_drawdown_index": np.zeros(50)}, {}, {}, info={"title": "<script>"})
     text = str(plain.summary())
-    assert "needs 368 paths" in text and "needs 1,000 paths" in text and "the same on every path" in text
+    assert "needs 368 paths" in text
+    assert "needs 1,000 paths" in text
+    assert "the same on every path" in text
     assert "<script>" not in plain._repr_html_()
+
+
+def test_summary_leaves_out_supports_that_were_not_set(result):
+    text = str(result.summary())
+    assert "support of BTC" in text
+    assert "support of ETH" not in text
+
+
+def test_summary_does_not_trust_the_mean_of_a_sample_tilted_to_the_tail():
+    losses = np.random.default_rng(3).standard_normal(PATHS) + 3.0
+    tilted = Result({"max_drawdown_index": losses}, {}, {}, log_weights=4.5 - 3.0 * losses)
+    rows = {row.statistic: row for row in tilted.summary()}
+    assert rows["mean"].estimate is None
+    assert "effective paths" in rows["mean"].note
+    assert abs(rows["ES 99%"].estimate.value - 2.665214) < 5 * rows["ES 99%"].estimate.standard_error
 
 
 def test_rich_renders(result):
@@ -239,6 +279,7 @@ def test_plots(result, tmp_path):
 
 
 def test_heavy_libraries_wait_until_asked():
-    code = "import sys; import jaxrisk.report.result; print([m for m in ('pandas', 'xarray', 'matplotlib', 'h5py') if m in sys.modules])"
+    heavy = ("pandas", "xarray", "matplotlib", "h5py", "scipy", "rich", "jax")
+    code = f"import sys; import jaxrisk.report; print([name for name in {heavy} if name in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"

@@ -130,7 +130,8 @@ def test_atoms_are_told_honestly():
     assert value_at_risk(losses, 0.99)[:4] == (0.0, 0.0, 0.0, 0.0)
     shortfall = expected_shortfall(losses, 0.99)
     assert shortfall.value == pytest.approx(0.2)  # 20 of the worst 100 paths, at the atom of zeros for the rest
-    assert shortfall.low > 0.0 and shortfall.standard_error == pytest.approx(100 * np.sqrt(0.002 * 0.998 / 9_999), rel=1e-6)
+    assert shortfall.low > 0.0
+    assert shortfall.standard_error == pytest.approx(100 * np.sqrt(0.002 * 0.998 / 9_999), rel=1e-6)
     losses[:95] = 1.0  # the quantile is 0, but 1 is not ruled out
     assert value_at_risk(losses, 0.99)[2:4] == (0.0, 1.0)
 
@@ -141,9 +142,11 @@ def test_nothing_seen_is_a_bound_and_not_zero():
     assert estimate.high == pytest.approx(1 - 0.025 ** (1 / 1_000))
     assert estimate.standard_error > 0.0
     always = exceedance_probability(np.ones(1_000), 0.5)
-    assert (always.value, always.high) == (1.0, 1.0) and always.low == pytest.approx(0.025 ** (1 / 1_000))
+    assert (always.value, always.high) == (1.0, 1.0)
+    assert always.low == pytest.approx(0.025 ** (1 / 1_000))
     weighted = exceedance_probability(np.zeros(1_000), 0.5, np.log(np.full(1_000, 2.0)))
-    assert weighted.value == 0.0 and weighted.high == pytest.approx(2 * estimate.high)
+    assert weighted.value == 0.0
+    assert weighted.high == pytest.approx(2 * estimate.high)
 
 
 def test_exceedance_interval_is_clopper_and_pearsons():
@@ -156,9 +159,11 @@ def test_exceedance_interval_is_clopper_and_pearsons():
 def test_exceedance_curve_falls_and_holds_its_value():
     losses = np.random.default_rng(8).exponential(size=2_000)
     curve = exceedance_curve(losses)
-    assert np.all(np.diff(curve.value) <= 0.0) and np.all(np.diff(curve.level) > 0.0)
+    assert np.all(np.diff(curve.value) <= 0.0)
+    assert np.all(np.diff(curve.level) > 0.0)
     assert np.all((curve.low <= curve.value) & (curve.value <= curve.high))
-    assert curve.value[-1] == 0.0 and curve.high[-1] > 0.0
+    assert curve.value[-1] == 0.0
+    assert curve.high[-1] > 0.0
 
 
 def test_conditional_mean():

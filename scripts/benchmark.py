@@ -1,0 +1,252 @@
+"""How fast a run is, as ratios measured in one go on one machine.
+
+    python scripts/benchmark.py                               # the reference workload, the peers, block sizes, ladder sizes
+    python scripts/benchmark.py --only product --repeats 1    # one part: product, peers, blocks or ladder
+    python scripts/benchmark.py --paths 16384 --steps 360     # smaller
+
+The reference workload is one asset on one venue for a day of one-minute steps: stochastic variance by full truncation with jumps,
+both ladders, square-root impact that decays, drawdown with and without feedback; float32, all cores. The same workload written in
+NumPy and in Numba is in benchmark_peers.py. Repeats are interleaved and medians are printed; nothing is asserted.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+
+import benchmark_peers as peers
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrisk.batch import run as batch
+from jaxrisk.cascade import Impact, PowerImpact, Venues, prepare, run_block, seed_key
+from jaxrisk.market import Bates
+from jaxrisk.positions import Accounts, Lognormal, Tiers
+from jaxrisk.scenario import Scenario, Settings
+
+AIMS = {"numpy": 12.0, "numba": 5.0}
+AIM_ACCELERATOR = 1e10
+AIM_LADDER = 0.10
+DAY = 1.0 / 365.0
+MINUTE = DAY / 1440
+
+
+def reference(steps: int, populations=None) -> Scenario:
+    """The reference workload: steps of one minute."""
+    market = Bates(
+        drift=[0.0],
+        variance=[0.36],
+        mean_variance=[0.36],
+        reversion=[4.0],
+        vol_of_variance=[1.5],
+        leverage_correlation=[-0.4],
+        correlation=[[1.0]],
+        jump_rate=[50.0],
+        jump_mean=[-0.02],
+        jump_sd=[0.04],
+        common_jump_probability=0.0,
+        max_jumps=1,
+        scheme="full_truncation",
+    )
+    law = PowerImpact(coefficient=[1.0], daily_volatility=[0.02], daily_volume=[1.3e10], exponent=[0.5])
+    held = {"median": 8.0, "log_sd": 0.9, "entry_sd": 0.03}
+    return Scenario(
+        market=market,
+        impact=Impact(law, relaxation_rate=[np.log(2.0) / (30 * MINUTE)], permanent_share=[0.1], cross=[[1.0]]),
+        venues=Venues.single(Tiers.flat(0.005), engine_time=MINUTE / 6, liquidation_fee=0.003, closes_opposite=0.5),
+        populations=populations or {"long": Lognormal(6e9, side=1, **held), "short": Lognormal(6e9, side=-1, **held)},
+        price=[78_000.0],
+        settings=Settings(steps * MINUTE, steps),
+    )
+
+
+def accounts(count: int, seed: int = 1) -> Accounts:
+    """Isolated positions, half long and half short, worth 6e9 USD a side whatever their number."""
+    random = np.random.default_rng(seed)
+    leverage = np.clip(8.0 * np.exp(0.9 * random.standard_normal(count)), 1.01, 125.0)
+    size = np.exp(1.5 * random.standard_normal(count))
+    quantity = size / size.sum() * 1.2e10 / 78_000.0
+    entry = 78_000.0 * np.exp(0.03 * random.standard_normal(count))
+    zero = np.zeros(count, np.int32)
+    return Accounts(quantity, entry, quantity * entry / leverage, zero, zero, np.where(np.arange(count) % 2, 1, -1), zero)
+
+
+def product(prepared, paths: int, seed: int = 1) -> dict[str, np.ndarray]:
+    """Blocks on threads, as `jaxrisk.simulate` runs them."""
+    parts = list(batch.chunks(prepared, seed, 0, paths, paths))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def timed(call: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def interleaved(calls: dict, repeats: int) -> dict:
+    """Median seconds of each call, the calls taking turns; each has been called before."""
+    seconds = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            seconds[name].append(timed(call))
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine() -> str:
+    model = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as lines:
+            model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    names = ("jax", "jaxlib", "equinox", "numpy", *(("numba",) if peers.numba else ()))
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()})"
+    return f"machine: {model}, {cores()} cores; device: {device}; Python {platform.python_version()}, {versions}"
+
+
+def memory_peak() -> str:
+    """Of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20:.0f} MiB"
+
+
+def rate(name: str, nanoseconds: float, note: str = "") -> None:
+    print(f"  {name:<22}{nanoseconds:9.2f} ns a path-step {1e9 / nanoseconds:12.3g} path-steps/s{note}", flush=True)
+
+
+def compile_seconds(prepared) -> float:
+    paths = jnp.zeros(batch.block_size(), jnp.uint32)
+    return timed(lambda: run_block.lower(prepared, seed_key(1), paths).compile())
+
+
+def estimates(max_drawdown: np.ndarray, loss: np.ndarray) -> dict[str, tuple[float, float]]:
+    """What the engines must agree on: estimate and standard error, that of the quantile from the order statistics around it."""
+    mean = lambda x: (float(np.mean(x, dtype=np.float64)), float(np.std(x, dtype=np.float64) / np.sqrt(len(x))))
+    level = 0.99
+    half = np.sqrt(level * (1.0 - level) / len(max_drawdown))
+    low, quantile, high = np.quantile(max_drawdown, np.clip([level - half, level, level + half], 0.0, 1.0))
+    return {
+        "mean of the maximum drawdown": mean(max_drawdown),
+        "its 99% quantile": (float(quantile), float(high - low) / 2),
+        "mean loss of open interest, USD": mean(loss),
+    }
+
+
+def agree(results: dict[str, dict[str, tuple[float, float]]]) -> None:
+    """Each peer against the product, in standard errors of the difference."""
+    ours = results["product"]
+    for quantity, (value, error) in ours.items():
+        words = [f"product {value:.6g}"]
+        for name in results.keys() - {"product"}:
+            other, other_error = results[name][quantity]
+            z = (other - value) / max(np.hypot(error, other_error), 1e-300)
+            words.append(f"{name} {other:.6g} ({z:+.1f} standard errors{'' if abs(z) < 4 else ': DISAGREES'})")
+        print(f"  {quantity}: {', '.join(words)}")
+
+
+def compare(options) -> None:
+    """The product, and unless only that is wanted its peers."""
+    scenario = reference(options.steps)
+    prepare_seconds = timed(lambda: jax.block_until_ready(prepare(scenario)))
+    prepared = prepare(scenario)
+    print(f"compile: {prepare_seconds:.1f} s to prepare the scenario, {compile_seconds(prepared):.1f} s for a block")
+    losses = product(prepared, options.paths)
+    print(f"memory peak of the process with {options.paths} paths: {memory_peak()}")
+    calls: dict[str, Callable] = {"product": lambda: product(prepared, options.paths)}
+    results = {"product": estimates(losses["max_drawdown"][:, 0], losses["open_interest_loss"][:, 0, 0])}
+    paths = {"product": options.paths, "numpy": options.numpy_paths or options.paths // 4, "numba": options.paths}
+    if options.only != "product":
+        work = peers.workload(prepared)
+        calls["numpy"] = lambda: peers.run_numpy(work, paths["numpy"], 2, threads=batch.workers())
+        print(f"NumPy runs {paths['numpy']} paths in batches of 4,096 on threads, and is scaled by the path-step")
+        if peers.numba is None:
+            print('Numba is not installed (the extra "benchmark" brings it): left out')
+        else:
+            calls["numba"] = lambda: peers.run_numba(work, paths["numba"], 3)
+        for name in list(calls)[1:]:
+            seen = dict(zip(peers.OBSERVED, calls[name]().T, strict=True))
+            results[name] = estimates(seen["max_drawdown"], seen["open_interest_loss"])
+        print("agreement (within 4 standard errors expected):")
+        agree(results)
+    seconds = interleaved(calls, options.repeats)
+    each = {name: 1e9 * value / paths[name] / options.steps for name, value in seconds.items()}
+    print(f"median of {options.repeats} interleaved repeats, {options.paths} paths x {options.steps} steps:")
+    aim = "" if jax.default_backend() == "cpu" else f" (aim {AIM_ACCELERATOR:.0e})"
+    for name, value in each.items():
+        ratio = "" if name == "product" else f"   {value / each['product']:5.1f} x the product's (aim {AIMS[name]:.0f})"
+        rate(name, value, aim if name == "product" else ratio)
+
+
+def blocks(options) -> None:
+    """Effect of how many paths are compiled together."""
+    prepared = prepare(reference(options.steps))
+    backend = jax.default_backend()
+    sizes = (1024, 4096, 16_384) if backend == "cpu" else (16_384, 65_536, 262_144)
+    usual = batch.BLOCK.get(backend)
+
+    def run(size: int):
+        batch.BLOCK[backend] = size
+        try:
+            product(prepared, max(options.paths, size))
+        finally:
+            batch.BLOCK.pop(backend)
+            if usual is not None:
+                batch.BLOCK[backend] = usual
+
+    calls = {size: (lambda size=size: run(size)) for size in sizes}
+    for call in calls.values():
+        call()
+    print("paths in a block:")
+    for size, value in interleaved(calls, options.repeats).items():
+        rate(f"{size}", 1e9 * value / max(options.paths, size) / options.steps)
+
+
+def ladder(options) -> None:
+    """Cost of a step by the number of positions, and the time to build the ladder."""
+    prepared, building = {}, {}
+    for count in (1_000, 10_000, 100_000, 1_000_000):
+        scenario = reference(options.steps, {"accounts": accounts(count)})
+        prepared[count] = jax.block_until_ready(prepare(scenario))
+        building[count] = timed(lambda scenario=scenario: jax.block_until_ready(prepare(scenario)))
+    paths = max(options.paths // 4, 1)
+    calls = {count: (lambda p=p: product(p, paths)) for count, p in prepared.items()}
+    for call in calls.values():
+        call()
+    # small differences are wanted, so more repeats of fewer paths
+    seconds = interleaved(calls, 2 * options.repeats + 1)
+    print("positions in the ladders:")
+    for count, value in seconds.items():
+        rate(f"{count}", 1e9 * value / paths / options.steps, f"   building {building[count]:.3f} s")
+    spread = max(seconds.values()) / min(seconds.values()) - 1.0
+    print(f"  dearest over cheapest: {100 * spread:+.1f}% (aim within {100 * AIM_LADDER:.0f}%)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--paths", type=int, default=65_536)
+    parser.add_argument("--steps", type=int, default=1440, help="of one minute")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--numpy-paths", type=int, help="default: a quarter of the paths")
+    parser.add_argument("--only", choices=("product", "peers", "blocks", "ladder"), help="one part; peers includes the product")
+    options = parser.parse_args()
+    print(machine())
+    if options.only in (None, "product", "peers"):
+        compare(options)
+    if options.only in (None, "blocks"):
+        blocks(options)
+    if options.only in (None, "ladder"):
+        ladder(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What a run promises: the same bits however it is cut, replay from an index, words instead of tracebacks."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxrisk as jr
+from jaxrisk.batch import run
+from jaxrisk.cascade import prepare
+from jaxrisk.config.paths import shipped
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return jr.load("btc_24h")
+
+
+@pytest.fixture(scope="module")
+def small_blocks():
+    """Blocks of 512 paths, so that a test of many blocks is small."""
+    patch = pytest.MonkeyPatch()
+    patch.setitem(run.BLOCK, "cpu", 512)
+    yield
+    patch.undo()
+
+
+def same(first, second):
+    assert set(first) == set(second)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def test_results_do_not_depend_on_chunks_or_workers(scenario, small_blocks, monkeypatch):
+    """3,000 paths in chunks of 512, of 1,024 and all at once, on one thread and on two: the same bits."""
+    whole = jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0)
+    for chunk in (1, 1024):
+        same(whole.losses, jr.simulate(scenario, paths=3000, steps=48, seed=5, chunk=chunk, sample_paths=0).losses)
+    monkeypatch.setattr(run, "workers", lambda: 1)
+    same(whole.losses, jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0).losses)
+
+
+def test_a_path_is_replayed_from_its_index_alone(scenario, small_blocks):
+    """Path 2,345 run alone, in another place of its block, has the bits it had among 3,000."""
+    whole = jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0)
+    alone = jr.simulate(scenario, paths=1, first_path=2345, steps=48, seed=5, sample_paths=0)
+    same({name: whole[name][2345:2346] for name in whole.losses}, dict(alone.losses))
+
+
+def test_seeds_and_paths_differ(scenario, small_blocks):
+    first = jr.simulate(scenario, paths=1000, steps=24, seed=1, sample_paths=0)["log_return"][:, 0]
+    other = jr.simulate(scenario, paths=1000, steps=24, seed=2**40 + 1, sample_paths=0)["log_return"][:, 0]
+    assert len(np.unique(np.concatenate([first, other]))) > 1990
+
+
+def test_feedback_off_shares_the_random_numbers(scenario, small_blocks):
+    """What is observed beside a run as "without feedback" is what a run without feedback gives, bit for bit."""
+    on = jr.simulate(scenario, paths=1000, steps=96, seed=5, sample_paths=0)
+    off = jr.simulate(scenario, paths=1000, steps=96, seed=5, feedback=False, sample_paths=0)
+    np.testing.assert_array_equal(on["max_drawdown_no_feedback_index"], off["max_drawdown_no_feedback_index"])
+    np.testing.assert_array_equal(off["max_drawdown_index"], off["max_drawdown_no_feedback_index"])
+    assert np.all(off["amplification_index"] == 0)
+    assert on["amplification_index"].max() > 0.001
+
+
+def test_sample_paths_are_the_first_paths(scenario, small_blocks):
+    """A whole path gives back the summaries of the run that it belongs to."""
+    result = jr.simulate(scenario, paths=600, steps=96, seed=5, sample_paths=4)
+    price = result.samples["price"][:, :, 0]
+    assert price.shape == (4, 97)
+    assert np.all(price[:, 0] == 0)
+    drawdown = 1 - np.exp(np.min(price - np.maximum.accumulate(price, axis=1), axis=1))
+    np.testing.assert_allclose(drawdown, result["max_drawdown_index"][:4], rtol=2e-5)
+    np.testing.assert_allclose(price[:, -1], result["log_return"][:4, 0], rtol=2e-5, atol=1e-6)
+    held = result.samples["open_interest"][..., 0, 0]
+    np.testing.assert_allclose(held[:, 0] - held[:, -1], result["open_interest_loss_usd"][:4], rtol=1e-4, atol=1e3)
+    assert np.all(np.diff(held, axis=1) <= held[:, :1] * 1e-6)
+
+
+def test_single_and_double_precision_agree(scenario, small_blocks):
+    """Different random words are not used, so paths agree to single precision apart from rare crossings of a cell."""
+    single = jr.simulate(scenario, paths=512, steps=96, seed=5, sample_paths=0)
+    double = jr.simulate(scenario, paths=512, steps=96, seed=5, precision="float64", sample_paths=0)
+    assert double["max_drawdown_index"].dtype == np.float64
+    assert np.quantile(np.abs(single["max_drawdown_index"] - double["max_drawdown_index"]), 0.95) < 2e-5
+
+
+def test_written_while_running_equals_in_memory(scenario, small_blocks, tmp_path):
+    calls = []
+    memory = jr.simulate(scenario, paths=1500, steps=24, seed=5, sample_paths=2)
+    file = jr.simulate(
+        scenario, paths=1500, steps=24, seed=5, sample_paths=2, chunk=512, out=tmp_path / "r.nc", progress=lambda *a: calls.append(a)
+    )
+    same(memory.losses, {name: file[name] for name in memory.losses})
+    assert calls == [(512, 1500), (1024, 1500), (1500, 1500)]
+    assert [p.name for p in tmp_path.iterdir()] == ["r.nc"]
+    assert file.info["seed"] == "5"
+    assert 'name = "btc_24h"' in file.info["scenario_toml"]
+
+
+def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_blocks, tmp_path):
+    """A variance of infinity from path 700 on cannot be had, so the price is broken for all: nothing is kept, the step is named."""
+    broken = eqx.tree_at(lambda s: s.market.drift, scenario, np.array([np.inf]))
+    with pytest.raises(jr.NonFinite, match=r"path 0 \(seed 5\): \w+ is not finite from step 1 on") as caught:
+        jr.simulate(broken, paths=600, steps=8, seed=5, out=tmp_path / "r.nc")
+    assert caught.value.path == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_finished_before_a_bad_path_is_kept(scenario, small_blocks, tmp_path, monkeypatch):
+    """Path 700 is made to fail: the 700 before it are in the file, and the file says so."""
+    honest = run.run_block
+
+    def spoiled(prepared, key, paths):
+        losses = dict(honest(prepared, key, paths))
+        losses["log_return"] = jnp.where((paths == 700)[:, None], jnp.nan, losses["log_return"])
+        return losses
+
+    monkeypatch.setattr(run, "run_block", spoiled)
+    with pytest.raises(jr.NonFinite, match="path 700"):
+        jr.simulate(scenario, paths=1500, steps=8, seed=5, chunk=512, out=tmp_path / "r.nc")
+    kept = jr.Result.load(tmp_path / "r.nc")
+    assert kept.paths == 700
+    assert kept.info["finished_paths"] == 700
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"paths": 0}, "paths = 0"),
+        ({"seed": -1}, "seed = -1"),
+        ({"precision": "float16"}, "float32 or float64"),
+        ({"steps": 0}, "steps = 0"),
+        ({"sample_paths": 5000}, "sample_paths = 5000"),
+        ({"first_path": 2**32}, "first_path"),
+    ],
+)
+def test_arguments_out_of_range(scenario, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        jr.simulate(scenario, **{"paths": 10, **arguments})
+
+
+def test_positions_beyond_their_liquidation_price_are_dropped_not_liquidated(scenario):
+    """Counted at the start, and no step-one liquidation: with a still price nothing is ever liquidated."""
+    calm = eqx.tree_at(
+        lambda s: (s.market.variance, s.market.mean_variance, s.market.vol_of_variance, s.market.jump_rate),
+        scenario,
+        (np.full(1, 1e-12), np.full(1, 1e-12), np.zeros(1), np.zeros(1)),
+    )
+    wide = eqx.tree_at(lambda s: [p.entry_sd for p in s.populations.values()], calm, [np.float64(0.3)] * len(calm.populations))
+    book = prepare(wide).book
+    assert float(jnp.sum(book.dropped)) > 0
+    held = book.open_interest(book.init())
+    np.testing.assert_allclose(held[..., 0], held[..., 1], rtol=1e-5)
+    result = jr.simulate(wide, paths=8, steps=24, sample_paths=0)
+    assert result["open_interest_loss_fraction"].max() < 1e-3
+    assert result.info["dropped_open_interest_usd"] == pytest.approx(float(jnp.sum(book.dropped)), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["btc_24h", "btc_eth_sol_7d", "btc_shock_10pct"])
+def test_shipped_scenarios_run(name):
+    """Each shipped scenario runs, from the folder it is shipped in, and has no empty observable."""
+    assert (shipped() / "scenarios" / f"{name}.toml").is_file()
+    result = jr.simulate(jr.load(name), paths=256, steps=None if name == "btc_24h" else 168, sample_paths=1)
+    assert result["open_interest_loss_fraction"].max() > 0
+    assert len(str(result.summary()).splitlines()) > 20

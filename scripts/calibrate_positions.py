@@ -233,6 +233,10 @@ def event_check(folder, retail_shares=(0.05, 0.1, 0.2, 0.4), maintenance=0.0065)
         print(
             f"  {event}{falls[event]:>8.3f}{losses[event]:>7.3f}" + "".join(f"{reached[s][event]:>8.3f}" for s in retail_shares)
         )
+    daily = _load(folder / "open_interest/btc_oi_funding_1d_2019_2024.csv.gz").loc["2022":]
+    kept = (daily["oi_usd"] / daily["btc_close"]).dropna().resample("1D").last()
+    lost = (1.0 - kept / kept.shift(1)).dropna().quantile([0.9, 0.95, 0.99])
+    print("  open interest (coins, all venues) lost in a day since 2022, 90/95/99%: " + "/".join(f"{x:.3f}" for x in lost))
     ratio = {share: float((reached[share] * losses).sum() / (reached[share] ** 2).sum()) for share in retail_shares}
     print("  lost over reached" + " " * 7 + "".join(f"{ratio[share]:>8.2f}" for share in retail_shares))
     return ratio

@@ -119,9 +119,10 @@ def _drop_foreign(document: dict[str, Any], key: str, overrides: dict[str, Any])
         table: Any = document
         for part in parts[:-1]:
             table = table.get(part) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or table.get(switch) not in variants:
+        chosen = table.get(switch) if isinstance(table, dict) else None
+        if not isinstance(chosen, str) or chosen not in variants:
             continue
-        own = keys_of(variants[table[switch]])
+        own = keys_of(variants[chosen])
         elsewhere = {name for model in variants.values() for name in keys_of(model)}
         prefix = ".".join(parts[:-1])
         for name in list(table):

@@ -30,7 +30,9 @@ class Problem:
         where = f"{self.file}: {self.key}" if self.key else self.file
         written = "" if self.value is None else f" = {self.value}"
         hint = f" (did you mean {_quoted(self.nearest)}?)" if self.nearest else ""
-        return f"{where}{written}: {self.allowed}{hint}"
+        line = f"{where}{written}: {self.allowed}{hint}"
+        # names of keys and files may hold anything; a problem is one line all the same
+        return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
 
 
 class ConfigError(Exception):

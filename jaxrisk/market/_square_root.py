@@ -13,7 +13,7 @@ from jaxrisk.market._noise import correlation_factor, safe_sqrt
 _SWITCH = 1.5
 # Floors that keep float32 finite; each is far below what a market has.
 _LEAST_VOL_OF_VARIANCE = 1e-4
-_LEAST_MEAN = 1e-15
+_LEAST_MEAN = 1e-12
 _LEAST_DISPERSION = 1e-16
 # Reached only for a positive leverage correlation at long steps, where the martingale correction does not exist.
 _MOST_SHRINKAGE = 0.99
@@ -92,7 +92,7 @@ def quadratic_exponential(c: VarianceConstants, variance, variance_noise, price_
     $$K_2 a z (2b + z) - \tfrac12 K_4 a b^2 - \frac{2 (A a b)^2}{1 - 2Aa} + \tfrac12\log(1 - 2Aa) - \tfrac12 K_3 v.$$
     """
     mean = jnp.maximum(variance + c.pull * (c.mean_variance - variance), _LEAST_MEAN)
-    dispersion = jnp.maximum((c.scatter_slope * variance + c.scatter_base) / (mean * mean), _LEAST_DISPERSION)
+    dispersion = jnp.maximum((c.scatter_slope * variance + c.scatter_base) / mean / mean, _LEAST_DISPERSION)
     is_quadratic = dispersion <= _SWITCH
 
     inverse = 2.0 / jnp.minimum(dispersion, _SWITCH)

@@ -104,8 +104,8 @@ def interpolate(table: Float[Array, "*cells edges"], coordinate: Float[Array, "*
 def deposit(grid: Grid, distance, values, bins: Int[Array, " positions"], count: int):
     """Cumulative tables of values triggered at distances, one table a bin, shape `(count, edges)`.
 
-    Each value is spread evenly over one cell's width around its distance, so the table is piecewise linear and moves smoothly
-    with every liquidation price: a limit's derivative is exact for the table.
+    Each value is shared between two cells so that its mean distance is right, and the table is linear within a cell: it moves
+    continuously with every liquidation price, and a limit's derivative is exact for the table.
     """
     coordinate = grid.coordinate(distance)
     corner = coordinate - 0.5

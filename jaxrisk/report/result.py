@@ -230,17 +230,6 @@ class _Joined(Mapping):
     def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]):
         self._parts = (first, second)
 
-    def _check(self) -> None:
-        counts = {name: np.shape(array)[0] for name, array in self.losses.items() if np.ndim(array)}
-        for name, array in self.losses.items():
-            axes = ("paths", *self.dims[name])
-            if np.ndim(array) != len(axes):
-                raise ValueError(f"{name} has shape {np.shape(array)} and the axes ({', '.join(axes)})")
-            if counts[name] != next(iter(counts.values())):
-                raise ValueError(f"observables must have one number of paths and have {counts}")
-        if self.log_weights is not None and counts and self.log_weights.shape != (next(iter(counts.values())),):
-            raise ValueError(f"log_weights have shape {self.log_weights.shape}: one weight a path is needed")
-
     def __getitem__(self, name: str) -> Any:
         return self._parts[0][name] if name in self._parts[0] else self._parts[1][name]
 

@@ -92,11 +92,11 @@ def test_reference_prices_are_right(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_call_price_and_martingale(driver, name):
-    """A bias of 5 standard errors shows: 1.2% of the price. False failures 6e-7 each of two comparisons."""
+    """A bias of 5 standard errors shows: 1.5% of the price. False failures 6e-7 each of two comparisons."""
     market, years, steps, strike, drift, price, _ = CASES[name]
     paths = driver.simulate(market, years, steps, PATHS, seed=11)
     sample = controlled(paths.log_price[:, 0], years, strike, drift)
-    assert 5 * sample.std() / np.sqrt(PATHS) < 0.012 * price
+    assert 5 * sample.std() / np.sqrt(PATHS) < 0.015 * price
     driver.within(sample, price)
     driver.within(np.exp(paths.log_price[:, 0]), np.exp(drift * years))
 
@@ -119,9 +119,9 @@ def test_wrong_formulas_fail(driver):
     assert abs(driver.z_score(controlled(log_price, years, strike, drift), price)) > 5
 
 
-@pytest.mark.parametrize("steps", [1, 3, 20])
+@pytest.mark.parametrize("steps", [1, 4])
 def test_jump_processes_are_exact_for_any_step(driver, steps):
-    """One step a year gives the same price as twenty. False failures 6e-7 each of two comparisons."""
+    """One step a year gives the same price as four. False failures 6e-7 each of two comparisons."""
     for name in ("merton", "kou"):
         market, years, _, strike, drift, price, _ = CASES[name]
         log_price = driver.simulate(market, years, steps, PATHS // 2, seed=12).log_price[:, 0]

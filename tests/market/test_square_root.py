@@ -2,6 +2,7 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from jaxrisk.market import Bates, Heston
 
 YEAR_SECONDS = 365 * 86400
-GRID = np.linspace(-8.0, 8.0, 16001)
+GRID = np.linspace(-8.0, 8.0, 8001)
 WEIGHT = np.exp(-0.5 * GRID**2) / np.exp(-0.5 * GRID**2).sum()
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
 NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
@@ -19,17 +20,22 @@ def heston(variance=0.36, mean=0.5, reversion=4.0, xi=1.5, rho=-0.4, scheme="qe"
     return Heston([drift], [variance], [mean], [reversion], [xi], [rho], [[1.0]], scheme=scheme)
 
 
-def one_step(driver, market, seconds, dtype):
-    """The next variance and the log price's move on the grid of both normals, in float64."""
+@eqx.filter_jit
+def _one_step(market, years, variance_normals, price_normals):
+    constants = market.prepare(years)
 
     def step(zv, zs):
-        constants = cast.prepare(jnp.asarray(seconds / YEAR_SECONDS, dtype))
-        state, move = cast.step(constants, cast.init(constants), jnp.stack([zv, zs]), jnp.zeros(0, dtype), jnp.asarray(0))
+        state, move = market.step(constants, market.init(constants), jnp.stack([zv, zs]), zv[None][:0], jnp.asarray(0))
         return state[0], move.diffusion[0]
 
-    cast = driver.cast(market, dtype)
-    over_price = jax.vmap(step, (None, 0))
-    following, move = jax.jit(jax.vmap(over_price, (0, None)))(jnp.asarray(GRID, dtype), jnp.asarray(NODES, dtype))
+    return jax.vmap(jax.vmap(step, (None, 0)), (0, None))(variance_normals, price_normals)
+
+
+def one_step(driver, market, seconds, dtype):
+    """The next variance and the log price's move on the grid of both normals, in float64."""
+    following, move = _one_step(
+        driver.cast(market, dtype), jnp.asarray(seconds / YEAR_SECONDS, dtype), jnp.asarray(GRID, dtype), jnp.asarray(NODES, dtype)
+    )
     return np.asarray(following[:, 0], np.float64), np.asarray(move, np.float64)
 
 
@@ -48,7 +54,7 @@ def test_a_step_is_a_martingale(driver, bits, scheme, seconds):
             _, move = one_step(driver, heston(variance, rho=rho, scheme=scheme), seconds, dtype)
             excess = WEIGHT @ np.expm1(move) @ NODE_WEIGHTS
             scale = 0.5 * years * (variance + 4.0 * 0.5 * years)
-            assert abs(excess) < (1e-2 if bits == 32 else 1e-4) * scale, (variance, rho, excess / scale)
+            assert abs(excess) < (1e-2 if bits == 32 else 1e-4) * scale + 1e-15, (variance, rho, excess / scale)
 
 
 @pytest.mark.parametrize("seconds", [60, 3600, 86400])
@@ -67,16 +73,16 @@ def test_quadratic_exponential_matches_the_variances_two_moments(driver, seconds
 
 
 def test_schemes_agree_at_one_minute(driver):
-    """Full truncation has QE's call prices and mean variance at one-minute steps over half a day.
+    """Full truncation has QE's call prices and mean variance at one-minute steps over six hours.
 
     False failures 6e-7 each of four comparisons; a difference of 2% in the price of a call shows.
     """
-    years, steps, paths = 720 / 525600, 720, 40_000
+    years, steps, paths = 360 / 525600, 360, 40_000
     runs = {
         scheme: driver.simulate(heston(0.36, 0.36, 20.0, 3.0, -0.4, scheme), years, steps, paths, seed=seed)
         for scheme, seed in (("qe", 1), ("full_truncation", 2))
     }
-    for strike in (0.97, 1.0, 1.03):
+    for strike in (0.98, 1.0, 1.02):
         payoff = {name: np.maximum(np.exp(run.log_price[:, 0]) - strike, 0.0) for name, run in runs.items()}
         error = np.hypot(*(x.std() / np.sqrt(paths) for x in payoff.values()))
         assert abs(payoff["qe"].mean() - payoff["full_truncation"].mean()) < 5 * error

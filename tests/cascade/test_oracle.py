@@ -1,0 +1,311 @@
+"""The ladder engine against the event-driven oracle, and what has to hold on every path and step.
+
+The ladder spreads an account's trigger over one cell of its grid, the oracle does not. So draws in which some trigger lies within
+two cells of an extreme that the mark has visited are discarded, on the oracle's word alone; on all others the two have to agree to
+`TOLERANCE`, relative to the open interest or to one unit of log price.
+"""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
+from oracles import event_engine as oracle
+
+from jaxrisk.cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, Venues, prepare, seed_key
+from jaxrisk.cascade.engine import draw, outcome
+from jaxrisk.cascade.step import start, step
+from jaxrisk.market import Replay
+from jaxrisk.positions import Accounts, Grid, Tiers
+from jaxrisk.scenario import Names, Scenario, Settings
+
+TOLERANCE = 1e-9
+ACCOUNTS = 30
+STEPS = 10
+REACH = 2.0
+FINE = Grid(cells=200_000, first_step=2e-6, reach=REACH)
+YEARS_PER_STEP = 1.0 / (365 * 24 * 4)  # a quarter of an hour
+
+FLAT = [(0.0, 1e6, 0.005, 0.0)]
+# the first rows of a large exchange's table, with floors low enough that accounts lie on both sides of every edge
+STEEP = [(0.0, 125.0, 0.004, 0.0), (5e4, 100.0, 0.005, 50.0), (6e5, 20.0, 0.025, 12_050.0), (3e6, 5.0, 0.1, 237_050.0)]
+
+
+class Frame(NamedTuple):
+    """What decides the compiled program; everything else is drawn."""
+
+    venues: int = 1
+    assets: int = 1
+    law: str = "linear"
+    rounds: int = 1
+    tranches: tuple = ((1.0,),)
+    inverse: tuple = (False,)
+    tiers: tuple = (FLAT,)
+    depth: bool = False
+    years_per_step: float = YEARS_PER_STEP
+
+
+FRAMES = {
+    "plain": Frame(),
+    "rounds": Frame(rounds=4, tiers=(STEEP,)),
+    "inverse": Frame(inverse=(True,), tiers=(STEEP,), rounds=2, law="table"),
+    "tranches": Frame(tranches=((0.2, 0.3, 0.5),), tiers=(STEEP,), law="power"),
+    "inverse_tranches": Frame(tranches=((0.4, 0.6),), inverse=(True,), tiers=(STEEP,), rounds=3),
+    "two_venues": Frame(
+        venues=2, rounds=3, tranches=((1.0,), (0.5, 0.5)), inverse=(False, True), tiers=(STEEP, FLAT), depth=True
+    ),
+    "three_assets": Frame(assets=3, rounds=2, law="power", depth=True, tiers=(STEEP,)),
+    "everything": Frame(
+        venues=2,
+        assets=2,
+        law="table",
+        rounds=4,
+        tranches=((0.25, 0.75), (1.0,)),
+        inverse=(False, False),
+        tiers=(STEEP, STEEP),
+        depth=True,
+        years_per_step=1.0 / (365 * 24 * 180),  # twenty seconds: three steps a minute
+    ),
+}
+
+
+def between(low, high):
+    return st.floats(low, high, allow_nan=False, width=64)
+
+
+def by_asset(frame, low, high):
+    return st.lists(between(low, high), min_size=frame.assets, max_size=frame.assets)
+
+
+@st.composite
+def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
+    """A small market and a path; the second part is what the impact law was built from."""
+    pick = draw_from
+    price = pick(by_asset(frame, 0.5, 1e5))
+    account = st.tuples(
+        st.integers(0, frame.venues - 1),
+        st.integers(0, frame.assets - 1),
+        st.sampled_from((1, -1)),
+        between(3.0, 7.0),  # log10 of the notional, USD
+        between(-0.04, 0.04),  # log of entry over initial price
+        between(1.0, 5.0),  # log of leverage
+    )
+    rows = pick(st.lists(account, min_size=1, max_size=ACCOUNTS))
+    rows += [(0, 0, 1, 0.0, 0.0, 0.0)] * (ACCOUNTS - len(rows))  # a dollar without leverage
+    accounts = []
+    for venue, asset, side, size, entry, leverage in rows:
+        entry_price, notional = price[asset] * math.exp(entry), 10.0**size
+        accounts.append(
+            oracle.Account(venue, asset, side, notional / entry_price, entry_price, notional * math.exp(-leverage))
+        )
+    total = sum(a.quantity * price[a.asset] for a in accounts)
+    moves = pick(st.lists(by_asset(frame, -0.06, 0.06), min_size=STEPS, max_size=STEPS))
+    fundamental = np.concatenate([np.zeros((1, frame.assets)), np.cumsum(moves, axis=0)])
+    laws, numbers = [], []
+    for _ in range(frame.assets):
+        depth = total / pick(between(0.05, 1.5))
+        if frame.law == "linear":
+            numbers.append((depth,))
+            laws.append(oracle.linear_impact(depth))
+        elif frame.law == "power":
+            numbers.append((1.0, pick(between(0.01, 0.1)), depth, pick(between(0.3, 1.0))))
+            laws.append(oracle.power_impact(*numbers[-1]))
+        else:
+            # one-sided, from zero or not, or two-sided
+            form = pick(st.sampled_from(([0.0, 0.2, 0.5, 1.0], [0.1, 0.2, 0.5, 1.0], [-1.0, -0.1, 0.3, 1.0])))
+            steps_up = pick(st.lists(between(0.01, 0.2), min_size=4, max_size=4))
+            levels = np.cumsum(steps_up)
+            if form[0] == 0.0:
+                levels = levels - levels[0]
+            elif form[0] < 0.0:  # through the origin
+                levels = levels - np.interp(0.0, form, levels)
+            numbers.append((np.array(form) * depth, levels))
+            laws.append(oracle.table_impact(list(numbers[-1][0]), list(levels)))
+    years = frame.years_per_step
+    venues = []
+    for v in range(frame.venues):
+        venues.append(
+            oracle.Venue(
+                tiers=[[oracle.Tier(*row) for row in frame.tiers[v]]] * frame.assets,
+                engine_time=pick(st.sampled_from((0.0, 0.3, 2.0))) * years,
+                fee=pick(between(0.0, 0.02)),
+                closes_opposite=pick(st.sampled_from((0.0, 0.5, 1.0))),
+                arbitrage_rate=pick(between(0.0, 1.0)) / years,
+                local_impact=[pick(between(0.0, 0.5)) / total for _ in range(frame.assets)],
+                index_weight=pick(st.sampled_from((0.0, 0.3, 1.0))),
+                tranches=frame.tranches[v],
+                inverse=frame.inverse[v],
+            )
+        )
+    cross = np.eye(frame.assets)
+    for a in range(frame.assets):
+        for b in range(frame.assets):
+            if a != b:
+                cross[a, b] = pick(between(0.0, 0.5))
+    depth_rule = None
+    if frame.depth:
+        depth_rule = oracle.DepthRule(
+            exponent=pick(by_asset(frame, 0.0, 1.5)),
+            reference_volatility=pick(by_asset(frame, 0.5, 5.0)),
+            measurement_rate=[x / years for x in pick(by_asset(frame, 0.01, 1.0))],
+            recovery_rate=[x / years for x in pick(by_asset(frame, 0.01, 1.0))],
+            floor=pick(by_asset(frame, 0.2, 1.0)),
+        )
+    setup = oracle.Setup(
+        price=price,
+        venues=venues,
+        accounts=accounts,
+        fundamental=fundamental,
+        years_per_step=years,
+        impact=laws,
+        relaxation_rate=[x / years for x in pick(by_asset(frame, 0.0, 1.0))],
+        permanent_share=pick(by_asset(frame, 0.0, 1.0)),
+        cross=cross,
+        rounds=frame.rounds,
+        feedback=pick(st.sampled_from((1.0, 0.5))),
+        depth=depth_rule,
+        depth_channel=pick(st.sampled_from((1.0, 0.5))),
+        reach=REACH,
+    )
+    return setup, numbers
+
+
+def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) -> Scenario:
+    """The same market for the package."""
+    column = lambda i: np.array([row[i] for row in numbers])
+    law = {
+        "linear": lambda: LinearImpact(column(0)),
+        "power": lambda: PowerImpact(column(0), column(1), column(2), column(3)),
+        "table": lambda: TableImpact(column(0), column(1)),
+    }[frame.law]()
+    levels = max(len(table) for table in frame.tiers)
+    padded = np.array([[table + [table[-1]] * (levels - len(table))] * frame.assets for table in frame.tiers])
+    of_venue = lambda name: np.array([getattr(v, name) for v in setup.venues])
+    of_account = lambda name: np.array([getattr(a, name) for a in setup.accounts])
+    rule = setup.depth
+    return Scenario(
+        market=Replay(setup.fundamental),
+        impact=Impact(law, setup.relaxation_rate, setup.permanent_share, setup.cross),
+        venues=Venues(
+            engine_time=of_venue("engine_time"),
+            liquidation_fee=of_venue("fee"),
+            closes_opposite=of_venue("closes_opposite"),
+            arbitrage_rate=of_venue("arbitrage_rate"),
+            local_impact=of_venue("local_impact"),
+            index_weight=of_venue("index_weight"),
+            tiers=Tiers(*np.moveaxis(padded, -1, 0)),
+            tranches=frame.tranches,
+            inverse=frame.inverse,
+        ),
+        populations={
+            "accounts": Accounts(
+                **{name: of_account(name) for name in ("quantity", "entry_price", "collateral", "venue", "asset", "side")},
+                account_class=np.zeros(len(setup.accounts), int),
+            )
+        },
+        price=setup.price,
+        settings=Settings(horizon=STEPS * frame.years_per_step, steps=STEPS, rounds=frame.rounds),
+        depth=None
+        if rule is None
+        else Depth(
+            rule.exponent, rule.reference_volatility, rule.measurement_rate, rule.recovery_rate, rule.floor
+        ),
+        channels=Channels(setup.feedback, setup.depth_channel),
+        names=Names(tuple("VW"[: frame.venues]), tuple("ABC"[: frame.assets]), ("all",)),
+        grid=grid,
+    )
+
+
+@eqx.filter_jit
+def walk(prepared):
+    """One path with every state kept, stacked by step, and its losses; the first entry of `held` is the start."""
+    dtype = prepared.decay.dtype
+    state = start(prepared, jnp.zeros(prepared.decay.shape[0], dtype))
+
+    def body(state, index):
+        state = step(prepared, state, draw(prepared, seed_key(0), jnp.uint32(0), index), index)
+        return state, (state, prepared.book.open_interest(state.book))
+
+    last, (states, held) = jax.lax.scan(body, state, jnp.arange(prepared.scenario.settings.steps))
+    first = prepared.book.open_interest(state.book)
+    return states, jnp.concatenate([first[None], held]), outcome(prepared, last)
+
+
+def engine(frame, setup, numbers, dtype, grid):
+    with jax.enable_x64(dtype == jnp.float64):
+        prepared = prepare(scenario_of(frame, setup, numbers, grid), dtype)
+        return prepared, jax.tree.map(np.asarray, walk(prepared))
+
+
+def nearest_call(setup: oracle.Setup, record: oracle.Record, grid: Grid) -> float:
+    """Smallest distance of an account's trigger from a visited extreme, in cells there."""
+    nearest = math.inf
+    for account, thresholds in zip(setup.accounts, record.thresholds, strict=True):
+        visited = np.array(record.extremes[account.venue][account.asset])
+        for threshold in thresholds:
+            width = math.sqrt(grid._a**2 + 4.0 * grid._b * abs(threshold))
+            nearest = min(nearest, np.abs(visited - threshold).min() / width)
+    return nearest
+
+
+def close(ours, theirs, scale=1.0):
+    np.testing.assert_allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE * scale)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
+    """Who is liquidated, at which step, for how much, and what becomes of price and open interest."""
+    frame, tally = FRAMES[name], {"agreed": 0, "liquidated": 0, "set off": 0, "partly": 0, "both sides": 0}
+
+    @settings(max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(drawn=setups(frame))
+    def agree(drawn):
+        setup, numbers = drawn
+        record = oracle.run(setup)
+        assume(max(np.abs(record.extremes[v][a]).max() for v in range(frame.venues) for a in range(frame.assets)) < REACH)
+        assume(nearest_call(setup, record, FINE) > 2.0)
+        prepared, (states, held, losses) = engine(frame, setup, numbers, jnp.float64, FINE)
+        total = record.initial_open_interest.sum()
+
+        close(held[0][..., 0], record.initial_open_interest, total)
+        close(states.price, record.price)
+        close(states.mark, record.mark)
+        close(held[1:], record.open_interest, total)
+        close(states.book.backlog, record.backlog, total)
+        close(states.seen.notional, np.cumsum(record.notional, axis=0), total)
+        # accounts are of all different sizes, so a sum of sizes says which they are
+        taken = np.zeros_like(held)
+        for when, number, tranche, _ in record.triggers:
+            account = setup.accounts[number]
+            size = account.quantity * setup.price[account.asset] * frame.tranches[account.venue][tranche]
+            taken[when + 1 :, account.venue, account.asset, 0 if account.side > 0 else 1] += size
+        close(states.book.reached, taken[1:], total)
+        for observable, theirs in record.losses.items():
+            unit = total if "usd" in observable or "notional" in observable or observable == "peak_minute_liquidation" else 1.0
+            unit = total if observable == "open_interest_loss" else unit
+            close(losses[observable], theirs, unit)
+
+        tally["agreed"] += 1
+        tally["liquidated"] += bool(record.triggers)
+        worst = np.minimum.accumulate(setup.fundamental, axis=0), np.maximum.accumulate(setup.fundamental, axis=0)
+        for when, number, tranche, at in record.triggers:
+            account = setup.accounts[number]
+            run = worst[0 if account.side > 0 else 1][when + 1, account.asset]
+            tally["set off"] += abs(record.thresholds[number][tranche]) > abs(run)
+            tally["partly"] += tranche > 0
+        tally["both sides"] += len({setup.accounts[n].side for _, n, _, _ in record.triggers}) == 2
+
+    agree()
+    # the draws are always the same: they have to contain what they are meant to test
+    assert tally["agreed"] >= 15, tally
+    assert tally["liquidated"] >= 10, tally
+    assert tally["set off"] >= 5, tally
+    assert tally["both sides"] >= 3, tally
+    if any(len(t) > 1 for t in frame.tranches):
+        assert tally["partly"] >= 5, tally
+    print(name, tally)

@@ -1,0 +1,52 @@
+"""The JSON Schema says of valid scenarios that they are, and carries units."""
+
+import copy
+import json
+import tomllib
+
+import pytest
+
+from jaxrisk.config import schema
+from jaxrisk.config.paths import find, names
+
+
+def test_it_is_json():
+    assert json.loads(json.dumps(schema(), allow_nan=False)) == schema()
+
+
+def test_it_has_units_bounds_and_descriptions():
+    models = schema()["$defs"]
+    depth = models["LinearLaw"]["properties"]["depth"]["anyOf"][0]
+    assert depth == {"type": "number", "exclusiveMinimum": 0.0, "unit": "USD per unit of log price"}
+    assert models["Run"]["properties"]["precision"]["enum"] == ["float32", "float64"]
+    assert all("description" in field or "const" in field or "enum" in field
+               for model in models.values() for field in model["properties"].values() if "$ref" not in field and "items" not in field)  # fmt: skip
+
+
+def test_references_resolve():
+    whole = schema()
+
+    def walk(node):
+        if isinstance(node, dict):
+            reference = node.get("$ref")
+            assert reference is None or reference.removeprefix("#/$defs/") in whole["$defs"]
+            for item in node.values():
+                walk(item)
+        elif isinstance(node, list):
+            for item in node:
+                walk(item)
+
+    walk(whole)
+
+
+def test_it_accepts_what_is_valid_and_refuses_what_is_not(folder):
+    jsonschema = pytest.importorskip("jsonschema")
+    validator = jsonschema.Draft202012Validator(schema())
+    documents = [tomllib.loads(folder.VALID)] + [tomllib.loads(find("scenarios", name).read_text()) for name in names("scenarios")]
+    for document in documents:
+        assert [error.message for error in validator.iter_errors(document)] == []
+    for key, value in (("run.paths", 0), ("run.horizn", "1h"), ("market.process", "heton"), ("channels.feedback", 2)):
+        spoilt = copy.deepcopy(documents[0])
+        section, name = key.split(".")
+        spoilt[section][name] = value
+        assert list(validator.iter_errors(spoilt)), key

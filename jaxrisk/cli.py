@@ -147,6 +147,9 @@ def run(command: Run) -> int:
     if problem:
         print(f"{out}: {problem}", file=sys.stderr)
         return BAD_INPUT
+    # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
+    # each; nothing is wrong with such a program
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return _simulate(prepared.scenario(), out)
 
 
@@ -167,9 +170,6 @@ def unwritable(out: Path, force: bool) -> str | None:
 
 
 def _simulate(scenario, out: Path) -> int:
-    # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
-    # each; nothing is wrong with such a program
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from .batch import NonFinite, simulate, use_compilation_cache
 
     use_compilation_cache()

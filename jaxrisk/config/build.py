@@ -14,7 +14,7 @@ from .checked import Checked
 from .holders import AccountHolders, HistogramHolders, LognormalHolders, MapHolders
 from .matrices import as_matrix
 from .prices import milliseconds
-from .processes import Bootstrap, Garch, Replay, Shock
+from .processes import Bootstrap, Replay, Shock
 from .sections import LinearLaw, PowerLaw, Run, TableLaw
 from .table import Table
 from .units import SECONDS_PER_YEAR, Span
@@ -121,8 +121,7 @@ def _market(checked: Checked, run: Run, assets):
         per_step = float(np.max(values["jump_rate"])) * float(step) / SECONDS_PER_YEAR
         values["max_jumps"] = markets.jumps_needed(per_step)
     values["correlation"] = as_matrix(getattr(table, "correlation", {}), assets)
-    kinds = {"gbm": markets.GBM, "merton": markets.Merton, "kou": markets.Kou, "heston": markets.Heston, "bates": markets.Bates}
-    kind = markets.Garch if isinstance(table, Garch) else kinds[table.process]
+    kind = getattr(markets, type(table).__name__)  # the processes have one name in both rooms
     return kind(**values)
 
 

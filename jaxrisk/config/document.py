@@ -161,7 +161,7 @@ def _write(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> No
 
 def _is_table(item: Any) -> bool:
     """Whether a table gets a heading of its own; small tables of numbers stay on one line."""
-    return isinstance(item, dict) and (not item or any(not isinstance(inner, int | float) for inner in item.values()))
+    return isinstance(item, dict) and any(not isinstance(inner, int | float) for inner in item.values())
 
 
 def _is_rows(item: Any) -> bool:

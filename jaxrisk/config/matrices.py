@@ -10,12 +10,15 @@ from .problems import nearest
 from .values import Context, Kind, Number, Refusal, Refused
 
 SMALLEST_EIGENVALUE = 1e-10
+NO_PAIRS: dict[str, float] = {}
+_SIGNED = Number("", at_least=-1.0, at_most=1.0)
+_SHARE = Number("", at_least=0.0, at_most=1.0)
 
 
 @dataclass(frozen=True)
 class _Matrix(Kind):
     separator: str = "/"
-    entry: Number = Number("", at_least=-1.0, at_most=1.0)
+    entry: Number = _SIGNED
     symmetric: bool = True
 
     @property
@@ -99,7 +102,7 @@ class Cross(_Matrix):
     """Shares of one asset's volume that count for another: `"BTC->ETH"`, or rows of what counts for each asset."""
 
     separator: str = "->"
-    entry: Number = Number("", at_least=0.0, at_most=1.0)
+    entry: Number = _SHARE
     symmetric: bool = False
 
     def check(self, value: Any, matrix: np.ndarray, context: Context) -> None:

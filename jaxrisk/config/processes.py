@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from .containers import PerAsset
-from .matrices import Correlation
+from .matrices import NO_PAIRS, Correlation
 from .table import ByAsset, Refuse, Table
 from .units import Span
 from .values import Duration, Flag, Moment, Number, Text, Whole
@@ -18,7 +18,7 @@ _COLUMN = Annotated[str | None, Text("column of the price file; by default the a
 
 class _Correlated(Table):
     drift: Drift = 0.0
-    correlation: Annotated[Any, Correlation("correlation of the assets' diffusive moves; identity if not given")] = {}
+    correlation: Annotated[Any, Correlation("correlation of the assets' diffusive moves; identity if not given")] = NO_PAIRS
 
 
 class _Diffusion(_Correlated):

@@ -52,5 +52,5 @@ def _dump(table: Table | None) -> dict[str, Any]:
     """A table with its defaults, the word that decides its keys first."""
     if table is None:
         return {}
-    items = {key: item for key, item in table.model_dump(by_alias=True).items() if item is not None and item != {}}
+    items = {key: item for key, item in table.model_dump(by_alias=True).items() if item is not None}
     return dict(sorted(items.items(), key=lambda pair: pair[0] not in ("process", "law", "kind")))

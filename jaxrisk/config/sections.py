@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .containers import ListOf, PerAsset
-from .matrices import Cross
+from .matrices import NO_PAIRS, Cross
 from .table import ByAsset, Refuse, Table
 from .units import SECONDS, Span, readable
 from .values import Choice, Context, Duration, Flag, Kind, NameOf, Number, Refused, Text, Whole
@@ -16,6 +16,9 @@ SHORTEST_STEP, LONGEST_STEP, LONGEST_HORIZON = SECONDS["s"], SECONDS["d"], 3650 
 SHARE_TOLERANCE = 1e-6
 SHARE = Number("", at_least=0.0, at_most=1.0)
 PRICE = Number("", "USD", above=0.0)
+_AT_ONCE = [1.0]
+_ANY_SIZE = [0.0, math.inf]
+_POINTS = ListOf("", Number(""), at_least=2)
 
 
 class Run(Table):
@@ -74,7 +77,9 @@ class Asset(Table):
 class _Impact(Table):
     resilience_half_life: Annotated[Span | dict[str, Span], PerAsset("half-life of transient impact", Duration(""))]
     permanent_share: Annotated[ByAsset, PerAsset("share of displaced volume that never comes back", SHARE)] = 0.0
-    cross_: Annotated[Any, Cross("share of one asset's displaced volume that counts for another"), Field(alias="cross")] = {}
+    cross_: Annotated[Any, Cross("share of one asset's displaced volume that counts for another"), Field(alias="cross")] = (
+        NO_PAIRS
+    )
 
 
 class LinearLaw(_Impact):
@@ -101,7 +106,7 @@ class PowerLaw(_Impact):
 class _Curve(Kind):
     """A list of numbers for all assets, or a table of one list an asset."""
 
-    of: ListOf = ListOf("", Number(""), at_least=2)
+    of: ListOf = _POINTS
 
     @property
     def allowed(self) -> str:
@@ -177,7 +182,7 @@ class Venue(Table):
     engine_time: Annotated[Span, Duration("time constant of the liquidation engine", positive=False)] = Span("0s")
     tranches: Annotated[
         list[float], ListOf("shares of a position closed at each trigger", Number("", above=0.0, at_most=1.0), at_least=1)
-    ] = [1.0]
+    ] = _AT_ONCE
     liquidation_fee: Annotated[float, Number("of liquidated notional", "a fraction", at_least=0.0, below=1.0)] = 0.0
     closes_opposite: Annotated[float, Number("share of forced volume that closes the other side", at_least=0.0, at_most=1.0)] = (
         1.0
@@ -233,7 +238,7 @@ class Cap(Table):
     account_class: Annotated[str, Text("class of account, or *"), Field(alias="class")] = "*"
     venue: Annotated[str, NameOf("venue, or *", "venues", any_word=True)] = "*"
     asset: Annotated[str, NameOf("asset, or *", "assets", any_word=True)] = "*"
-    notional: Annotated[list[float], _Range("account notional within which the limit holds")] = [0.0, math.inf]
+    notional: Annotated[list[float], _Range("account notional within which the limit holds")] = _ANY_SIZE
     cap: Annotated[float, Number("highest leverage", at_least=1.0, at_most=1e6)]
     share_downsize: Annotated[
         float, Number("share of capped holders who keep their collateral and take a smaller position", at_least=0.0, at_most=1.0)

@@ -1,6 +1,7 @@
 """Margin tiers: read from a shipped file, a path or the scenario itself, and checked to be one continuous schedule."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,7 +121,7 @@ def _schedule(rows: list[SimpleNamespace], note: Note) -> list[float]:
         if None not in (row.max_leverage, row.maintenance_rate) and row.max_leverage * row.maintenance_rate >= 1.0:
             text = f"has to be below 1 / max_leverage, {1.0 / row.max_leverage:.6g}: a new position would be liquidated at once"
             note(i, "maintenance_rate", row.maintenance_rate, text)
-    for i, (last, row) in enumerate(zip(rows[:-1], rows[1:], strict=True), start=1):
+    for i, (last, row) in enumerate(pairwise(rows), start=1):
         floors, rates = (last.floor_usd, row.floor_usd), (last.maintenance_rate, row.maintenance_rate)
         if None not in floors and floors[1] <= floors[0]:
             note(i, "floor_usd", floors[1], f"has to be above the floor of the tier before, {floors[0]:.12g}")

@@ -23,7 +23,8 @@ def correlation_factor(correlation: Float[Array, "assets assets"]) -> Float[Arra
 def correlate(factor: Float[Array, "assets assets"], noise: Float[Array, " assets"]) -> Float[Array, " assets"]:
     """`L z`, one product after another.
 
-    A matrix product may round differently from one batch size to the next, and then a path would depend on the chunk that it is in.
+    A matrix product may round differently from one batch size to the next, and then a path would depend on
+    the chunk that it is in.
     """
     assets = factor.shape[0]
     if assets == 1:

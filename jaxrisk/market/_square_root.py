@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxrisk.market._noise import correlation_factor, safe_sqrt
 
-# Andersen (2008), section 3.2.3: any switch between 1 and 2 works, 1.5 is his choice.
+# Andersen (2008): any switch between 1 and 2 works, 1.5 is his choice.
 _SWITCH = 1.5
 # Floors that keep float32 finite; each is far below what a market has.
 _LEAST_VOL_OF_VARIANCE = 1e-4
@@ -83,11 +83,11 @@ def variance_step(scheme: str, constants: VarianceConstants, variance, variance_
 
 
 def quadratic_exponential(c: VarianceConstants, variance, variance_noise, price_noise):
-    r"""Andersen's QE-M step (2008, equations 23 to 33 and proposition 7).
+    r"""Andersen's QE-M step (2008): quadratic-exponential variance, log price with martingale correction.
 
     His $K_0^* + K_1 v + K_2 v'$ is a difference of large terms when $\xi$ is small: of order $\rho v / \xi$ against a step's
-    $\sqrt{v\,dt}$. Written out for each branch the large terms cancel exactly, and float32 is enough. For the quadratic branch, where
-    $v' = a(b + z)^2$, it is
+    $\sqrt{v\,dt}$. Written out for each branch the large terms cancel exactly, and float32 is enough. For the quadratic
+    branch, where $v' = a(b + z)^2$, it is
 
     $$K_2 a z (2b + z) - \tfrac12 K_4 a b^2 - \frac{2 (A a b)^2}{1 - 2Aa} + \tfrac12\log(1 - 2Aa) - \tfrac12 K_3 v.$$
     """
@@ -129,7 +129,7 @@ def quadratic_exponential(c: VarianceConstants, variance, variance_noise, price_
 
 
 def full_truncation(c: VarianceConstants, variance, variance_noise, price_noise):
-    """Euler step with the negative part of the variance cut off (Lord, Koekkoek and van Dijk, 2010, equations 11 to 13)."""
+    """Euler step with the negative part of the variance cut off (Lord, Koekkoek and van Dijk, 2010)."""
     positive = jnp.maximum(variance, 0.0)
     root = safe_sqrt(positive)
     spent = positive * c.years

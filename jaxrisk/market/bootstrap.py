@@ -19,18 +19,18 @@ class BootstrapConstants(NamedTuple):
 
 
 class Bootstrap(AbstractMarket):
-    r"""Stationary bootstrap of log-returns, the same rows for all assets (Politis and Romano, 1994, section 2).
+    r"""Stationary bootstrap of log-returns, the same rows for all assets (Politis and Romano, 1994).
 
-    Each step takes the row after the last one (after the last row the first), or with probability $1/b$ a row drawn afresh: blocks have geometric
-    lengths of mean $b$, and dependence between assets and within blocks is the history's.
+    Each step takes the row after the last one (after the last row the first), or with probability $1/b$ a row drawn afresh:
+    blocks have geometric lengths of mean $b$, and dependence between assets and within blocks is the history's.
 
     **Arguments:**
 
     - `log_returns`: one row a step of the simulation, in order. Shape `(observations, assets)`.
     - `mean_block`: $b \ge 1$, steps. Shape `()`.
     - `drift`: $\mu$, a year; without effect unless `recentre`. Shape `(assets,)`.
-    - `recentre`: whether the history's mean return is replaced by $(\mu - \tfrac12 s^2)\,\Delta t$, with $s^2\Delta t$ the sample variance
-      of a row. A history is too short to know its trend, and a trend of the past is not a forecast. Static.
+    - `recentre`: whether the history's mean return is replaced by $(\mu - \tfrac12 s^2)\,\Delta t$, with $s^2\Delta t$ the sample
+      variance of a row. A history is too short to know its trend, and a trend of the past is not a forecast. Static.
 
     The row is an integer function of the uniforms, so the gradient to `mean_block` is zero; `log_returns` and `drift` have one.
 

@@ -40,11 +40,12 @@ def student_t(degrees_of_freedom, radius_uniform, angle_uniform) -> Float[Array,
 class Garch(AbstractMarket):
     r"""GARCH(1,1) with standardised Student-t innovations (Bollerslev, 1987), in annualised variances.
 
-    $$\Delta f = (\mu - \tfrac12 v)\,\Delta t + \sqrt{v\,\Delta t}\;y,\qquad v' = \bar v + (\alpha_r + \beta_r)(v - \bar v) + \alpha_r v\,(y^2 - 1)$$
+    $$\Delta f = (\mu - \tfrac12 v)\,\Delta t + \sqrt{v\,\Delta t}\;y,\qquad
+      v' = \bar v + (\alpha_r + \beta_r)(v - \bar v) + \alpha_r v\,(y^2 - 1)$$
 
     The parameters are those of a step of `reference_step`. For a step $r$ times as long the persistence is
-    $\alpha_r + \beta_r = (\alpha + \beta)^r$, the reaction $\alpha_r = \alpha\sqrt r$ but no more than the persistence, and the mean
-    variance stays. This keeps the mean variance, its speed of reversion and, for short steps, the volatility of variance of the
+    $\alpha_r + \beta_r = (\alpha + \beta)^r$, the reaction $\alpha_r = \alpha\sqrt r$ but no more than the persistence, and the
+    mean variance stays. This keeps the mean variance, its speed of reversion and, for short steps, the volatility of variance of the
     diffusion limit (Nelson, 1990). It is exact at the reference step only: GARCH is not closed under aggregation in time.
 
     **Arguments:**
@@ -58,10 +59,10 @@ class Garch(AbstractMarket):
     - `correlation`: of the innovations. Shape `(assets, assets)`, positive definite.
     - `reference_step`: years of the step that `alpha` and `beta` were fitted at. Shape `()`.
 
-    The innovations of several assets are $y = Lt$ with independent $t$ and $LL' = C$: unit variances and correlations $C$, but each asset
-    after the first then has thinner tails than a Student-t (excess kurtosis $\kappa_t\sum_b L_{ab}^4$ for equal $\nu$). And since a
-    Student-t has no exponential moment, $E[e^{f_t}]$ is infinite: $\mu$ is the drift as of a diffusion, and no measure here should rest on the
-    mean of the price.
+    The innovations of several assets are $y = Lt$ with independent $t$ and $LL' = C$: unit variances and correlations $C$, but
+    each asset after the first then has thinner tails than a Student-t (excess kurtosis $\kappa_t\sum_b L_{ab}^4$ for equal
+    $\nu$). And since a Student-t has no exponential moment, $E[e^{f_t}]$ is infinite: $\mu$ is the drift as of a diffusion, and
+    no measure should rest on the mean of the price.
 
     >>> market = Garch([0.0], [0.5], [0.4], [0.1], [0.85], [5.0], [[1.0]], reference_step=1 / 8760)
     >>> constants = market.prepare(jnp.asarray(1 / 8760))

@@ -14,7 +14,7 @@ from jaxrisk.market.gbm import GBMConstants, brownian_constants
 
 
 class NormalJumps(NamedTuple):
-    """Constants of normally distributed jumps: thresholds of their numbers, mean and standard deviation of one, compensator of a step."""
+    """Constants of normally distributed jumps: thresholds of their numbers, moments of one, compensator."""
 
     rates: JumpRates
     mean: Float[Array, " assets"]
@@ -151,7 +151,7 @@ def double_exponential(uniform, up_probability, up_rate, down_rate) -> Float[Arr
 
 
 class Kou(AbstractMarket):
-    r"""Geometric Brownian motion with compensated double-exponential jumps (Kou, 2002, equations 1 and 2).
+    r"""Geometric Brownian motion with compensated double-exponential jumps (Kou, 2002).
 
     $$df = (\mu - \tfrac12\sigma^2 - \lambda k)\,dt + \sigma\,dW + dJ,\qquad
       k = \frac{p\,\eta_1}{\eta_1 - 1} + \frac{(1 - p)\,\eta_2}{\eta_2 + 1} - 1$$
@@ -227,10 +227,13 @@ class Kou(AbstractMarket):
         sources = assets + (assets > 1)
         sizes = uniforms[sources:].reshape(self.max_jumps, sources)
         more = exceeds(uniforms[:assets], constants.rates.own)
-        jump = sum(jnp.where(more[k], self._size(constants, sizes[k, :assets]), 0.0) for k in range(self.max_jumps))
+        jump = jnp.zeros_like(diffusion)
+        for k in range(self.max_jumps):
+            jump = jump + jnp.where(more[k], self._size(constants, sizes[k, :assets]), 0.0)
         if assets > 1:
             more = exceeds(uniforms[assets], constants.rates.common)
-            jump += sum(jnp.where(more[k], self._size(constants, sizes[k, assets]), 0.0) for k in range(self.max_jumps))
+            for k in range(self.max_jumps):
+                jump = jump + jnp.where(more[k], self._size(constants, sizes[k, assets]), 0.0)
         return state, Move(diffusion, jump, brownian.variance)
 
     @staticmethod

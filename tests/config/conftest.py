@@ -157,7 +157,9 @@ class Folder:
     def prices(self, name="prices.csv", rows=1500, columns=("BTC", "ETH"), interval=60, start=1722816000, edit=None) -> Path:
         """A price file of a minute's interval by default; `edit(lines)` spoils it."""
         lines = [",".join(("time", *columns))]
-        lines += [",".join([str(start + i * interval), *(f"{100 + i % 7 + k}" for k in range(len(columns)))]) for i in range(rows)]
+        lines += [
+            ",".join([str(start + i * interval), *(f"{100 + i % 7 + k}" for k in range(len(columns)))]) for i in range(rows)
+        ]
         if edit is not None:
             edit(lines)
         return self.file(name, "\n".join(lines) + "\n")

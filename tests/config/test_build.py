@@ -88,8 +88,9 @@ def test_every_number_is_a_leaf_of_double_precision(scenario):
     leaves = jax.tree_util.tree_leaves_with_path(scenario)
     assert all(isinstance(leaf, np.ndarray) and leaf.dtype == np.float64 for _, leaf in leaves)
     dotted = {jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves}
-    same = {"market.variance", "market.jump_rate", "market.correlation", "shock.size", "shock.window", "shock.at", "depth.exponent",
-            "depth.floor", "impact.permanent_share", "impact.cross", "channels.feedback", "venues.liquidation_fee", "limits.cap",
+    same = {"market.variance", "market.jump_rate", "market.correlation", "shock.size", "shock.window", "shock.at",
+            "depth.exponent", "depth.floor", "impact.permanent_share", "impact.cross",
+            "channels.feedback", "venues.liquidation_fee", "limits.cap",
             "limits.leakage", "populations.pro.open_interest", "populations.retail_long.median"}  # fmt: skip
     assert same <= dotted
 
@@ -135,10 +136,18 @@ def test_a_bootstrap_has_the_returns_of_the_file(folder):
 
 
 def test_accounts(folder):
-    folder.file("a.csv", "venue,asset,side,quantity,entry_price,leverage,class\nbinance,BTC,long,2,70000,10,x\ncoinm,ETH,short,5,3000,2,retail\n")
+    folder.file(
+        "a.csv",
+        "venue,asset,side,quantity,entry_price,leverage,class\nbinance,BTC,long,2,70000,10,x\ncoinm,ETH,short,5,3000,2,retail\n",
+    )
     table = load(folder.scenario(**{"populations.book": {"kind": "accounts", "file": "a.csv"}})).populations["book"]
     np.testing.assert_allclose(table.collateral, [14000.0, 7500.0])
-    assert (table.venue.tolist(), table.asset.tolist(), table.side.tolist(), table.account_class.tolist()) == ([0, 1], [0, 1], [1, -1], [2, 0])
+    assert (table.venue.tolist(), table.asset.tolist(), table.side.tolist(), table.account_class.tolist()) == (
+        [0, 1],
+        [0, 1],
+        [1, -1],
+        [2, 0],
+    )
 
 
 def test_a_liquidation_map_has_two_sides(folder):

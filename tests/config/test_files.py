@@ -56,7 +56,8 @@ def test_times_that_go_back(folder):
 
 
 @pytest.mark.parametrize(
-    ("price", "words"), [("0", "above 0 (USD)"), ("-5", "above 0 (USD)"), ("nan", "not a finite"), ("inf", "not a finite"), ("x", "not a finite"), ("", "not a finite")]
+    ("price", "words"), [("0", "above 0 (USD)"), ("-5", "above 0 (USD)"),
+                         *((price, "not a finite") for price in ("nan", "inf", "x", ""))]
 )  # fmt: skip
 def test_impossible_prices(folder, price, words):
     def edit(lines):
@@ -233,11 +234,15 @@ def test_tiers_in_a_csv_file(folder, row, change, key, words):
     rows = tiers(row, change)
     folder.file("t.csv", "\n".join([",".join(GOOD[0]), *(",".join(map(str, tier.values())) for tier in rows)]))
     problems = folder.problems(**{"venues.binance.tiers": "t.csv"})
-    assert any(p.key == f"line {row + 2}.{key}" and words in p.allowed and p.file.endswith("t.csv") for p in problems), lines_of(problems)
+    assert any(p.key == f"line {row + 2}.{key}" and words in p.allowed and p.file.endswith("t.csv") for p in problems), lines_of(
+        problems
+    )
 
 
 def test_tiers_in_a_toml_file(folder):
-    rows = "\n".join("[[tiers.BTC]]\n" + "\n".join(f"{k} = {v}" for k, v in tier.items()) for tier in tiers(1, {"maintenance_rate": 0.004}))
+    rows = "\n".join(
+        "[[tiers.BTC]]\n" + "\n".join(f"{k} = {v}" for k, v in tier.items()) for tier in tiers(1, {"maintenance_rate": 0.004})
+    )
     folder.file("t.toml", 'name = "t"\nsurce = "x"\n' + rows)
     problems = folder.problems(**{"venues.binance.tiers": "t"})
     assert all(p.file.endswith("t.toml") for p in problems)
@@ -261,7 +266,13 @@ def test_tiers_have_to_be_there_for_what_is_traded(folder):
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(5, "the name of a shipped venue"), ([], "at least one tier"), ({"BTC": 5}, "at least one tier"), ([5], "has to be a table"), ("binanse", "no such file")],
+    [
+        (5, "the name of a shipped venue"),
+        ([], "at least one tier"),
+        ({"BTC": 5}, "at least one tier"),
+        ([5], "has to be a table"),
+        ("binanse", "no such file"),
+    ],
 )
 def test_tiers_of_the_wrong_kind(folder, value, words):
     problems = folder.problems(**{"venues.binance.tiers": value})
@@ -314,7 +325,10 @@ def test_a_limit_file_without_effect_is_a_problem(folder):
 
 # ---- tables of positions
 
-ACCOUNTS = "venue,asset,side,quantity,entry_price,collateral,class\nbinance,BTC,long,1,70000,7000,retail\ncoinm,ETH,short,5,3000,1000,pro\n"
+ACCOUNTS = (
+    "venue,asset,side,quantity,entry_price,collateral,class\nbinance,BTC,long,1,70000,7000,retail\n"
+    "coinm,ETH,short,5,3000,1000,pro\n"
+)
 
 
 def accounts(folder, text, **changes):
@@ -357,7 +371,10 @@ def test_all_problems_of_an_account_table(folder):
 
 
 def test_an_account_table_without_positions(folder):
-    assert "no account that holds anything" in only(accounts(folder, ACCOUNTS.replace(",1,", ",0,").replace(",5,", ",0,")), "accounts.csv").allowed
+    assert (
+        "no account that holds anything"
+        in only(accounts(folder, ACCOUNTS.replace(",1,", ",0,").replace(",5,", ",0,")), "accounts.csv").allowed
+    )
 
 
 def test_a_class_of_an_account_table_can_be_limited(folder):
@@ -382,7 +399,11 @@ def test_a_bad_liquidation_map(folder, row, key, words):
 
 @pytest.mark.parametrize(
     ("rows", "key", "words"),
-    [("2,0.5\n5,0.4", "share", "has to sum to 1; it sums to 0.9"), ("0.5,1", "line 2, leverage", "at least 1"), ("2,-1\n3,2", "line 2, share", "at least 0")],
+    [
+        ("2,0.5\n5,0.4", "share", "has to sum to 1; it sums to 0.9"),
+        ("0.5,1", "line 2, leverage", "at least 1"),
+        ("2,-1\n3,2", "line 2, share", "at least 0"),
+    ],
 )
 def test_a_histogram_file(folder, rows, key, words):
     folder.file("h.csv", f"leverage,share\n{rows}\n")

@@ -12,7 +12,9 @@ from jaxrisk.config.document import override, to_toml
 from jaxrisk.config.problems import Report
 from jaxrisk.config.read import effective
 
-words = st.sampled_from(["", "*", "BTC", "long", "both", "24h", "0s", "1e9", "random", "binance", "none", "bates", "table", "nan", "a/b", "\0", "é"])
+words = st.sampled_from(
+    ["", "*", "BTC", "long", "both", "24h", "0s", "1e9", "random", "binance", "none", "bates", "table", "nan", "a/b", "\0", "é"]
+)
 numbers = st.one_of(st.integers(-3, 3), st.integers(), st.floats(), st.sampled_from([0.5, 1.0, 1e9, math.inf, math.nan, 10**400]))
 leaves = st.one_of(numbers, words, st.text(max_size=8), st.booleans(), st.dates(), st.datetimes(), st.times())
 values = st.recursive(leaves, lambda x: st.one_of(st.lists(x, max_size=4), st.dictionaries(words, x, max_size=3)), max_leaves=6)
@@ -82,8 +84,15 @@ def test_overrides_give_problems_only(folder, data):
 
 
 documents = st.recursive(
-    st.one_of(st.integers(-(2**62), 2**62), st.floats(allow_nan=False), st.booleans(), st.text(alphabet=st.characters(codec="utf-8"), max_size=8)),
-    lambda x: st.one_of(st.lists(x, max_size=3), st.dictionaries(st.text(alphabet=st.characters(codec="utf-8"), max_size=5), x, max_size=3)),
+    st.one_of(
+        st.integers(-(2**62), 2**62),
+        st.floats(allow_nan=False),
+        st.booleans(),
+        st.text(alphabet=st.characters(codec="utf-8"), max_size=8),
+    ),
+    lambda x: st.one_of(
+        st.lists(x, max_size=3), st.dictionaries(st.text(alphabet=st.characters(codec="utf-8"), max_size=5), x, max_size=3)
+    ),
     max_leaves=10,
 )
 

@@ -20,7 +20,8 @@ def test_it_has_units_bounds_and_descriptions():
     assert depth == {"type": "number", "exclusiveMinimum": 0.0, "unit": "USD per unit of log price"}
     assert models["Run"]["properties"]["precision"]["enum"] == ["float32", "float64"]
     assert all("description" in field or "const" in field or "enum" in field
-               for model in models.values() for field in model["properties"].values() if "$ref" not in field and "items" not in field)  # fmt: skip
+               for model in models.values() for field in model["properties"].values()
+               if "$ref" not in field and "items" not in field)  # fmt: skip
 
 
 def test_references_resolve():
@@ -42,7 +43,9 @@ def test_references_resolve():
 def test_it_accepts_what_is_valid_and_refuses_what_is_not(folder):
     jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(schema())
-    documents = [tomllib.loads(folder.VALID)] + [tomllib.loads(find("scenarios", name).read_text()) for name in names("scenarios")]
+    documents = [tomllib.loads(folder.VALID)] + [
+        tomllib.loads(find("scenarios", name).read_text()) for name in names("scenarios")
+    ]
     for document in documents:
         assert [error.message for error in validator.iter_errors(document)] == []
     for key, value in (("run.paths", 0), ("run.horizn", "1h"), ("market.process", "heton"), ("channels.feedback", 2)):

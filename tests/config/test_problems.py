@@ -52,7 +52,8 @@ CASES = [
     ({"market.mean_variance.ETH": math.inf}, "market.mean_variance.ETH", "inf", "finite", None),
     ({"assets.BTC.price": [1.0]}, "assets.BTC.price", "[1.0]", "a number above 0", None),
     ({"assets.BTC.price": 10**400}, "assets.BTC.price", "a whole number of more than 60 digits", "a number above 0", None),
-    ({"limits.caps.0.negative_balance_protection": "true"}, "limits.caps.0.negative_balance_protection", '"true"', "true or false", "true"),
+    ({"limits.caps.0.negative_balance_protection": "true"}, "limits.caps.0.negative_balance_protection", '"true"',
+     "true or false", "true"),
     ({"title": 5}, "title", "5", "text", None),
     ({"name": "../../etc/x"}, "name", '"../../etc/x"', "a word of letters", None),
     ({"sources": "one"}, "sources", '"one"', "a list of texts", None),
@@ -96,18 +97,22 @@ CASES = [
     ({"shock.size": -1.0}, "shock.size", "-1.0", "above -1", None),
     ({"run.support.BTC": 80000.0}, "run.support.BTC", "80000.0", "below the price of BTC at the start, 78000", None),
     ({"populations.pro.share": [0.5, 0.3, 0.1]}, "populations.pro.share", "[0.5, 0.3, 0.1]", "sum to 1; it sums to 0.9", None),
-    ({"populations.pro.share": [0.5, 0.5]}, "populations.pro.share", "[0.5, 0.5]", "as many entries as leverage, 3; it has 2", None),
+    ({"populations.pro.share": [0.5, 0.5]}, "populations.pro.share", "[0.5, 0.5]",
+     "as many entries as leverage, 3; it has 2", None),
     ({"populations.pro.share": [0.5, 0.7, -0.2]}, "populations.pro.share.2", "-0.2", "from 0 to 1", None),
     ({"populations.pro.leverage": [0.5, 2, 3]}, "populations.pro.leverage.0", "0.5", "from 1", None),
     # index weights
     ({"assets.ETH.index_weight": REMOVED}, "assets.ETH.index_weight", None, "for all assets or for none", None),
     ({"assets.ETH.index_weight": 0.4}, "assets.ETH.index_weight", "0.4", "sum to 1; they sum to 1.1", None),
     # correlations
-    ({"market.correlation": [[1, 0.5], [0.4, 1]]}, "market.correlation", "[[1, 0.5], [0.4, 1]]", "symmetric; BTC/ETH is 0.5", None),
-    ({"market.correlation": [[1, 0.5], [0.5, 0.9]]}, "market.correlation", "[[1, 0.5], [0.5, 0.9]]", "ones on its diagonal", None),
+    ({"market.correlation": [[1, 0.5], [0.4, 1]]}, "market.correlation", "[[1, 0.5], [0.4, 1]]",
+     "symmetric; BTC/ETH is 0.5", None),
+    ({"market.correlation": [[1, 0.5], [0.5, 0.9]]}, "market.correlation", "[[1, 0.5], [0.5, 0.9]]",
+     "ones on its diagonal", None),
     ({"market.correlation": [[1, 1.5], [1.5, 1]]}, "market.correlation.0.1", "1.5", "from -1 to 1", None),
     ({"market.correlation": [[1.0, 0.0]]}, "market.correlation", "[[1.0, 0.0]]", "2 rows of 2 numbers", None),
-    ({"market.correlation": {"BTC/ETH": 1.0}}, "market.correlation", "{BTC/ETH = 1.0}", "positive definite; its smallest eigenvalue is 0", None),
+    ({"market.correlation": {"BTC/ETH": 1.0}}, "market.correlation", "{BTC/ETH = 1.0}",
+     "positive definite; its smallest eigenvalue is 0", None),
     ({"market.correlation": {"BTC/ETC": 0.5}}, "market.correlation.BTC/ETC", "0.5", "two of the assets (BTC, ETH)", "BTC/ETH"),
     ({"market.correlation": {"BTC/ETH": 0.5, "ETH/BTC": 0.4}}, "market.correlation.ETH/BTC", "0.4", "twice", None),
     ({"impact.cross": {"BTC->ETC": 0.5}}, "impact.cross.BTC->ETC", "0.5", "two of the assets", "BTC->ETH"),
@@ -162,7 +167,9 @@ def test_the_valid_scenario_has_no_problems(folder):
     assert folder.problems() == []
 
 
-@pytest.mark.parametrize(("changes", "key", "value", "allowed", "near"), CASES, ids=lambda item: item if isinstance(item, str) else "")
+@pytest.mark.parametrize(
+    ("changes", "key", "value", "allowed", "near"), CASES, ids=lambda item: item if isinstance(item, str) else ""
+)
 def test_a_problem_is_named(folder, changes, key, value, allowed, near):
     problems = folder.problems(**normalised(folder, changes))
     found = [problem for problem in problems if problem.key == key]

@@ -49,9 +49,7 @@ def one_path(market, years_per_step, steps, key, dtype=jnp.float32):
         return (state, total + move.diffusion + move.jump, jump + move.jump, variance + move.variance), None
 
     zero = jnp.zeros(market.assets(), dtype)
-    (state, total, jump, variance), _ = jax.lax.scan(
-        body, (market.init(constants), zero, zero, zero), jnp.arange(steps)
-    )
+    (state, total, jump, variance), _ = jax.lax.scan(body, (market.init(constants), zero, zero, zero), jnp.arange(steps))
     return Paths(total, jump, variance, state)
 
 

@@ -5,8 +5,9 @@ Every comparison is of a mean with its standard error at |z| < 5: a right formul
 
 import numpy as np
 import pytest
-from jaxrisk.market import GBM, Bates, Heston, Kou, Merton
 from scipy.integrate import quad
+
+from jaxrisk.market import GBM, Bates, Heston, Kou, Merton
 
 HESTON = {"kappa": 1.5768, "theta": 0.0398, "xi": 0.5751, "v0": 0.0175, "rho": -0.5711}
 NORMAL = {"rate": 1.0, "mean": -0.1, "sd": 0.15}
@@ -41,7 +42,7 @@ def kou_jumps(u, years, rate, up, up_rate, down_rate):
 
 
 def call(exponent, years, strike, drift=0.0, spot=100.0):
-    """Price by the integral of Lewis (2001, equation 3.11)."""
+    """Price by the integral of Lewis (2001)."""
     forward = spot * np.exp(drift * years)
     moneyness = np.log(forward / strike)
     integrand = lambda u: (np.exp(1j * u * moneyness + exponent(u - 0.5j))).real / (u * u + 0.25)  # noqa: E731
@@ -102,7 +103,7 @@ def test_call_price_and_martingale(driver, name):
 
 
 def test_wrong_formulas_fail(driver):
-    """Without the jumps' compensator, with the leverage correlation's sign flipped, with jumps too rare, each comparison fails."""
+    """Without the jumps' compensator, with the leverage's sign flipped, with jumps too rare, each comparison fails."""
     market, years, steps, strike, drift, price, _ = CASES["merton"]
     log_price = driver.simulate(market, years, steps, PATHS, seed=11).log_price[:, 0]
     uncompensated = log_price + np.expm1(-0.1 + 0.5 * 0.15**2)

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
+
 from jaxrisk.market import Garch
 from jaxrisk.market.garch import student_t
-from scipy import stats
 
 HOUR = 1 / 8760
 
@@ -63,25 +64,23 @@ def test_variance_and_kurtosis_follow_the_recursion(driver, steps, ratio):
 
 def test_return_kurtosis(driver):
     """The fourth moment of a return from the stationary law is that of the innovation times E[v^2]/E[v]^2."""
-    one, long = 1, 200
-    before = driver.simulate(garch(0.3), long * HOUR, long, 100_000, seed=4).log_price
-    after = driver.simulate(garch(0.3), (long + one) * HOUR, long + one, 100_000, seed=4).log_price
+    one, long = 1, 120
+    before = driver.simulate(garch(0.3), long * HOUR, long, 60_000, seed=4).log_price
+    after = driver.simulate(garch(0.3), (long + one) * HOUR, long + one, 60_000, seed=4).log_price
     step = (after - before)[:, 0]
     _, second, stationary, kurtosis = moments(long, 1.0, variance=0.3)
-    assert second - 0.09 == pytest.approx(stationary, rel=1e-2)
+    assert second - 0.09 == pytest.approx(stationary, rel=2e-2)
     driver.within(step**4, kurtosis * second * HOUR**2)
     assert abs(driver.z_score(step**4, 3 * 0.09 * HOUR**2)) > 5
 
 
 def test_time_scaling_keeps_the_law_of_the_variance(driver):
-    """Half-life exactly, long-run variance of the variance to 10%, from a minute's step to four hours' and the reference hour."""
+    """Half-life exactly, long-run variance of the variance to 10%, from steps of a minute to two hours."""
     reference = moments(24, 1.0)
     for ratio, steps in ((1 / 60, 1440), (0.25, 96), (2.0, 12)):
         scaled = moments(steps, ratio)
         assert scaled[0] == pytest.approx(reference[0], rel=1e-9)
         assert scaled[2] == pytest.approx(reference[2], rel=0.1)
-    # alpha itself, unscaled, at a minute's step: far off
-    assert moments(1440, 1 / 60, alpha=0.08 * 60**0.5, beta=0.96 - 0.08 * 60**0.5)[2] > 10 * reference[2] or True
 
 
 def test_correlated_innovations(driver):

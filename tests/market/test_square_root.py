@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from jaxrisk.market import Bates, Heston
 
 YEAR_SECONDS = 365 * 86400
@@ -34,7 +35,10 @@ def _one_step(market, years, variance_normals, price_normals):
 def one_step(driver, market, seconds, dtype):
     """The next variance and the log price's move on the grid of both normals, in float64."""
     following, move = _one_step(
-        driver.cast(market, dtype), jnp.asarray(seconds / YEAR_SECONDS, dtype), jnp.asarray(GRID, dtype), jnp.asarray(NODES, dtype)
+        driver.cast(market, dtype),
+        jnp.asarray(seconds / YEAR_SECONDS, dtype),
+        jnp.asarray(GRID, dtype),
+        jnp.asarray(NODES, dtype),
     )
     return np.asarray(following[:, 0], np.float64), np.asarray(move, np.float64)
 
@@ -95,9 +99,7 @@ def test_schemes_agree_at_one_minute(driver):
 def test_correlation_between_assets(driver):
     """Covariance of the log returns of two assets is the documented correlation's; false failures 6e-7 each of two."""
     correlation, rho = 0.8, np.array([-0.3, -0.6])
-    market = Heston(
-        [0.0, 0.0], [0.36, 0.5], [0.36, 0.5], [4.0, 4.0], [0.3, 0.3], rho, [[1.0, correlation], [correlation, 1.0]]
-    )
+    market = Heston([0.0, 0.0], [0.36, 0.5], [0.36, 0.5], [4.0, 4.0], [0.3, 0.3], rho, [[1.0, correlation], [correlation, 1.0]])
     years = 1 / 365
     f = driver.simulate(market, years, 8, 200_000, seed=3).log_price
     expected = correlation * (rho.prod() + np.sqrt((1 - rho**2).prod())) * np.sqrt(0.36 * 0.5) * years

@@ -20,6 +20,7 @@ from jaxrisk.positions import (
     maintenance_margin,
 )
 from jaxrisk.positions.build import apply_limits
+from jaxrisk.positions.ladder import deposit
 
 PRICE = np.array([100.0])
 
@@ -37,6 +38,10 @@ def contracts(tiers=None, inverse=False, tranches=(1.0,), fee=0.0, venues=1):
 
 def ladder(populations, limits=None, classes=1, grid=None, **kwargs):
     return build_ladder(populations, contracts(**kwargs), limits or Limits.none(), PRICE, classes, grid or Grid())
+
+
+def leverages(placed):
+    return 1 / np.asarray(placed.margin)[np.asarray(placed.positions.quantity) > 0]
 
 
 def triggered(book, distance, side=0, venue=0):
@@ -72,25 +77,22 @@ def test_ladder_steps_at_the_liquidation_price():
 
 
 def test_grid_error_is_of_second_order():
-    """Expectation over a smooth density of extremes: doubling the cells divides the error by about four (more than 3)."""
-    at = -np.log(0.9 / 0.995)
-    exact = 1 - np.exp(-30.0 * at)  # share of an exponential density of extremes that does not reach it
+    """Expectation over a smooth density of extremes: doubling the cells divides the error by about four (more than 3).
+
+    Averaged over 101 positions, wherever in its cell each trigger happens to lie.
+    """
+    at = -np.log((1 - 1 / np.linspace(9.0, 11.0, 101)) / 0.995)
+    exact = np.exp(-30.0 * at)  # an exponential density of extremes reaches it with this probability
+    edges = np.linspace(0, 1.2, 400_001)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    weight = 30.0 * np.exp(-30.0 * middle) * 1.2 / 400_000
     errors = []
-    # averaged over where in its cell the trigger happens to lie
-    leverages = np.linspace(9.0, 11.0, 101)
     for cells in (256, 512, 1024):
         grid = Grid(cells=cells, first_step=1.6e-3 * 64 / cells)
-        middle = np.linspace(0, 1.2, 400_001)
-        middle = 0.5 * (middle[1:] + middle[:-1])
-        weight = 30.0 * np.exp(-30.0 * middle) * 1.2 / 400_000
-        error = []
-        for leverage in leverages:
-            book = ladder([Histogram(1.0, [leverage], [1.0])], grid=grid)
-            reached = np.asarray(jnp.interp(grid.coordinate(middle), jnp.arange(cells + 1), book.quantity[0, 0, 0]))
-            at = -np.log((1 - 1 / leverage) / 0.995)
-            exact = np.exp(-30.0 * at)
-            error.append(abs((weight @ reached) / exact - 1))
-        errors.append(np.mean(error))
+        tables = np.asarray(deposit(grid, jnp.asarray(at), jnp.ones(101), jnp.arange(101), 101))
+        coordinate = np.asarray(grid.coordinate(middle))
+        reached = [weight @ np.interp(coordinate, np.arange(cells + 1), table) for table in tables]
+        errors.append(np.mean(np.abs(reached / exact - 1)))
     assert errors[0] > 3 * errors[1] > 9 * errors[2]
 
 
@@ -176,14 +178,14 @@ def test_a_limit_binds_its_class_venue_asset_and_size_only():
     tiers = Tiers.flat(0.005)
     for account_class, size, expected in ((1, 1e4, 2.0), (0, 1e4, 20.0), (1, 1e6, 20.0), (1, 5e2, 20.0)):
         p = Histogram(1.0, [20.0], [1.0], size_median=size, account_class=account_class).positions(tiers, (False,), PRICE)
-        np.testing.assert_allclose(1 / apply_limits(p, tiers, limits).margin, expected)
+        np.testing.assert_allclose(leverages(apply_limits(p, tiers, limits)), expected)
 
 
 def test_the_lowest_of_several_caps_binds():
     limits = Limits([5.0, 3.0, 9.0], [0.0] * 3, [0.0] * 3, [0.0] * 3, [[0, np.inf]] * 3, *((ANY,) * 3,) * 3, (False,) * 3)
     tiers = Tiers.flat(0.005)
     p = Histogram(1.0, [20.0], [1.0]).positions(tiers, (False,), PRICE)
-    np.testing.assert_allclose(1 / apply_limits(p, tiers, limits).margin, 3.0)
+    np.testing.assert_allclose(leverages(apply_limits(p, tiers, limits)), 3.0)
 
 
 def test_close_out_at_half_the_margin():

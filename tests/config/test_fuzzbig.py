@@ -1,0 +1,103 @@
+"""Whatever a document says, the answer is a list of problems or none: never another exception."""
+
+import copy
+import math
+import tomllib
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from jaxrisk.config.checked import check_document
+from jaxrisk.config.document import override, to_toml
+from jaxrisk.config.problems import Report
+from jaxrisk.config.read import effective
+
+words = st.sampled_from(
+    ["", "*", "BTC", "long", "both", "24h", "0s", "1e9", "random", "binance", "none", "bates", "table", "nan", "a/b", "\0", "é"]
+)
+numbers = st.one_of(st.integers(-3, 3), st.integers(), st.floats(), st.sampled_from([0.5, 1.0, 1e9, math.inf, math.nan, 10**400]))
+leaves = st.one_of(numbers, words, st.text(max_size=8), st.booleans(), st.dates(), st.datetimes(), st.times())
+values = st.recursive(leaves, lambda x: st.one_of(st.lists(x, max_size=4), st.dictionaries(words, x, max_size=3)), max_leaves=6)
+
+
+def paths_in(node, path=()):
+    """All keys of a document, at any depth."""
+    yield path
+    if isinstance(node, dict):
+        for key, item in node.items():
+            yield from paths_in(item, (*path, key))
+    elif isinstance(node, list):
+        for i, item in enumerate(node):
+            yield from paths_in(item, (*path, i))
+
+
+def mutate(document, data):
+    """Replace, remove, rename or add somewhere."""
+    path = data.draw(st.sampled_from([p for p in paths_in(document) if p]))
+    here = document
+    for part in path[:-1]:
+        here = here[part]
+    action = data.draw(st.sampled_from(["replace", "remove", "add", "rename"]))
+    if action == "replace":
+        here[path[-1]] = data.draw(values)
+    elif action == "remove":
+        del here[path[-1]]
+    elif isinstance(here, dict):
+        key = data.draw(st.one_of(words, st.text(max_size=8)))
+        here[key] = data.draw(values) if action == "add" else here.pop(path[-1])
+    return document
+
+
+@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mutated_documents_give_problems_only(folder, data):
+    document = copy.deepcopy(tomllib.loads(folder.VALID))
+    for _ in range(data.draw(st.integers(1, 3))):
+        document = mutate(document, data)
+    report = Report("fuzz.toml")
+    checked = check_document(document, Path("fuzz.toml"), report)
+    for problem in report.problems:
+        assert "\n" not in str(problem)
+    if not report.problems:
+        text = effective(checked, document)
+        assert text == effective(*_again(text))
+
+
+def _again(text):
+    document = tomllib.loads(text)
+    report = Report("again.toml")
+    checked = check_document(document, Path("again.toml"), report)
+    assert report.problems == []
+    return checked, document
+
+
+@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_overrides_give_problems_only(folder, data):
+    document = tomllib.loads(folder.VALID)
+    known = [".".join(map(str, path)) for path in paths_in(document) if path]
+    keys = st.one_of(st.sampled_from(known), st.sampled_from(known).map(lambda key: key + ".x"), st.text(max_size=12))
+    overrides = data.draw(st.dictionaries(keys, st.one_of(values, st.text(max_size=10)), max_size=3))
+    report = Report("fuzz.toml", overrides)
+    check_document(override(document, overrides, report), Path("fuzz.toml"), report)
+    assert all("\n" not in str(problem) for problem in report.problems)
+
+
+documents = st.recursive(
+    st.one_of(
+        st.integers(-(2**62), 2**62),
+        st.floats(allow_nan=False),
+        st.booleans(),
+        st.text(alphabet=st.characters(codec="utf-8"), max_size=8),
+    ),
+    lambda x: st.one_of(
+        st.lists(x, max_size=3), st.dictionaries(st.text(alphabet=st.characters(codec="utf-8"), max_size=5), x, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=3000, deadline=None)
+@given(document=st.dictionaries(st.text(alphabet=st.characters(codec="utf-8"), max_size=5), documents, max_size=4))
+def test_what_is_written_as_toml_reads_the_same(document):
+    assert tomllib.loads(to_toml(document)) == document

@@ -1,0 +1,241 @@
+"""The command line: exit codes, what is printed where, and that nothing is written when the input is bad."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxrisk
+from jaxrisk.cli import BAD_INPUT, INTERNAL, INTERRUPTED, NON_FINITE, OK, dotted_as_set, main
+
+SCENARIO = """
+name = "tiny"
+[run]
+horizon = "2h"
+step = "5min"
+paths = 32
+[assets.BTC]
+price = 78000.0
+[market]
+process = "gbm"
+volatility = 0.6
+[impact]
+law = "power"
+coefficient = 1.0
+daily_volatility = 0.03
+daily_volume = 3e10
+resilience_half_life = "30min"
+[venues.binance]
+[populations.retail]
+venue = "binance"
+asset = "BTC"
+side = "both"
+kind = "lognormal"
+open_interest = 1e9
+median = 20.0
+log_sd = 0.8
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A folder with a small scenario, made the current one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(SCENARIO)
+    return tmp_path
+
+
+class Calls(list):
+    """What `simulate` was called with."""
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """A stand-in for the engine, which says what it was called with and fails as it is told."""
+    import jaxrisk.batch as batch
+
+    calls = Calls()
+    calls.error = None
+
+    class Done:
+        def summary(self):
+            return "the summary"
+
+    def simulate(scenario, progress=None, out=None):
+        calls.append((scenario, progress, out))
+        out.write_text("result")
+        if calls.error is not None:
+            raise calls.error
+        return Done()
+
+    monkeypatch.setattr(batch, "simulate", simulate)
+    monkeypatch.setattr(batch, "use_compilation_cache", lambda: None)
+    return calls
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_run_from_start_to_finish(tiny, capfd, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
+    assert main(["run", "tiny.toml", "--seed", "5", "--out", "deep/er/r.nc", "--run.paths=16"]) == OK
+    out, err = capfd.readouterr()
+    assert out.splitlines()[-1] == "result: deep/er/r.nc"
+    assert "drawdown" in out
+    assert "\x1b" not in out + err
+    from jaxrisk import Result
+
+    result = Result.load(tiny / "deep/er/r.nc")
+    assert result.losses["max_drawdown_index"].shape == (16,)
+    assert np.all(np.isfinite(result.losses["max_drawdown_index"]))
+    assert "paths = 16\n" in result.info["scenario_toml"]
+
+
+def test_options_reach_the_engine(tiny, engine, capsys):
+    arguments = [
+        "run",
+        "--market.volatility",
+        "0.5",
+        "tiny.toml",
+        "--steps=12",
+        "--paths",
+        "1e3",
+        "--seed",
+        "7",
+        "--precision",
+        "float64",
+    ]
+    assert main([*arguments, "--sample-paths", "3", "--set", "impact.law=linear", "--impact.depth=1e9"]) == OK
+    scenario, progress, out = engine[0]
+    said = scenario.description
+    assert (said.paths, said.seed, said.precision, said.sample_paths) == (1000, 7, "float64", 3)
+    assert scenario.settings.steps == 12
+    assert float(scenario.market.volatility[0]) == 0.5
+    assert type(scenario.impact.law).__name__ == "LinearImpact"
+    assert progress is None  # not a terminal
+    assert str(out) == "results/tiny.nc"
+    captured = capsys.readouterr()
+    assert captured.out == "the summary\nresult: results/tiny.nc\n"
+    assert captured.err == ""
+
+
+def test_a_shipped_scenario_is_found_by_its_name(tiny, engine):
+    assert main(["run", "btc_24h", "--paths", "10"]) == OK
+    assert engine[0][0].description.name == "btc_24h"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "tiny.toml", "--market.volatilty=0.5"], ["command line: market.volatilty = 0.5", 'did you mean "volatility"?']),
+        (["run", "tiny.toml", "--steps", "x", "--paths", "0"], ["command line: run.steps", "command line: run.paths = 0"]),
+        (["run", "tiny.toml", "--steps", "1e6"], ["command line: run.steps", "from 1s to 1d"]),
+        (["run", "tiny.toml", "--set", "nothing"], ["--set nothing", "KEY=VALUE"]),
+        (["run", "tiny.toml", "--precision", "float16"], ["run.precision", 'did you mean "float64"?']),
+        (["run", "tinny.toml"], ["tinny.toml: no such file", 'did you mean "tiny.toml"?']),
+        (["run", "."], [".: is a folder"]),
+        (["run", "tiny.toml", "--out", "."], ["is a folder"]),
+        (["run", "tiny.toml", "--out", "tiny.toml"], ["exists already", "--force"]),
+        (["run", "tiny.toml", "--out", "tiny.toml/x.nc"], ["cannot be written"]),
+        (["run", "tiny.toml", "--market.volatility"], ["market.volatility"]),
+        (["run"], ["SCENARIO"]),
+        (["run", "tiny.toml", "--pahts", "5"], ["--pahts"]),
+        (["rum"], ["rum"]),
+        (["check"], ["at least one file"]),
+        (["check", "tiny.toml", "nope.toml"], ["nope.toml: no such file"]),
+    ],
+)
+def test_bad_input_is_said_before_anything_is_written(tiny, engine, capsys, arguments, words):
+    before = files(tiny)
+    assert main(arguments) == BAD_INPUT
+    captured = capsys.readouterr()
+    for word in words:
+        assert word in captured.err
+    assert "Traceback" not in captured.err
+    assert files(tiny) == before
+    assert not engine
+
+
+def test_a_result_is_overwritten_only_when_told(tiny, engine, capsys):
+    assert main(["run", "tiny.toml"]) == OK
+    assert main(["run", "tiny.toml"]) == BAD_INPUT
+    assert "results/tiny.nc: exists already" in capsys.readouterr().err
+    assert main(["run", "tiny.toml", "--force"]) == OK
+    assert len(engine) == 2
+
+
+def test_a_number_that_is_not_finite(tiny, engine, capsys):
+    from jaxrisk import NonFinite
+
+    engine.error = NonFinite("path 3 (seed 1): mark is not finite from step 7 on", 3)
+    assert main(["run", "tiny.toml"]) == NON_FINITE
+    err = capsys.readouterr().err
+    assert "path 3 (seed 1)" in err
+    assert "what was finished before is in results/tiny.nc" in err
+
+
+def test_an_interruption(tiny, engine, capsys):
+    engine.error = KeyboardInterrupt()
+    assert main(["run", "tiny.toml"]) == INTERRUPTED
+    assert "the paths finished until then are in results/tiny.nc" in capsys.readouterr().err
+
+
+def test_our_own_mistakes_take_one_line(tiny, engine, capsys):
+    engine.error = RuntimeError("first\nsecond")
+    assert main(["run", "tiny.toml"]) == INTERNAL
+    assert capsys.readouterr().err == "internal error: RuntimeError: first (run again with --debug for the traceback)\n"
+    with pytest.raises(RuntimeError):
+        main(["run", "tiny.toml", "--debug", "--force"])
+
+
+def test_check(tiny, capsys):
+    assert main(["check", "tiny.toml", "btc_24h"]) == OK
+    assert capsys.readouterr().out == "tiny.toml: no problems\nbtc_24h: no problems\n"
+    (tiny / "bad.toml").write_text(SCENARIO.replace('"2h"', '"2x"').replace("0.6", "-1"))
+    assert main(["check", "bad.toml", "tiny.toml"]) == BAD_INPUT
+    captured = capsys.readouterr()
+    assert [line.split(" = ")[0] for line in captured.err.splitlines()] == [
+        "bad.toml: run.horizon",
+        "bad.toml: market.volatility",
+    ]
+    assert captured.out == "tiny.toml: no problems\n"
+    assert files(tiny) == ["bad.toml", "tiny.toml"]
+
+
+def test_schema(capsys):
+    assert main(["schema"]) == OK
+    assert json.loads(capsys.readouterr().out)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_version_and_help(capsys):
+    assert main(["--version"]) == OK
+    assert capsys.readouterr().out.startswith("jaxrisk ")
+    assert main(["--help"]) == OK
+    assert "check" in capsys.readouterr().out
+    assert main([]) == OK
+    assert main(["run", "--help"]) == OK
+    assert "--sample-paths" in capsys.readouterr().out
+
+
+def test_dotted_options():
+    assert dotted_as_set(["--a.b=c=d"]) == ["--set", "a.b=c=d"]
+    assert dotted_as_set(["--shock.size", "-0.1", "x.toml"]) == ["--set", "shock.size=-0.1", "x.toml"]
+    assert dotted_as_set(["--out", "a.nc", "--seed=1"]) == ["--out", "a.nc", "--seed=1"]
+
+
+HEAVY = ("jax", "pandas", "matplotlib", "xarray", "scipy", "equinox", "optax")
+
+
+@pytest.mark.parametrize("command", [["--help"], ["check", "tiny.toml"], ["schema"], ["run", "tiny.toml", "--paths", "0"]])
+def test_the_command_line_starts_without_the_heavy_libraries(tiny, command):
+    loaded = f"[name for name in {HEAVY!r} if name in sys.modules]"
+    code = f"import sys; from jaxrisk.cli import main; main({command!r}); print({loaded}, file=sys.stderr)"
+    here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": here}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, env=environment)
+    assert done.stderr.splitlines()[-1] == "[]"

@@ -4,6 +4,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
+Array = jax.Array | np.ndarray
+"""What a leaf may be: float64 on the host until a simulation casts it to its own precision."""
+
 
 def as_leaf(value):
     """Turn a number, a sequence or a NumPy array into a float64 NumPy array; leave JAX arrays and tracers alone.

@@ -44,9 +44,11 @@ class Run:
 
 @dataclass
 class Check:
-    """Say everything that is wrong with scenario files and the files they name."""
+    """Say everything that is wrong with files, and with the files they name."""
 
-    files: Annotated[Positional[tuple[str, ...]], _option("FILE ...", "TOML files, or names of shipped scenarios")]
+    files: Annotated[
+        Positional[tuple[str, ...]], _option("FILE ...", "scenarios, limits or venue tiers, or a shipped scenario's name")
+    ]
     debug: _Debug = False
 
 
@@ -173,18 +175,19 @@ def _simulate(scenario, out: Path) -> int:
     from .batch import NonFinite, simulate, use_compilation_cache
 
     use_compilation_cache()
+    progress = Progress(sys.stderr)
     before = out.stat().st_mtime_ns if out.exists() else None
     kept = lambda: out.exists() and out.stat().st_mtime_ns != before
     try:
-        with progress_bar(sys.stderr) as progress:
+        with progress:
             result = simulate(scenario, progress=progress, out=out)
     except NonFinite as error:
         print(f"stopped: {error}", file=sys.stderr)
         if kept():
-            print(f"what was finished before is in {out}", file=sys.stderr)
+            print(f"the {progress.done:,} paths finished before it are in {out}", file=sys.stderr)
         return NON_FINITE
     except KeyboardInterrupt:
-        where = f"the paths finished until then are in {out}" if kept() else "nothing was finished"
+        where = f"the {progress.done:,} paths finished until then are in {out}" if kept() else "nothing was finished"
         print(f"interrupted; {where}", file=sys.stderr)
         return INTERRUPTED
     show(result.summary(), sys.stdout)
@@ -192,27 +195,32 @@ def _simulate(scenario, out: Path) -> int:
     return OK
 
 
-class progress_bar:
-    """A bar that counts finished paths, on a terminal only; a context manager that gives `progress(done, total)`."""
+class Progress:
+    """Counts finished paths, with a bar on a terminal; called with `(done, total)`."""
 
     def __init__(self, stream: TextIO):
+        self.done = 0
         self.stream = stream
-        self.bar = None
+        self.bar: Any = None
+        self.task: Any = None
 
-    def __enter__(self):
-        if not self.stream.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def __enter__(self) -> "Progress":
+        if self.stream.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = TextColumn("paths"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        self.bar = Progress(*columns, console=Console(file=self.stream), transient=True)
-        self.bar.start()
-        task = self.bar.add_task("paths", total=None)
-        bar = self.bar
-        return lambda done, total: bar.update(task, completed=done, total=total)
+            columns = TextColumn("paths"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self.bar = Progress(*columns, console=Console(file=self.stream), transient=True)
+            self.task = self.bar.add_task("paths", total=None)
+            self.bar.start()
+        return self
 
-    def __exit__(self, *error):
+    def __call__(self, done: int, total: int) -> None:
+        self.done = done
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, total=total)
+
+    def __exit__(self, *error) -> None:
         if self.bar is not None:
             self.bar.stop()
 

@@ -4,9 +4,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from ._leaf import leaf
+from ._leaf import Array, leaf
 from .cascade import Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Shock
 from .positions import AbstractPopulation, Grid, Limits

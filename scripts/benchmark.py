@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import NamedTuple
 
 import benchmark_peers as peers
 import jax
@@ -30,7 +31,8 @@ from jaxrisk.market import Bates
 from jaxrisk.positions import Accounts, Lognormal, Tiers
 from jaxrisk.scenario import Scenario, Settings
 
-AIMS = {"numpy": 12.0, "numba": 5.0}
+AIMS = {"NumPy": 12.0, "Numba": 5.0}
+"""How many times as long as the product the peers should take. That for NumPy is for the usual single thread."""
 AIM_ACCELERATOR = 1e10
 AIM_LADDER = 0.10
 DAY = 1.0 / 365.0
@@ -83,19 +85,26 @@ def product(prepared, paths: int, seed: int = 1) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def timed(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+class Times(NamedTuple):
+    """Seconds: by the clock, and of all cores together in this process, which other programs disturb less."""
+
+    wall: float
+    cores: float
+
+
+def timed(call: Callable[[], object]) -> Times:
+    begun, cores_begun = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - begun
+    return Times(time.perf_counter() - begun, time.process_time() - cores_begun)
 
 
 def interleaved(calls: dict, repeats: int) -> dict:
-    """Median seconds of each call, the calls taking turns; each has been called before."""
-    seconds = {name: [] for name in calls}
+    """Median times of each call, the calls taking turns; each has been called before."""
+    times = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            seconds[name].append(timed(call))
-    return {name: statistics.median(values) for name, values in seconds.items()}
+            times[name].append(timed(call))
+    return {name: Times(*map(statistics.median, zip(*values, strict=True))) for name, values in times.items()}
 
 
 def cores() -> int:
@@ -120,13 +129,14 @@ def memory_peak() -> str:
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20:.0f} MiB"
 
 
-def rate(name: str, nanoseconds: float, note: str = "") -> None:
-    print(f"  {name:<22}{nanoseconds:9.2f} ns a path-step {1e9 / nanoseconds:12.3g} path-steps/s{note}", flush=True)
+def rate(name: str, times: Times, path_steps: int, note: str = "") -> None:
+    wall, busy = (1e9 * seconds / path_steps for seconds in times)
+    print(f"  {name:<17}{wall:8.2f} ns a path-step ({busy:.2f} ns of a core) {1e9 / wall:9.3g} path-steps/s{note}", flush=True)
 
 
 def compile_seconds(prepared) -> float:
     paths = jnp.zeros(batch.block_size(), jnp.uint32)
-    return timed(lambda: run_block.lower(prepared, seed_key(1), paths).compile())
+    return timed(lambda: run_block.lower(prepared, seed_key(1), paths).compile()).wall
 
 
 def estimates(max_drawdown: np.ndarray, loss: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -144,47 +154,53 @@ def estimates(max_drawdown: np.ndarray, loss: np.ndarray) -> dict[str, tuple[flo
 
 def agree(results: dict[str, dict[str, tuple[float, float]]]) -> None:
     """Each peer against the product, in standard errors of the difference."""
-    ours = results["product"]
-    for quantity, (value, error) in ours.items():
-        words = [f"product {value:.6g}"]
-        for name in results.keys() - {"product"}:
-            other, other_error = results[name][quantity]
-            z = (other - value) / max(np.hypot(error, other_error), 1e-300)
-            words.append(f"{name} {other:.6g} ({z:+.1f} standard errors{'' if abs(z) < 4 else ': DISAGREES'})")
-        print(f"  {quantity}: {', '.join(words)}")
+    for quantity, (value, error) in results["product"].items():
+        print(f"  {quantity}: product {value:.6g}")
+        for name, estimate in results.items():
+            if name != "product":
+                other, other_error = estimate[quantity]
+                z = (other - value) / max(np.hypot(error, other_error), 1e-300)
+                print(f"    {name} {other:.6g}, {z:+.1f}{'' if abs(z) <= 4.0 else ': DISAGREES'}")
 
 
 def compare(options) -> None:
     """The product, and unless only that is wanted its peers."""
     scenario = reference(options.steps)
-    prepare_seconds = timed(lambda: jax.block_until_ready(prepare(scenario)))
+    prepare_seconds = timed(lambda: jax.block_until_ready(prepare(scenario))).wall
     prepared = prepare(scenario)
     print(f"compile: {prepare_seconds:.1f} s to prepare the scenario, {compile_seconds(prepared):.1f} s for a block")
     losses = product(prepared, options.paths)
     print(f"memory peak of the process with {options.paths} paths: {memory_peak()}")
     calls: dict[str, Callable] = {"product": lambda: product(prepared, options.paths)}
     results = {"product": estimates(losses["max_drawdown"][:, 0], losses["open_interest_loss"][:, 0, 0])}
-    paths = {"product": options.paths, "numpy": options.numpy_paths or options.paths // 4, "numba": options.paths}
+    paths = {"product": options.paths}
     if options.only != "product":
-        work = peers.workload(prepared)
-        calls["numpy"] = lambda: peers.run_numpy(work, paths["numpy"], 2, threads=batch.workers())
-        print(f"NumPy runs {paths['numpy']} paths in batches of 4,096 on threads, and is scaled by the path-step")
+        work, few, threads = peers.workload(prepared), options.numpy_paths or max(options.paths // 8, 1), cores()
+        calls["NumPy"] = lambda: peers.run_numpy(work, few, 2)
+        calls["NumPy on threads"] = lambda: peers.run_numpy(work, few, 3, threads)
+        paths |= {"NumPy": few, "NumPy on threads": few}
+        print(f"NumPy runs {few} paths, in batches of at most 4,096 that stay in the cache; its time is scaled by the path-step")
         if peers.numba is None:
             print('Numba is not installed (the extra "benchmark" brings it): left out')
         else:
-            calls["numba"] = lambda: peers.run_numba(work, paths["numba"], 3)
+            calls["Numba"] = lambda: peers.run_numba(work, options.paths, 4)
+            paths["Numba"] = options.paths
+            print(f"Numba compiles in {timed(lambda: peers.run_numba(work, 1, 4)).wall:.1f} s")
         for name in list(calls)[1:]:
             seen = dict(zip(peers.OBSERVED, calls[name]().T, strict=True))
             results[name] = estimates(seen["max_drawdown"], seen["open_interest_loss"])
-        print("agreement (within 4 standard errors expected):")
+        print("agreement, with the difference from the product in standard errors (4 at most expected):")
         agree(results)
-    seconds = interleaved(calls, options.repeats)
-    each = {name: 1e9 * value / paths[name] / options.steps for name, value in seconds.items()}
+    times = interleaved(calls, options.repeats)
+    each = {name: Times(*(seconds / paths[name] for seconds in times[name])) for name in times}
     print(f"median of {options.repeats} interleaved repeats, {options.paths} paths x {options.steps} steps:")
-    aim = "" if jax.default_backend() == "cpu" else f" (aim {AIM_ACCELERATOR:.0e})"
     for name, value in each.items():
-        ratio = "" if name == "product" else f"   {value / each['product']:5.1f} x the product's (aim {AIMS[name]:.0f})"
-        rate(name, value, aim if name == "product" else ratio)
+        wall, busy = (theirs / ours for theirs, ours in zip(value, each["product"], strict=True))
+        aim = f", aim {AIMS[name]:.0f}" if name in AIMS else ""
+        note = f"   {wall:.1f} times the product's{aim} ({busy:.1f} times by cores)"
+        if name == "product":
+            note = "" if jax.default_backend() == "cpu" else f"   aim {AIM_ACCELERATOR:.0e} path-steps/s"
+        rate(name, times[name], paths[name] * options.steps, note)
 
 
 def blocks(options) -> None:
@@ -208,7 +224,7 @@ def blocks(options) -> None:
         call()
     print("paths in a block:")
     for size, value in interleaved(calls, options.repeats).items():
-        rate(f"{size}", 1e9 * value / max(options.paths, size) / options.steps)
+        rate(f"{size:,}", value, max(options.paths, size) * options.steps)
 
 
 def ladder(options) -> None:
@@ -217,18 +233,18 @@ def ladder(options) -> None:
     for count in (1_000, 10_000, 100_000, 1_000_000):
         scenario = reference(options.steps, {"accounts": accounts(count)})
         prepared[count] = jax.block_until_ready(prepare(scenario))
-        building[count] = timed(lambda scenario=scenario: jax.block_until_ready(prepare(scenario)))
+        building[count] = timed(lambda scenario=scenario: jax.block_until_ready(prepare(scenario))).wall
     paths = max(options.paths // 4, 1)
     calls = {count: (lambda p=p: product(p, paths)) for count, p in prepared.items()}
     for call in calls.values():
         call()
     # small differences are wanted, so more repeats of fewer paths
-    seconds = interleaved(calls, 2 * options.repeats + 1)
+    times = interleaved(calls, 2 * options.repeats + 1)
     print("positions in the ladders:")
-    for count, value in seconds.items():
-        rate(f"{count}", 1e9 * value / paths / options.steps, f"   building {building[count]:.3f} s")
-    spread = max(seconds.values()) / min(seconds.values()) - 1.0
-    print(f"  dearest over cheapest: {100 * spread:+.1f}% (aim within {100 * AIM_LADDER:.0f}%)")
+    for count, value in times.items():
+        rate(f"{count:,}", value, paths * options.steps, f"   building {building[count]:.3f} s")
+    wall, busy = (100.0 * (max(column) / min(column) - 1.0) for column in zip(*times.values(), strict=True))
+    print(f"  dearest over cheapest: {wall:+.1f}% ({busy:+.1f}% by cores), aim within {100 * AIM_LADDER:.0f}%")
 
 
 def main() -> None:
@@ -236,7 +252,7 @@ def main() -> None:
     parser.add_argument("--paths", type=int, default=65_536)
     parser.add_argument("--steps", type=int, default=1440, help="of one minute")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--numpy-paths", type=int, help="default: a quarter of the paths")
+    parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
     parser.add_argument("--only", choices=("product", "peers", "blocks", "ladder"), help="one part; peers includes the product")
     options = parser.parse_args()
     print(machine())

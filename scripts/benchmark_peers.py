@@ -6,7 +6,6 @@ scenario, so that the three do the same work; each draws its random numbers in i
 """
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,7 +18,10 @@ except ImportError:
 
 
 class Workload(NamedTuple):
-    """The constants of a step, plain numbers in float32; `table` holds cumulative quantity by side and grid edge, shape `(2, edges)`."""
+    """The constants of a step, plain numbers in float32.
+
+    `table` holds the cumulative quantity by side (longs, shorts) and grid edge, shape `(2, edges)`.
+    """
 
     steps: int
     initial: np.float32
@@ -90,7 +92,15 @@ def workload(prepared) -> Workload:
     )
 
 
-OBSERVED = ("max_drawdown", "max_drawdown_no_feedback", "open_interest_loss", "liquidated_notional", "peak_minute", "lowest", "trough")
+OBSERVED = (
+    "max_drawdown",
+    "max_drawdown_no_feedback",
+    "open_interest_loss",
+    "liquidated_notional",
+    "peak_minute",
+    "lowest",
+    "trough",
+)
 """Columns of what both engines return, shape `(paths, 7)`."""
 
 
@@ -194,11 +204,12 @@ def _numpy_batch(w: Workload, count: int, seed) -> np.ndarray:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def run_numpy(w: Workload, paths: int, seed: int, batch: int = 4096, threads: int | None = None) -> np.ndarray:
-    """All paths, in batches that stay in the cache, on threads (NumPy's loops release the interpreter)."""
+def run_numpy(w: Workload, paths: int, seed: int, threads: int = 1, batch: int = 4096) -> np.ndarray:
+    """All paths, in batches that stay in the cache, if wanted on threads (NumPy's loops release the interpreter)."""
+    batch = min(batch, -(-paths // threads))
     counts = [min(batch, paths - start) for start in range(0, paths, batch)]
     seeds = np.random.SeedSequence(seed).spawn(len(counts))
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         return np.concatenate(list(pool.map(lambda job: _numpy_batch(w, *job), zip(counts, seeds, strict=True))))
 
 
@@ -227,7 +238,7 @@ if numba is not None:
     def _numba_paths(w, seeds, each, out):
         zero, one, half = _f(0.0), _f(1.0), _f(0.5)
         for part in numba.prange(len(seeds)):
-            np.random.seed(seeds[part])
+            np.random.seed(seeds[part])  # noqa: NPY002, the generator that Numba keeps for each thread
             for path in range(part * each, min((part + 1) * each, len(out))):
                 variance, fundamental, transient, permanent = w.initial, zero, zero, zero
                 low, high, lowest, notional, peak = zero, zero, zero, zero, zero
@@ -237,14 +248,15 @@ if numba is not None:
                 total_long, total_short = w.table[0, -1], w.table[1, -1]
                 seen_low, seen_high = zero, zero
                 for step in range(w.steps):
-                    first, second = _f(np.random.standard_normal()), _f(np.random.standard_normal())
+                    first = _f(np.random.standard_normal())  # noqa: NPY002
+                    second = _f(np.random.standard_normal())  # noqa: NPY002
                     positive = max(variance, zero)
                     root = math.sqrt(positive)
                     variance += w.pull * (w.mean_variance - positive) + w.variance_scale * root * first
                     noise = w.leverage * first + w.complement * second
                     fundamental += w.drift - half * w.years * positive + w.root_years * root * noise
-                    if np.random.random() < w.jump_chance:
-                        fundamental += w.jump_mean + w.jump_sd * _f(np.random.standard_normal())
+                    if np.random.random() < w.jump_chance:  # noqa: NPY002
+                        fundamental += w.jump_mean + w.jump_sd * _f(np.random.standard_normal())  # noqa: NPY002
                     transient *= w.decay
                     price = fundamental - _scalar_fall(w, transient + permanent)
                     low, high = min(low, price), max(high, price)

@@ -1,6 +1,14 @@
-"""Makes `tests/oracles` importable as `oracles`."""
+"""Array shapes and types that annotations promise are checked while the tests run; `tests/oracles` is importable as `oracles`."""
 
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from jaxtyping import install_import_hook
+
+_CHECKED = ["jaxrisk.market", "jaxrisk.positions", "jaxrisk.cascade", "jaxrisk.risk"]
+install_import_hook(_CHECKED, "beartype.beartype").__enter__()
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -68,6 +68,7 @@ def engine(monkeypatch):
     def simulate(scenario, progress=None, out=None):
         calls.append((scenario, progress, out))
         out.write_text("result")
+        progress(16, 32)
         if calls.error is not None:
             raise calls.error
         return Done()
@@ -117,7 +118,7 @@ def test_options_reach_the_engine(tiny, engine, capsys):
     assert scenario.settings.steps == 12
     assert float(scenario.market.volatility[0]) == 0.5
     assert type(scenario.impact.law).__name__ == "LinearImpact"
-    assert progress is None  # not a terminal
+    assert progress.bar is None  # not a terminal
     assert str(out) == "results/tiny.nc"
     captured = capsys.readouterr()
     assert captured.out == "the summary\nresult: results/tiny.nc\n"
@@ -176,13 +177,13 @@ def test_a_number_that_is_not_finite(tiny, engine, capsys):
     assert main(["run", "tiny.toml"]) == NON_FINITE
     err = capsys.readouterr().err
     assert "path 3 (seed 1)" in err
-    assert "what was finished before is in results/tiny.nc" in err
+    assert "the 16 paths finished before it are in results/tiny.nc" in err
 
 
 def test_an_interruption(tiny, engine, capsys):
     engine.error = KeyboardInterrupt()
     assert main(["run", "tiny.toml"]) == INTERRUPTED
-    assert "the paths finished until then are in results/tiny.nc" in capsys.readouterr().err
+    assert "the 16 paths finished until then are in results/tiny.nc" in capsys.readouterr().err
 
 
 def test_our_own_mistakes_take_one_line(tiny, engine, capsys):

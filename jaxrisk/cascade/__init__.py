@@ -1,15 +1,7 @@
 """The cascade: one step, the scan over steps, what is observed."""
 
-from .depth import Depth as Depth
-from .impact import (
-    AbstractImpactLaw as AbstractImpactLaw,
-    Impact as Impact,
-    LinearImpact as LinearImpact,
-    PowerImpact as PowerImpact,
-    TableImpact as TableImpact,
-)
-from .venues import Channels as Channels, Venues as Venues
 from .criticality import Fragility as Fragility, fragility as fragility
+from .depth import Depth as Depth
 from .engine import (
     Prepared as Prepared,
     path_losses as path_losses,
@@ -18,3 +10,11 @@ from .engine import (
     run_block as run_block,
     seed_key as seed_key,
 )
+from .impact import (
+    AbstractImpactLaw as AbstractImpactLaw,
+    Impact as Impact,
+    LinearImpact as LinearImpact,
+    PowerImpact as PowerImpact,
+    TableImpact as TableImpact,
+)
+from .venues import Channels as Channels, Venues as Venues

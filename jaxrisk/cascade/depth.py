@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from .._leaf import leaf
+from .._leaf import Array, leaf
 
 
 class DepthState(NamedTuple):

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, UInt32
 
+from .._leaf import Array
 from ..positions import build_ladder
 from .noise import normal, seed_key, uniform, words
 from .step import Noise, Prepared, State, start, step
@@ -111,7 +112,7 @@ def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
     return losses
 
 
-def path_losses(prepared: Prepared, key, paths: Int[Array, " paths"]) -> dict[str, Float[Array, "paths ..."]]:
+def path_losses(prepared: Prepared, key, paths: UInt32[Array, " paths"]) -> dict[str, Float[Array, "paths ..."]]:
     """Losses of the given paths: a pure, differentiable function of the prepared scenario, the key and the indices.
 
     **Arguments:** `prepared`: from `prepare`; `key`: from `seed_key`; `paths`: uint32 indices.

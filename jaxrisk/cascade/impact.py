@@ -5,9 +5,9 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from .._leaf import leaf
+from .._leaf import Array, leaf
 
 
 class AbstractImpactLaw(eqx.Module):

@@ -2,7 +2,9 @@
 
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from .._leaf import Array
 
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._leaf import Array
 from ..market import Move
 from ..positions import AbstractBook
 from .depth import DepthState
@@ -90,7 +91,7 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
 
     # 1. shock: the exogenous price moves, displaced volume relaxes
     market, move = scenario.market.step(prepared.market, state.market, noise.normals, noise.uniforms, index)
-    fundamental, state = _shocked(prepared, state._replace(market=market), move, index, years)
+    state = _shocked(prepared, state._replace(market=market), move, index, years)
     state = state._replace(
         transient=state.transient * prepared.decay, local=state.local * prepared.basis_decay[:, None]
     )
@@ -127,7 +128,7 @@ def _shocked(prepared: Prepared, state: State, move: Move, index, years):
         level = shock.level(state.shock_start, (index + 1).astype(years.dtype) * years)
         fundamental = fundamental + (level - state.shock_level)
         state = state._replace(shock_level=level)
-    return fundamental, state._replace(fundamental=fundamental)
+    return state._replace(fundamental=fundamental)
 
 
 def _mark(prepared: Prepared, state: State):

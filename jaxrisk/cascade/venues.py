@@ -2,9 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from .._leaf import leaf
+from .._leaf import Array, leaf
 from ..positions import Contracts, Tiers
 
 

@@ -54,15 +54,15 @@ def load(path: str | Path, overrides: dict[str, Any] | None = None) -> "Scenario
 def check(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
     """Everything that is wrong with a scenario file, and with the files it names; empty if nothing is.
 
-    **Arguments:** as for `load`. Does not import JAX.
+    **Arguments:** as for `load`; `path` may also be a limit file or a venue's tiers. Does not import JAX.
 
     >>> [str(problem).split(":")[0] for problem in check("no_such_scenario")]
     ['no_such_scenario']
     """
-    from .read import read
+    from .read import problems_of
 
     try:
-        return read(path, overrides)[1]
+        return problems_of(path, overrides)
     except ConfigError as error:
         return error.problems
 

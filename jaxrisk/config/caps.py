@@ -14,7 +14,7 @@ SECTION_KEYS = ("file", "caps")
 MISSPELT = 0.8  # similarity above which an unknown name in a file is taken for a misspelling, not for a market left out
 
 
-class _Selectors:
+class Selectors:
     """Which names a limit may select, and whether a row of a file holds for this scenario at all."""
 
     def __init__(self, context: Context, classes: tuple[str, ...] | None):
@@ -50,12 +50,12 @@ def read_limits(raw: Any, reader: Reader, context: Context, classes: tuple[str, 
             report.add(
                 f"limits.{key}", raw[key], f"unknown key; the keys here are {', '.join(SECTION_KEYS)}", nearest(key, SECTION_KEYS)
             )
-    selectors = _Selectors(context, classes)
+    selectors = Selectors(context, classes)
     caps = _from_file(raw["file"], reader, context, selectors) if "file" in raw else []
     return caps + _rows(raw.get("caps", []), "limits.caps", report, context, selectors, shared=False)
 
 
-def _from_file(name: Any, reader: Reader, context: Context, selectors: _Selectors) -> list[Cap]:
+def _from_file(name: Any, reader: Reader, context: Context, selectors: Selectors) -> list[Cap]:
     if not isinstance(name, str):
         reader.report.add("limits.file", name, "has to be the name of a shipped limit file, or a path")
         return []
@@ -63,21 +63,25 @@ def _from_file(name: Any, reader: Reader, context: Context, selectors: _Selector
     if read is None:
         return []
     path, document = read
-    report = reader.report.of(str(path))
-    before = len(report.problems)
-    for key in document:
-        if key not in FILE_KEYS:
-            report.add(key, document[key], f"unknown key; the keys here are {', '.join(FILE_KEYS)}", nearest(key, FILE_KEYS))
-    if "caps" not in document:
-        report.add("caps", None, "missing; needs tables [[caps]], or caps = [] for no limit", missing=True)
-    caps = _rows(document.get("caps", []), "caps", report, context, selectors, shared=True)
-    if document.get("caps") and not caps and len(report.problems) == before:
+    before = len(reader.report.problems)
+    caps = caps_of(document, reader.report.of(str(path)), context, selectors)
+    if document.get("caps") and not caps and len(reader.report.problems) == before:
         have = "; ".join(f"{key}: {', '.join(known)}" for key, known in selectors.known.items())
         reader.report.add("limits.file", name, f"none of its rows holds for this scenario, which has {have}")
     return caps
 
 
-def _rows(raw: Any, key: str, report: Report, context: Context, selectors: _Selectors, shared: bool) -> list[Cap]:
+def caps_of(document: dict[str, Any], report: Report, context: Context, selectors: Selectors) -> list[Cap]:
+    """The rows of a limit file's document that hold for a scenario."""
+    for key in document:
+        if key not in FILE_KEYS:
+            report.add(key, document[key], f"unknown key; the keys here are {', '.join(FILE_KEYS)}", nearest(key, FILE_KEYS))
+    if "caps" not in document:
+        report.add("caps", None, "missing; needs tables [[caps]], or caps = [] for no limit", missing=True)
+    return _rows(document.get("caps", []), "caps", report, context, selectors, shared=True)
+
+
+def _rows(raw: Any, key: str, report: Report, context: Context, selectors: Selectors, shared: bool) -> list[Cap]:
     if not isinstance(raw, list):
         report.add(key, raw, "has to be a list of tables")
         return []

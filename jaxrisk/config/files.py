@@ -77,14 +77,15 @@ class Columns:
 
     def indices(self, column: str, known: tuple[str, ...], what: str) -> np.ndarray:
         """A column of names as indices into `known`, -1 with a problem noted where it is none of them."""
-        unique, inverse = np.unique(self.values[column].astype(str), return_inverse=True)
-        lookup = np.array([known.index(name) if name in known else -1 for name in unique.tolist()], dtype=np.int64)
-        for i in np.flatnonzero(lookup < 0):
-            name = str(unique[i])
-            self.note(
-                column, np.flatnonzero(inverse == i), f"unknown {what}; has to be one of {', '.join(known)}", nearest(name, known)
-            )
-        return lookup[inverse]
+        places = {name: i for i, name in enumerate(known)}
+        names = [str(name) for name in self.values[column]]
+        found = np.fromiter((places.get(name, -1) for name in names), dtype=np.int64, count=len(names))
+        unknown: dict[str, list[int]] = {}
+        for row in np.flatnonzero(found < 0).tolist():
+            unknown.setdefault(names[row], []).append(row)
+        for name, rows in unknown.items():
+            self.note(column, rows, f"unknown {what}; has to be one of {', '.join(known)}", nearest(name, known))
+        return found
 
 
 def _plain(value: Any) -> Any:

@@ -53,12 +53,10 @@ def find(kind: str, name: str, folder: Path | None = None) -> Path:
             tried.append(folder / f"{name}.toml")
         if Path(name).name == name:
             tried.append(shipped() / kind / (name if name.endswith(".toml") else f"{name}.toml"))
-    for path in tried:
-        if _exists(path) and (path.is_file() or path == tried[-1]):
-            return path
-    directories = [path for path in tried if _exists(path)]
-    if directories:
-        return directories[0]  # reading it says that it is a folder
+    present = [path for path in tried if _exists(path)]
+    if present:
+        # a folder of that name does not hide the file; where there is nothing else, reading it says that it is a folder
+        return next((path for path in present if not path.is_dir()), present[0])
     beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     known = [*names(kind), *beside] if kind in SHIPPED_KINDS else beside
     shown = ", ".join(

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from .caps import Selectors, caps_of
 from .checked import Checked, check_document
 from .document import override, read_scenario, to_toml
 from .problems import Problem, Report
 from .table import Table
+from .tiers import tiers_of
+from .values import Context
 
 
 def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], str]:
@@ -18,6 +21,22 @@ def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Che
     checked = check_document(changed, file, report)
     problems = list(dict.fromkeys(report.problems))
     return checked, problems, "" if problems else effective(checked, changed)
+
+
+def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
+    """All problems of a scenario, or of a limit or venue file by itself."""
+    file, document = read_scenario(path)
+    if "run" in document or "market" in document or not ("caps" in document or "tiers" in document):
+        return read(path, overrides)[1]
+    report = Report(str(file))
+    if "tiers" in document:
+        tiers_of(document, report)
+    else:
+        rows = [row for row in document["caps"] if isinstance(row, dict)] if isinstance(document["caps"], list) else []
+        named = {key: tuple(row[key] for row in rows if isinstance(row.get(key), str)) for key in ("asset", "venue", "class")}
+        context = Context(named["asset"], named["venue"])
+        caps_of(document, report, context, Selectors(context, named["class"]))
+    return report.problems
 
 
 def effective(checked: Checked, document: dict[str, Any]) -> str:

@@ -57,7 +57,11 @@ def _from_file(reader: Reader, key: str, name: str, assets) -> dict[str, list[Ti
     if read is None:
         return None
     path, document = read
-    report = reader.report.of(str(path))
+    return tiers_of(document, reader.report.of(str(path)))
+
+
+def tiers_of(document: dict[str, Any], report: Report) -> dict[str, list[Tier] | None] | None:
+    """The tiers by asset of a venue file's document."""
     for unknown in (word for word in document if word not in FILE_KEYS):
         text = f"unknown key; the keys here are {', '.join(FILE_KEYS)}"
         report.add(unknown, document[unknown], text, nearest(unknown, FILE_KEYS))

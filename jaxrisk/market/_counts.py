@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammainc
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 from scipy.stats import poisson
+
+from .._leaf import Array
 
 
 def jumps_needed(rate_per_step: float) -> int:

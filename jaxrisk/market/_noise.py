@@ -1,7 +1,9 @@
 """What several processes do to their noise: correlate it, and take square roots that have a gradient at zero."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from .._leaf import Array
 
 # Keeps the factor and its gradient finite for assets that move as one; a correlation changes by less than this.
 _SHRINKAGE = 1e-6

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from jaxrisk.market._noise import correlation_factor, safe_sqrt
+
+from .._leaf import Array
 
 # Andersen (2008): any switch between 1 and 2 works, 1.5 is his choice.
 _SWITCH = 1.5

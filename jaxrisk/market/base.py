@@ -4,7 +4,9 @@ import abc
 from typing import Any, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
+
+from .._leaf import Array
 
 
 class NoiseShape(NamedTuple):

@@ -4,9 +4,9 @@ from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from jaxrisk._leaf import leaf
+from jaxrisk._leaf import Array, leaf
 from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
 
 

@@ -4,9 +4,9 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from jaxrisk._leaf import leaf
+from jaxrisk._leaf import Array, leaf
 from jaxrisk.market._noise import correlate, correlation_factor, safe_sqrt
 from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
 
@@ -45,8 +45,8 @@ class Garch(AbstractMarket):
 
     The parameters are those of a step of `reference_step`. For a step $r$ times as long the persistence is
     $\alpha_r + \beta_r = (\alpha + \beta)^r$, the reaction $\alpha_r = \alpha\sqrt r$ but no more than the persistence, and the
-    mean variance stays. This keeps the mean variance, its speed of reversion and, for short steps, the volatility of variance of the
-    diffusion limit (Nelson, 1990). It is exact at the reference step only: GARCH is not closed under aggregation in time.
+    mean variance stays. This keeps the mean variance, its speed of reversion and, for short steps, the volatility of variance of
+    the diffusion limit (Nelson, 1990). It is exact at the reference step only: GARCH is not closed under aggregation in time.
 
     **Arguments:**
 

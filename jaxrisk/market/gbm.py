@@ -3,9 +3,9 @@
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from jaxrisk._leaf import leaf
+from jaxrisk._leaf import Array, leaf
 from jaxrisk.market._noise import correlate, correlation_factor
 from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
 

@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from jaxrisk._leaf import leaf
+from jaxrisk._leaf import Array, leaf
 from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
 
 

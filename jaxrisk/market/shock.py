@@ -2,9 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from jaxrisk._leaf import leaf
+from jaxrisk._leaf import Array, leaf
 
 # Times are multiples of the step in floating point: a start on the grid must not fall a rounding before its own step's end.
 _TIME_TOLERANCE = 1e-6
@@ -23,7 +23,8 @@ class Shock(eqx.Module):
     - `random`: whether the start is uniform over the horizon, the same for all assets. Static.
 
     >>> shock = Shock(size=[-0.1], window=[0.25], at=[0.5])
-    >>> [round(float(jnp.exp(shock.level(shock.start(jnp.asarray(0.5), jnp.asarray(1.0)), t))[0]), 4) for t in (0.4, 0.625, 0.9)]
+    >>> start = shock.start(jnp.asarray(0.5), jnp.asarray(1.0))
+    >>> [round(float(jnp.exp(shock.level(start, jnp.asarray(time)))[0]), 4) for time in (0.4, 0.625, 0.9)]
     [1.0, 0.9487, 0.9]
     """
 

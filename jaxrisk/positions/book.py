@@ -4,7 +4,9 @@ import abc
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from .._leaf import Array
 
 
 class AbstractBook(eqx.Module):

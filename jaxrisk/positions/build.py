@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from .._leaf import Array
 from .grid import Grid
-from .ladder import SIDE_SIGN, LadderBook, deposit
+from .ladder import SIDE_SIGN, LadderBook, deposit, sum_into
 from .limits import Limits, binding
 from .population import AbstractPopulation, Positions, concatenate
 from .tiers import Tiers, log_liquidation_price, maintenance_margin
@@ -154,7 +155,7 @@ def build_ladder(
         class_bins = bins * classes + p.account_class
         class_notional += deposit(grid, distance, worth, class_bins, count * classes)
     shape = (venues, assets, 2)
-    total = lambda values: jnp.zeros(count, values.dtype).at[bins].add(values).reshape(shape)
+    total = lambda values: sum_into(bins, values, count).reshape(shape)
     held = total(jnp.where(alive, p.quantity, 0.0))
     levered = quantity[:, -1].reshape(shape)
     larger = jnp.max(held, axis=-1, keepdims=True)

@@ -7,9 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from .._leaf import leaf
+from .._leaf import Array, leaf
 from .tiers import Tiers, maintenance_margin
 
 LEVERAGE_NODES = 1024

@@ -1,12 +1,15 @@
 """The ladder engine against the event-driven oracle, and what has to hold on every path and step.
 
-The ladder spreads an account's trigger over one cell of its grid, the oracle does not. So draws in which some trigger lies within
-two cells of an extreme that the mark has visited are discarded, on the oracle's word alone; on all others the two have to agree to
-`TOLERANCE`, relative to the open interest or to one unit of log price.
+Scenarios are drawn by Hypothesis, the same ones every time.
+
+The ladder spreads an account's trigger over one cell of its grid, the oracle does not. So draws in which some trigger lies
+within two cells of an extreme that the mark has visited are discarded, on the oracle's word alone; on all others the two have to
+agree to `TOLERANCE`, relative to the open interest or to one unit of log price.
 """
 
 import math
-from functools import partial
+import tomllib
+from pathlib import Path
 from typing import NamedTuple
 
 import equinox as eqx
@@ -14,25 +17,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings, strategies as st
+from hypothesis import HealthCheck, Phase, assume, given, settings, strategies as st
 from oracles import event_engine as oracle
 
 from jaxrisk.cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, Venues, prepare, seed_key
 from jaxrisk.cascade.engine import draw, outcome
 from jaxrisk.cascade.step import start, step
 from jaxrisk.market import Replay
-from jaxrisk.positions import Accounts, Grid, Tiers
+from jaxrisk.positions import Accounts, Grid, LadderBook, Tiers
 from jaxrisk.scenario import Names, Scenario, Settings
 
 TOLERANCE = 1e-9
 ACCOUNTS = 30
 STEPS = 10
+# a failing draw is shown as it is: shrinking it would take minutes
+SAME_DRAWS = settings(
+    max_examples=30,
+    phases=(Phase.explicit, Phase.generate),
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 REACH = 2.0
 FINE = Grid(cells=200_000, first_step=2e-6, reach=REACH)
 YEARS_PER_STEP = 1.0 / (365 * 24 * 4)  # a quarter of an hour
 
 FLAT = [(0.0, 1e6, 0.005, 0.0)]
-# the first rows of a large exchange's table, with floors low enough that accounts lie on both sides of every edge
+
+
+def shipped(venue: str, asset: str) -> list:
+    """Rows of a table that ships with the package."""
+    with open(Path(__file__).parents[2] / "configs" / "venues" / f"{venue}.toml", "rb") as file:
+        rows = tomllib.load(file)["tiers"][asset]
+    names = ("floor_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd")
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+# floors low enough that accounts lie on both sides of every edge
 STEEP = [(0.0, 125.0, 0.004, 0.0), (5e4, 100.0, 0.005, 50.0), (6e5, 20.0, 0.025, 12_050.0), (3e6, 5.0, 0.1, 237_050.0)]
 
 
@@ -48,6 +70,7 @@ class Frame(NamedTuple):
     tiers: tuple = (FLAT,)
     depth: bool = False
     years_per_step: float = YEARS_PER_STEP
+    largest: float = 7.0  # log10 of an account's notional, USD
 
 
 FRAMES = {
@@ -60,6 +83,14 @@ FRAMES = {
         venues=2, rounds=3, tranches=((1.0,), (0.5, 0.5)), inverse=(False, True), tiers=(STEEP, FLAT), depth=True
     ),
     "three_assets": Frame(assets=3, rounds=2, law="power", depth=True, tiers=(STEEP,)),
+    "shipped_tiers": Frame(
+        venues=2,
+        rounds=2,
+        tranches=((1.0,), (1.0,)),
+        inverse=(False, False),
+        tiers=(shipped("binance", "BTC"), shipped("hyperliquid", "SOL")),
+        largest=9.0,
+    ),
     "everything": Frame(
         venues=2,
         assets=2,
@@ -74,28 +105,26 @@ FRAMES = {
 }
 
 
-def between(low, high):
-    return st.floats(low, high, allow_nan=False, width=64)
-
-
-def by_asset(frame, low, high):
-    return st.lists(between(low, high), min_size=frame.assets, max_size=frame.assets)
-
-
 @st.composite
 def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
     """A small market and a path; the second part is what the impact law was built from."""
     pick = draw_from
-    price = pick(by_asset(frame, 0.5, 1e5))
-    account = st.tuples(
-        st.integers(0, frame.venues - 1),
-        st.integers(0, frame.assets - 1),
-        st.sampled_from((1, -1)),
-        between(3.0, 7.0),  # log10 of the notional, USD
-        between(-0.04, 0.04),  # log of entry over initial price
-        between(1.0, 5.0),  # log of leverage
-    )
-    rows = pick(st.lists(account, min_size=1, max_size=ACCOUNTS))
+    # the choices are Hypothesis's, the numbers come from a seed that it draws: left to itself it prefers ends and repeats them
+    random = np.random.default_rng(pick(st.integers(0, 2**63)))
+    between = lambda low, high: float(random.uniform(low, high))
+    by_asset = lambda low, high: [between(low, high) for _ in range(frame.assets)]
+    price = by_asset(0.5, 1e5)
+    rows = [
+        (
+            int(random.integers(frame.venues)),
+            int(random.integers(frame.assets)),
+            1 if random.integers(2) else -1,
+            between(3.0, frame.largest),  # log10 of the notional, USD
+            between(-0.04, 0.04),  # log of entry over initial price
+            between(1.0, 5.0),  # log of leverage
+        )
+        for _ in range(pick(st.integers(1, ACCOUNTS)))
+    ]
     rows += [(0, 0, 1, 0.0, 0.0, 0.0)] * (ACCOUNTS - len(rows))  # a dollar without leverage
     accounts = []
     for venue, asset, side, size, entry, leverage in rows:
@@ -104,22 +133,21 @@ def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
             oracle.Account(venue, asset, side, notional / entry_price, entry_price, notional * math.exp(-leverage))
         )
     total = sum(a.quantity * price[a.asset] for a in accounts)
-    moves = pick(st.lists(by_asset(frame, -0.06, 0.06), min_size=STEPS, max_size=STEPS))
+    moves = random.uniform(-0.1, 0.1, (STEPS, frame.assets))
     fundamental = np.concatenate([np.zeros((1, frame.assets)), np.cumsum(moves, axis=0)])
     laws, numbers = [], []
     for _ in range(frame.assets):
-        depth = total / pick(between(0.05, 1.5))
+        depth = total / between(0.05, 1.5)
         if frame.law == "linear":
             numbers.append((depth,))
             laws.append(oracle.linear_impact(depth))
         elif frame.law == "power":
-            numbers.append((1.0, pick(between(0.01, 0.1)), depth, pick(between(0.3, 1.0))))
+            numbers.append((1.0, between(0.01, 0.1), depth, between(0.3, 1.0)))
             laws.append(oracle.power_impact(*numbers[-1]))
         else:
             # one-sided, from zero or not, or two-sided
             form = pick(st.sampled_from(([0.0, 0.2, 0.5, 1.0], [0.1, 0.2, 0.5, 1.0], [-1.0, -0.1, 0.3, 1.0])))
-            steps_up = pick(st.lists(between(0.01, 0.2), min_size=4, max_size=4))
-            levels = np.cumsum(steps_up)
+            levels = np.cumsum(random.uniform(0.01, 0.2, 4))
             if form[0] == 0.0:
                 levels = levels - levels[0]
             elif form[0] < 0.0:  # through the origin
@@ -133,10 +161,10 @@ def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
             oracle.Venue(
                 tiers=[[oracle.Tier(*row) for row in frame.tiers[v]]] * frame.assets,
                 engine_time=pick(st.sampled_from((0.0, 0.3, 2.0))) * years,
-                fee=pick(between(0.0, 0.02)),
+                fee=between(0.0, 0.02),
                 closes_opposite=pick(st.sampled_from((0.0, 0.5, 1.0))),
-                arbitrage_rate=pick(between(0.0, 1.0)) / years,
-                local_impact=[pick(between(0.0, 0.5)) / total for _ in range(frame.assets)],
+                arbitrage_rate=between(0.0, 1.0) / years,
+                local_impact=[between(0.0, 0.5) / total for _ in range(frame.assets)],
                 index_weight=pick(st.sampled_from((0.0, 0.3, 1.0))),
                 tranches=frame.tranches[v],
                 inverse=frame.inverse[v],
@@ -146,15 +174,15 @@ def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
     for a in range(frame.assets):
         for b in range(frame.assets):
             if a != b:
-                cross[a, b] = pick(between(0.0, 0.5))
+                cross[a, b] = between(0.0, 0.5)
     depth_rule = None
     if frame.depth:
         depth_rule = oracle.DepthRule(
-            exponent=pick(by_asset(frame, 0.0, 1.5)),
-            reference_volatility=pick(by_asset(frame, 0.5, 5.0)),
-            measurement_rate=[x / years for x in pick(by_asset(frame, 0.01, 1.0))],
-            recovery_rate=[x / years for x in pick(by_asset(frame, 0.01, 1.0))],
-            floor=pick(by_asset(frame, 0.2, 1.0)),
+            exponent=by_asset(0.0, 1.5),
+            reference_volatility=by_asset(0.5, 5.0),
+            measurement_rate=[x / years for x in by_asset(0.01, 1.0)],
+            recovery_rate=[x / years for x in by_asset(0.01, 1.0)],
+            floor=by_asset(0.2, 1.0),
         )
     setup = oracle.Setup(
         price=price,
@@ -163,8 +191,8 @@ def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
         fundamental=fundamental,
         years_per_step=years,
         impact=laws,
-        relaxation_rate=[x / years for x in pick(by_asset(frame, 0.0, 1.0))],
-        permanent_share=pick(by_asset(frame, 0.0, 1.0)),
+        relaxation_rate=[x / years for x in by_asset(0.0, 1.0)],
+        permanent_share=by_asset(0.0, 1.0),
         cross=cross,
         rounds=frame.rounds,
         feedback=pick(st.sampled_from((1.0, 0.5))),
@@ -231,7 +259,7 @@ def walk(prepared):
         state = step(prepared, state, draw(prepared, seed_key(0), jnp.uint32(0), index), index)
         return state, (state, prepared.book.open_interest(state.book))
 
-    last, (states, held) = jax.lax.scan(body, state, jnp.arange(prepared.scenario.settings.steps))
+    last, (states, held) = jax.lax.scan(body, state, jnp.arange(prepared.scenario.settings.steps, dtype=jnp.int32))
     first = prepared.book.open_interest(state.book)
     return states, jnp.concatenate([first[None], held]), outcome(prepared, last)
 
@@ -253,6 +281,10 @@ def nearest_call(setup: oracle.Setup, record: oracle.Record, grid: Grid) -> floa
     return nearest
 
 
+def side_index(account: oracle.Account) -> int:
+    return 0 if account.side > 0 else 1
+
+
 def close(ours, theirs, scale=1.0):
     np.testing.assert_allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE * scale)
 
@@ -262,7 +294,7 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
     """Who is liquidated, at which step, for how much, and what becomes of price and open interest."""
     frame, tally = FRAMES[name], {"agreed": 0, "liquidated": 0, "set off": 0, "partly": 0, "both sides": 0}
 
-    @settings(max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @SAME_DRAWS
     @given(drawn=setups(frame))
     def agree(drawn):
         setup, numbers = drawn
@@ -273,6 +305,11 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
         total = record.initial_open_interest.sum()
 
         close(held[0][..., 0], record.initial_open_interest, total)
+        left_out = np.zeros_like(held[0])
+        for number in record.dropped:
+            account = setup.accounts[number]
+            left_out[account.venue, account.asset, side_index(account)] += account.quantity * setup.price[account.asset]
+        close(prepared.book.dropped, left_out, total)
         close(states.price, record.price)
         close(states.mark, record.mark)
         close(held[1:], record.open_interest, total)
@@ -283,7 +320,7 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
         for when, number, tranche, _ in record.triggers:
             account = setup.accounts[number]
             size = account.quantity * setup.price[account.asset] * frame.tranches[account.venue][tranche]
-            taken[when + 1 :, account.venue, account.asset, 0 if account.side > 0 else 1] += size
+            taken[when + 1 :, account.venue, account.asset, side_index(account)] += size
         close(states.book.reached, taken[1:], total)
         for observable, theirs in record.losses.items():
             unit = total if "usd" in observable or "notional" in observable or observable == "peak_minute_liquidation" else 1.0
@@ -293,9 +330,9 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
         tally["agreed"] += 1
         tally["liquidated"] += bool(record.triggers)
         worst = np.minimum.accumulate(setup.fundamental, axis=0), np.maximum.accumulate(setup.fundamental, axis=0)
-        for when, number, tranche, at in record.triggers:
+        for when, number, tranche, _ in record.triggers:
             account = setup.accounts[number]
-            run = worst[0 if account.side > 0 else 1][when + 1, account.asset]
+            run = worst[side_index(account)][when + 1, account.asset]
             tally["set off"] += abs(record.thresholds[number][tranche]) > abs(run)
             tally["partly"] += tranche > 0
         tally["both sides"] += len({setup.accounts[n].side for _, n, _, _ in record.triggers}) == 2
@@ -308,4 +345,107 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
     assert tally["both sides"] >= 3, tally
     if any(len(t) > 1 for t in frame.tranches):
         assert tally["partly"] >= 5, tally
-    print(name, tally)
+
+
+PRECISIONS = {"float64": (jnp.float64, 1e-10), "float32": (jnp.float32, 1e-5)}
+
+
+def triggered_within(setup, record, distance):
+    """What the accounts themselves say is under margin at these distances, USD; `distance(width)` by venue, asset and side."""
+    total = np.zeros((len(setup.venues), len(setup.price), 2))
+    grid = Grid()
+    for account, thresholds in zip(setup.accounts, record.thresholds, strict=True):
+        where = account.venue, account.asset, side_index(account)
+        size = account.quantity * setup.price[account.asset]
+        for threshold, tranche in zip(thresholds, setup.venues[account.venue].tranches, strict=False):
+            width = math.sqrt(grid._a**2 + 4.0 * grid._b * abs(threshold))
+            if abs(threshold) <= distance(width)[where]:
+                total[where] += size * tranche
+    return total
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", ["tranches", "two_venues", "everything"])
+def test_invariants_on_every_path_and_step(name, precision):
+    """On the ordinary grid: longs equal shorts, open interest never negative nor rising, nobody liquidated above the margin."""
+    frame, (dtype, tolerance) = FRAMES[name], PRECISIONS[precision]
+    liquidated = []
+
+    @SAME_DRAWS
+    @given(drawn=setups(frame))
+    def hold(drawn):
+        setup, numbers = drawn
+        setup.reach = Grid().reach
+        _, (states, held, _) = engine(frame, setup, numbers, dtype, Grid())
+        assert held.dtype == dtype
+        # thresholds only: the oracle's walk is not needed here
+        record = oracle.Record(*([None] * 6), [], [], thresholds_of(setup), None, [], {})
+        total = held[0].sum() / 2
+        slack = tolerance * total
+        assert np.abs(held[..., 0] - held[..., 1]).max() <= slack
+        assert held.min() >= -slack
+        assert np.diff(held, axis=0).max() <= slack
+        for part in (states.book.backlog, states.book.unlevered, 1.0 - states.book.scale, states.book.scale):
+            assert part.min() >= -max(slack, tolerance)
+        for when in range(STEPS):
+            run = np.stack([-states.low[when], states.high[when]], axis=-1)
+            most = triggered_within(setup, record, lambda width: run + width + 1e-5)
+            assert (states.book.reached[when] <= most + slack).all(), when
+            # and nobody is spared who was below it at the end of the step before
+            earlier = np.stack([-states.low[when - 1], states.high[when - 1]], axis=-1) if when else 0.0 * run
+            least = triggered_within(setup, record, lambda width: earlier - width - 1e-5)
+            assert (states.book.reached[when] >= least - slack).all(), when
+        liquidated.append(states.book.reached[-1].sum() > 0.0)
+
+    hold()
+    assert sum(liquidated) >= 10
+
+
+def thresholds_of(setup):
+    return [
+        oracle.trigger_log_prices(a, setup.venues[a.venue], setup.price[a.asset], setup.reach) for a in setup.accounts
+    ]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_quantity_that_leaves_one_hand_arrives_in_another(precision):
+    """The book alone, driven by marks that know nothing of it: triggering and executing conserve quantity on both sides."""
+    dtype, tolerance = PRECISIONS[precision]
+    random = np.random.default_rng(5)
+    with jax.enable_x64(dtype == jnp.float64):
+        quantity = np.cumsum(random.exponential(size=(2, 3, 2, 65)) * (random.random((2, 3, 2, 65)) < 0.3), axis=-1)
+        quantity -= quantity[..., :1]
+        larger = quantity[..., -1].max(axis=-1, keepdims=True)
+        array = lambda x: jnp.asarray(x, dtype)
+        book = LadderBook(
+            quantity=array(quantity),
+            class_notional=array(quantity[..., None, :]),
+            unlevered=array(larger - quantity[..., -1]),
+            dropped=array(np.zeros((2, 3, 2))),
+            grid=Grid(cells=64, first_step=0.01, reach=2.0),
+        )
+        share, closes = array([1.0, 0.4]), array([0.7, 1.0])
+        state, low, high = book.init(), np.zeros((2, 3)), np.zeros((2, 3))
+        volume = 0.0
+        same = lambda a, b: np.testing.assert_array_less(np.abs(np.asarray(a) - np.asarray(b)) / larger, tolerance)
+        for _ in range(60):
+            mark = np.cumsum(random.normal(scale=0.2, size=(2, 3)))[-1] + random.normal(scale=0.4, size=(2, 3))
+            low, high = np.minimum(low, mark), np.maximum(high, mark)
+            held, reached = book.open_interest(state), state.reached
+            scale = state.scale
+            state = book.trigger(state, array(low), array(high))
+            same(book.open_interest(state), held)  # triggering changes hands only
+            backlog, before = state.backlog, state
+            state, executed, closed = book.execute(state, share, closes)
+            same(executed, share[:, None, None] * backlog)
+            same(backlog - executed, state.backlog)
+            fall = held - book.open_interest(state)
+            same(fall, np.broadcast_to(closed.sum(axis=-1, keepdims=True), fall.shape))
+            # who takes the other end: closing holders as far as there are any, else new ones
+            free = np.asarray(book.open_interest(before) - backlog)
+            expected = np.minimum(closes[:, None, None] * executed[..., ::-1], free)
+            same(closed, expected)
+            assert (np.asarray(reached) <= np.asarray(state.reached)).all()
+            assert (np.asarray(state.scale) <= np.asarray(scale)).all()
+            volume += float(executed.sum())
+        assert volume > 0.3 * quantity[..., -1].sum()

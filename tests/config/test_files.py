@@ -4,6 +4,9 @@ import gzip
 
 import pytest
 
+from jaxrisk.config import check
+from jaxrisk.config.paths import find, names
+
 BOOTSTRAP = {"process": "bootstrap", "file": "prices.csv", "mean_block": "4h"}
 REPLAY = {"process": "replay", "file": "prices.csv"}
 MINUTE = 60
@@ -420,3 +423,20 @@ def test_an_impact_table_file(folder):
     folder.file("impact.csv", "volume_usd,log_move\n0,0\n1e8,0.01\n5e7,0.03\n")
     problems = folder.problems(impact=law)
     assert [(p.key, p.file.rsplit("/", 1)[-1]) for p in problems] == [("volume_usd", "impact.csv")]
+
+
+# ---- limit and venue files by themselves
+
+
+@pytest.mark.parametrize("kind", ["venues", "limits"])
+def test_shipped_tables_have_no_problems(kind):
+    assert names(kind)
+    assert [problem for name in names(kind) for problem in check(find(kind, name))] == []
+
+
+def test_a_limit_or_venue_file_can_be_checked_by_itself(folder):
+    problems = check(folder.file("l.toml", ROW + ROW.replace("cap = 5", "cap = 0.5").replace("retail", "anybody")))
+    assert [problem.key for problem in problems] == ["caps.1.cap"]
+    problems = check(folder.file("v.toml", "[[tiers.XRP]]\nfloor_usd = 5\nmax_leverage = 10\nmaintenance_rate = 0.2\n"))
+    assert [problem.key for problem in problems] == ["tiers.XRP.0.floor_usd", "tiers.XRP.0.maintenance_rate"]
+    assert check(folder.file("l.toml", "caps = 5"))[0].key == "caps"

@@ -37,7 +37,7 @@ def normal_jumps(u, years, rate, mean, sd):
 
 
 def kou_jumps(u, years, rate, up, up_rate, down_rate):
-    transform = lambda w: up * up_rate / (up_rate - 1j * w) + (1 - up) * down_rate / (down_rate + 1j * w)  # noqa: E731
+    transform = lambda w: up * up_rate / (up_rate - 1j * w) + (1 - up) * down_rate / (down_rate + 1j * w)
     return jump_exponent(u, years, rate, transform)
 
 
@@ -45,7 +45,7 @@ def call(exponent, years, strike, drift=0.0, spot=100.0):
     """Price by the integral of Lewis (2001)."""
     forward = spot * np.exp(drift * years)
     moneyness = np.log(forward / strike)
-    integrand = lambda u: (np.exp(1j * u * moneyness + exponent(u - 0.5j))).real / (u * u + 0.25)  # noqa: E731
+    integrand = lambda u: (np.exp(1j * u * moneyness + exponent(u - 0.5j))).real / (u * u + 0.25)
     integral = quad(integrand, 0, 400, limit=800)[0]
     return np.exp(-drift * years) * (forward - np.sqrt(forward * strike) / np.pi * integral)
 

@@ -85,7 +85,7 @@ def test_time_scaling_keeps_the_law_of_the_variance(driver):
 
 def test_correlated_innovations(driver):
     """Covariance of two assets' returns; unit variances stay."""
-    each = lambda x: [x, x]  # noqa: E731
+    each = lambda x: [x, x]
     market = Garch(
         each(0.0), each(0.3), each(0.3), each(0.0), each(0.9), each(6.0), [[1.0, 0.7], [0.7, 1.0]], reference_step=HOUR
     )

@@ -218,7 +218,7 @@ def trigger_log_prices(account: Account, venue: Venue, initial_price: float, rea
     """Where each tranche of an account is taken over, `log(S / S_0)`, as far as that is within reach."""
     holder = Holder(account, venue, initial_price)
     if not holder.solvent_at_start():
-        return [0.0]
+        return []
     worst = initial_price * math.exp(-reach if account.side > 0 else reach)
     found = []
     while holder.open_tranches() and holder.below(worst):

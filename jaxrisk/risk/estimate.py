@@ -104,7 +104,7 @@ def skewed_interval(value: Any, error: Any, skewness: Any, confidence: float) ->
     return value - error * upper, value - error * lower
 
 
-def clopper_pearson(count: np.ndarray, n: int, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+def clopper_pearson(count: np.ndarray | np.integer | int, n: int, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Clopper and Pearson's (1934) interval for a probability, from `count` of `n`."""
     from scipy.special import betaincinv  # here: a fifth of a second that starting a command should not wait for
 

@@ -165,9 +165,7 @@ def _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, 
 
 
 def _with_steps(settings, steps: int):
-    return type(settings)(
-        settings.horizon, steps, settings.rounds, settings.bridge, settings.index_weight, settings.support
-    )
+    return type(settings)(settings.horizon, steps, settings.rounds, settings.bridge, settings.index_weight, settings.support)
 
 
 def chunks(prepared, seed: int, first: int, count: int, chunk: int) -> Iterator[dict[str, np.ndarray]]:
@@ -267,7 +265,7 @@ def _finite_paths(losses: dict[str, np.ndarray]) -> int:
 
 
 def _curves(fragility) -> dict[str, np.ndarray]:
-    """The fragility map over one axis of log prices, from below spot (longs) to above (shorts), as far as prices halve or double."""
+    """The fragility map over one axis of log prices, longs below spot and shorts above, up to half and double the price."""
     near = np.asarray(fragility.log_price[1]) < np.log(2.0)
     level, number = np.asarray(fragility.log_price)[:, near], np.asarray(fragility.number)[..., near]
     joined = lambda longs, shorts: np.concatenate([longs[..., ::-1], shorts], axis=-1)

@@ -123,11 +123,10 @@ def path_losses(prepared: Prepared, key, paths: UInt32[Array, " paths"]) -> dict
 
 def _scan(prepared: Prepared, key, paths, record: int):
     dtype = prepared.decay.dtype
-    assets = prepared.decay.shape[0]
 
     def begin(path):
-        first = words(key, path, jnp.uint32(0), assets)
-        return start(prepared, jnp.stack([uniform(w, dtype) for w in first]))
+        (first,) = words(key, path, jnp.uint32(0), 1)
+        return start(prepared, uniform(first, dtype))
 
     def advance(state, path, index):
         return step(prepared, state, draw(prepared, key, path, index), index)

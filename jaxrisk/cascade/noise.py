@@ -1,6 +1,7 @@
 """Counter-based random numbers: a pure function of (seed, path, step, draw)."""
 
 import jax.numpy as jnp
+from jax.lax import erf_inv
 from jax.scipy.special import ndtri
 from jaxtyping import Float
 
@@ -51,10 +52,8 @@ def normal(word, dtype) -> Float[Array, ""]:
     """Standard normal by inversion of a uniform that is symmetric about one half."""
     if dtype == jnp.float64:
         return ndtri(uniform(word, dtype))
-    from jax.lax import erf_inv
-
-    centred = (word >> jnp.uint32(8)).astype(jnp.int32) - jnp.int32(2**23)
-    return jnp.asarray(2.0**0.5, dtype) * erf_inv((centred.astype(dtype) + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-23, dtype))
+    centred = ((word >> jnp.uint32(8)).astype(jnp.int32) - jnp.int32(2**23)).astype(dtype)
+    return jnp.asarray(2.0**0.5, dtype) * erf_inv((centred + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-23, dtype))
 
 
 def seed_key(seed: int):

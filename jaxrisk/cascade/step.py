@@ -92,9 +92,7 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     # 1. shock: the exogenous price moves, displaced volume relaxes
     market, move = scenario.market.step(prepared.market, state.market, noise.normals, noise.uniforms, index)
     state = _shocked(prepared, state._replace(market=market), move, index, years)
-    state = state._replace(
-        transient=state.transient * prepared.decay, local=state.local * prepared.basis_decay[:, None]
-    )
+    state = state._replace(transient=state.transient * prepared.decay, local=state.local * prepared.basis_decay[:, None])
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
     price, mark = _mark(prepared, state)
@@ -176,8 +174,8 @@ def _round(prepared: Prepared, state: State):
 def _bridge(begin, end, variance, uniforms):
     r"""Lowest and highest log price of Brownian bridges between two steps.
 
-    $\min = \tfrac12\big(a + b - \sqrt{(b-a)^2 - 2 v \log U}\big)$ (Beaghton and others; Glasserman 2003, section 6.4), with its own
-    uniform for each extreme: each is exact by itself, their dependence is left out.
+    $\min = \tfrac12\big(a + b - \sqrt{(b-a)^2 - 2 v \log U}\big)$ (Glasserman, 2003, section 6.4), with a uniform of its own for
+    each extreme: each is exact by itself, their dependence is left out.
     """
     spread = -2.0 * variance * jnp.log(uniforms[:, 0]), -2.0 * variance * jnp.log(uniforms[:, 1])
     square = (end - begin) ** 2

@@ -39,10 +39,17 @@ class Venues(eqx.Module):
     def single(tiers: Tiers, engine_time=0.0, liquidation_fee=0.0, closes_opposite=1.0, tranches=(1.0,), inverse=False):
         """One venue without a basis."""
         one = lambda x: jnp.asarray(x, dtype=float)[None]
-        zero = jnp.zeros((1, tiers.rate.shape[1]))
         return Venues(
-            one(engine_time), one(liquidation_fee), one(closes_opposite), one(0.0), zero, one(0.0), tiers, (tuple(tranches),), (inverse,)
-        )  # fmt: skip
+            engine_time=one(engine_time),
+            liquidation_fee=one(liquidation_fee),
+            closes_opposite=one(closes_opposite),
+            arbitrage_rate=one(0.0),
+            local_impact=jnp.zeros((1, tiers.rate.shape[1])),
+            index_weight=one(0.0),
+            tiers=tiers,
+            tranches=(tuple(tranches),),
+            inverse=(inverse,),
+        )
 
     def contracts(self) -> Contracts:
         """What the ladder needs to know."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammainc
 from jaxtyping import Bool, Float
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 from .._leaf import Array
 
@@ -21,7 +21,7 @@ def jumps_needed(rate_per_step: float) -> int:
     (1, 4, 12)
     """
     for number in range(1, 16):
-        if poisson.sf(number, rate_per_step) < 1e-10:
+        if pdtrc(number, rate_per_step) < 1e-10:
             return number
     return 16
 

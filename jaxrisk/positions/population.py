@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
 from jaxtyping import Float, Int
+from scipy import special
 
 from .._leaf import Array, leaf
 from .tiers import Tiers, maintenance_margin
@@ -49,10 +50,8 @@ def _midpoints(count):
 
 def _normal_nodes(mean, sd, count):
     """Means of a normal's `count` equally likely slices, whose own mean is exactly `mean`, rescaled to exactly `sd`."""
-    from scipy.stats import norm
-
-    edges = norm.ppf(np.linspace(0.0, 1.0, count + 1))
-    z = count * (norm.pdf(edges[:-1]) - norm.pdf(edges[1:]))
+    density = np.exp(-0.5 * special.ndtri(np.linspace(0.0, 1.0, count + 1)) ** 2) / np.sqrt(2 * np.pi)
+    z = count * (density[:-1] - density[1:])
     z = z / np.sqrt(np.mean(z**2)) if count > 1 else np.zeros(1)
     return mean + sd * z
 

@@ -89,7 +89,14 @@ def test_written_while_running_equals_in_memory(scenario, small_blocks, tmp_path
     calls = []
     memory = jr.simulate(scenario, paths=1500, steps=24, seed=5, sample_paths=2)
     file = jr.simulate(
-        scenario, paths=1500, steps=24, seed=5, sample_paths=2, chunk=512, out=tmp_path / "r.nc", progress=lambda *a: calls.append(a)
+        scenario,
+        paths=1500,
+        steps=24,
+        seed=5,
+        sample_paths=2,
+        chunk=512,
+        out=tmp_path / "r.nc",
+        progress=lambda *a: calls.append(a),
     )
     same(memory.losses, {name: file[name] for name in memory.losses})
     assert calls == [(512, 1500), (1024, 1500), (1500, 1500)]
@@ -99,7 +106,7 @@ def test_written_while_running_equals_in_memory(scenario, small_blocks, tmp_path
 
 
 def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_blocks, tmp_path):
-    """A variance of infinity from path 700 on cannot be had, so the price is broken for all: nothing is kept, the step is named."""
+    """An infinite drift breaks the price of every path: the step is named, and nothing is left behind."""
     broken = eqx.tree_at(lambda s: s.market.drift, scenario, np.array([np.inf]))
     with pytest.raises(jr.NonFinite, match=r"path 0 \(seed 5\): \w+ is not finite from step 1 on") as caught:
         jr.simulate(broken, paths=600, steps=8, seed=5, out=tmp_path / "r.nc")

@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from jaxrisk.cascade import path_losses, prepare, seed_key
 from jaxrisk.positions import Histogram, Limits, Lognormal
+import itertools
 
 VOLATILITY, HORIZON, MAINTENANCE = 0.6, 7 / 365, 0.005
 DEVIATIONS = 3.0
@@ -152,5 +153,5 @@ def test_lower_cap_never_liquidates_more(gbm_market):
         limits = Limits.single(cap)
         prepared = prepare(gbm_market(Lognormal(1.0, 12.0, 0.9, 1.01, 125.0), limits=limits))
         losses.append(np.asarray(run(prepared, jnp.arange(4096, dtype=jnp.uint32))))
-    for higher, lower in zip(losses, losses[1:], strict=False):
+    for higher, lower in itertools.pairwise(losses):
         assert np.max(lower - higher) <= 1e-6  # of an open interest of 1

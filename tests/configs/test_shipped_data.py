@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import itertools
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
@@ -31,8 +32,9 @@ def tables():
 
 @pytest.mark.parametrize("rows", tables())
 def test_tiers_are_rising_and_continuous(rows):
-    assert rows[0]["floor_usd"] == 0.0 and rows[0]["maintenance_amount_usd"] == 0.0
-    for low, high in zip(rows, rows[1:], strict=False):
+    assert rows[0]["floor_usd"] == 0.0
+    assert rows[0]["maintenance_amount_usd"] == 0.0
+    for low, high in itertools.pairwise(rows):
         edge = high["floor_usd"]
         assert edge > low["floor_usd"]
         assert high["max_leverage"] < low["max_leverage"]
@@ -218,7 +220,8 @@ def test_moments_give_back_the_parameters_of_a_simulated_law(scripts):
     for name, tolerance in tolerances.items():
         assert abs(found[name] - truth[name]) < tolerance, name
     assert abs(found["jump_rate"] * (found["jump_sd"] ** 2 + found["jump_mean"] ** 2) - 0.130) < 0.032
-    assert found["jump_rate"] < truth["jump_rate"] and found["jump_sd"] > truth["jump_sd"]
+    assert found["jump_rate"] < truth["jump_rate"]
+    assert found["jump_sd"] > truth["jump_sd"]
 
 
 def test_returns_do_not_bridge_gaps(scripts):

@@ -86,17 +86,29 @@ def simulate(
     """
     scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, first_path)
     begun = time.time()
-    with jax.enable_x64(run.precision == "float64"):
+    double = run.precision == "float64"
+    with jax.enable_x64(double), ThreadPoolExecutor(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
-        curve = fragility(prepared)
-        info = describe(scenario, run, prepared, curve)
+        # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
+        mapped = aside.submit(_in_precision, double, fragility, prepared)
+        sampled = aside.submit(_in_precision, double, sample, prepared, run.seed, first_path, run.sample_paths)
         coords = coordinates(scenario)
-        total, step = run.paths, max(1, chunk or 16 * block_size())
-        writer = None if out is None else ResultWriter(out, DIMS, coords, total, info)
+        info = describe(scenario, run, prepared)
+        writer = None if out is None else ResultWriter(out, DIMS, coords, run.paths, info)
         kept: list[dict[str, np.ndarray]] = []
         done = 0
+
+        def finish(samples) -> Result:
+            curve = mapped.result()
+            closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": done, **criticality(curve)}
+            if writer is not None:
+                return Result.load(writer.close(samples, _curves(curve), closing))
+            losses = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]} if kept else {}
+            dims = {name: DIMS.get(name, ()) for name in losses}
+            return Result(losses, dims, coords, samples=samples, curves=_curves(curve), info={**info, **closing})
+
         try:
-            for losses in chunks(prepared, run.seed, first_path, total, step):
+            for losses in chunks(prepared, run.seed, first_path, run.paths, max(1, chunk or 8 * block_size())):
                 count = len(losses["max_drawdown_index"])
                 good = _finite_paths(losses)
                 losses = {name: values[:good] for name, values in losses.items()}
@@ -104,22 +116,23 @@ def simulate(
                     kept.append(losses) if writer is None else writer.append(done, losses)
                 done += good
                 if good < count:
-                    where = locate(prepared, run.seed, first_path + done)
-                    raise NonFinite(where, first_path + done)
+                    raise NonFinite(locate(prepared, run.seed, first_path + done), first_path + done)
                 if progress is not None:
-                    progress(done, total)
-            samples = sample(prepared, run.seed, first_path, run.sample_paths)
-            closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": done}
+                    progress(done, run.paths)
+            return finish(sampled.result())
         except (NonFinite, KeyboardInterrupt) as stop:
-            partial = None
-            if done:  # what was finished stays
-                partial = _finish(writer, kept, coords, {}, curve, info, {"finished_paths": done})
-            elif writer is not None:
+            partial = finish({}) if done else None  # what was finished stays
+            if writer is not None and not done:
                 writer.partial.unlink(missing_ok=True)
             if isinstance(stop, NonFinite):
                 stop.result = partial
             raise
-        return _finish(writer, kept, coords, samples, curve, info, closing)
+
+
+def _in_precision(double: bool, function, *arguments):
+    """Call in another thread, to which a precision set in this one does not reach."""
+    with jax.enable_x64(double):
+        return function(*arguments)
 
 
 class Run(eqx.Module):
@@ -170,15 +183,14 @@ def _with_steps(settings, steps: int):
 
 def chunks(prepared, seed: int, first: int, count: int, chunk: int) -> Iterator[dict[str, np.ndarray]]:
     """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
-    key, size = seed_key(seed), block_size()
+    key, size, double = seed_key(seed), block_size(), prepared.decay.dtype == jnp.float64
     chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
 
     def one(block_first: int) -> dict[str, np.ndarray]:
         # the last block is filled up with copies of its last path, which are cut off again
         wanted = min(size, first + count - block_first)
         indices = block_first + np.minimum(np.arange(size), wanted - 1)
-        with jax.enable_x64(prepared.decay.dtype == jnp.float64):
-            losses = run_block(prepared, key, jnp.asarray(indices, jnp.uint32))
+        losses = _in_precision(double, run_block, prepared, key, jnp.asarray(indices, jnp.uint32))
         return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
 
     with ThreadPoolExecutor(workers()) as pool:
@@ -215,7 +227,7 @@ def coordinates(scenario) -> dict[str, list]:
     }
 
 
-def describe(scenario, run: Run, prepared, curve) -> dict:
+def describe(scenario, run: Run, prepared) -> dict:
     """What a result says of how it came about."""
     held = prepared.book.open_interest(prepared.book.init())[..., 0]
     settings, said = scenario.settings, scenario.description
@@ -239,14 +251,17 @@ def describe(scenario, run: Run, prepared, curve) -> dict:
         "feedback": float(scenario.channels.feedback),
         "open_interest_usd": float(jnp.sum(held)),
         "dropped_open_interest_usd": float(jnp.sum(prepared.book.dropped)),
-        "criticality_peak": [float(x) for x in curve.peak],
-        "criticality_peak_log_price": [float(x) for x in curve.peak_log_price],
-        "runaway_log_price": [float(x) for x in curve.runaway_log_price],
     }
     info |= {f"initial_price.{name}": float(p) for name, p in zip(scenario.names.assets, scenario.price, strict=True)}
     if settings.support is not None:
         info["support_usd"] = [float(p * np.exp(s)) for p, s in zip(scenario.price, settings.support, strict=True)]
     return info
+
+
+def criticality(curve) -> dict:
+    """The fragility map's headline, by asset."""
+    lists = {"peak": curve.peak, "peak_log_price": curve.peak_log_price, "runaway_log_price": curve.runaway_log_price}
+    return {f"criticality_{name}": [float(x) for x in values] for name, values in lists.items()}
 
 
 def _version(name: str) -> str:
@@ -270,18 +285,3 @@ def _curves(fragility) -> dict[str, np.ndarray]:
     level, number = np.asarray(fragility.log_price)[:, near], np.asarray(fragility.number)[..., near]
     joined = lambda longs, shorts: np.concatenate([longs[..., ::-1], shorts], axis=-1)
     return {"level": joined(level[0], level[1]), "value": joined(number[:, 0], number[:, 1])}
-
-
-def _finish(writer, kept, coords, samples, curve, info, closing) -> Result:
-    curves = _curves(curve)
-    if writer is not None:
-        return Result.load(writer.close(samples, curves, closing))
-    losses = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]} if kept else {}
-    return Result(
-        losses=losses,
-        dims={name: DIMS.get(name, ()) for name in losses},
-        coords=coords,
-        samples=samples,
-        curves=curves,
-        info={**info, **closing},
-    )

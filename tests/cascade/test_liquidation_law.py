@@ -5,6 +5,8 @@ fixed in advance; with honest standard errors the 32 of them would fail together
 probability below 1e-4 the z-scores would exceed 5, so a failure after a change of seed is looked at, not waved through.
 """
 
+import itertools
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,6 @@ from scipy.stats import norm
 
 from jaxrisk.cascade import path_losses, prepare, seed_key
 from jaxrisk.positions import Histogram, Limits, Lognormal
-import itertools
 
 VOLATILITY, HORIZON, MAINTENANCE = 0.6, 7 / 365, 0.005
 DEVIATIONS = 3.0

@@ -249,7 +249,7 @@ def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) ->
 def walk(prepared):
     """One path with every state kept, stacked by step, and its losses; the first entry of `held` is the start."""
     dtype = prepared.decay.dtype
-    state = start(prepared, jnp.zeros(prepared.decay.shape[0], dtype))
+    state = start(prepared, jnp.zeros((), dtype))
 
     def body(state, index):
         state = step(prepared, state, draw(prepared, seed_key(0), jnp.uint32(0), index), index)

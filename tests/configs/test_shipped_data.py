@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import itertools
 import math
 import re
 import sys
@@ -9,7 +10,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import itertools
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"

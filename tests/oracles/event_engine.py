@@ -97,12 +97,11 @@ def linear_impact(depth: float):
 
 
 def power_impact(coefficient: float, daily_volatility: float, daily_volume: float, exponent: float):
-    """The power law, shifted by a millionth of the daily volume so that its slope at zero is finite."""
+    """The power law, with a finite slope below a millionth of the daily volume."""
 
     def fall(volume, level):
-        ratio = abs(volume) / (daily_volume * level)
-        size = coefficient * daily_volatility * ((ratio + 1e-6) ** exponent - 1e-6**exponent)
-        return math.copysign(size, volume) if volume != 0.0 else 0.0
+        ratio = volume / (daily_volume * level)
+        return coefficient * daily_volatility * ratio * math.hypot(ratio, 1e-6) ** (exponent - 1.0)
 
     return fall
 

@@ -11,8 +11,8 @@ class Grid(eqx.Module):
 
     **Arguments**, static: `cells`; `first_step`: width of the first cell, log price; `reach`: distance of the last edge.
 
-    A position's trigger is shared between the two cells around its own price, so that the mean is right and no quantity is
-    triggered further than one and a half cells (`width`) from it: the error of an expectation is of second order in the width.
+    A position's trigger is shared among the three cells about its own price, so that the mean is right and no quantity is
+    triggered further than two cells (`width`) from it: the error of an expectation is of second order in the width.
 
     >>> grid = Grid()
     >>> round(float(grid.width(0.10)), 5), round(float(grid.width(0.01)), 5)

@@ -105,17 +105,18 @@ def interpolate(table: Float[Array, "*#cells edges"], coordinate: Float[Array, "
 def deposit(grid: Grid, distance, values, bins: Int[Array, " positions"], count: int):
     """Cumulative tables of values triggered at distances, one table a bin, shape `(count, edges)`.
 
-    Each value is shared between two cells so that its mean distance is right, and the table is linear within a cell: it moves
-    continuously with every liquidation price, and a limit's derivative is exact for the table.
+    Each value is shared among three cells by a quadratic B-spline about its coordinate, and the table is linear within a cell. So
+    the mean distance is right; and the table moves smoothly with every liquidation price, its derivative spread about the true
+    price rather than about the nearest edge. (With two cells the derivative of a loss wandered by up to a tenth with the place
+    of a crowd in its cell.)
     """
     coordinate = grid.coordinate(distance)
-    corner = coordinate - 0.5
-    cell = jax.lax.stop_gradient(jnp.floor(corner))
-    share = corner - cell
-    index = cell.astype(jnp.int32)
-    place = lambda cell: bins * grid.cells + jnp.clip(cell, 0, grid.cells - 1)
-    places = jnp.concatenate([place(index), place(index + 1)])
-    parts = split(jnp.concatenate([bins, bins]), jnp.concatenate([values * (1.0 - share), values * share]), count)
+    cell = jax.lax.stop_gradient(jnp.floor(coordinate))
+    off = coordinate - cell - 0.5
+    shares = (0.5 * (0.5 - off) ** 2, 0.75 - off**2, 0.5 * (0.5 + off) ** 2)
+    neighbours = [jnp.clip(cell.astype(jnp.int32) + move, 0, grid.cells - 1) for move in (-1, 0, 1)]
+    places = jnp.concatenate([bins * grid.cells + neighbour for neighbour in neighbours])
+    parts = split(jnp.concatenate([bins] * 3), jnp.concatenate([values * share for share in shares]), count)
     density = [jnp.zeros(count * grid.cells, values.dtype).at[places].add(part).reshape(count, grid.cells) for part in parts]
     start = jnp.zeros((count, 1), values.dtype)
     return jnp.concatenate([start, sum(jnp.cumsum(part, axis=-1) for part in density)], axis=-1)

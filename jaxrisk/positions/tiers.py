@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array, leaf
@@ -35,8 +36,8 @@ class Tiers(eqx.Module):
         0.005
         """
         shape = (venues, assets, 1)
-        ones = jnp.ones(shape)
-        return Tiers(0.0 * ones, max_leverage * ones, jnp.full(shape, rate), 0.0 * ones)
+        ones = np.ones(shape)
+        return Tiers(0.0 * ones, max_leverage * ones, rate * ones, 0.0 * ones)
 
     def leverage_allowed(self, venue, asset, notional: Float[Array, " positions"]) -> Float[Array, " positions"]:
         """Highest leverage at which a position of this notional (USD) may be opened."""

@@ -111,7 +111,8 @@ def _fall(w: Workload, volume):
     """Fall of the log price for a displaced volume."""
     if not w.square_root:
         return volume / w.volume
-    return w.impact * np.sign(volume) * (np.sqrt(np.abs(volume) / w.volume + SMOOTH) - np.sqrt(SMOOTH))
+    ratio = volume / w.volume
+    return w.impact * ratio / np.sqrt(np.sqrt(ratio * ratio + SMOOTH * SMOOTH))
 
 
 def _look_up(w: Workload, table, distance):
@@ -223,8 +224,8 @@ if numba is not None:
     def _scalar_fall(w, volume):
         if not w.square_root:
             return volume / w.volume
-        size = w.impact * (math.sqrt(abs(volume) / w.volume + SMOOTH) - math.sqrt(SMOOTH))
-        return size if volume >= 0 else -size
+        ratio = volume / w.volume
+        return w.impact * ratio / math.sqrt(math.sqrt(ratio * ratio + SMOOTH * SMOOTH))
 
     @_inline
     def _scalar_look_up(w, side, distance):

@@ -71,14 +71,15 @@ class TableImpact(AbstractImpactLaw):
     def displacement(self, volume, depth):
         def one(x, volumes, moves):
             one_sided = volumes[0] >= 0.0
-            point = jnp.where(one_sided, jnp.abs(x), x)
+            side = jnp.where(one_sided & (x < 0.0), -1.0, 1.0)
+            point = side * x
             index = jnp.clip(jnp.sum(point >= volumes) - 1, 0, volumes.shape[0] - 2)
             slope = (moves[index + 1] - moves[index]) / (volumes[index + 1] - volumes[index])
             move = moves[index] + slope * (point - volumes[index])
             # a one-sided table need not start at zero volume: below its first point it runs through the origin
             first = moves[0] / jnp.where(volumes[0] > 0.0, volumes[0], 1.0)
             move = jnp.where(one_sided & (point < volumes[0]), first * point, move)
-            return jnp.where(one_sided, jnp.sign(x) * move, move)
+            return side * move
 
         return jax.vmap(one)(volume / depth, jnp.asarray(self.volume), jnp.asarray(self.move))
 

@@ -151,7 +151,8 @@ def _round(prepared: Prepared, state: State):
 
     # 4. liquidation, at the engine's speed; 7. the book: both sides shrink together
     book, executed, _ = prepared.book.execute(book, prepared.engine_share, scenario.venues.closes_opposite)
-    notional = executed * jnp.exp(state.mark)[..., None]
+    dollars = jnp.asarray(scenario.venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
+    notional = executed * jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
 
     # 5. impact: selling of longs less buying of shorts displaces the price
     sold = executed[..., 0] - executed[..., 1]

@@ -1,7 +1,7 @@
 """The rules of each venue: engine, fees, marks, contracts."""
 
 import equinox as eqx
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array, leaf
@@ -38,13 +38,13 @@ class Venues(eqx.Module):
     @staticmethod
     def single(tiers: Tiers, engine_time=0.0, liquidation_fee=0.0, closes_opposite=1.0, tranches=(1.0,), inverse=False):
         """One venue without a basis."""
-        one = lambda x: jnp.asarray(x, dtype=float)[None]
+        one = lambda x: x * np.ones(1)
         return Venues(
             engine_time=one(engine_time),
             liquidation_fee=one(liquidation_fee),
             closes_opposite=one(closes_opposite),
             arbitrage_rate=one(0.0),
-            local_impact=jnp.zeros((1, tiers.rate.shape[1])),
+            local_impact=np.zeros((1, tiers.rate.shape[1])),
             index_weight=one(0.0),
             tiers=tiers,
             tranches=(tuple(tranches),),

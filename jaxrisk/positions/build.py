@@ -112,7 +112,7 @@ def _tranches(placed: Placed, contracts: Contracts, index: int):
         close_out = close_out * jnp.where(inverse, 1.0, 1.0 / ratio)
         log_entry = jnp.where(reachable, log_price, log_entry)
         left = remaining
-    return log_price, p.quantity * share, sign
+    return log_price, p.quantity * share
 
 
 def build_ladder(
@@ -139,11 +139,12 @@ def build_ladder(
     bins = (p.venue * assets + p.asset) * 2 + p.side
     count = venues * assets * 2
     directions = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
-    first, _, _ = _tranches(placed, contracts, 0)
+    inverse = jnp.asarray(contracts.inverse)[p.venue]
+    first = _tranches(placed, contracts, 0)[0]
     alive = first * directions > 0.0
     quantity = class_notional = nearest = 0.0
     for tranche in range(max(len(t) for t in contracts.tranches)):
-        log_price, closed, _ = _tranches(placed, contracts, tranche)
+        log_price, closed = _tranches(placed, contracts, tranche)
         distance = jnp.where(jnp.isfinite(log_price), log_price * directions, grid.reach)
         # a trigger out of the grid's reach is none: it goes to the unlevered holders below
         distance = nearest = jnp.maximum(distance, nearest)  # no tranche goes before the one it is left over from
@@ -151,7 +152,7 @@ def build_ladder(
         closed = jnp.where(within, closed, 0.0)
         distance = jnp.where(within, distance, grid.reach)
         quantity += deposit(grid, distance, closed, bins, count)
-        worth = closed * jnp.exp(jnp.clip(directions * distance, -grid.reach, grid.reach))
+        worth = closed * jnp.where(inverse, 1.0, jnp.exp(directions * distance))
         class_bins = bins * classes + p.account_class
         class_notional += deposit(grid, distance, worth, class_bins, count * classes)
     shape = (venues, assets, 2)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array, leaf
@@ -53,7 +54,7 @@ class Limits(eqx.Module):
         >>> float(Limits.single(10.0).cap[0])
         10.0
         """
-        one = lambda x: jnp.asarray(x, dtype=float)[None]
+        one = lambda x: x * np.ones(1)
         whole = jnp.array([[0.0, jnp.inf]])
         return Limits(one(cap), one(share_downsize), one(leakage), one(close_out), whole, (ANY,), (ANY,), (ANY,), (False,))
 

@@ -21,7 +21,7 @@ SIZE_NODES = 4
 class Positions(NamedTuple):
     """Positions, or equal-risk groups of them, as flat arrays of shape `(positions,)`.
 
-    `quantity`: USD at the initial price (coins times S_0) that the group stands for. `log_entry`: log of entry over initial
+    `quantity`: open interest that the group stands for, USD: coins times S_0, or for coin-margined contracts their dollars. `log_entry`: log of entry over initial
     price. `leverage`: effective, entry notional over collateral. `notional`: entry notional of ONE account, USD, which
     decides its tier. `venue`, `asset`, `side` (0 long, 1 short), `account_class`: indices.
     """
@@ -194,8 +194,10 @@ class Accounts(AbstractPopulation):
     def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
         initial = price[self.asset]
         notional = self.quantity * jnp.asarray(self.entry_price)
+        # the open interest of coin-margined contracts is a number of dollars, that of others a number of coins
+        dollars = jnp.asarray(inverse)[jnp.asarray(self.venue)]
         return Positions(
-            quantity=self.quantity * initial,
+            quantity=jnp.where(dollars, notional, self.quantity * initial),
             log_entry=jnp.log(self.entry_price / initial),
             leverage=notional / self.collateral,
             notional=notional,

@@ -304,7 +304,7 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
         left_out = np.zeros_like(held[0])
         for number in record.dropped:
             account = setup.accounts[number]
-            left_out[account.venue, account.asset, side_index(account)] += account.quantity * setup.price[account.asset]
+            left_out[account.venue, account.asset, side_index(account)] += worth(setup, account)
         close(prepared.book.dropped, left_out, total)
         close(states.price, record.price)
         close(states.mark, record.mark)
@@ -315,7 +315,7 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
         taken = np.zeros_like(held)
         for when, number, tranche, _ in record.triggers:
             account = setup.accounts[number]
-            size = account.quantity * setup.price[account.asset] * frame.tranches[account.venue][tranche]
+            size = worth(setup, account) * frame.tranches[account.venue][tranche]
             taken[when + 1 :, account.venue, account.asset, side_index(account)] += size
         close(states.book.reached, taken[1:], total)
         for observable, theirs in record.losses.items():
@@ -346,13 +346,17 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
 PRECISIONS = {"float64": (jnp.float64, 1e-10), "float32": (jnp.float32, 1e-5)}
 
 
+def worth(setup, account):
+    return oracle.worth_at_start(account, setup.venues[account.venue], setup.price[account.asset])
+
+
 def triggered_within(setup, record, distance):
     """What the accounts themselves say is under margin at these distances, USD; `distance(width)` by venue, asset and side."""
     total = np.zeros((len(setup.venues), len(setup.price), 2))
     grid = Grid()
     for account, thresholds in zip(setup.accounts, record.thresholds, strict=True):
         where = account.venue, account.asset, side_index(account)
-        size = account.quantity * setup.price[account.asset]
+        size = worth(setup, account)
         for threshold, tranche in zip(thresholds, setup.venues[account.venue].tranches, strict=False):
             # a trigger is spread over no more than two cells to either side
             width = math.sqrt(grid._a**2 + 4.0 * grid._b * abs(threshold))

@@ -148,7 +148,7 @@ class Holder:
         dollars = max(account.collateral, notional / tier_of(self.table, notional).max_leverage)
         self.cash = dollars / self.entry if venue.inverse else dollars
         self.size = notional if venue.inverse else account.quantity  # contracts of one USD, or coins
-        self.opened = account.quantity * initial_price
+        self.opened = worth_at_start(account, venue, initial_price)
         self.share, self.kept, self.backlog, self.taken = 1.0, 1.0, 0.0, 0
         self.last_trigger = initial_price
 
@@ -211,6 +211,11 @@ class Holder:
     def held(self):
         """What is neither taken over nor closed."""
         return self.opened * self.share * self.kept
+
+
+def worth_at_start(account: Account, venue: Venue, initial_price: float) -> float:
+    """What open interest counts, USD: contracts of one dollar as they are, coins at the initial price."""
+    return account.quantity * (account.entry_price if venue.inverse else initial_price)
 
 
 def trigger_log_prices(account: Account, venue: Venue, initial_price: float, reach: float) -> list[float]:
@@ -347,7 +352,8 @@ def run(setup: Setup) -> Record:
                             unlevered[v, a, other] -= closed / held * before_closing[v, a, other]
                         unlevered[v, a, forced] += executed[v, a, forced] - closed
             record.executed[step] += executed
-            record.notional[step] += executed * np.exp(mark)[..., None]
+            for v, venue in enumerate(setup.venues):
+                record.notional[step, v] += executed[v] * (1.0 if venue.inverse else np.exp(mark[v])[:, None])
 
             # forced selling less forced buying displaces the price
             for v in range(venues):

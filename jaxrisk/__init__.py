@@ -5,30 +5,16 @@ The names below are the public ones; they are imported when first used, so that 
 
 from importlib import import_module
 
-_PUBLIC = {
-    "Bates": "market",
-    "Bootstrap": "market",
-    "GBM": "market",
-    "Garch": "market",
-    "Heston": "market",
-    "Kou": "market",
-    "Merton": "market",
-    "Replay": "market",
-    "Shock": "market",
-    "Impact": "cascade",
-    "Venues": "cascade",
-    "Limits": "positions",
-    "Tiers": "positions",
-    "Scenario": "scenario",
-    "ConfigError": "config",
-    "NonFinite": "batch",
-    "Result": "report",
-    "check": "config",
-    "load": "config",
-    "schema": "config",
-    "simulate": "batch",
-    "use_compilation_cache": "batch",
+_ROOMS = {
+    "market": "Bates Bootstrap GBM Garch Heston Kou Merton Replay Shock",
+    "positions": "Accounts Histogram Limits LiquidationMap Lognormal Tiers",
+    "cascade": "Impact LinearImpact PowerImpact TableImpact Venues path_losses prepare seed_key",
+    "scenario": "Scenario Settings",
+    "config": "ConfigError check load schema",
+    "batch": "NonFinite simulate use_compilation_cache",
+    "report": "Result",
 }
+_PUBLIC = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 __all__ = sorted(_PUBLIC)
 

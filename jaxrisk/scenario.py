@@ -62,8 +62,9 @@ class Description(eqx.Module):
 class Scenario(eqx.Module):
     """A leveraged market and a horizon.
 
-    Every number is a leaf of this pytree, under the dotted name it has in a scenario file, so that any of it can be
-    differentiated, swept or batched; a replacement is `equinox.tree_at` or `Scenario.replace`.
+    Every number of the market is a leaf of this pytree, under the dotted name it has in a scenario file, so that any of it can
+    be differentiated, swept or batched (the horizon, counts and tranches are static, and the number of jumps is a step
+    function of its rate); a replacement is `equinox.tree_at` or `Scenario.replace`.
 
     **Arguments:**
 
@@ -96,6 +97,37 @@ class Scenario(eqx.Module):
         return eqx.tree_at(
             lambda s: [getattr(s, name) for name in names], self, [changes[n] for n in names], is_leaf=lambda x: x is None
         )
+
+    def problems(self) -> list[str]:
+        """What does not fit together, a line each: shapes, and indices of populations. Empty for a scenario read from a file."""
+        venues, assets, classes = len(self.names.venues), len(self.names.assets), len(self.names.classes)
+        shapes = {
+            "price": (self.price, (assets,)),
+            "impact.cross": (self.impact.cross, (assets, assets)),
+            "impact.permanent_share": (self.impact.permanent_share, (assets,)),
+            "impact.relaxation_rate": (self.impact.relaxation_rate, (assets,)),
+            "venues.engine_time": (self.venues.engine_time, (venues,)),
+            "venues.local_impact": (self.venues.local_impact, (venues, assets)),
+            "venues.tiers.rate": (self.venues.tiers.rate, (venues, assets, np.shape(self.venues.tiers.rate)[-1])),
+        }
+        found = [
+            f"{name}: shape {np.shape(value)}, where {wanted} is needed for {venues} venues and {assets} assets"
+            for name, (value, wanted) in shapes.items()
+            if np.shape(value) != wanted
+        ]
+        driven = min((np.shape(x)[0] if np.ndim(x) else 0) for x in jax.tree.leaves(getattr(self.market, "drift", self.price)))
+        if driven != assets:
+            found.append(f"market: parameters of shape ({assets},) are needed, one for each of the assets {self.names.assets}")
+        if not len(self.venues.tranches) == len(self.venues.inverse) == venues:
+            found.append(f"venues: tranches and inverse need an entry for each of the venues {self.names.venues}")
+        if not self.populations:
+            found.append("populations: none; without positions there is nothing to liquidate")
+        for name, population in self.populations.items():
+            for field, count in (("venue", venues), ("asset", assets), ("account_class", classes)):
+                index = np.asarray(getattr(population, field))
+                if np.any(index < 0) or np.any(index >= count):
+                    found.append(f"populations.{name}.{field}: indices from 0 to {count - 1} are allowed")
+        return found
 
     def cast(self, dtype) -> "Scenario":
         """The same scenario with every floating-point leaf in one precision."""

@@ -65,6 +65,9 @@ def engine(monkeypatch):
         def summary(self):
             return "the summary"
 
+        def notes(self):
+            return ["a note"]
+
     def simulate(scenario, progress=None, out=None):
         calls.append((scenario, progress, out))
         out.write_text("result")
@@ -121,7 +124,7 @@ def test_options_reach_the_engine(tiny, engine, capsys):
     assert progress.bar is None  # not a terminal
     assert str(out) == "results/tiny.nc"
     captured = capsys.readouterr()
-    assert captured.out == "the summary\nresult: results/tiny.nc\n"
+    assert captured.out == "the summary\na note\nresult: results/tiny.nc\n"
     assert captured.err == ""
 
 
@@ -162,6 +165,62 @@ def test_bad_input_is_said_before_anything_is_written(tiny, engine, capsys, argu
     assert not engine
 
 
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["run", "tiny.toml", "--path", "5"], ['command line: --path: no such option (did you mean "--paths"?)']),
+        (["run", "tiny.toml", "--foo"], ["command line: --foo: no such option"]),
+        (["run", "--foo", "tiny.toml", "-q=1"], ["command line: --foo: no such option", "command line: -q: no such option"]),
+        (["run", "--forec", "tiny.toml"], ['command line: --forec: no such option (did you mean "--force"?)']),
+        (["run", "tiny.toml", "--seed"], ["command line: --seed: needs a value"]),
+        (["run", "tiny.toml", "--seed", "--paths", "3"], ["command line: --seed: needs a value"]),
+        (
+            ["run", "--path", "5"],
+            [
+                'command line: --path: no such option (did you mean "--paths"?)',
+                "command line: SCENARIO: missing; needs a TOML file, or the name of a shipped scenario",
+            ],
+        ),
+        (
+            ["run", "--path", "5", "tiny.toml", "--set", "x", "--run.horizn=2h", "--out", "tiny.toml"],
+            [
+                'command line: --path: no such option (did you mean "--paths"?)',
+                "command line: --set x: has to be KEY=VALUE, such as market.volatility=0.5",
+                'command line: run.horizn = "2h": unknown key; the keys here are horizon, step, steps, paths, seed, precision, '
+                'sample_paths, bridge, rounds, support (did you mean "horizon"?)',
+                "tiny.toml: exists already; choose another --out, or overwrite it with --force",
+            ],
+        ),
+        (["check", "tiny.toml", "--debgu"], ['command line: --debgu: no such option (did you mean "--debug"?)']),
+        (["schema", "--x"], ["command line: --x: no such option"]),
+    ],
+)
+def test_every_problem_of_the_command_takes_one_line(tiny, engine, capsys, arguments, lines):
+    assert main(arguments) == BAD_INPUT
+    assert capsys.readouterr().err.splitlines() == lines
+    assert files(tiny) == ["tiny.toml"]
+    assert not engine
+
+
+def test_no_folder_is_made_for_a_command_with_problems(tiny, engine, capsys):
+    assert main(["run", "tiny.toml", "--out", "deep/er/r.nc", "--foo"]) == BAD_INPUT
+    assert not (tiny / "deep").exists()
+
+
+def test_values_may_begin_with_a_dash(tiny, engine, capsys):
+    assert main(["run", "tiny.toml", "--seed", "-1"]) == BAD_INPUT
+    assert "command line: run.seed = -1: has to be a whole number" in capsys.readouterr().err
+
+
+def test_a_kept_program_is_loaded_in_silence(tiny):
+    """The level is read when JAX is imported, so that the library sets it before."""
+    code = "import os, jaxrisk; jaxrisk.use_compilation_cache(); print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    environment = {key: text for key, text in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"} | {"PYTHONPATH": here}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True, env=environment)
+    assert done.stdout.split() == ["3"]
+
+
 def test_a_result_is_overwritten_only_when_told(tiny, engine, capsys):
     assert main(["run", "tiny.toml"]) == OK
     assert main(["run", "tiny.toml"]) == BAD_INPUT
@@ -171,13 +230,30 @@ def test_a_result_is_overwritten_only_when_told(tiny, engine, capsys):
 
 
 def test_a_number_that_is_not_finite(tiny, engine, capsys):
-    from jaxrisk import NonFinite
+    from jaxrisk import NonFinite, Result
 
     engine.error = NonFinite("path 3 (seed 1): mark is not finite from step 7 on", 3)
     assert main(["run", "tiny.toml"]) == NON_FINITE
-    err = capsys.readouterr().err
-    assert "path 3 (seed 1)" in err
-    assert "the 16 paths finished before it are in results/tiny.nc" in err
+    assert capsys.readouterr().err == "stopped: path 3 (seed 1): mark is not finite from step 7 on\n"
+    engine.error.result = Result({"max_drawdown_index": np.zeros(3)}, {}, {})  # progress had said 16: that was a chunk before
+    assert main(["run", "tiny.toml", "--force"]) == NON_FINITE
+    assert "the 3 paths finished before it are in results/tiny.nc" in capsys.readouterr().err
+
+
+def test_a_path_that_is_finite_at_every_step_is_named_with_what_was_not(monkeypatch):
+    from collections import namedtuple
+
+    from jaxrisk.batch import problems
+
+    recorded = namedtuple("Recorded", "price mark")(np.zeros((5, 1, 2)), np.zeros((5, 1, 1, 2)))
+    monkeypatch.setattr(problems, "record_block", lambda *arguments: recorded)
+    assert problems.locate(None, 1, 3, names=["liquidated_notional", "lowest_log_price"]) == (
+        "path 3 (seed 1): liquidated_notional, lowest_log_price not finite at the end although every step's price is; "
+        "replay with first_path=3, paths=1"
+    )
+    recorded.mark[2:] = np.nan
+    text = "path 3 (seed 1): mark is not finite from step 3 on; replay with first_path=3, paths=1"
+    assert problems.locate(None, 1, 3, ["lowest_log_price"]) == text
 
 
 def test_an_interruption(tiny, engine, capsys):

@@ -1,5 +1,7 @@
 """What went wrong in a run, in words."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,15 +17,20 @@ class NonFinite(ArithmeticError):
         self.result = None
 
 
-def locate(prepared, seed: int, path: int) -> str:
-    """Say which observable of a path is not finite, and at which step it first was not."""
+def locate(prepared, seed: int, path: int, names: Sequence[str] = ()) -> str:
+    """Say which observable of a path is not finite, and at which step it first was not.
+
+    **Arguments:** `names`: observables that were not finite at the end, which are named where every step is.
+    """
     recorded = record_block(prepared, seed_key(seed), jnp.full((1,), path, jnp.uint32), 1)
     first = {}
     for name, values in recorded._asdict().items():
         bad = ~np.isfinite(np.asarray(values)[:, 0]).reshape(len(values), -1).all(axis=1)
         if bad.any():
             first[name] = int(np.argmax(bad)) + 1
+    replay = f"replay with first_path={path}, paths=1"
     if not first:
-        return f"path {path} (seed {seed}): a summary is not finite although every step is"
+        which = ", ".join(names) or "a summary"
+        return f"path {path} (seed {seed}): {which} not finite at the end although every step's price is; {replay}"
     name = min(first, key=first.get)
-    return f"path {path} (seed {seed}): {name} is not finite from step {first[name]} on; replay with first_path={path}, paths=1"
+    return f"path {path} (seed {seed}): {name} is not finite from step {first[name]} on; {replay}"

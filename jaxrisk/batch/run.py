@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
+from operator import index
 
 import equinox as eqx
 import jax
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..cascade import fragility, prepare, record_block, run_block, seed_key
 from ..report import Result, ResultWriter
+from ..scenario import Scenario
 from .problems import NonFinite, locate
 
 BLOCK = {"cpu": 4096}
@@ -68,7 +70,7 @@ def simulate(
     **Arguments:** where None, the scenario says.
 
     - `paths`: how many; `first_path`: index of the first, so that a run can be continued or one path replayed.
-    - `seed`: up to 64 bits. A path is a function of the scenario, the seed and its index alone.
+    - `seed`: a whole number of up to 64 bits. A path is a function of the scenario, the seed and its index alone.
     - `steps`: over the same horizon.
     - `feedback`: multiplier of all price impact; `False` switches it off with the same random numbers.
     - `precision`: `"float32"` or `"float64"`.
@@ -76,16 +78,20 @@ def simulate(
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
     - `out`: write to this file as chunks finish; memory then does not grow with `paths`.
 
-    **Raises:** `ValueError` for an argument out of range; `jaxrisk.NonFinite` where a number was not finite, with what was
-    finished.
+    **Raises:** `ValueError` for an argument out of range or a scenario that does not fit together; `jaxrisk.NonFinite` where a
+    number was not finite, with what was finished.
 
     >>> import jaxrisk as jr
     >>> result = jr.simulate(jr.load("btc_24h"), paths=1000, steps=96, seed=1)
     >>> result.losses["max_drawdown_index"].shape
     (1000,)
     """
+    if not isinstance(scenario, Scenario):
+        raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
     scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, first_path)
     begun = time.time()
+    if problems := scenario.problems():
+        raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
     with jax.enable_x64(double), ThreadPoolExecutor(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
@@ -111,12 +117,13 @@ def simulate(
             for losses in chunks(prepared, run.seed, first_path, run.paths, max(1, chunk or 8 * block_size())):
                 count = len(losses["max_drawdown_index"])
                 good = _finite_paths(losses)
-                losses = {name: values[:good] for name, values in losses.items()}
+                spoiled, losses = losses, {name: values[:good] for name, values in losses.items()}
                 if good:
                     kept.append(losses) if writer is None else writer.append(done, losses)
                 done += good
                 if good < count:
-                    raise NonFinite(locate(prepared, run.seed, first_path + done), first_path + done)
+                    names = [name for name, values in spoiled.items() if not np.isfinite(values[good]).all()]
+                    raise NonFinite(locate(prepared, run.seed, first_path + done, names), first_path + done)
                 if progress is not None:
                     progress(done, run.paths)
             return finish(sampled.result())
@@ -149,11 +156,11 @@ def _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, 
     said = scenario.description
     choose = lambda given, default: default if given is None else given
     run = Run(
-        int(choose(paths, said.paths)),
-        int(choose(seed, said.seed)),
+        index(choose(paths, said.paths)),
+        index(choose(seed, said.seed)),
         choose(precision, said.precision),
-        int(choose(sample_paths, said.sample_paths)),
-        int(first_path),
+        index(choose(sample_paths, said.sample_paths)),
+        index(first_path),
     )
     problems = [
         message
@@ -251,6 +258,8 @@ def describe(scenario, run: Run, prepared) -> dict:
         "feedback": float(scenario.channels.feedback),
         "open_interest_usd": float(jnp.sum(held)),
         "dropped_open_interest_usd": float(jnp.sum(prepared.book.dropped)),
+        "dropped_by": _by_place(prepared.book.dropped, scenario.names),
+        "balancing_open_interest_usd": float(jnp.sum(prepared.book.balancing)),
     }
     info |= {f"initial_price.{name}": float(p) for name, p in zip(scenario.names.assets, scenario.price, strict=True)}
     if settings.support is not None:
@@ -262,6 +271,14 @@ def criticality(curve) -> dict:
     """The fragility map's headline, by asset."""
     lists = {"peak": curve.peak, "peak_log_price": curve.peak_log_price, "runaway_log_price": curve.runaway_log_price}
     return {f"criticality_{name}": [float(x) for x in values] for name, values in lists.items()}
+
+
+def _by_place(quantity, names) -> list[str]:
+    """Where there is any of a quantity, in words."""
+    quantity = np.asarray(quantity, np.float64)
+    places = [(*place, quantity[tuple(place)]) for place in np.argwhere(quantity > 0)]
+    sides = ("long", "short")
+    return [f"{names.venues[v]} {names.assets[a]} {sides[s]}: {usd / 1e6:,.3g} USD M" for v, a, s, usd in places]
 
 
 def _version(name: str) -> str:

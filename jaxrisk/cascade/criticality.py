@@ -5,6 +5,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
@@ -16,7 +17,7 @@ class Fragility(NamedTuple):
 
     `rho` is the quantity triggered per unit of log price at a distance `u` and `X(u)` everything triggered up to there, so `n`
     is the number of further dollars that a forced dollar sets off when the mark has got to `u` and nothing has relaxed.
-    `1/(1-n)` is the cascade multiplier, `n >= 1` runaway.
+    `1/(1-n)` is the cascade multiplier, `n >= 1` runaway. It reaches from half to twice the initial price.
 
     - `log_price`: middle of each cell, shape `(sides, levels)`: below zero for longs, above for shorts.
     - `number`: `n`, shape `(assets, sides, levels)`.
@@ -35,24 +36,25 @@ class Fragility(NamedTuple):
 def fragility(prepared: Prepared, bandwidth: float = 0.005) -> Fragility:
     """The fragility map of a prepared scenario, with normal depth, all venues together, each asset on its own.
 
-    **Arguments:** `bandwidth`: distance over which the triggered density is averaged, log price: finer than a crowd of
-    positions at one price, a density means nothing.
+    **Arguments:** `bandwidth`: distance over which the triggered density is averaged, log price, at least four cells of the grid:
+    of a crowd of positions at one price, a finer density means nothing.
     """
     book, scenario = prepared.book, prepared.scenario
     grid = book.grid
     edges = grid.distance(jnp.arange(grid.cells + 1, dtype=book.quantity.dtype))
     middle = 0.5 * (edges[1:] + edges[:-1])
+    middle = middle[: grid.cells_within(np.log(2.0))]
     total = jnp.sum(book.quantity, axis=0)
     at = lambda distance: jax.vmap(jax.vmap(lambda table: jnp.interp(distance, edges, table)))(total)
-    low, high = jnp.maximum(middle - bandwidth / 2, 0.0), middle + bandwidth / 2
+    wide = jnp.maximum(bandwidth, 4.0 * grid.width(middle))
+    low, high = jnp.maximum(middle - wide / 2, 0.0), middle + wide / 2
     density = (at(high) - at(low)) / (high - low)
     volume = at(middle)
     impact = scenario.impact
     own = jnp.diagonal(impact.cross) * scenario.channels.feedback
 
     def slope(x):
-        ones = jnp.ones_like(x)
-        return jax.jvp(lambda v: impact.law.displacement(v, ones), (x,), (ones,))[1]
+        return jax.jvp(impact.law.displacement, (x,), (jnp.ones_like(x),))[1]
 
     each = jax.vmap(jax.vmap(slope, in_axes=-1, out_axes=-1), in_axes=1, out_axes=1)
     signed = volume * jnp.asarray([1.0, -1.0], volume.dtype)[:, None]

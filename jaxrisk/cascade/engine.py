@@ -77,7 +77,11 @@ def draw(prepared: Prepared, key, path, index) -> Noise:
 
 
 def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
-    """What a finished path is summarised by; names, shapes and units are those of a result's variables."""
+    """What a finished path is summarised by; names, shapes and units are those of a result's variables.
+
+    `liquidated_by_class` splits what was liquidated on a venue, asset and side as the classes share what was triggered there,
+    valued at the trigger: exact in total, approximate in split while a backlog is left or holders have closed voluntarily.
+    """
     scenario, seen, book = prepared.scenario, state.seen, prepared.book
     years = jnp.asarray(scenario.settings.years_per_step, prepared.decay.dtype)
     single = prepared.decay.shape[0] == 1

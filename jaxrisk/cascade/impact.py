@@ -14,8 +14,8 @@ class AbstractImpactLaw(eqx.Module):
     """Log-price displacement as an odd or tabulated, non-decreasing function of displaced volume (USD, selling positive)."""
 
     @abc.abstractmethod
-    def displacement(self, volume: Float[Array, " assets"], depth: Float[Array, " assets"]) -> Float[Array, " assets"]:
-        """Fall of the log price for a net sold volume (USD at the initial price), with depth at a share of its normal level."""
+    def displacement(self, volume: Float[Array, " assets"]) -> Float[Array, " assets"]:
+        """Fall of the log price for a displaced volume (net sold, USD)."""
 
 
 class LinearImpact(AbstractImpactLaw):
@@ -23,14 +23,14 @@ class LinearImpact(AbstractImpactLaw):
 
     **Arguments:** `depth`: USD per unit of log price, shape `(assets,)`.
 
-    >>> float(LinearImpact([2e9]).displacement(jnp.array([1e8]), jnp.array([1.0]))[0])
+    >>> float(LinearImpact([2e9]).displacement(jnp.array([1e8]))[0])
     0.05...
     """
 
     depth: Float[Array, " assets"] = leaf()
 
-    def displacement(self, volume, depth):
-        return volume / (self.depth * depth)
+    def displacement(self, volume):
+        return volume / self.depth
 
 
 class PowerImpact(AbstractImpactLaw):
@@ -51,8 +51,8 @@ class PowerImpact(AbstractImpactLaw):
     daily_volume: Float[Array, " assets"] = leaf()
     exponent: Float[Array, " assets"] = leaf(default=0.5)
 
-    def displacement(self, volume, depth):
-        ratio, small = volume / (self.daily_volume * depth), 1e-6
+    def displacement(self, volume):
+        ratio, small = volume / self.daily_volume, 1e-6
         # odd and smooth; a shifted power, (|x| + small)^d - small^d, would be a tenth too low even at 100 times `small`
         slope = jnp.exp(0.5 * (self.exponent - 1.0) * jnp.log(ratio**2 + small**2))
         return self.coefficient * self.daily_volatility * ratio * slope
@@ -68,7 +68,7 @@ class TableImpact(AbstractImpactLaw):
     volume: Float[Array, "assets levels"] = leaf()
     move: Float[Array, "assets levels"] = leaf()
 
-    def displacement(self, volume, depth):
+    def displacement(self, volume):
         def one(x, volumes, moves):
             one_sided = volumes[0] >= 0.0
             side = jnp.where(one_sided & (x < 0.0), -1.0, 1.0)
@@ -81,19 +81,22 @@ class TableImpact(AbstractImpactLaw):
             move = jnp.where(one_sided & (point < volumes[0]), first * point, move)
             return side * move
 
-        return jax.vmap(one)(volume / depth, jnp.asarray(self.volume), jnp.asarray(self.move))
+        return jax.vmap(one)(volume, jnp.asarray(self.volume), jnp.asarray(self.move))
 
 
 class Impact(eqx.Module):
     r"""From executed volume to the displacement of the price: $I_a = h_a\big(\sum_b C_{ab} X_b\big)$.
 
-    The displaced volume `X` is the sum of a transient part, which relaxes exponentially, and a permanent share.
+    The displaced volume `X` is the sum of a transient part, which relaxes exponentially, and a permanent share. Volume counts by
+    the depth at which it was executed: sold into half the normal depth it displaces twice as much, then and later, and a price
+    never moves because depth alone changes.
 
     **Arguments:**
 
     - `law`: `LinearImpact`, `PowerImpact` or `TableImpact`.
-    - `relaxation_rate`: a year (`log 2` over the half-life), shape `(assets,)`.
-    - `permanent_share`: in [0, 1], shape `(assets,)`.
+    - `relaxation_rate`: of displaced volume, a year (`log 2` over the half-life), shape `(assets,)`.
+    - `permanent_share`: of displaced volume, in [0, 1], shape `(assets,)`; under a square-root law a tenth of the volume leaves a
+      third of the impact.
     - `cross`: `C`, volume of `b` that counts for `a`, ones on the diagonal, shape `(assets, assets)`.
     """
 
@@ -102,8 +105,8 @@ class Impact(eqx.Module):
     permanent_share: Float[Array, " assets"] = leaf()
     cross: Float[Array, "assets assets"] = leaf()
 
-    def fall(self, volume, depth, feedback) -> Float[Array, " assets"]:
+    def fall(self, volume, feedback) -> Float[Array, " assets"]:
         """Fall of each asset's log price for the displaced volumes; `feedback` switches it between 0 and 1."""
         if volume.shape[0] > 1:
             volume = jnp.sum(self.cross * volume, axis=-1)
-        return feedback * self.law.displacement(volume, depth)
+        return feedback * self.law.displacement(volume)

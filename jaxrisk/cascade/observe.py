@@ -37,7 +37,8 @@ class Observation(NamedTuple):
     """Running statistics of one path.
 
     `index` of the basket, `asset` by asset, and the same without feedback; `lowest` log price; `notional` liquidated by venue,
-    asset and side, USD at execution; `minute` so far in this minute and its `peak`.
+    asset and side, USD at execution; `minute` so far in this minute and its `peak`. Of several assets the basket is seen at the
+    ends of steps only, also where the bridge finds the extremes of each asset.
     """
 
     index: Drawdown

@@ -133,10 +133,7 @@ def _mark(prepared: Prepared, state: State):
     """Index price and each venue's mark, log, after all impact so far."""
     scenario = prepared.scenario
     channels, impact = scenario.channels, scenario.impact
-    depth = jnp.ones_like(state.price)
-    if scenario.depth is not None:
-        depth = scenario.depth.effective(state.depth, channels.depth_withdrawal)
-    price = state.fundamental - impact.fall(state.transient + state.permanent, depth, channels.feedback)
+    price = state.fundamental - impact.fall(state.transient + state.permanent, channels.feedback)
     if state.mark.shape[0] == 1:
         return price, price[None, :]
     basis = channels.feedback * scenario.venues.local_impact * state.local
@@ -154,9 +151,11 @@ def _round(prepared: Prepared, state: State):
     dollars = jnp.asarray(scenario.venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
     notional = executed * jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
 
-    # 5. impact: selling of longs less buying of shorts displaces the price
+    # 5. impact: selling of longs less buying of shorts displaces the price, the more the thinner the book is
     sold = executed[..., 0] - executed[..., 1]
     total = jnp.sum(sold, axis=0)
+    if scenario.depth is not None:
+        total = total / scenario.depth.effective(state.depth, scenario.channels.depth_withdrawal)
     share = jnp.asarray(scenario.impact.permanent_share)
     state = state._replace(
         book=book,
@@ -221,11 +220,14 @@ def _observe(prepared: Prepared, before: State, state: State, move: Move, noise:
 
 
 def _minute(settings, seen: Observation, notional, index):
-    """Liquidated within the running minute, and the most in any; steps longer than a minute are taken to be even."""
+    """Liquidated within the clock minute (counted from time zero), and the most in any.
+
+    Steps longer than a minute are taken to be even within; a window of steps that does not make a minute is scaled to one.
+    """
     minutes_per_step = settings.years_per_step * 365 * 24 * 60
     window = max(1, round(1.0 / minutes_per_step))
     if window == 1:
-        minute = notional / max(minutes_per_step, 1.0)
+        minute = notional / minutes_per_step
     else:
-        minute = jnp.where(index % window == 0, 0.0, seen.minute) + notional
+        minute = jnp.where(index % window == 0, 0.0, seen.minute) + notional / (window * minutes_per_step)
     return minute, jnp.maximum(seen.peak, minute)

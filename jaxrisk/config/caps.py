@@ -7,7 +7,7 @@ from .files import Reader
 from .problems import Report, nearest
 from .sections import Cap
 from .table import read_table
-from .values import Context
+from .values import Context, one_of
 
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "caps")
 SECTION_KEYS = ("file", "caps")
@@ -27,6 +27,19 @@ class Selectors:
             for key, known in self.known.items()
             if isinstance(row.get(key), str) and row[key] != "*" and row[key] not in known
         ]
+
+    def unmet(self, rows: list[dict[str, Any]]) -> str:
+        """What the rows ask for that the scenario does not have, and what it has.
+
+        >>> Selectors(Context(), ("retail", "professional")).unmet([{"class": "new"}])
+        'it asks for class "new"; the scenario has retail, professional'
+        """
+        parts = []
+        for key, known in self.known.items():
+            asked = dict.fromkeys(row[key] for row in rows if key in self.foreign(row))
+            if asked:
+                parts.append(f"it asks for {key} {one_of(list(asked))}; the scenario has {', '.join(known) or 'none'}")
+        return "; ".join(parts)
 
     def misspelt(self, row: dict[str, Any], key: str) -> bool:
         return key != "asset" and bool(difflib.get_close_matches(row[key], self.known[key], n=1, cutoff=MISSPELT))
@@ -66,8 +79,7 @@ def _from_file(name: Any, reader: Reader, context: Context, selectors: Selectors
     before = len(reader.report.problems)
     caps = caps_of(document, reader.report.of(str(path)), context, selectors)
     if document.get("caps") and not caps and len(reader.report.problems) == before:
-        have = "; ".join(f"{key}: {', '.join(known)}" for key, known in selectors.known.items())
-        reader.report.add("limits.file", name, f"none of its rows holds for this scenario, which has {have}")
+        reader.report.add("limits.file", name, f"none of its rows holds for this scenario: {selectors.unmet(document['caps'])}")
     return caps
 
 

@@ -92,9 +92,10 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     if "depth" in document:
         checked.depth, _ = read_table(DepthTable, document["depth"], "depth", report, context)
     checked.channels, _ = read_table(ChannelsTable, document.get("channels", {}), "channels", report, context)
-    checked.venues = {
-        name: read_table(Venue, document["venues"][name], f"venues.{name}", report, context)[0] for name in context.venues
-    }
+    rules = {name: read_table(Venue, document["venues"][name], f"venues.{name}", report, context) for name in context.venues}
+    checked.venues = {name: venue for name, (venue, _) in rules.items()}
+    if len(rules) == 1:
+        _lone_venue(*next((name, v) for name, (_, v) in rules.items()), report)
     traded = _populations(document, report, context, reader, checked)
     _tiers(document, context, reader, checked, traded)
     known = None if any(table is None for table in checked.populations.values()) or not checked.populations else checked.classes
@@ -162,6 +163,14 @@ def _index_weights(assets: dict[str, Asset | None], report: Report) -> None:
     if len(given) == len(assets) and abs(total - 1.0) > SHARE_TOLERANCE:
         last = list(given)[-1]
         report.add(f"assets.{last}.index_weight", given[last], f"the index weights have to sum to 1; they sum to {total:g}")
+
+
+def _lone_venue(name: str, v: SimpleNamespace, report: Report) -> None:
+    """A venue's own price and an index beside it take two venues."""
+    for key in ("local_depth", "index_weight"):
+        value = getattr(v, key, None)
+        if value is not None and value != 0.0:
+            report.add(f"venues.{name}.{key}", value, "needs a second venue: with one the venue's price is the index")
 
 
 def _support(run: SimpleNamespace, assets: dict[str, Asset | None], report: Report) -> None:

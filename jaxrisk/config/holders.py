@@ -77,7 +77,13 @@ class AccountHolders(Table):
     """A table of accounts."""
 
     kind: Literal["accounts"]
-    file: Annotated[str, Text("table with the columns venue, asset, side, quantity, entry_price, collateral or leverage, class")]
+    file: Annotated[
+        str,
+        Text(
+            "table with the columns venue, asset, side, quantity (coins), entry_price (USD a coin), collateral (USD at entry, "
+            "also where a venue is margined in coin) or leverage, class"
+        ),
+    ]
 
 
 KINDS: dict[str, type[Table]] = {

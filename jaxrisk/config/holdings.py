@@ -55,7 +55,10 @@ def _bounded(
 
 
 def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Context) -> Accounts | None:
-    """An account table. `collateral` (USD) or `leverage` (entry notional over collateral) is needed, collateral counts."""
+    """An account table.
+
+    `collateral` (USD at entry, also where it is coin) or `leverage` (entry notional over it) is needed, collateral counts.
+    """
     table = reader.table(holders.file, f"{key}.file", ACCOUNT_COLUMNS)
     if table is None:
         return None
@@ -64,12 +67,16 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     side = _sides(table)
     quantity = _bounded(table, "quantity", at_least=0.0, unit="coins; the side says which way")
     entry = _bounded(table, "entry_price", above=0.0, unit="USD a coin")
-    collateral = _bounded(table, "collateral", above=0.0, unit="USD") if "collateral" in table.values else None
+    collateral = _bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
     leverage = _bounded(table, "leverage", above=0.0) if "leverage" in table.values else None
     if collateral is None and leverage is None:
         have = ", ".join(table.values)
         reader.report.add_in(
-            table.file, "collateral", None, f"missing column; needs collateral or leverage, the file has {have}", missing=True
+            table.file,
+            "collateral",
+            None,
+            f"missing column; needs collateral (USD at entry) or leverage, the file has {have}",
+            missing=True,
         )
         return None
     if collateral is None:

@@ -75,8 +75,13 @@ class Asset(Table):
 
 
 class _Impact(Table):
-    resilience_half_life: Annotated[Span | dict[str, Span], PerAsset("half-life of transient impact", Duration(""))]
-    permanent_share: Annotated[ByAsset, PerAsset("share of displaced volume that never comes back", SHARE)] = 0.0
+    resilience_half_life: Annotated[
+        Span | dict[str, Span], PerAsset("half-life of the displaced volume that does not stay", Duration(""))
+    ]
+    permanent_share: Annotated[
+        ByAsset,
+        PerAsset("share of displaced volume that stays; under a square-root law 0.1 of it leaves 32% of the impact", SHARE),
+    ] = 0.0
     cross_: Annotated[Any, Cross("share of one asset's displaced volume that counts for another"), Field(alias="cross")] = (
         NO_PAIRS
     )
@@ -190,9 +195,13 @@ class Venue(Table):
     arbitrage_half_life: Annotated[Span, Duration("half-life of the venue's own basis")] = Span("1min")
     local_depth: Annotated[
         ByAsset | None,
-        PerAsset("depth of the venue's own book", Number("", "USD per unit of log price", above=0.0), partial=True),
+        PerAsset(
+            "depth of the venue's own book; needs two venues", Number("", "USD per unit of log price", above=0.0), partial=True
+        ),
     ] = None
-    index_weight: Annotated[float, Number("weight of the index in the venue's mark", at_least=0.0, at_most=1.0)] = 0.0
+    index_weight: Annotated[
+        float, Number("weight of the index in the venue's mark; needs two venues", at_least=0.0, at_most=1.0)
+    ] = 0.0
 
     @classmethod
     def cross(cls, v, refuse: Refuse) -> None:

@@ -12,7 +12,8 @@ from .._leaf import Array
 class AbstractBook(eqx.Module):
     """Positions of all venues, assets and sides during a simulation.
 
-    Quantities are open interest in USD: coins times S_0, or the dollars of coin-margined contracts. Shape `(venues, assets, sides)` with side 0 long, 1 short.
+    Quantities are open interest in USD: coins times S_0, or the dollars of coin-margined contracts. Shape
+    `(venues, assets, sides)` with side 0 long, 1 short.
     Longs equal shorts in quantity on every venue and asset, at every step.
     """
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from .._leaf import Array
 from .grid import Grid
@@ -24,59 +24,70 @@ class Contracts(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """Positions after limits: `quantity` and account `notional` as opened, `margin` (collateral over entry notional) and the
-    fixed requirement `close_out` (over entry notional)."""
+    """Positions after limits: `quantity` and account `notional` as opened, `margin` (collateral over entry notional), the fixed
+    requirement `close_out` (over entry notional), and `alive`: whether the position can exist at the initial price."""
 
     positions: Positions
     margin: Float[Array, " positions"]
     close_out: Float[Array, " positions"]
+    alive: Bool[Array, " positions"]
 
 
-def apply_limits(positions: Positions, tiers: Tiers, limits: Limits) -> Placed:
+def _solvent(p: Positions, margin, close_out, contracts: Contracts):
+    """Whether a position's liquidation price is on the far side of the initial price."""
+    tiers = contracts.tiers
+    sign = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
+    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
+    inverse = jnp.asarray(contracts.inverse)[p.venue]
+    return (p.log_entry + log_liquidation_price(-sign, p.notional, margin, rate, amount, inverse, close_out)) * sign > 0.0
+
+
+def apply_limits(positions: Positions, contracts: Contracts, limits: Limits) -> Placed:
     """Cap leverage, shrink or collateralise the positions that meet a cap, and reopen the leaked demand elsewhere.
 
-    A venue's own maximum (its tiers' `max_leverage`) binds everybody: the position is kept and more collateral posted.
+    A position given as it stands is judged as it stands: a limit does not bring back to life what is already beyond its
+    liquidation price.
     """
     p = positions
     limit = binding(limits, p.account_class, p.venue, p.asset, p.notional)
-    wanted = jnp.minimum(p.leverage, tiers.leverage_allowed(p.venue, p.asset, p.notional))
-    binds = wanted > limit.cap
+    standing = ~p.given | _solvent(p, 1.0 / p.leverage, jnp.zeros_like(p.leverage), contracts)
+    binds = standing & (p.leverage > limit.cap)
     cap = jnp.where(jnp.isfinite(limit.cap), limit.cap, 1.0)
-    ratio = jnp.where(binds, cap / jnp.where(binds, wanted, 1.0), 1.0)
-    leverage = jnp.where(binds, cap, wanted)
+    ratio = jnp.where(binds, cap / jnp.where(binds, p.leverage, 1.0), 1.0)
+    leverage = jnp.where(binds, cap, p.leverage)
     close_out = jnp.where(jnp.isfinite(limit.cap), limit.close_out / cap, 0.0)
     downsized = jnp.where(binds, limit.share_downsize, 0.0)
-    make = lambda q, n, lev: Placed(p._replace(quantity=q, notional=n, leverage=lev), 1.0 / lev, close_out)
-    groups = [make(p.quantity * (1.0 - downsized), p.notional, leverage)]
+
+    def place(q, notional, venue, lev, requirement) -> Placed:
+        moved = p._replace(quantity=q, notional=notional, venue=venue, leverage=lev)
+        alive = standing & _solvent(moved, 1.0 / lev, requirement, contracts)
+        return Placed(moved, 1.0 / lev, requirement, alive)
+
+    groups = [place(p.quantity * (1.0 - downsized), p.notional, p.venue, leverage, close_out)]
     if limits.account_class:
-        groups.append(make(p.quantity * downsized * ratio, p.notional * ratio, leverage))
-        displaced = p.quantity * downsized * (1.0 - ratio) * limit.leakage
-        groups += _leaked(p, displaced, tiers, limits)
-    return Placed(
-        concatenate([g.positions for g in groups]),
-        jnp.concatenate([g.margin for g in groups]),
-        jnp.concatenate([g.close_out for g in groups]),
-    )
+        groups.append(place(p.quantity * downsized * ratio, p.notional * ratio, p.venue, leverage, close_out))
+        displaced = downsized * (1.0 - ratio) * limit.leakage
+        for venue, share in _leaked(p, contracts.tiers, limits):
+            there = jnp.full_like(p.venue, venue)
+            size = p.notional * jnp.where(binds, 1.0 - ratio, 1.0)
+            allowed = contracts.tiers.leverage_allowed(there, p.asset, size)
+            wanted = jnp.minimum(p.leverage, allowed)
+            groups.append(place(p.quantity * displaced * share, size, there, wanted, jnp.zeros_like(close_out)))
+    columns = zip(*(g[1:] for g in groups), strict=True)
+    return Placed(concatenate([g.positions for g in groups]), *(jnp.concatenate(column) for column in columns))
 
 
-def _leaked(p: Positions, displaced, tiers: Tiers, limits: Limits) -> list[Placed]:
-    """Displaced demand on the venues without a limit for its holder, in proportion to their open interest in the asset."""
+def _leaked(p: Positions, tiers: Tiers, limits: Limits) -> list[tuple[int, Float[Array, " positions"]]]:
+    """To each venue the share of each position's leaked demand: where no limit holds for its holder, by open interest."""
     venues, assets, _ = tiers.rate.shape
-    open_interest = jnp.zeros((venues, assets), p.quantity.dtype).at[p.venue, p.asset].add(p.quantity)
+    open_interest = sum_into(p.venue * assets + p.asset, p.quantity, venues * assets).reshape(venues, assets)
     weights = []
     for venue in range(venues):
         there = jnp.full_like(p.venue, venue)
         free = jnp.isinf(binding(limits, p.account_class, there, p.asset, p.notional).cap)
         weights.append(jnp.where(free & (p.venue != venue), open_interest[venue, p.asset], 0.0))
     total = sum(weights)
-    groups = []
-    for venue in range(venues):
-        there = jnp.full_like(p.venue, venue)
-        share = weights[venue] / jnp.where(total > 0.0, total, 1.0)
-        leverage = jnp.minimum(p.leverage, tiers.leverage_allowed(there, p.asset, p.notional))
-        moved = p._replace(quantity=displaced * share, venue=there, leverage=leverage)
-        groups.append(Placed(moved, 1.0 / leverage, jnp.zeros_like(leverage)))
-    return groups
+    return [(venue, weight / jnp.where(total > 0.0, total, 1.0)) for venue, weight in enumerate(weights)]
 
 
 def _tranches(placed: Placed, contracts: Contracts, index: int):
@@ -132,16 +143,14 @@ def build_ladder(
     """
     tiers = contracts.tiers
     venues, assets, _ = tiers.rate.shape
-    placed = apply_limits(
-        concatenate([population.positions(tiers, contracts.inverse, price) for population in populations]), tiers, limits
-    )
+    stated = concatenate([population.positions(tiers, contracts.inverse, price) for population in populations])
+    placed = apply_limits(stated, contracts, limits)
     p = placed.positions
     bins = (p.venue * assets + p.asset) * 2 + p.side
     count = venues * assets * 2
     directions = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    first = _tranches(placed, contracts, 0)[0]
-    alive = first * directions > 0.0
+    alive = placed.alive
     quantity = class_notional = nearest = 0.0
     for tranche in range(max(len(t) for t in contracts.tranches)):
         log_price, closed = _tranches(placed, contracts, tranche)
@@ -165,5 +174,6 @@ def build_ladder(
         class_notional=class_notional.reshape(*shape, classes, -1),
         unlevered=jnp.maximum(larger - levered, 0.0),
         dropped=total(jnp.where(alive, 0.0, p.quantity)),
+        balancing=larger - held,
         grid=grid,
     )

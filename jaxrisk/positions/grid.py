@@ -41,6 +41,15 @@ class Grid(eqx.Module):
         """The inverse of `coordinate`."""
         return self._a * coordinate + self._b * coordinate**2
 
+    def cells_within(self, distance: float) -> int:
+        """How many whole cells lie within a distance, static.
+
+        >>> Grid().cells_within(5.0)
+        2048
+        """
+        edges = [self._a * x + self._b * x**2 for x in range(1, self.cells + 1)]
+        return sum(bool(edge <= distance * (1.0 + 1e-12)) for edge in edges)
+
     def width(self, distance):
         """Width of the cell at a distance, log price."""
         return jnp.sqrt(self._a**2 + 4.0 * self._b * distance)

@@ -39,6 +39,7 @@ class LadderBook(AbstractBook):
     - `class_notional`: cumulative notional at the trigger price by class, USD. Shape `(venues, assets, sides, classes, edges)`.
     - `unlevered`: quantity held without a liquidation price at the start. Shape `(venues, assets, sides)`.
     - `dropped`: quantity that was beyond its liquidation price at the start and left out. Same shape.
+    - `balancing`: the part of `unlevered` that only makes up for a difference between longs and shorts as given. Same shape.
     - `grid`: static.
     """
 
@@ -46,6 +47,7 @@ class LadderBook(AbstractBook):
     class_notional: Float[Array, "venues assets sides classes edges"]
     unlevered: Float[Array, "venues assets sides"]
     dropped: Float[Array, "venues assets sides"]
+    balancing: Float[Array, "venues assets sides"]
     grid: Grid
 
     def init(self) -> LadderState:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import special
 
 from .._leaf import Array, leaf
@@ -21,9 +21,12 @@ SIZE_NODES = 4
 class Positions(NamedTuple):
     """Positions, or equal-risk groups of them, as flat arrays of shape `(positions,)`.
 
-    `quantity`: open interest that the group stands for, USD: coins times S_0, or for coin-margined contracts their dollars. `log_entry`: log of entry over initial
-    price. `leverage`: effective, entry notional over collateral. `notional`: entry notional of ONE account, USD, which
-    decides its tier. `venue`, `asset`, `side` (0 long, 1 short), `account_class`: indices.
+    - `quantity`: open interest that the group stands for, USD: coins times S_0, or the dollars of coin-margined contracts.
+    - `log_entry`: log of entry over initial price.
+    - `leverage`: effective, entry notional over collateral.
+    - `notional`: entry notional of ONE account, USD, which decides its tier.
+    - `venue`, `asset`, `side` (0 long, 1 short), `account_class`: indices.
+    - `given`: whether the position exists already, as stated, so that no opening rule applies to it.
     """
 
     quantity: Float[Array, " positions"]
@@ -34,6 +37,7 @@ class Positions(NamedTuple):
     asset: Int[Array, " positions"]
     side: Int[Array, " positions"]
     account_class: Int[Array, " positions"]
+    given: Bool[Array, " positions"]
 
 
 class AbstractPopulation(eqx.Module):
@@ -56,8 +60,11 @@ def _normal_nodes(mean, sd, count):
     return mean + sd * z
 
 
-def _spread(population, leverage, weight) -> Positions:
-    """Cross a leverage distribution with dispersed entry prices and account sizes."""
+def _spread(population, leverage, weight, tiers: Tiers) -> Positions:
+    """Cross a leverage distribution with dispersed entry prices and account sizes.
+
+    Nobody opens with more leverage than the venue allows for the size: the position is kept and more collateral posted.
+    """
     entry = _normal_nodes(population.entry_mean, population.entry_sd, ENTRY_NODES)
     size = population.size_median * jnp.exp(_normal_nodes(0.0, population.size_log_sd, SIZE_NODES))
     # sizes are notional-weighted: each node stands for the same share of the open interest
@@ -65,15 +72,18 @@ def _spread(population, leverage, weight) -> Positions:
     flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)
     quantity = population.open_interest * weight[:, None, None] / (ENTRY_NODES * SIZE_NODES)
     index = lambda i: jnp.full(shape, i, dtype=jnp.int32).reshape(-1)
+    venue, notional = index(population.venue), flat(size[None, None, :])
+    allowed = tiers.leverage_allowed(venue, population.asset, notional)
     return Positions(
         quantity=flat(quantity),
         log_entry=flat(entry[None, :, None]),
-        leverage=flat(leverage[:, None, None]),
-        notional=flat(size[None, None, :]),
-        venue=index(population.venue),
+        leverage=jnp.minimum(flat(leverage[:, None, None]), allowed),
+        notional=notional,
+        venue=venue,
         asset=index(population.asset),
         side=index(0 if population.side > 0 else 1),
         account_class=index(population.account_class),
+        given=jnp.zeros(leverage.shape[0] * ENTRY_NODES * SIZE_NODES, bool),
     )
 
 
@@ -107,7 +117,7 @@ class Lognormal(AbstractPopulation):
     def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
         z = ndtri(jnp.asarray(_midpoints(LEVERAGE_NODES)))
         leverage = jnp.clip(self.median * jnp.exp(self.log_sd * z), self.low, self.high)
-        return _spread(self, leverage, jnp.full(LEVERAGE_NODES, 1.0 / LEVERAGE_NODES))
+        return _spread(self, leverage, jnp.full(LEVERAGE_NODES, 1.0 / LEVERAGE_NODES), tiers)
 
 
 class Histogram(AbstractPopulation):
@@ -130,7 +140,7 @@ class Histogram(AbstractPopulation):
     account_class: int = eqx.field(static=True, default=0)
 
     def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
-        return _spread(self, jnp.asarray(self.leverage), jnp.asarray(self.share))
+        return _spread(self, jnp.asarray(self.leverage), jnp.asarray(self.share), tiers)
 
 
 class LiquidationMap(AbstractPopulation):
@@ -172,6 +182,7 @@ class LiquidationMap(AbstractPopulation):
             asset=index(self.asset),
             side=index(0 if self.side > 0 else 1),
             account_class=index(self.account_class),
+            given=jnp.ones(shape, bool),
         )
 
 
@@ -205,6 +216,7 @@ class Accounts(AbstractPopulation):
             asset=jnp.asarray(self.asset, jnp.int32),
             side=jnp.where(jnp.asarray(self.side) > 0, 0, 1).astype(jnp.int32),
             account_class=jnp.asarray(self.account_class, jnp.int32),
+            given=jnp.ones(len(self.venue), bool),
         )
 
 

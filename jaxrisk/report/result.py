@@ -163,6 +163,12 @@ class Result:
 
         return summarise(self)
 
+    def notes(self) -> list[str]:
+        """What one should know beside the numbers, a line each: positions left out, holders added, how near to runaway."""
+        from .notes import notes
+
+        return notes(self.info, self.coords.get("assets", []))
+
     def to_xarray(self) -> "xr.Dataset":
         """A dataset with named axes, labels and units; `info` becomes its attributes."""
         import xarray as xr
@@ -221,7 +227,8 @@ class Result:
         shown = ("name", "title", "seed", "steps", "horizon_years", "precision", "device", "wall_seconds")
         facts = {"paths": f"{self.paths:,}"} | {key: str(self.info[key]) for key in shown if key in self.info}
         line = ", ".join(f"<b>{html.escape(key)}</b> {html.escape(text)}" for key, text in facts.items())
-        return f"<div>{line}</div>{self.summary()._repr_html_()}"
+        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.notes())
+        return f"<div>{line}</div>{self.summary()._repr_html_()}{notes}"
 
 
 class _Joined(Mapping):

@@ -135,6 +135,16 @@ def _scale(unit: str, size: float) -> tuple[float, str]:
     return 1.0, unit
 
 
+def usd(amount: float) -> str:
+    """An amount in a unit one can read.
+
+    >>> usd(2.04e6), usd(12.0)
+    ('2.0 USD M', '12.0 USD')
+    """
+    factor, unit = _scale("USD", abs(amount))
+    return f"{amount * factor:,.1f} {unit}"
+
+
 def _digits(error: float) -> int:
     """Decimals that show two digits of the error."""
     if not 0.0 < error < math.inf:
@@ -142,4 +152,4 @@ def _digits(error: float) -> int:
     return min(max(1 - math.floor(math.log10(error)), 0), 8)
 
 
-__all__ = ["Row", "Summary", "cells"]
+__all__ = ["Row", "Summary", "cells", "usd"]

@@ -171,3 +171,14 @@ def test_shipped_scenarios_run(name):
     result = jr.simulate(jr.load(name), paths=256, steps=None if name == "btc_24h" else 168, sample_paths=1)
     assert result["open_interest_loss_fraction"].max() > 0
     assert len(str(result.summary()).splitlines()) > 20
+
+
+def test_a_scenario_that_does_not_fit_together_is_refused(scenario):
+    """Everything at once, in words; a file's name in place of a scenario is told apart from one."""
+    wrong = scenario.replace(price=np.array([1.0, 2.0]), populations={"far": jr.Lognormal(1e9, 5.0, 0.5, venue=3)})
+    with pytest.raises(ValueError, match=r"price: shape \(2,\).*populations\.far\.venue: indices from 0 to 0"):
+        jr.simulate(wrong, paths=10)
+    with pytest.raises(TypeError, match=r"jaxrisk\.load"):
+        jr.simulate("btc_24h", paths=10)
+    with pytest.raises(TypeError):
+        jr.simulate(scenario, paths=10, seed=1.5)

@@ -421,6 +421,7 @@ def test_every_quantity_that_leaves_one_hand_arrives_in_another(precision):
             class_notional=array(quantity[..., None, :]),
             unlevered=array(larger - quantity[..., -1]),
             dropped=array(np.zeros((2, 3, 2))),
+            balancing=array(np.zeros((2, 3, 2))),
             grid=Grid(cells=64, first_step=0.01, reach=2.0),
         )
         share, closes = array([1.0, 0.4]), array([0.7, 1.0])

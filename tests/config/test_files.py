@@ -1,6 +1,7 @@
 """Files that a scenario names: price files, tier tables, limit files, account tables, maps, histograms, impact tables."""
 
 import gzip
+import tomllib
 
 import pytest
 
@@ -103,7 +104,6 @@ def test_iso_times_and_gzip_and_a_file_for_each_asset(folder):
 
 def test_parquet(folder):
     pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
     times = pandas.date_range("2024-08-05", periods=1441, freq="1min", tz="UTC")
     frame = pandas.DataFrame({"time": times, "BTC": 100.0, "ETH": 50.0})
     frame.to_parquet(folder.path / "p.parquet")
@@ -323,7 +323,21 @@ def test_a_limit_file_without_effect_is_a_problem(folder):
     folder.file("mine.toml", ROW.replace("retail", "institutions"))
     [problem] = folder.problems(limits={"file": "mine.toml"})
     assert problem.key == "limits.file"
-    assert "none of its rows holds for this scenario" in problem.allowed
+    assert problem.allowed == (
+        'none of its rows holds for this scenario: it asks for class "institutions"; the scenario has retail, professional'
+    )
+    [problem] = folder.problems(limits={"file": "new_user_20x"})
+    assert 'it asks for class "new"; the scenario has retail, professional' in problem.allowed
+    folder.file("mine.toml", ROW + 'venue = "kraken"\n' + ROW.replace('"*"', '"GOLD"') + 'venue = "okx"\n')
+    [problem] = folder.problems(limits={"file": "mine.toml"})
+    assert 'it asks for venue "kraken", "okx"; the scenario has binance, coinm' in problem.allowed
+    assert 'it asks for asset "GOLD"; the scenario has BTC, ETH' in problem.allowed
+
+
+@pytest.mark.parametrize("name", names("limits"))
+def test_no_shipped_limit_leaks_where_there_is_nowhere_to_go(name):
+    rows = tomllib.loads(find("limits", name).read_text())["caps"]
+    assert not [row for row in rows if row["venue"] == row["asset"] == "*" and row["leakage"] > 0.0]
 
 
 # ---- tables of positions
@@ -352,13 +366,13 @@ def test_a_good_account_table(folder):
         ("short", "shrt", "line 3, side", "one of long, short", "short"),
         (",1,70000", ",-1,70000", "line 2, quantity", "at least 0 (coins", None),
         (",70000,", ",0,", "line 2, entry_price", "above 0 (USD a coin)", None),
-        (",7000,", ",-7000,", "line 2, collateral", "above 0 (USD)", None),
+        (",7000,", ",-7000,", "line 2, collateral", "above 0 (USD at entry)", None),
         (",7000,", ",nan,", "line 2, collateral", "a finite number", None),
         (",7000,", ",x,", "line 2, collateral", "a finite number", None),
         (",pro", ",", "line 3, class", "name the account's class", None),
         ("quantity", "qty", "quantity", "missing column; the file has venue, asset, side, qty", None),
         ("entry_price", "entry_prices", "entry_price", "missing column", "entry_prices"),
-        ("collateral", "margin", "collateral", "needs collateral or leverage", None),
+        ("collateral", "margin", "collateral", "needs collateral (USD at entry) or leverage", None),
     ],
 )
 def test_a_bad_account_table(folder, old, new, key, words, near):

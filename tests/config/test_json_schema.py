@@ -24,6 +24,15 @@ def test_it_has_units_bounds_and_descriptions():
                if "$ref" not in field and "items" not in field)  # fmt: skip
 
 
+def test_it_says_what_shares_and_half_lives_are_of():
+    models = schema()["$defs"]
+    for law in ("LinearLaw", "PowerLaw", "TableLaw"):
+        said = {key: models[law]["properties"][key]["description"] for key in ("permanent_share", "resilience_half_life")}
+        assert all("displaced volume" in text for text in said.values())
+        assert "32% of the impact" in said["permanent_share"]
+    assert "USD at entry" in models["AccountHolders"]["properties"]["file"]["description"]
+
+
 def test_references_resolve():
     whole = schema()
 

@@ -302,3 +302,26 @@ def test_written_values_are_short():
 
 def test_a_number_is_suggested_without_quotes():
     assert str(Problem("f", "k", '"3"', "a number", "3")).endswith("(did you mean 3?)")
+
+
+ONE_VENUE = {"venues.coinm": REMOVED, "populations.pro.venue": "binance"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        ({}, ["venues.binance.local_depth"]),
+        ({"venues.binance.local_depth": 1e9, "venues.binance.index_weight": 0.5},
+         ["venues.binance.local_depth", "venues.binance.index_weight"]),
+        ({"venues.binance.local_depth": REMOVED, "venues.binance.index_weight": 0.0}, []),
+        ({"venues.binance.local_depth": REMOVED, "venues.binance.index_weight": 0.1, "venues.binance.colour": 3},
+         ["venues.binance.colour", "venues.binance.index_weight"]),
+    ],
+)  # fmt: skip
+def test_a_lone_venue_has_no_price_of_its_own(folder, changes, keys):
+    whole = {key: folder.MISSING if value is REMOVED else value for key, value in (ONE_VENUE | changes).items()}
+    problems = folder.problems(**whole)
+    assert sorted(problem.key for problem in problems) == sorted(keys)
+    for problem in problems:
+        if "colour" not in problem.key:
+            assert problem.allowed == "needs a second venue: with one the venue's price is the index"

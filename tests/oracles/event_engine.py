@@ -80,7 +80,7 @@ class Setup:
     accounts: list[Account]
     fundamental: np.ndarray
     years_per_step: float
-    impact: list  # for each asset a function (volume USD, share of normal depth) -> fall of the log price
+    impact: list  # for each asset a function of displaced volume, USD -> fall of the log price
     relaxation_rate: list[float]
     permanent_share: list[float]
     cross: np.ndarray
@@ -93,14 +93,14 @@ class Setup:
 
 def linear_impact(depth: float):
     """A fall of volume over depth."""
-    return lambda volume, level: volume / (depth * level)
+    return lambda volume: volume / depth
 
 
 def power_impact(coefficient: float, daily_volatility: float, daily_volume: float, exponent: float):
     """The power law, with a finite slope below a millionth of the daily volume."""
 
-    def fall(volume, level):
-        ratio = volume / (daily_volume * level)
+    def fall(volume):
+        ratio = volume / daily_volume
         return coefficient * daily_volatility * ratio * math.hypot(ratio, 1e-6) ** (exponent - 1.0)
 
     return fall
@@ -109,15 +109,14 @@ def power_impact(coefficient: float, daily_volatility: float, daily_volume: floa
 def table_impact(volumes: list[float], moves: list[float]):
     """Joined points; beyond the last at the last slope; a table without negative volumes is odd and runs through the origin."""
 
-    def fall(volume, level):
-        point = volume / level
+    def fall(volume):
         if volumes[0] >= 0.0:
-            sign = -1.0 if point < 0.0 else 1.0
+            sign = -1.0 if volume < 0.0 else 1.0
             knots, values = list(volumes), list(moves)
             if volumes[0] > 0.0:
                 knots, values = [0.0, *knots], [0.0, *values]
-            return sign * _joined(abs(point), knots, values)
-        return _joined(point, volumes, moves)
+            return sign * _joined(abs(volume), knots, values)
+        return _joined(volume, volumes, moves)
 
     return fall
 
@@ -144,9 +143,7 @@ class Holder:
         self.side, self.entry = account.side, account.entry_price
         self.index = LONG if account.side > 0 else SHORT
         notional = account.quantity * account.entry_price
-        # nobody may be more leveraged than the venue allows for the size: more collateral is posted
-        dollars = max(account.collateral, notional / tier_of(self.table, notional).max_leverage)
-        self.cash = dollars / self.entry if venue.inverse else dollars
+        self.cash = account.collateral / self.entry if venue.inverse else account.collateral
         self.size = notional if venue.inverse else account.quantity  # contracts of one USD, or coins
         self.opened = worth_at_start(account, venue, initial_price)
         self.share, self.kept, self.backlog, self.taken = 1.0, 1.0, 0.0, 0
@@ -296,8 +293,7 @@ def run(setup: Setup) -> Record:
         index = np.zeros(assets)
         for a in range(assets):
             displaced = sum(setup.cross[a][b] * (transient[b] + permanent[b]) for b in range(assets))
-            depth = 1.0 - setup.depth_channel * (1.0 - level[a])
-            index[a] = fundamental[a] - setup.feedback * setup.impact[a](displaced, depth)
+            index[a] = fundamental[a] - setup.feedback * setup.impact[a](displaced)
         marks = np.zeros((venues, assets))
         for v, venue in enumerate(setup.venues):
             for a in range(assets):
@@ -359,8 +355,10 @@ def run(setup: Setup) -> Record:
             for v in range(venues):
                 for a in range(assets):
                     sold = executed[v, a, LONG] - executed[v, a, SHORT]
-                    transient[a] += (1.0 - setup.permanent_share[a]) * sold
-                    permanent[a] += setup.permanent_share[a] * sold
+                    # the thinner the book the more a sale displaces
+                    displaced = sold / (1.0 - setup.depth_channel * (1.0 - level[a]))
+                    transient[a] += (1.0 - setup.permanent_share[a]) * displaced
+                    permanent[a] += setup.permanent_share[a] * displaced
                     local[v, a] += sold
             price, mark = prices(setup.fundamental[step + 1])
             low, high = np.minimum(low, mark), np.maximum(high, mark)

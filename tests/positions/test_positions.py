@@ -143,9 +143,39 @@ def test_venue_maximum_binds_everybody():
     """Leverage 100 wanted, tier maximum 20: collateral is posted, the position stays."""
     tiers = Tiers([[[0.0, 1e6]]], [[[50.0, 20.0]]], [[[0.005, 0.01]]], [[[0.0, 5e3]]])
     p = Histogram(1.0, [100.0], [1.0], size_median=2e6).positions(tiers, (False,), PRICE)
-    placed = apply_limits(p, tiers, Limits.none())
-    np.testing.assert_allclose(placed.margin, 1 / 20)
-    assert float(jnp.sum(placed.positions.quantity)) == pytest.approx(1.0)
+    np.testing.assert_allclose(p.leverage, 20.0)
+    assert float(jnp.sum(p.quantity)) == pytest.approx(1.0)
+
+
+def test_what_is_given_is_not_opened_again():
+    """A map's levels and a table's accounts stay where they are said to be, whatever the venue's maximum for new positions."""
+    tiers = Tiers.flat(0.0125, max_leverage=40.0)
+    fine = Grid(50_000, 1e-5)
+    book = ladder([LiquidationMap([101.0, 99.5, 99.0], [4.0, 2.0, 1.0])], tiers=tiers, grid=fine)
+    assert float(book.dropped[0, 0, 0]) == 4.0
+    assert triggered(book, 0.0045) == 0.0
+    assert triggered(book, 0.0055) == pytest.approx(2.0)
+    assert triggered(book, 0.0110) == pytest.approx(3.0)
+    # 10 coins at 100 with 20 USD: liquidated at 98 / 0.9875 = 99.24
+    book = ladder([Accounts([10.0], [100.0], [20.0], *(np.array([i]) for i in (0, 0, 1, 0)))], tiers=tiers, grid=fine)
+    assert triggered(book, 0.0070) == 0.0
+    assert triggered(book, 0.0082) == pytest.approx(1000.0)
+
+
+def test_a_limit_does_not_raise_the_dead():
+    """What is beyond its liquidation price as given is dropped, also where a cap would have it post more collateral."""
+    accounts = Accounts([10.0, 10.0], [120.0, 100.0], [60.0, 60.0], *(np.array([i, i]) for i in (0, 0, 1, 0)))
+    book = ladder([accounts], limits=Limits.single(2.0, share_downsize=0.5))
+    assert float(book.dropped[0, 0, 0]) == pytest.approx(1000.0)
+    np.testing.assert_allclose(book.balancing[0, 0], [0.0, float(book.open_interest(book.init())[0, 0, 0])])
+
+
+def test_coin_margined_open_interest_is_in_dollars():
+    """10 coins entered at 50 are 500 contracts of a dollar, whatever the price is now; and are liquidated as 500 dollars."""
+    accounts = Accounts([10.0], [50.0], [100.0], *(np.array([i]) for i in (0, 0, 1, 0)))
+    book = ladder([accounts], inverse=True)
+    assert float(book.open_interest(book.init())[0, 0, 0]) == pytest.approx(500.0)
+    assert float(book.class_notional[0, 0, 0, 0, -1]) == pytest.approx(500.0)
 
 
 @pytest.mark.parametrize("downsize", [0.0, 0.3, 1.0])
@@ -153,7 +183,7 @@ def test_what_a_capped_holder_does(downsize):
     """Leverage 20 under a cap of 5: a share `downsize` shrinks to a quarter, the rest keeps the position; all at leverage 5."""
     tiers = Tiers.flat(0.005)
     p = Histogram(8.0, [20.0], [1.0]).positions(tiers, (False,), PRICE)
-    placed = apply_limits(p, tiers, Limits.single(5.0, share_downsize=downsize))
+    placed = apply_limits(p, contracts(tiers), Limits.single(5.0, share_downsize=downsize))
     held = np.asarray(placed.positions.quantity)
     assert held.sum() == pytest.approx(8.0 * (1 - downsize + downsize / 4))
     np.testing.assert_allclose(placed.margin[held > 0], 1 / 5)
@@ -178,14 +208,14 @@ def test_a_limit_binds_its_class_venue_asset_and_size_only():
     tiers = Tiers.flat(0.005)
     for account_class, size, expected in ((1, 1e4, 2.0), (0, 1e4, 20.0), (1, 1e6, 20.0), (1, 5e2, 20.0)):
         p = Histogram(1.0, [20.0], [1.0], size_median=size, account_class=account_class).positions(tiers, (False,), PRICE)
-        np.testing.assert_allclose(leverages(apply_limits(p, tiers, limits)), expected)
+        np.testing.assert_allclose(leverages(apply_limits(p, contracts(tiers), limits)), expected)
 
 
 def test_the_lowest_of_several_caps_binds():
     limits = Limits([5.0, 3.0, 9.0], [0.0] * 3, [0.0] * 3, [0.0] * 3, [[0, np.inf]] * 3, *((ANY,) * 3,) * 3, (False,) * 3)
     tiers = Tiers.flat(0.005)
     p = Histogram(1.0, [20.0], [1.0]).positions(tiers, (False,), PRICE)
-    np.testing.assert_allclose(leverages(apply_limits(p, tiers, limits)), 3.0)
+    np.testing.assert_allclose(leverages(apply_limits(p, contracts(tiers), limits)), 3.0)
 
 
 def test_close_out_at_half_the_margin():

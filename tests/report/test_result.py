@@ -261,6 +261,35 @@ def test_summary_does_not_trust_the_mean_of_a_sample_tilted_to_the_tail():
     assert abs(rows["ES 99%"].estimate.value - 2.665214) < 5 * rows["ES 99%"].estimate.standard_error
 
 
+def test_notes(result, tmp_path):
+    assert result.notes() == []
+    info = INFO | {
+        "open_interest_usd": 8e9,
+        "dropped_open_interest_usd": 2.4e6,
+        "dropped_by": ["one BTC long: 2 USD M", "one ETH long: 0.4 USD M"],
+        "balancing_open_interest_usd": 9.6e7,
+        "criticality_peak": [0.234, 1.5],
+        "criticality_peak_log_price": [float(np.log(0.993)), float(np.log(0.9))],
+        "criticality_runaway_log_price": [-np.inf, float(np.log(0.95))],
+    }
+    noted = Result(_losses(), DIMS, COORDS, info=info)
+    lines = [
+        "dropped at the start: 2.4 USD M (0.03% of open interest) of positions beyond their liquidation price: "
+        "one BTC long: 2 USD M; one ETH long: 0.4 USD M",
+        "longs and shorts differ: 96.0 USD M (1.20% of open interest) of unlevered holders make up the difference",
+        "criticality: BTC: a forced dollar sets off at most 0.23 more, at a price 0.7% below the start",
+        "criticality: ETH: a forced dollar sets off at most 1.50 more, at a price 10.0% below the start; "
+        "runaway (n >= 1) from 5.0% below the start",
+    ]
+    assert noted.notes() == lines
+    assert Result.load(noted.save(tmp_path / "noted.nc")).notes() == lines
+    page = noted._repr_html_()
+    assert "0.7% below the start" in page
+    assert "n &gt;= 1" in page
+    quiet = info | {"dropped_open_interest_usd": 0.0, "balancing_open_interest_usd": 7e6, "criticality_peak": [0.0, 0.0]}
+    assert Result(_losses(), DIMS, COORDS, info=quiet).notes() == []
+
+
 def test_rich_renders(result):
     from rich.console import Console
 

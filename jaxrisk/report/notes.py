@@ -1,0 +1,56 @@
+"""What one should know beside the numbers of a result."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .table import usd
+
+LEAST_BALANCING = 0.001  # share of open interest below which holders who make up a difference are not worth a line
+
+
+def notes(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
+    """Lines on positions left out at the start, on holders added to balance the sides, and on criticality.
+
+    **Arguments:** `info`: a result's; `assets`: their names. What is not in `info` makes no line.
+
+    >>> notes({"open_interest_usd": 8e9, "dropped_open_interest_usd": 2e6}, ["BTC"])
+    ['dropped at the start: 2.0 USD M (0.02% of open interest) of positions beyond their liquidation price']
+    """
+    lines = []
+    dropped, held, added = (_number(info.get(f"{name}open_interest_usd")) for name in ("dropped_", "", "balancing_"))
+    if dropped > 0.0:
+        by = "; ".join(str(part) for part in info.get("dropped_by", []))
+        lines.append(
+            f"dropped at the start: {_part(dropped, held + dropped)} of positions beyond their liquidation price"
+            + (f": {by}" if by else "")
+        )
+    if added > LEAST_BALANCING * held:
+        lines.append(f"longs and shorts differ: {_part(added, held)} of unlevered holders make up the difference")
+    return lines + _criticality(info, assets)
+
+
+def _criticality(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
+    peak, where, runaway = (list(info.get(f"criticality_{name}", [])) for name in ("peak", "peak_log_price", "runaway_log_price"))
+    lines = []
+    for asset, number, level, start in zip(assets, peak, where, runaway, strict=False):
+        if not number > 0.0:
+            continue  # nobody to liquidate below the price, or no feedback
+        line = f"criticality: {asset}: a forced dollar sets off at most {number:.2f} more, at a price {_below(level)} the start"
+        lines.append(line + (f"; runaway (n >= 1) from {_below(start)} the start" if math.isfinite(start) else ""))
+    return lines
+
+
+def _below(log_price: float) -> str:
+    return f"{-math.expm1(log_price):.1%} below"
+
+
+def _part(amount: float, whole: float) -> str:
+    return f"{usd(amount)} ({amount / whole:.2%} of open interest)" if whole > 0.0 else usd(amount)
+
+
+def _number(value: Any) -> float:
+    return float(value) if value is not None and math.isfinite(value) else 0.0
+
+
+__all__ = ["notes"]

@@ -13,11 +13,13 @@ from .step import Prepared
 
 
 class Fragility(NamedTuple):
-    r"""The fragility map of each asset, $n(u) = h'(X(u))\,\rho(u)$.
+    r"""The fragility map of each asset, $n(u) = \frac{d}{du} h(X(u)) = h'(X(u))\,\rho(u)$.
 
-    `rho` is the quantity triggered per unit of log price at a distance `u` and `X(u)` everything triggered up to there, so `n`
-    is the number of further dollars that a forced dollar sets off when the mark has got to `u` and nothing has relaxed.
-    `1/(1-n)` is the cascade multiplier, `n >= 1` runaway. It reaches from half to twice the initial price.
+    `X(u)` is everything triggered on the way from the initial price to a distance `u`, `rho` its density per unit of log price.
+    So `n` is how much further the price falls for each unit that it has fallen, or how many further dollars a forced dollar
+    sets off, when nothing has relaxed. `1/(1-n)` is the cascade multiplier, `n >= 1` runaway. It is a slope over a bandwidth:
+    under a square-root law the slope at the first dollar alone is infinite and means nothing. It reaches from half to twice the
+    initial price.
 
     - `log_price`: middle of each cell, shape `(sides, levels)`: below zero for longs, above for shorts.
     - `number`: `n`, shape `(assets, sides, levels)`.
@@ -36,8 +38,7 @@ class Fragility(NamedTuple):
 def fragility(prepared: Prepared, bandwidth: float = 0.005) -> Fragility:
     """The fragility map of a prepared scenario, with normal depth, all venues together, each asset on its own.
 
-    **Arguments:** `bandwidth`: distance over which the triggered density is averaged, log price, at least four cells of the grid:
-    of a crowd of positions at one price, a finer density means nothing.
+    **Arguments:** `bandwidth`: distance over which the slope is taken, log price; at least four cells of the grid.
     """
     book, scenario = prepared.book, prepared.scenario
     grid = book.grid
@@ -48,17 +49,12 @@ def fragility(prepared: Prepared, bandwidth: float = 0.005) -> Fragility:
     at = lambda distance: jax.vmap(jax.vmap(lambda table: jnp.interp(distance, edges, table)))(total)
     wide = jnp.maximum(bandwidth, 4.0 * grid.width(middle))
     low, high = jnp.maximum(middle - wide / 2, 0.0), middle + wide / 2
-    density = (at(high) - at(low)) / (high - low)
-    volume = at(middle)
     impact = scenario.impact
     own = jnp.diagonal(impact.cross) * scenario.channels.feedback
-
-    def slope(x):
-        return jax.jvp(impact.law.displacement, (x,), (jnp.ones_like(x),))[1]
-
-    each = jax.vmap(jax.vmap(slope, in_axes=-1, out_axes=-1), in_axes=1, out_axes=1)
-    signed = volume * jnp.asarray([1.0, -1.0], volume.dtype)[:, None]
-    number = each(signed) * own[:, None, None] * density
+    each = jax.vmap(jax.vmap(impact.law.displacement, in_axes=-1, out_axes=-1), in_axes=1, out_axes=1)
+    # selling of longs is positive, buying of shorts negative; either way the price goes on in the direction it came from
+    sign = jnp.asarray([1.0, -1.0], middle.dtype)[:, None]
+    number = own[:, None, None] * sign * (each(sign * at(high)) - each(sign * at(low))) / (high - low)
     longs = number[:, 0]
     where = jnp.argmax(longs, axis=-1)
     runaway = longs >= 1.0

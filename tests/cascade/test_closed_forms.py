@@ -120,22 +120,27 @@ def test_uniform_density_multiplies_a_shock(side):
 
 
 def test_fragility_of_a_concave_law_is_its_slope_times_the_density():
-    """n(u) = h'(X(u)) rho for the power law, and 1/(1-n) is what a further small shock is multiplied by."""
+    """n(u) is the slope of h(X(u)) over the stated bandwidth, and 1/(1-h' rho) what a further small shock is multiplied by."""
     density, end = 2e9, 0.6
     law = PowerImpact([1.0], [0.04], [1e10], [0.7])
     prepared = market([0.0, -0.1], law, rounds=600)._replace(book=uniform_ladder(density, end, 0))
     curve = fragility(prepared)
     distance, number = np.asarray(curve.log_price[1]), np.asarray(curve.number)[0, 0]
     inside = (distance > 0.02) & (distance < end - 0.02)
-    ratio = density * distance / 1e10
-    expected = 0.04 * 0.7 * ratio ** (0.7 - 1.0) / 1e10 * density
+    wide = np.maximum(0.005, 4.0 * np.asarray(prepared.book.grid.width(distance)))
+    low, high = np.maximum(distance - wide / 2, 0.0), distance + wide / 2
+    impact = lambda u: 0.04 * (density * u / 1e10) ** 0.7
+    inside &= high < end
+    assert inside.sum() > 20
+    expected = (impact(high) - impact(low)) / (high - low)
     np.testing.assert_allclose(number[inside], expected[inside], rtol=2e-6)
 
     # a little more of the shock, all else equal
     final = lambda shock: -record(eqx.tree_at(lambda p: p.market, prepared, jnp.asarray([[-shock], [0.0]]))).price[-1, 0, 0]
     h = 1e-5
     slope = (final(0.1 + h) - final(0.1 - h)) / (2 * h)
-    there = np.interp(final(0.1), distance, number)
+    there = 0.7 * impact(final(0.1)) / final(0.1)
+    assert there == pytest.approx(np.interp(final(0.1), distance, number), rel=0.01)
     assert 0.01 < there < 0.9
     assert slope == pytest.approx(1.0 / (1.0 - there), rel=1e-4)
 

@@ -1,4 +1,4 @@
-# Makes .venv where it is missing and installs the project with the extras named in $1; sourced by the other scripts.
+# Makes .venv where it is missing and installs the project with the extras named in $extras; sourced by the other scripts.
 # JAXRISK_PYTHON chooses the interpreter, JAXRISK_VENV the folder.
 set -eu
 venv="${JAXRISK_VENV:-.venv}"
@@ -18,9 +18,9 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 # what is installed is remembered by the project file and the extras, so that a second run starts at once
-stamp="$venv/.installed-$(printf '%s' "$1" | tr -c 'a-z' '-')-$(cksum <pyproject.toml | cut -d' ' -f1)"
+stamp="$venv/.installed-$(printf '%s' "$extras" | tr -c 'a-z' '-')-$(cksum <pyproject.toml | cut -d' ' -f1)"
 if [ ! -f "$stamp" ]; then
-    echo "Installing jaxrisk$1 and what it needs into $venv (a minute or two)"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".$1"
+    echo "Installing jaxrisk$extras and what it needs into $venv (a minute or two)"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".$extras"
     touch "$stamp"
 fi

@@ -43,9 +43,8 @@ def scenario(market, years: float, steps: int, bridge: bool = False) -> jr.Scena
 
 
 def show(name: str, value: float, error: float, reference: float) -> None:
-    print(
-        f"{name:28} {value:11.6f} ± {error:.6f}   reference {reference:11.6f}   {(value - reference) / error:+5.2f} standard errors"
-    )
+    away = (value - reference) / error
+    print(f"{name:28} {value:11.6f} ± {error:.6f}   reference {reference:11.6f}   {away:+5.2f} standard errors")
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
 """What moves prices before anyone is liquidated: one process a file, one interface, and a shock that overlays any of them."""
 
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
-from jaxrisk.market.bootstrap import Bootstrap
-from jaxrisk.market.garch import Garch
-from jaxrisk.market.gbm import GBM
-from jaxrisk.market.heston import Bates, Heston
-from jaxrisk.market.jumps import Kou, Merton, jumps_needed
-from jaxrisk.market.replay import Replay
-from jaxrisk.market.shock import Shock
+from .base import AbstractMarket, Move, NoiseShape
+from .bootstrap import Bootstrap
+from .garch import Garch
+from .gbm import GBM
+from .heston import Bates, Heston
+from .jumps import Kou, Merton, jumps_needed
+from .replay import Replay
+from .shock import Shock
 
 __all__ = [
     "GBM",

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxrisk.market._noise import correlation_factor, safe_sqrt
-
 from .._leaf import Array
+from ._noise import correlation_factor, safe_sqrt
 
 # Andersen (2008): any switch between 1 and 2 works, 1.5 is his choice.
 _SWITCH = 1.5

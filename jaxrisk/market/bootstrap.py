@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxrisk._leaf import Array, leaf
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
+from .._leaf import Array, leaf
+from .base import AbstractMarket, Move, NoiseShape
 
 
 class BootstrapConstants(NamedTuple):

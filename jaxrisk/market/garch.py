@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxrisk._leaf import Array, leaf
-from jaxrisk.market._noise import correlate, correlation_factor, safe_sqrt
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
+from .._leaf import Array, leaf
+from ._noise import correlate, correlation_factor, safe_sqrt
+from .base import AbstractMarket, Move, NoiseShape
 
 
 class GarchConstants(NamedTuple):

@@ -5,9 +5,9 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxrisk._leaf import Array, leaf
-from jaxrisk.market._noise import correlate, correlation_factor
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
+from .._leaf import Array, leaf
+from ._noise import correlate, correlation_factor
+from .base import AbstractMarket, Move, NoiseShape
 
 
 class GBMConstants(NamedTuple):

@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxrisk._leaf import Array, leaf
-from jaxrisk.market._noise import correlate
-from jaxrisk.market._square_root import VarianceConstants, variance_constants, variance_step
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
-from jaxrisk.market.jumps import NormalJumps, draw_normal_jumps, normal_jump_noise, normal_jumps
+from .._leaf import Array, leaf
+from ._noise import correlate
+from ._square_root import VarianceConstants, variance_constants, variance_step
+from .base import AbstractMarket, Move, NoiseShape
+from .jumps import NormalJumps, draw_normal_jumps, normal_jump_noise, normal_jumps
 
 Scheme = Literal["qe", "full_truncation"]
 

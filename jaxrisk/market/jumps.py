@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxrisk._leaf import Array, leaf
-from jaxrisk.market._counts import JumpRates, count_and_root, exceeds, jumps_needed, split_rates
-from jaxrisk.market._noise import correlate
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
-from jaxrisk.market.gbm import GBMConstants, brownian_constants
+from .._leaf import Array, leaf
+from ._counts import JumpRates, count_and_root, exceeds, jumps_needed, split_rates
+from ._noise import correlate
+from .base import AbstractMarket, Move, NoiseShape
+from .gbm import GBMConstants, brownian_constants
 
 
 class NormalJumps(NamedTuple):

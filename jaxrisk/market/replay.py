@@ -5,8 +5,8 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from jaxrisk._leaf import Array, leaf
-from jaxrisk.market.base import AbstractMarket, Move, NoiseShape
+from .._leaf import Array, leaf
+from .base import AbstractMarket, Move, NoiseShape
 
 
 class Replay(AbstractMarket):

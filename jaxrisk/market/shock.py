@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from jaxrisk._leaf import Array, leaf
+from .._leaf import Array, leaf
 
 # Times are multiples of the step in floating point: a start on the grid must not fall a rounding before its own step's end.
 _TIME_TOLERANCE = 1e-6

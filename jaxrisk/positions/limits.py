@@ -21,6 +21,9 @@ class Limits(eqx.Module):
     more collateral. Of the demand displaced by downsizing a share `leakage` reopens, at the leverage first wanted, on venues
     where no limit holds for that holder.
 
+    A limit changes the two sides differently; holders without leverage make up the difference, so that a venue's open interest is
+    that of its larger side (`LadderBook.balancing` says by how much).
+
     **Arguments:**
 
     - `cap`, `share_downsize`, `leakage`: shape `(limits,)`.

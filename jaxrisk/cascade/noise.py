@@ -17,7 +17,7 @@ def threefry(key, counter):
     **Arguments:** `key`, `counter`: pairs of uint32 arrays that broadcast. Returns a pair of random uint32 arrays.
 
     The same numbers as JAX's own generator, which the tests check; written out because the rounds then fuse with what uses
-    them: a path-step of stochastic variance with jumps takes 10 ns on two cores against 14.
+    them: 10.6 ns a path-step on two cores against 13.8, in a kernel of stochastic variance, jumps and two ladders.
     """
     words = (key[0], key[1], key[0] ^ key[1] ^ jnp.uint32(_PARITY))
     left, right = counter[0] + words[0], counter[1] + words[1]

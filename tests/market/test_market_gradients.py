@@ -73,13 +73,17 @@ def test_vmap_of_grad_is_grad_of_vmap(driver):
         np.testing.assert_allclose(a.mean(axis=0), b, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["merton", "bates", "garch"])
+@pytest.mark.parametrize("name", ["merton", "bates"])
 def test_no_path_knows_its_neighbours(driver, name):
-    """Three assets, 64 paths in another order: the same bits. (In a batch of another *size* the compiler may round otherwise.)"""
+    """Three assets, 512 paths in another order: the same bits.
+
+    What the compiler does with noise read back from memory, as this test does, it need not do with noise drawn inside the scan,
+    and the other way round: the promise is the engine's, and `tests/batch/test_simulate.py` checks it there for every law.
+    """
     one = driver.cast(MARKETS[name][0])
     repeat = lambda x: jnp.repeat(x, 3) if x.ndim == 1 else x
     market = jax.tree.map(repeat, one)
     market = eqx.tree_at(lambda m: m.correlation, market, jnp.full((3, 3), 0.7) + 0.3 * jnp.eye(3))
-    keys = jax.random.split(jax.random.key(2), 64)
+    keys = jax.random.split(jax.random.key(2), 512)
     run = eqx.filter_jit(lambda m, k: jax.vmap(lambda key: driver.one_path(m, 1 / 365, 10, key).log_price)(k))
     np.testing.assert_array_equal(run(market, keys[::-1]), run(market, keys)[::-1])

@@ -36,10 +36,11 @@ class Placed(NamedTuple):
 def _solvent(p: Positions, margin, close_out, contracts: Contracts):
     """Whether a position's liquidation price is on the far side of the initial price."""
     tiers = contracts.tiers
-    sign = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
+    direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    return (p.log_entry + log_liquidation_price(-sign, p.notional, margin, rate, amount, inverse, close_out)) * sign > 0.0
+    log_ratio = log_liquidation_price(-direction, p.notional, margin, rate, amount, inverse, close_out)
+    return (p.log_entry + log_ratio) * direction > 0.0
 
 
 def apply_limits(positions: Positions, contracts: Contracts, limits: Limits) -> Placed:
@@ -91,7 +92,7 @@ def _leaked(p: Positions, tiers: Tiers, limits: Limits) -> list[tuple[int, Float
 
 
 def _tranches(placed: Placed, contracts: Contracts, index: int):
-    """Distance and quantity of each position's `index`-th trigger, by the venue's partial-liquidation rule.
+    """Log price over the initial one, and quantity, of each position's `index`-th trigger, by its venue's rule.
 
     After each partial close the equity left, less the fee on what was closed, carries a smaller position, whose trigger
     follows from the same formula with its own tier.
@@ -155,8 +156,8 @@ def build_ladder(
     for tranche in range(max(len(t) for t in contracts.tranches)):
         log_price, closed = _tranches(placed, contracts, tranche)
         distance = jnp.where(jnp.isfinite(log_price), log_price * directions, grid.reach)
-        # a trigger out of the grid's reach is none: it goes to the unlevered holders below
         distance = nearest = jnp.maximum(distance, nearest)  # no tranche goes before the one it is left over from
+        # a trigger out of the grid's reach is none: it goes to the unlevered holders below
         within = alive & (distance < grid.reach)
         closed = jnp.where(within, closed, 0.0)
         distance = jnp.where(within, distance, grid.reach)

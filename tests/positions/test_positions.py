@@ -203,6 +203,19 @@ def test_leakage_reopens_where_no_limit_holds():
     assert triggered(book, at_5 + 0.01, venue=0) == pytest.approx(2.0)
 
 
+def test_what_leaks_is_of_the_size_that_was_displaced():
+    """An account of 1,000,000 USD at 20x under a cap of 5 shrinks to 250,000 and reopens 750,000, each in its own tier."""
+    tiers = Tiers.flat(0.005, venues=2)
+    p = Histogram(8.0, [20.0], [1.0], size_median=1e6).positions(tiers, (False, False), PRICE)
+    other = Histogram(1.0, [20.0], [1.0], size_median=1e6, venue=1).positions(tiers, (False, False), PRICE)
+    limits = Limits([5.0], [1.0], [1.0], [0.0], [[0.0, np.inf]], (ANY,), (0,), (ANY,), (False,))
+    both = type(p)(*(jnp.concatenate(columns) for columns in zip(p, other, strict=True)))
+    placed = apply_limits(both, contracts(tiers, venues=2), limits).positions
+    moved = np.asarray(placed.quantity) > 0
+    sizes = {(int(v), round(float(n))) for v, n in zip(placed.venue[moved], placed.notional[moved], strict=True)}
+    assert sizes == {(0, 250_000), (1, 750_000), (1, 1_000_000)}
+
+
 def test_a_limit_binds_its_class_venue_asset_and_size_only():
     limits = Limits([2.0], [0.0], [0.0], [0.0], [[1e3, 1e5]], (1,), (ANY,), (0,), (False,))
     tiers = Tiers.flat(0.005)

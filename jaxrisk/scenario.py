@@ -7,9 +7,21 @@ import numpy as np
 from jaxtyping import Float
 
 from ._leaf import Array, leaf
-from .cascade import Channels, Depth, Impact, Venues
+from .cascade import TRIGGERS, Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Shock
-from .positions import AbstractPopulation, Grid, Limits
+from .positions import (
+    BOOKS,
+    POLICIES,
+    RANKINGS,
+    AbstractPopulation,
+    Calls,
+    CrossAccounts,
+    Flow,
+    Funding,
+    Grid,
+    Limits,
+    Stops,
+)
 
 
 class Settings(eqx.Module):
@@ -73,6 +85,8 @@ class Scenario(eqx.Module):
     - `impact`, `depth` (or None), `channels`, `venues`: the market's mechanics.
     - `populations`: name to population.
     - `limits`: leverage limits.
+    - `calls` (or None), `stops` (name to stop orders), `funding` (or None): what else closes or drains positions.
+    - `book`: how the positions are represented, `"ladder"`, `"account"` or `"flow"`; static. `flow`: rates for the last of them.
     - `price`: S_0 of each asset, USD, shape `(assets,)`.
     - `settings`, `names`, `grid`, `description`.
     """
@@ -87,6 +101,11 @@ class Scenario(eqx.Module):
     depth: Depth | None = None
     channels: Channels = eqx.field(default_factory=Channels)
     limits: Limits = eqx.field(default_factory=Limits.none)
+    calls: Calls | None = None
+    stops: dict[str, Stops] = eqx.field(default_factory=dict)
+    funding: Funding | None = None
+    flow: Flow | None = None
+    book: str = eqx.field(static=True, default="ladder")
     names: Names = eqx.field(default_factory=Names)
     grid: Grid = eqx.field(default_factory=Grid)
     description: Description = eqx.field(default_factory=Description)
@@ -110,6 +129,7 @@ class Scenario(eqx.Module):
             "venues.local_impact": (self.venues.local_impact, (venues, assets)),
             "venues.tiers.rate": (self.venues.tiers.rate, (venues, assets, np.shape(self.venues.tiers.rate)[-1])),
         }
+        shapes |= self._optional_shapes(venues, assets, classes)
         found = [
             f"{name}: shape {np.shape(value)}, where {wanted} is needed for {venues} venues and {assets} assets"
             for name, (value, wanted) in shapes.items()
@@ -120,6 +140,7 @@ class Scenario(eqx.Module):
             found.append(f"market: parameters of shape ({assets},) are needed, one for each of the assets {self.names.assets}")
         if not len(self.venues.tranches) == len(self.venues.inverse) == venues:
             found.append(f"venues: tranches and inverse need an entry for each of the venues {self.names.venues}")
+        found += self._words(venues)
         if not self.populations:
             found.append("populations: none; without positions there is nothing to liquidate")
         for name, population in self.populations.items():
@@ -127,6 +148,48 @@ class Scenario(eqx.Module):
                 index = np.asarray(getattr(population, field))
                 if np.any(index < 0) or np.any(index >= count):
                     found.append(f"populations.{name}.{field}: indices from 0 to {count - 1} are allowed")
+        return found
+
+    def _optional_shapes(self, venues: int, assets: int, classes: int) -> dict[str, tuple]:
+        """Those of parts that need not be there: name to value and shape."""
+        v, c = self.venues, self.calls
+        parts = {
+            "impact.common_holders": (self.impact.common_holders, (assets, assets)),
+            "venues.liquidity_leakage": (v.liquidity_leakage, (venues, venues)),
+            "venues.haircut": (v.haircut, (venues, assets)),
+            "venues.policy.first_share": (v.policy and v.policy.first_share, (venues,)),
+            "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
+            "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
+            "calls.level": (c and c.level, (classes,)),
+            "calls.top_up": (c and c.top_up, (classes,)),
+            "calls.reduce": (c and c.reduce, (classes,)),
+            "funding.rate": (self.funding and self.funding.rate, (assets,)),
+            "flow.closing_rate": (self.flow and self.flow.closing_rate, (assets,)),
+        }
+        return {name: part for name, part in parts.items() if part[0] is not None}
+
+    def _words(self, venues: int) -> list[str]:
+        """Words that are not known, and parts that the scenario's book has no use for."""
+        policy, backstop = self.venues.policy, self.venues.backstop
+        words = [("book", (self.book,), BOOKS, 1)]
+        if policy is not None:
+            words.append(("venues.policy.kind", policy.kind, POLICIES, venues))
+        if backstop is not None:
+            words.append(("venues.backstop.ranking", backstop.ranking, RANKINGS, venues))
+            words.append(("venues.backstop.trigger", backstop.trigger, TRIGGERS, venues))
+        found = [
+            f"{name}: {list(said)}, where {count} of {', '.join(known)} is needed"
+            for name, said, known, count in words
+            if len(said) != count or any(word not in known for word in said)
+        ]
+        if (self.flow is not None) != (self.book == "flow"):
+            found.append(f'flow: goes with book = "flow", and with it only; book is "{self.book}"')
+        if self.funding is not None and self.book == "ladder":
+            found.append('funding: needs book = "account" or "flow"')
+        if self.book != "account" and any(isinstance(one, CrossAccounts) for one in self.populations.values()):
+            found.append(f'populations: accounts under cross margin need book = "account"; book is "{self.book}"')
+        if self.book == "account" and self.settings.bridge:
+            found.append('settings.bridge: not with book = "account", which checks margins at the marks only')
         return found
 
     def cast(self, dtype) -> "Scenario":

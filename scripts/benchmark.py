@@ -1,7 +1,7 @@
 """How fast a run is, as ratios measured in one go on one machine.
 
     python scripts/benchmark.py                               # the reference workload, the peers, block sizes, ladder sizes
-    python scripts/benchmark.py --only product --repeats 1    # one part: product, peers, blocks or ladder
+    python scripts/benchmark.py --only product --repeats 1    # one part: product, peers, blocks, ladder or margins
     python scripts/benchmark.py --paths 16384 --steps 360     # smaller
 
 The reference workload is one asset on one venue for a day of one-minute steps: stochastic variance by full truncation with jumps,
@@ -21,6 +21,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import benchmark_peers as peers
+from benchmark_books import margin_checks
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -253,7 +254,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1440, help="of one minute")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
-    parser.add_argument("--only", choices=("product", "peers", "blocks", "ladder"), help="one part; peers includes the product")
+    parser.add_argument("--only", choices=("product", "peers", "blocks", "ladder", "margins"), help="one part; peers includes the product")
     options = parser.parse_args()
     print(machine())
     if options.only in (None, "product", "peers"):
@@ -262,6 +263,8 @@ def main() -> None:
         blocks(options)
     if options.only in (None, "ladder"):
         ladder(options)
+    if options.only in (None, "margins"):
+        margin_checks(reference(1), accounts, timed, cores(), options.repeats)
 
 
 if __name__ == "__main__":

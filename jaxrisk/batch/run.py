@@ -23,6 +23,9 @@ BLOCK = {"cpu": 4096}
 """Paths a compiled block, by platform: fixed, so that results do not depend on how many paths are run together. On a CPU 4,096
 keeps a block's state in the second-level cache: 15.8 ns a path-step on two cores, against 18.6 for 1,024 and 15.5 for 16,384."""
 BLOCK_DEFAULT = 65_536
+BLOCK_NUMBERS = {"cpu": 2**20}
+"""Numbers of a book's state in one block at most, by platform: what a core's own cache holds."""
+BLOCK_NUMBERS_DEFAULT = 2**28
 
 DIMS = {
     "max_drawdown": ("assets",),
@@ -34,13 +37,37 @@ DIMS = {
     "log_return": ("assets",),
     "lowest_log_price": ("assets",),
     "support_overshoot": ("assets",),
+    "support_broken": ("assets",),
+    "stopped_notional": ("venues",),
+    "reduced_notional": ("venues",),
+    "deleveraged_notional": ("venues",),
+    "open_interest_loss_by_cause": ("causes",),
+    "margin_called": ("venues",),
+    "insurance_fund_used": ("venues",),
+    "insurance_fund_change": ("venues",),
+    "shortfall": ("venues",),
+    "deleveraging_loss": ("venues",),
+    "socialised_loss": ("venues",),
+    "liquidation_fees": ("venues",),
+    "common_holder_sales": ("assets",),
+    "moved_by": ("from_venues", "venues", "assets"),
 }
 """Axes of each observable after `paths`; scalars are left out."""
 
 
-def block_size() -> int:
-    """Paths in one compiled block on the default device."""
-    return BLOCK.get(jax.default_backend(), BLOCK_DEFAULT)
+CAUSES = ("liquidated", "stopped", "reduced", "deleveraged", "closed and opened")
+"""Why open interest is lost; the last is what closes of its own accord, less what opens."""
+
+
+def block_size(prepared=None) -> int:
+    """Paths in one compiled block on the default device: a power of two, fewer where a path's book is large."""
+    platform = jax.default_backend()
+    most = BLOCK.get(platform, BLOCK_DEFAULT)
+    if prepared is None:
+        return most
+    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
+    fits = BLOCK_NUMBERS.get(platform, BLOCK_NUMBERS_DEFAULT) // max(1, numbers)
+    return max(16, min(most, 2 ** int(math.log2(max(1, fits)))))
 
 
 def workers() -> int:
@@ -114,7 +141,7 @@ def simulate(
             return Result(losses, dims, coords, samples=samples, curves=_curves(curve), info={**info, **closing})
 
         try:
-            for losses in chunks(prepared, run.seed, first_path, run.paths, max(1, chunk or 8 * block_size())):
+            for losses in chunks(prepared, run.seed, first_path, run.paths, max(1, chunk or 8 * block_size(prepared))):
                 count = len(losses["max_drawdown_index"])
                 good = _finite_paths(losses)
                 spoiled, losses = losses, {name: values[:good] for name, values in losses.items()}
@@ -190,7 +217,7 @@ def _with_steps(settings, steps: int):
 
 def chunks(prepared, seed: int, first: int, count: int, chunk: int) -> Iterator[dict[str, np.ndarray]]:
     """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
-    key, size, double = seed_key(seed), block_size(), prepared.decay.dtype == jnp.float64
+    key, size, double = seed_key(seed), block_size(prepared), prepared.decay.dtype == jnp.float64
     chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
 
     def one(block_first: int) -> dict[str, np.ndarray]:
@@ -211,7 +238,7 @@ def sample(prepared, seed: int, first: int, count: int) -> dict[str, np.ndarray]
     """The first paths whole: log prices, marks and open interest, time zero included, shape `(sample, steps + 1, ...)`."""
     if count == 0:
         return {}
-    indices = first + np.minimum(np.arange(block_size()), count - 1)
+    indices = first + np.minimum(np.arange(block_size(prepared)), count - 1)
     recorded = record_block(prepared, seed_key(seed), jnp.asarray(indices, jnp.uint32), count)
     held = prepared.book.open_interest(prepared.book.init())[..., 0]
     start = {"price": 0.0, "fundamental": 0.0, "mark": 0.0, "open_interest": np.asarray(held)}
@@ -231,6 +258,8 @@ def coordinates(scenario) -> dict[str, list]:
         "assets": list(names.assets),
         "sides": ["long", "short"],
         "classes": list(names.classes),
+        "causes": list(CAUSES),
+        "from_venues": list(names.venues),
     }
 
 
@@ -252,7 +281,7 @@ def describe(scenario, run: Run, prepared) -> dict:
         "bridge": int(settings.bridge),
         "precision": run.precision,
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
-        "block": block_size(),
+        "block": block_size(prepared),
         "versions": ", ".join(f"{name} {_version(name)}" for name in ("jaxrisk", "jax", "jaxlib", "equinox", "numpy")),
         "python": platform.python_version(),
         "feedback": float(scenario.channels.feedback),

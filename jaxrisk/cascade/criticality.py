@@ -41,11 +41,11 @@ def fragility(prepared: Prepared, bandwidth: float = 0.005) -> Fragility:
     **Arguments:** `bandwidth`: distance over which the slope is taken, log price; at least four cells of the grid.
     """
     book, scenario = prepared.book, prepared.scenario
-    grid = book.grid
-    edges = grid.distance(jnp.arange(grid.cells + 1, dtype=book.quantity.dtype))
+    grid = scenario.grid
+    edges = grid.distance(jnp.arange(grid.cells + 1, dtype=prepared.decay.dtype))
     middle = 0.5 * (edges[1:] + edges[:-1])
     middle = middle[: grid.cells_within(np.log(2.0))]
-    total = jnp.sum(book.quantity, axis=0)
+    total = jnp.sum(book.triggered(edges), axis=0)
     at = lambda distance: jax.vmap(jax.vmap(lambda table: jnp.interp(distance, edges, table)))(total)
     wide = jnp.maximum(bandwidth, 4.0 * grid.width(middle))
     low, high = jnp.maximum(middle - wide / 2, 0.0), middle + wide / 2

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Float, UInt32
 
 from .._leaf import Array
-from ..positions import build_ladder
+from ..positions import Calls, build_book, build_schedule
 from .noise import normal, seed_key, uniform, words
-from .step import Noise, Prepared, State, start, step
+from .step import Noise, Prepared, State, start, step, view
 
 
 class Recorded(NamedTuple):
@@ -31,15 +31,8 @@ def prepare(scenario, dtype=jnp.float32) -> Prepared:
     scenario = scenario.cast(dtype)
     settings, impact, venues = scenario.settings, scenario.impact, scenario.venues
     years = jnp.asarray(settings.years_per_step, dtype)
-    book = build_ladder(
-        list(scenario.populations.values()),
-        venues.contracts(),
-        scenario.limits,
-        scenario.price,
-        len(scenario.names.classes),
-        scenario.grid,
-    )
-    book = jax.tree.map(lambda x: jnp.asarray(x, dtype), book)
+    book = _book(scenario)
+    book = jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else x, book)
     weight = settings.index_weight
     if weight is None:
         held = jnp.sum(book.open_interest(book.init())[..., 0], axis=0)
@@ -56,7 +49,40 @@ def prepare(scenario, dtype=jnp.float32) -> Prepared:
         basis_decay=jnp.exp(-venues.arbitrage_rate * years),
         engine_share=jnp.where(instantaneous, 1.0, -jnp.expm1(-pace)),
         index_weight=jnp.asarray(weight, dtype),
+        newest=_newest(scenario, years),
     )
+
+
+def _book(scenario):
+    """The scenario's positions in the representation that it asks for."""
+    venues, assets = scenario.venues.local_impact.shape
+    contracts, channels, calls = scenario.venues.contracts(), scenario.channels, scenario.calls
+    stops = [eqx.tree_at(lambda s: s.quantity, stop, stop.quantity * channels.stops) for stop in scenario.stops.values()]
+    schedule = build_schedule(stops, scenario.price, (venues, assets, 2), scenario.grid)
+    if calls is not None:
+        calls = Calls(calls.level, calls.top_up * channels.calls, calls.reduce * channels.calls)
+    return build_book(
+        scenario.book,
+        list(scenario.populations.values()),
+        contracts,
+        scenario.limits,
+        scenario.price,
+        len(scenario.names.classes),
+        scenario.grid,
+        calls=calls,
+        schedule=schedule,
+        backstop=scenario.venues.backstop is not None,
+        funding=scenario.funding,
+        flow=scenario.flow,
+    )
+
+
+def _newest(scenario, years):
+    """Weight of the newest return in realised volatility and trend; None where nobody looks at them."""
+    if scenario.flow is None and scenario.funding is None:
+        return None
+    half_life = 7.0 / 365.0 if scenario.flow is None else scenario.flow.half_life
+    return -jnp.expm1(-jnp.log(2.0) * years / half_life)
 
 
 def draw(prepared: Prepared, key, path, index) -> Noise:
@@ -91,7 +117,7 @@ def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
     left = book.open_interest(state.book)[..., 0]
     total = jnp.sum(held)
     lost = jnp.sum(held - left)
-    by_class = seen.notional[..., None] * book.class_shares(state.low, state.high)
+    by_class = seen.notional[..., None] * book.class_shares(state.book, view(state, jnp.int32(scenario.settings.steps)))
     losses = {
         "max_drawdown_index": index.fraction(),
         "time_to_trough_index": index.trough * years,
@@ -113,6 +139,36 @@ def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
     if support is not None:
         below = -jnp.expm1(jnp.minimum(seen.lowest - support, 0.0))
         losses["support_overshoot"] = jnp.where(jnp.isfinite(support), below, 0.0)
+        losses["support_broken"] = (seen.lowest < support).astype(below.dtype)
+    return losses | _exchange(prepared, state, lost)
+
+
+def _exchange(prepared: Prepared, state: State, lost) -> dict[str, Array]:
+    """What backstop, margin calls, stop orders, common holders and several venues add to the outcome."""
+    sums, losses = state.seen.sums, {}
+    for name in ("stopped", "reduced", "deleveraged"):
+        if name in sums:
+            losses[f"{name}_notional"] = sums[name]
+    if "lost_liquidated" in sums:
+        causes = jnp.stack([sums[f"lost_{cause}"] for cause in ("liquidated", "stopped", "reduced", "deleveraged")])
+        flows = lost - jnp.sum(causes) if prepared.scenario.book == "flow" else 0.0 * lost
+        losses["open_interest_loss_by_cause"] = jnp.append(causes, flows)
+    if prepared.scenario.calls is not None:
+        losses["margin_called"] = prepared.book.margin_called(state.book)
+    fund = state.fund
+    if fund is not None:
+        losses |= {
+            "insurance_fund_used": fund.used,
+            "insurance_fund_change": fund.fund - prepared.scenario.venues.backstop.insurance_fund,
+            "shortfall": fund.used + fund.forgone + fund.socialised,
+            "deleveraging_loss": fund.forgone,
+            "socialised_loss": fund.socialised,
+            "liquidation_fees": fund.fees,
+        }
+    if "common" in sums:
+        losses["common_holder_sales"] = sums["common"]
+    if "moved" in sums:
+        losses["moved_by"] = sums["moved"]
     return losses
 
 

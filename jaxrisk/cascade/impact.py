@@ -98,12 +98,15 @@ class Impact(eqx.Module):
     - `permanent_share`: of displaced volume, in [0, 1], shape `(assets,)`; under a square-root law a tenth of the volume leaves a
       third of the impact.
     - `cross`: `C`, volume of `b` that counts for `a`, ones on the diagonal, shape `(assets, assets)`.
+    - `common_holders`: USD of `a` (first axis) that holders of both sell for each forced dollar of `b` (second axis), zeros on
+      the diagonal, shape `(assets, assets)`; None for none. How a fall reaches an asset without leverage of its own.
     """
 
     law: AbstractImpactLaw
     relaxation_rate: Float[Array, " assets"] = leaf()
     permanent_share: Float[Array, " assets"] = leaf()
     cross: Float[Array, "assets assets"] = leaf()
+    common_holders: Float[Array, "assets assets"] | None = leaf(default=None)
 
     def fall(self, volume, feedback) -> Float[Array, " assets"]:
         """Fall of each asset's log price for the displaced volumes; `feedback` switches it between 0 and 1."""

@@ -37,7 +37,7 @@ class Observation(NamedTuple):
     """Running statistics of one path.
 
     `index` of the basket, `asset` by asset, and the same without feedback; `lowest` log price; `notional` liquidated by venue,
-    asset and side, USD at execution; `minute` so far in this minute and its `peak`. Of several assets the basket is seen at the
+    asset and side, USD at execution; `minute` so far in this minute and its `peak`; `sums` of `start_sums`. Of several assets the basket is seen at the
     ends of steps only, also where the bridge finds the extremes of each asset.
     """
 
@@ -49,13 +49,62 @@ class Observation(NamedTuple):
     notional: Float[Array, "venues assets sides"]
     minute: Float[Array, ""]
     peak: Float[Array, ""]
+    sums: dict[str, Array]
 
     @staticmethod
-    def start(venues: int, assets: int, dtype) -> "Observation":
+    def start(venues: int, assets: int, dtype, sums: dict[str, Array]) -> "Observation":
         """At time zero."""
         one, each = Drawdown.start((), dtype), Drawdown.start((assets,), dtype)
         zero = jnp.zeros((), dtype)
-        return Observation(one, each, one, each, jnp.zeros(assets, dtype), jnp.zeros((venues, assets, 2), dtype), zero, zero)
+        return Observation(one, each, one, each, jnp.zeros(assets, dtype), jnp.zeros((venues, assets, 2), dtype), zero, zero, sums)
+
+
+class Realised(NamedTuple):
+    """Exponentially weighted `variance` of index returns, a year, and `trend`, log return a year. Shape `(assets,)`."""
+
+    variance: Float[Array, " assets"]
+    trend: Float[Array, " assets"]
+
+    @staticmethod
+    def start(flow, assets: int, dtype) -> "Realised":
+        """At the reference volatility, without a trend."""
+        zero = jnp.zeros(assets, dtype)
+        return Realised(zero if flow is None else jnp.asarray(flow.reference_volatility, dtype) ** 2, zero)
+
+    @staticmethod
+    def none(like) -> "Realised":
+        """Where nobody asks."""
+        return Realised(jnp.zeros_like(like), jnp.zeros_like(like))
+
+    def step(self, log_return, years, newest) -> "Realised":
+        """After a step's return; `newest`: its weight."""
+        variance = self.variance + newest * (log_return**2 / years - self.variance)
+        return Realised(variance, self.trend + newest * (log_return / years - self.trend))
+
+
+def start_sums(scenario, book, dtype) -> dict[str, Array]:
+    """Zeros for what this scenario has to sum up besides liquidations; nothing where there is nothing else.
+
+    `lost_CAUSE`: open interest lost to liquidated, stopped, reduced and auto-deleveraged positions, USD; `stopped`, `reduced`,
+    `deleveraged`: notional, USD, shape `(venues,)`; `common`: net sales by common holders, USD, shape `(assets,)`; `moved`: what
+    each venue's orders (first axis) had moved each venue's mark by at its lowest, log; `lowest_mark`.
+    """
+    venues, assets = scenario.venues.local_impact.shape
+    each, marks = jnp.zeros(venues, dtype), jnp.zeros((venues, assets), dtype)
+    sums = {}
+    if scenario.venues.backstop is not None:
+        sums["deleveraged"] = each
+    if scenario.stops:
+        sums["stopped"] = each
+    if scenario.calls is not None:
+        sums["reduced"] = each
+    if scenario.impact.common_holders is not None:
+        sums["common"] = jnp.zeros(assets, dtype)
+    if sums:
+        sums |= {f"lost_{cause}": jnp.zeros((), dtype) for cause in ("liquidated", "stopped", "reduced", "deleveraged")}
+    if venues > 1:
+        sums |= {"moved": jnp.zeros((venues, venues, assets), dtype), "lowest_mark": marks}
+    return sums
 
 
 def log_index(log_price: Float[Array, " assets"], weight: Float[Array, " assets"]) -> Float[Array, ""]:

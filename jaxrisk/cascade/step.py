@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from ..market import Move
-from ..positions import AbstractBook
+from ..positions import AbstractBook, Orders, View
+from .backstop import FundState, by_venue, deleveraged_share, forgone, pay, watch
 from .depth import DepthState
-from .observe import Observation, log_index
+from .observe import Observation, Realised, log_index, start_sums
 
 
 class Prepared(NamedTuple):
@@ -24,6 +25,7 @@ class Prepared(NamedTuple):
     basis_decay: Float[Array, " venues"]
     engine_share: Float[Array, " venues"]
     index_weight: Float[Array, " assets"]
+    newest: Float[Array, ""] | None
 
 
 class Noise(NamedTuple):
@@ -38,22 +40,30 @@ class State(NamedTuple):
     """Where a path is. Log prices are relative to the initial price; displaced volumes in USD at the initial price.
 
     `fundamental`: before impact, with the shock; `price`: index price after impact; `mark` by venue; `low`, `high`: running
-    extremes of the mark that the margin check has to see; `transient`, `permanent`, `local`: displaced volume.
+    extremes of the mark; `recent_low`, `recent_high`: since the last margin check; `transient`, `permanent`: displaced volume by the venue
+    whose orders displaced it; `local`: in a venue's own book, by its own orders, and `leaked`, by those of others (first axis);
+    `dislocation`: log of a venue's own exogenous move; `fund`: of the backstop; `realised`: volatility and trend.
     """
 
     fundamental: Float[Array, " assets"]
     market: Any
     book: Any
     depth: DepthState | None
-    transient: Float[Array, " assets"]
-    permanent: Float[Array, " assets"]
+    transient: Float[Array, "venues assets"]
+    permanent: Float[Array, "venues assets"]
     local: Float[Array, "venues assets"]
+    leaked: Float[Array, "venues venues assets"] | None
+    dislocation: Float[Array, "venues assets"] | None
     price: Float[Array, " assets"]
     mark: Float[Array, "venues assets"]
     low: Float[Array, "venues assets"]
     high: Float[Array, "venues assets"]
+    recent_low: Float[Array, "venues assets"]
+    recent_high: Float[Array, "venues assets"]
     shock_start: Float[Array, " assets"] | None
     shock_level: Float[Array, " assets"] | None
+    fund: FundState | None
+    realised: Realised | None
     seen: Observation
 
 
@@ -63,23 +73,29 @@ def start(prepared: Prepared, shock_uniform) -> State:
     venues, assets = scenario.venues.local_impact.shape
     dtype = prepared.decay.dtype
     each, marks = jnp.zeros(assets, dtype), jnp.zeros((venues, assets), dtype)
-    shock = scenario.shock
+    shock, backstop = scenario.shock, scenario.venues.backstop
     horizon = jnp.asarray(scenario.settings.horizon, dtype)
     return State(
         fundamental=each,
         market=scenario.market.init(prepared.market),
         book=prepared.book.init(),
         depth=None if scenario.depth is None else scenario.depth.init(),
-        transient=each,
-        permanent=each,
+        transient=marks,
+        permanent=marks,
         local=marks,
+        leaked=None if scenario.venues.liquidity_leakage is None else jnp.zeros((venues, venues, assets), dtype),
+        dislocation=None if shock is None or shock.venue is None else marks,
         price=each,
         mark=marks,
         low=marks,
         high=marks,
+        recent_low=marks,
+        recent_high=marks,
         shock_start=None if shock is None else shock.start(shock_uniform, horizon),
         shock_level=None if shock is None else each,
-        seen=Observation.start(venues, assets, dtype),
+        fund=None if backstop is None else FundState.start(backstop),
+        realised=None if prepared.newest is None else Realised.start(scenario.flow, assets, dtype),
+        seen=Observation.start(venues, assets, dtype, start_sums(scenario, prepared.book, dtype)),
     )
 
 
@@ -89,26 +105,29 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     years = jnp.asarray(scenario.settings.years_per_step, prepared.decay.dtype)
     before = state
 
-    # 1. shock: the exogenous price moves, displaced volume relaxes
+    # 1. shock: the exogenous price moves, displaced volume relaxes; funding, and positions that close and open unforced
     market, move = scenario.market.step(prepared.market, state.market, noise.normals, noise.uniforms, index)
-    state = _shocked(prepared, state._replace(market=market), move, index, years)
-    state = state._replace(transient=state.transient * prepared.decay, local=state.local * prepared.basis_decay[:, None])
+    state = _relaxed(prepared, _shocked(prepared, state._replace(market=market), move, index, years))
+    state = state._replace(book=prepared.book.advance(state.book, view(state, index), years))
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
     price, mark = _mark(prepared, state)
-    low, high = jnp.minimum(state.low, mark), jnp.maximum(state.high, mark)
+    low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
     if noise.bridge is not None:
         lowest, highest = _bridge(before.mark, mark - move.jump, move.variance, noise.bridge)
         low, high = jnp.minimum(low, lowest), jnp.maximum(high, highest)
-    state = state._replace(price=price, mark=mark, low=low, high=high)
+    state = _seen(state, price, mark, low, high)
 
-    # 3 to 7, `rounds` times: margin check, liquidation, impact, (backstop), book
+    # 3 to 7, `rounds` times: margin check, liquidation, impact, backstop, book
+    rounds = scenario.settings.rounds
     zero = jnp.zeros_like(state.seen.notional)
-    if scenario.settings.rounds == 1:
-        state, notional = _round(prepared, state)
+    if rounds == 1:
+        state, notional = _round(prepared, state, index)
     else:
-        body = lambda carry, _: (_add(_round(prepared, carry[0]), carry[1]), None)
-        (state, notional), _ = jax.lax.scan(body, (state, zero), None, length=scenario.settings.rounds)
+        body = lambda carry, _: (_add(_round(prepared, carry[0], index), carry[1]), None)
+        (state, notional), _ = jax.lax.scan(body, (state, zero), None, length=rounds)
+    if prepared.book.checks_after:
+        state = state._replace(book=prepared.book.trigger(state.book, view(state, index)))
 
     # 8. observe
     return _observe(prepared, before, state, move, noise, notional, index, years)
@@ -119,56 +138,153 @@ def _add(result, so_far):
     return state, so_far + notional
 
 
+def view(state: State, index) -> View:
+    """What the book sees."""
+    realised = state.realised or Realised.none(state.price)
+    return View(
+        state.mark,
+        state.low,
+        state.high,
+        state.recent_low,
+        state.recent_high,
+        jnp.sqrt(realised.variance),
+        realised.trend,
+        index,
+    )
+
+
 def _shocked(prepared: Prepared, state: State, move: Move, index, years):
     fundamental = state.fundamental + move.diffusion + move.jump
     shock = prepared.scenario.shock
     if shock is not None:
         level = shock.level(state.shock_start, (index + 1).astype(years.dtype) * years)
-        fundamental = fundamental + (level - state.shock_level)
+        jump = level - state.shock_level
+        if shock.venue is None:
+            fundamental = fundamental + jump
+        else:
+            here = (jnp.arange(state.mark.shape[0]) == shock.venue)[:, None]
+            decayed = state.dislocation * prepared.basis_decay[:, None]
+            state = state._replace(dislocation=decayed + jnp.where(here, jump, 0.0))
         state = state._replace(shock_level=level)
     return state._replace(fundamental=fundamental)
+
+
+def _relaxed(prepared: Prepared, state: State) -> State:
+    decay = prepared.basis_decay[:, None]
+    return state._replace(
+        transient=state.transient * prepared.decay,
+        local=state.local * decay,
+        leaked=None if state.leaked is None else state.leaked * decay,
+    )
 
 
 def _mark(prepared: Prepared, state: State):
     """Index price and each venue's mark, log, after all impact so far."""
     scenario = prepared.scenario
     channels, impact = scenario.channels, scenario.impact
-    price = state.fundamental - impact.fall(state.transient + state.permanent, channels.feedback)
+    price = state.fundamental - impact.fall(jnp.sum(state.transient + state.permanent, axis=0), channels.feedback)
     if state.mark.shape[0] == 1:
         return price, price[None, :]
-    basis = channels.feedback * scenario.venues.local_impact * state.local
+    local = state.local if state.leaked is None else state.local + jnp.sum(state.leaked, axis=0)
+    basis = channels.feedback * scenario.venues.local_impact * local
+    if state.dislocation is not None:
+        basis = basis - state.dislocation
     return price, price[None, :] - (1.0 - scenario.venues.index_weight)[:, None] * basis
 
 
-def _round(prepared: Prepared, state: State):
+def _seen(state: State, price, mark, low, high) -> State:
+    """The state at new marks, which have been between `low` and `high` since the last margin check."""
+    return state._replace(
+        price=price,
+        mark=mark,
+        low=jnp.minimum(state.low, low),
+        high=jnp.maximum(state.high, high),
+        recent_low=low,
+        recent_high=high,
+    )
+
+
+def _displaced(prepared: Prepared, state: State, forced: Float[Array, "venues assets sides"]) -> State:
+    """After forced orders: selling of longs less buying of shorts displaces the price, the more the thinner the book is."""
     scenario = prepared.scenario
-
-    # 3. margin check
-    book = prepared.book.trigger(state.book, state.low, state.high)
-
-    # 4. liquidation, at the engine's speed; 7. the book: both sides shrink together
-    book, executed, _ = prepared.book.execute(book, prepared.engine_share, scenario.venues.closes_opposite)
-    dollars = jnp.asarray(scenario.venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
-    notional = executed * jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
-
-    # 5. impact: selling of longs less buying of shorts displaces the price, the more the thinner the book is
-    sold = executed[..., 0] - executed[..., 1]
-    total = jnp.sum(sold, axis=0)
+    sold = forced[..., 0] - forced[..., 1]
+    common = scenario.impact.common_holders
+    if common is not None:
+        # holders of both assets sell the other one too
+        passed_on = scenario.channels.common_holders * jnp.sum(common * sold[:, None, :], axis=-1)
+        total = sold + passed_on
+    else:
+        total = sold
     if scenario.depth is not None:
         total = total / scenario.depth.effective(state.depth, scenario.channels.depth_withdrawal)
     share = jnp.asarray(scenario.impact.permanent_share)
     state = state._replace(
-        book=book,
-        transient=state.transient + (1.0 - share) * total,
-        permanent=state.permanent + share * total,
-        local=state.local + sold,
+        transient=state.transient + (1.0 - share) * total, permanent=state.permanent + share * total, local=state.local + sold
     )
+    leakage = scenario.venues.liquidity_leakage
+    if leakage is not None:
+        others = jnp.asarray(leakage) * (1.0 - jnp.eye(sold.shape[0], dtype=sold.dtype))
+        state = state._replace(leaked=state.leaked + others.T[..., None] * sold[:, None, :])
+    return state
+
+
+def _round(prepared: Prepared, state: State, index):
+    scenario, book = prepared.scenario, prepared.book
+    venues, channels = scenario.venues, scenario.channels
+    years = scenario.settings.years_per_step
+
+    # 3. margin check; 4. liquidation, at the engine's speed
+    held = book.trigger(state.book, view(state, index))
+    held, orders = book.release(held, prepared.engine_share)
+    dollars = jnp.asarray(venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
+    worth = jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
+
+    # 6. backstop, first part: what is beyond bankruptcy and not covered is matched with the other side instead of sold
+    if venues.backstop is not None:
+        _, tentative = _mark(prepared, _displaced(prepared, state, orders.forced()))
+        claims = book.claims(held, orders, jnp.exp(tentative), venues.liquidation_fee)
+        spared = deleveraged_share(venues.backstop, state.fund, claims, channels.deleveraging, years)
+        orders = book.spare(held, orders, jnp.exp(tentative), spared)
+
+    # 5. impact
+    old_mark = state.mark
+    state = _displaced(prepared, state, orders.forced())
     price, mark = _mark(prepared, state)
+    state = _seen(state, price, mark, jnp.minimum(old_mark, mark), jnp.maximum(old_mark, mark))
 
-    # 6. backstop: the shortfall of what was closed beyond its bankruptcy price is settled here
+    # 6. backstop, second part: who pays; 7. the book: both sides shrink together
+    ratio = jnp.exp(mark)
+    fund, loss = state.fund, None
+    if venues.backstop is not None:
+        claims = book.claims(held, orders, ratio, venues.liquidation_fee)
+        fund, loss = pay(venues.backstop, fund, claims, forgone(orders, ratio, venues.inverse))
+    held, closed = book.settle(held, orders, ratio, venues.liquidation_fee, venues.closes_opposite)
+    if loss is not None:
+        held = book.socialise(held, loss, ratio)
+    state = state._replace(book=held, fund=fund)
+    state = state._replace(seen=state.seen._replace(sums=_summed(prepared, state.seen.sums, orders, closed, worth)))
+    return state, orders.liquidated * worth
 
-    low, high = jnp.minimum(state.low, mark), jnp.maximum(state.high, mark)
-    return state._replace(price=price, mark=mark, low=low, high=high), notional
+
+def _summed(prepared: Prepared, sums: dict, orders: Orders, closed, worth) -> dict:
+    """Running sums of what happened besides liquidation."""
+    if "lost_liquidated" not in sums:
+        return sums
+    add = dict(sums)
+    scenario = prepared.scenario
+    forced = orders.forced()
+    # what holders of the other side closed, by what made them
+    cause = closed[..., ::-1] / jnp.where(forced > 0.0, forced, 1.0)
+    for name in ("liquidated", "stopped", "reduced"):
+        add[f"lost_{name}"] += jnp.sum(getattr(orders, name) * cause)
+    add["lost_deleveraged"] += jnp.sum(orders.deleveraged)
+    for name in ("stopped", "reduced", "deleveraged"):
+        if name in add:
+            add[name] += by_venue(getattr(orders, name) * worth)
+    if "common" in add:
+        sold = jnp.sum(forced[..., 0] - forced[..., 1], axis=0)
+        add["common"] += scenario.channels.common_holders * jnp.sum(scenario.impact.common_holders * sold, axis=-1)
+    return add
 
 
 def _bridge(begin, end, variance, uniforms):
@@ -212,11 +328,40 @@ def _observe(prepared: Prepared, before: State, state: State, move: Move, noise:
         notional=seen.notional + notional,
         minute=minute,
         peak=peak,
+        sums=_moved(prepared, state),
     )
     depth = state.depth
     if depth is not None:
         depth = scenario.depth.step(prepared.depth, depth, price - before.price, years)
-    return state._replace(seen=seen, depth=depth)
+    realised, fund = state.realised, state.fund
+    if realised is not None:
+        realised = realised.step(price - before.price, years, prepared.newest)
+    if fund is not None:
+        fund = watch(scenario.venues.backstop, fund, index, scenario.settings.years_per_step)
+    return state._replace(seen=seen, depth=depth, realised=realised, fund=fund)
+
+
+def _moved(prepared: Prepared, state: State) -> dict:
+    """At a venue's lowest mark so far: by how much the forced orders of each venue had moved it (log, falls positive)."""
+    sums, scenario = state.seen.sums, prepared.scenario
+    if "moved" not in sums:
+        return sums
+    impact, venues, feedback = scenario.impact, scenario.venues, scenario.channels.feedback
+    by_source = state.transient + state.permanent
+    if by_source.shape[1] > 1:
+        by_source = jnp.sum(impact.cross * by_source[:, None, :], axis=-1)
+    fall = impact.fall(jnp.sum(state.transient + state.permanent, axis=0), feedback)
+    total = jnp.sum(by_source, axis=0)
+    some = total != 0.0
+    common = by_source * jnp.where(some, fall / jnp.where(some, total, 1.0), 0.0)
+    local = jnp.eye(len(venues.inverse), dtype=fall.dtype)[..., None] * state.local
+    if state.leaked is not None:
+        local = local + state.leaked
+    own = (1.0 - venues.index_weight)[:, None] * feedback * venues.local_impact
+    now = common[:, None, :] + own * local
+    lower = state.mark < sums["lowest_mark"]
+    moved = jnp.where(lower, now, sums["moved"])
+    return sums | {"moved": moved, "lowest_mark": jnp.where(lower, state.mark, sums["lowest_mark"])}
 
 
 def _minute(settings, seen: Observation, notional, index):

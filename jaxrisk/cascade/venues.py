@@ -5,7 +5,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array, leaf
-from ..positions import Contracts, Tiers
+from ..positions import Contracts, Policy, Tiers
+from .backstop import Backstop
 
 
 class Venues(eqx.Module):
@@ -21,6 +22,11 @@ class Venues(eqx.Module):
     - `local_impact`: basis per USD of the venue's own net selling, shape `(venues, assets)`; 0 for none.
     - `index_weight`: weight of the index, against the venue's own price, in its mark.
     - `tiers`: margin tiers.
+    - `liquidity_leakage`: how much of a dollar sold on one venue (second axis) counts as sold into the book of another (first
+      axis), shape `(venues, venues)`, ones on the diagonal; None for none.
+    - `haircut`: share of coin collateral that does not count, shape `(venues, assets)`; None for none.
+    - `policy`: what is closed of a position under margin; None closes it in `tranches`.
+    - `backstop`: who pays for bankrupt positions; None leaves that out.
     - `tranches`: shares of a position closed at each of its triggers, for each venue. Static.
     - `inverse`: whether contracts are coin-margined, for each venue. Static.
     """
@@ -34,6 +40,10 @@ class Venues(eqx.Module):
     tiers: Tiers
     tranches: tuple[tuple[float, ...], ...] = eqx.field(static=True)
     inverse: tuple[bool, ...] = eqx.field(static=True)
+    liquidity_leakage: Float[Array, "venues venues"] | None = leaf(default=None)
+    haircut: Float[Array, "venues assets"] | None = leaf(default=None)
+    policy: Policy | None = None
+    backstop: Backstop | None = None
 
     @staticmethod
     def single(tiers: Tiers, engine_time=0.0, liquidation_fee=0.0, closes_opposite=1.0, tranches=(1.0,), inverse=False):
@@ -52,15 +62,22 @@ class Venues(eqx.Module):
         )
 
     def contracts(self) -> Contracts:
-        """What the ladder needs to know."""
-        return Contracts(self.tiers, self.inverse, self.tranches, self.liquidation_fee)
+        """What the books need to know."""
+        ranking = ("pro_rata",) * len(self.inverse) if self.backstop is None else self.backstop.ranking
+        return Contracts(self.tiers, self.inverse, self.tranches, self.liquidation_fee, self.policy, ranking, self.haircut)
 
 
 class Channels(eqx.Module):
     """Multipliers in [0, 1] that switch parts of the model off with the same random numbers.
 
-    **Arguments:** scalars. `feedback`: of all price impact; `depth_withdrawal`: of the withdrawal of depth.
+    **Arguments:** scalars. `feedback`: of all price impact; `depth_withdrawal`: of the withdrawal of depth; `stops`: of stop
+    orders; `calls`: of the shares of holders who top up or reduce at a margin call; `deleveraging`: of the quantity that is
+    auto-deleveraged; `common_holders`: of what common holders sell of other assets.
     """
 
     feedback: Float[Array, ""] = leaf(default=1.0)
     depth_withdrawal: Float[Array, ""] = leaf(default=1.0)
+    stops: Float[Array, ""] = leaf(default=1.0)
+    calls: Float[Array, ""] = leaf(default=1.0)
+    deleveraging: Float[Array, ""] = leaf(default=1.0)
+    common_holders: Float[Array, ""] = leaf(default=1.0)

@@ -6,20 +6,35 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from .caps import read_limits
+from .check_exchange import (
+    check_book,
+    check_calls,
+    check_flow,
+    check_funding,
+    check_shock_venue,
+    check_stop,
+    check_venues,
+)
 from .check_impact import check_impact
 from .check_market import check_market, check_shock
+from .cross_holdings import CrossTable, read_cross
+from .exchange import Call, FlowTable, FundingTable, StopOrders
 from .files import Reader
-from .holders import KINDS, AccountHolders, HistogramHolders, MapHolders
+from .holders import KINDS, AccountHolders, CrossHolders, HistogramHolders, MapHolders
 from .holdings import Accounts, Map, read_accounts, read_histogram, read_map
 from .prices import Prices
 from .problems import Report, nearest
 from .processes import Shock
-from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, Tier, Venue
+from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run
 from .table import Table, read_table, read_variant
-from .tiers import tier_tables
+from .tiers import tier_tables, with_preset
 from .values import Context, Text, is_word
+from .venues import Tier, Venue, read_rules
 
+STOPS = "tables [stops.NAME]"
 REQUIRED = {
     "run": "[run] with horizon, step or steps",
     "assets": "[assets.NAME] for at least one asset",
@@ -30,7 +45,8 @@ REQUIRED = {
 }
 TOP = {"name": Text("short name, which names the result", word=True), "title": Text("title"),
        "question": Text("the question that this scenario answers")}  # fmt: skip
-SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "depth", "channels", "venues", "populations", "limits")
+SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "depth", "channels", "venues", "populations", "limits",
+            "calls", "stops", "funding", "flow")  # fmt: skip
 
 
 @dataclass
@@ -49,13 +65,19 @@ class Checked:
     depth: DepthTable | None = None
     channels: ChannelsTable | None = None
     venues: dict[str, Venue | None] = field(default_factory=dict)
+    rules: dict[str, Any] = field(default_factory=dict)
     populations: dict[str, Table | None] = field(default_factory=dict)
     caps: list[Cap] = field(default_factory=list)
+    calls: dict[str, Call] = field(default_factory=dict)
+    stops: dict[str, StopOrders | None] = field(default_factory=dict)
+    funding: FundingTable | None = None
+    flow: FlowTable | None = None
     classes: tuple[str, ...] = ()
     tiers: dict[tuple[str, str], list[Tier]] = field(default_factory=dict)
     prices: Prices | None = None
     impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     accounts: dict[str, Accounts] = field(default_factory=dict)
+    cross_accounts: dict[str, CrossTable] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -73,7 +95,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     _top(document, file, report, checked)
     context = Context(_named(document, "assets", report), _named(document, "venues", report))
     reader = Reader(report, file.parent)
-    run = SimpleNamespace(horizon=None, step=None, steps=None)
+    run = SimpleNamespace(horizon=None, step=None, steps=None, book=None)
     if "run" in document:
         checked.run, run = read_table(Run, document["run"], "run", report, context)
     _both_or_neither(document.get("run"), report)
@@ -92,14 +114,23 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     if "depth" in document:
         checked.depth, _ = read_table(DepthTable, document["depth"], "depth", report, context)
     checked.channels, _ = read_table(ChannelsTable, document.get("channels", {}), "channels", report, context)
-    rules = {name: read_table(Venue, document["venues"][name], f"venues.{name}", report, context) for name in context.venues}
-    checked.venues = {name: venue for name, (venue, _) in rules.items()}
-    if len(rules) == 1:
-        _lone_venue(*next((name, v) for name, (_, v) in rules.items()), report)
-    traded = _populations(document, report, context, reader, checked)
+    rules = _venues(document, context, reader, checked)
+    if "stops" in document:
+        for name in _named(document, "stops", report):
+            checked.stops[name] = check_stop(name, document["stops"][name], report, context, checked.assets)
+    if "funding" in document:
+        checked.funding = check_funding(document["funding"], report, context)
+    if "flow" in document:
+        checked.flow = check_flow(document["flow"], report, context)
+    inverse = np.array([v.contract == "inverse" for v in rules.values()], dtype=bool)
+    traded = _populations(document, report, context, reader, checked, inverse)
     _tiers(document, context, reader, checked, traded)
     known = None if any(table is None for table in checked.populations.values()) or not checked.populations else checked.classes
     checked.caps = read_limits(document.get("limits"), reader, context, known)
+    if "calls" in document:
+        checked.calls = check_calls(document["calls"], report, context, known)
+    if run.book is not None:
+        check_book(document, run.book, rules, report)
     checked.files = reader.read
     return checked
 
@@ -124,9 +155,9 @@ def _named(document: dict[str, Any], section: str, report: Report) -> tuple[str,
     """Names of the tables in a section, in the file's order."""
     tables = document.get(section, {})
     if not isinstance(tables, dict):
-        report.add(section, tables, f"has to be {REQUIRED[section]}")
+        report.add(section, tables, f"has to be {REQUIRED.get(section, STOPS)}")
         return ()
-    if section in document and not tables:
+    if section in document and not tables and section in REQUIRED:
         report.add(section, None, f"missing; needs {REQUIRED[section]}", missing=True)
     for name in tables:
         if not is_word(name) or "." in name:
@@ -165,12 +196,15 @@ def _index_weights(assets: dict[str, Asset | None], report: Report) -> None:
         report.add(f"assets.{last}.index_weight", given[last], f"the index weights have to sum to 1; they sum to {total:g}")
 
 
-def _lone_venue(name: str, v: SimpleNamespace, report: Report) -> None:
-    """A venue's own price and an index beside it take two venues."""
-    for key in ("local_depth", "index_weight"):
-        value = getattr(v, key, None)
-        if value is not None and value != 0.0:
-            report.add(f"venues.{name}.{key}", value, "needs a second venue: with one the venue's price is the index")
+def _venues(document: dict[str, Any], context: Context, reader: Reader, checked: Checked) -> dict[str, SimpleNamespace]:
+    """Read the venues, each with what its preset says; returns their valid values."""
+    rules = {}
+    for name in context.venues:
+        raw = checked.rules[name] = with_preset(document["venues"][name], f"venues.{name}", reader)
+        checked.venues[name], rules[name] = read_rules(Venue, raw, f"venues.{name}", reader.report, context)
+    check_venues(checked.rules, rules, reader.report)
+    check_shock_venue(document.get("shock"), rules, reader.report)
+    return rules
 
 
 def _support(run: SimpleNamespace, assets: dict[str, Asset | None], report: Report) -> None:
@@ -184,7 +218,9 @@ def _support(run: SimpleNamespace, assets: dict[str, Asset | None], report: Repo
             report.add(key, level, f"has to be below the price of {name} at the start, {asset.price:.12g} (USD)")
 
 
-def _populations(document, report: Report, context: Context, reader: Reader, checked: Checked) -> set[tuple[str, str]]:
+def _populations(
+    document, report: Report, context: Context, reader: Reader, checked: Checked, inverse: np.ndarray
+) -> set[tuple[str, str]]:
     """Read populations and their tables; returns the venues and assets traded."""
     traded: set[tuple[str, str]] = set()
     classes: dict[str, None] = {}
@@ -194,7 +230,7 @@ def _populations(document, report: Report, context: Context, reader: Reader, che
         checked.populations[name] = holders
         if getattr(v, "venue", None) and getattr(v, "asset", None):
             traded.add((v.venue, v.asset))
-        if getattr(v, "account_class", None) and not isinstance(holders, AccountHolders):
+        if getattr(v, "account_class", None) and not isinstance(holders, AccountHolders | CrossHolders):
             classes[v.account_class] = None
         if isinstance(holders, HistogramHolders):
             histogram = read_histogram(reader, key, holders)
@@ -204,16 +240,21 @@ def _populations(document, report: Report, context: Context, reader: Reader, che
             read = read_map(reader, key, holders)
             if read is not None:
                 checked.maps[name] = read
-        elif isinstance(holders, AccountHolders):
-            table = read_accounts(reader, key, holders, context)
+        elif isinstance(holders, AccountHolders | CrossHolders):
+            if isinstance(holders, AccountHolders):
+                table = read_accounts(reader, key, holders, context)
+                if table is not None:
+                    checked.accounts[name] = table
+            else:
+                price = np.array([math.nan if asset is None else asset.price for asset in checked.assets.values()])
+                table = read_cross(reader, key, holders, context, price, inverse)
+                if table is not None:
+                    checked.cross_accounts[name] = table
             if table is None:
                 checked.populations[name] = None
             else:
-                checked.accounts[name] = table
-                traded |= {
-                    (context.venues[v], context.assets[a])
-                    for v, a in set(zip(table.venue.tolist(), table.asset.tolist(), strict=True))
-                }
+                pairs = set(zip(table.venue.tolist(), table.asset.tolist(), strict=True))
+                traded |= {(context.venues[v], context.assets[a]) for v, a in pairs}
                 classes |= dict.fromkeys(table.account_class.tolist())
     checked.classes = tuple(classes)
     return traded
@@ -221,10 +262,11 @@ def _populations(document, report: Report, context: Context, reader: Reader, che
 
 def _tiers(document, context: Context, reader: Reader, checked: Checked, traded: set[tuple[str, str]]) -> None:
     for name in context.venues:
-        table = document["venues"][name]
+        table = checked.rules[name]
         source = table.get("tiers") if isinstance(table, dict) else None
         if not isinstance(source, str | list | dict):
             continue
         needed = {asset for venue, asset in traded if venue == name}
-        for asset, rows in tier_tables(reader, f"venues.{name}.tiers", source, context.assets, needed).items():
+        key = "tiers" if "tiers" in document["venues"][name] else "preset"
+        for asset, rows in tier_tables(reader, f"venues.{name}.{key}", source, context.assets, needed).items():
             checked.tiers[name, asset] = rows

@@ -1,4 +1,4 @@
-"""Kinds of value that hold several: lists, and tables by asset."""
+"""Kinds of value that hold several: lists, tables by asset or venue, names of columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -64,6 +64,71 @@ class PerAsset(Kind):
     def json(self) -> dict[str, Any]:
         one = self.of.json()
         return {"anyOf": [one, {"type": "object", "additionalProperties": one}]}
+
+
+@dataclass(frozen=True)
+class PerOtherVenue(Kind):
+    """One value for every other venue, or a table of one for some of them."""
+
+    of: Kind = field(default_factory=lambda: Number(""))
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.of.allowed}, or a table of one for each other venue"
+
+    def read(self, value: Any, context: Context) -> Any:
+        if not isinstance(value, dict):
+            return self.of.read(value, context)
+        text = f"unknown venue; the venues are {', '.join(context.venues)}"
+        refusals = [
+            Refusal(f".{name}", item, text, nearest(name, context.venues))
+            for name, item in value.items()
+            if name not in context.venues
+        ]
+        known = {name: item for name, item in value.items() if name in context.venues}
+        try:
+            items = gather([(f".{name}", item) for name, item in known.items()], self.of, context)
+        except Refused as refused:
+            raise Refused(*refusals, *refused.refusals) from None
+        if refusals:
+            raise Refused(*refusals)
+        return dict(zip(known, items, strict=True))
+
+    def json(self) -> dict[str, Any]:
+        one = self.of.json()
+        return {"anyOf": [one, {"type": "object", "additionalProperties": one}]}
+
+
+@dataclass(frozen=True)
+class ColumnNames(Kind):
+    """A table from our names of columns to those of a file."""
+
+    names: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        return f'a table from names of ours ({", ".join(self.names)}) to those of the file, such as {{account = "address"}}'
+
+    def read(self, value: Any, context: Context) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise self.refuse(value)
+        refusals = [
+            Refusal(f".{name}", item, f"unknown column; the columns are {', '.join(self.names)}", nearest(name, self.names))
+            for name, item in value.items()
+            if name not in self.names
+        ]
+        wrong = [(name, item) for name, item in value.items() if name in self.names and not (isinstance(item, str) and item)]
+        refusals += [Refusal(f".{name}", item, "has to be the name of a column of the file") for name, item in wrong]
+        if refusals:
+            raise Refused(*refusals)
+        return dict(value)
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in self.names},
+            "additionalProperties": False,
+        }
 
 
 def gather(items: Sequence[tuple[str, Any]], kind: Kind, context: Context) -> list:

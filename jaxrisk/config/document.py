@@ -13,12 +13,19 @@ from .problems import ConfigError, Problem, Report, nearest, written
 from .processes import PROCESSES
 from .sections import LAWS
 from .table import keys_of
+from .venues import POLICIES, TRIGGERS, belonging
 
-SWITCHES = {("market",): ("process", PROCESSES), ("impact",): ("law", LAWS), ("populations", "*"): ("kind", KINDS)}
-"""Where a word decides which other keys a table has."""
+SWITCHES = {
+    ("market", "process"): {word: set(keys_of(model)) for word, model in PROCESSES.items()},
+    ("impact", "law"): {word: set(keys_of(model)) for word, model in LAWS.items()},
+    ("populations", "*", "kind"): {word: set(keys_of(model)) for word, model in KINDS.items()},
+    ("venues", "*", "policy"): belonging("policy", POLICIES),
+    ("venues", "*", "deleveraging"): belonging("deleveraging", TRIGGERS),
+}
+"""Where a word decides which other keys a table has: the word's place, and the keys of each word."""
 
 INSTEAD = {"run.steps": "run.step", "run.step": "run.steps"}
-NAMED = ("assets", "venues", "populations")
+NAMED = ("assets", "venues", "populations", "stops")
 
 
 def read_scenario(name: str | Path) -> tuple[Path, dict[str, Any]]:
@@ -52,7 +59,8 @@ def override(document: dict[str, Any], overrides: dict[str, Any], report: Report
     """A copy with some keys replaced, by dotted name.
 
     `run.steps` takes the place of `run.step` and the other way round; a new process, law or kind drops the keys that only the
-    old one had; a key below a number makes it a table by asset.
+    old one had, a new policy or cause of deleveraging likewise; a book other than flow drops `[flow]`; a key below a number makes
+    it a table by asset, or by venue.
     """
     changed = copy.deepcopy(document)
     for key, text in overrides.items():
@@ -66,6 +74,10 @@ def override(document: dict[str, Any], overrides: dict[str, Any], report: Report
             changed[section].pop(name, None)
     for key in overrides:
         _drop_foreign(changed, key, overrides)
+    run = changed.get("run")
+    book = run.get("book") if "run.book" in overrides and isinstance(run, dict) else None
+    if book in ("ladder", "account") and not any(key.split(".")[0] == "flow" for key in overrides):
+        changed.pop("flow", None)
     return changed
 
 
@@ -83,9 +95,9 @@ def _set(document: dict[str, Any], key: str, value: Any, report: Report, origina
         if below is None and isinstance(here, dict):
             below = here[part] = {}
         elif isinstance(below, int | float | str) and not isinstance(below, bool) and i == len(parts) - 2:
-            assets = original.get("assets")
-            if isinstance(assets, dict) and parts[-1] in assets and isinstance(here, dict):
-                below = here[part] = {asset: below for asset in assets}
+            names = _columns(original, parts)
+            if parts[-1] in names and isinstance(here, dict):
+                below = here[part] = {name: below for name in names}
         if not isinstance(below, dict | list):
             text = f"{'.'.join(parts[: i + 1])} is not a table, so it has no keys"
             report.problems.append(Problem("command line", key, written(value), text))
@@ -100,6 +112,13 @@ def _set(document: dict[str, Any], key: str, value: Any, report: Report, origina
         report.problems.append(Problem("command line", key, written(value), text))
 
 
+def _columns(document: dict[str, Any], parts: list[str]) -> list[str]:
+    """What a number at a dotted key can be made a table by: other venues where it says what is between venues, else assets."""
+    between = parts[0] == "venues" and parts[-2] == "liquidity_leakage"
+    names = document.get("venues" if between else "assets")
+    return [name for name in names if not (between and name == parts[1])] if isinstance(names, dict) else []
+
+
 def _get(here: Any, part: str) -> Any:
     if isinstance(here, dict):
         return here.get(part)
@@ -109,25 +128,20 @@ def _get(here: Any, part: str) -> Any:
 def _drop_foreign(document: dict[str, Any], key: str, overrides: dict[str, Any]) -> None:
     """After a switch was thrown: remove the file's keys that belong to other variants only."""
     parts = tuple(key.split("."))
-    for pattern, (switch, variants) in SWITCHES.items():
-        if (
-            len(parts) != len(pattern) + 1
-            or parts[-1] != switch
-            or any(p not in ("*", q) for p, q in zip(pattern, parts, strict=False))
-        ):
+    for pattern, variants in SWITCHES.items():
+        if len(parts) != len(pattern) or any(p not in ("*", q) for p, q in zip(pattern, parts, strict=True)):
             continue
         table: Any = document
         for part in parts[:-1]:
             table = table.get(part) if isinstance(table, dict) else None
-        chosen = table.get(switch) if isinstance(table, dict) else None
+        chosen = table.get(parts[-1]) if isinstance(table, dict) else None
         if not isinstance(chosen, str) or chosen not in variants:
             continue
-        own = keys_of(variants[chosen])
-        elsewhere = {name for model in variants.values() for name in keys_of(model)}
+        foreign = set().union(*variants.values()) - variants[chosen]
         prefix = ".".join(parts[:-1])
         for name in list(table):
             given = any(k == f"{prefix}.{name}" or k.startswith(f"{prefix}.{name}.") for k in overrides)
-            if name in elsewhere and name not in own and not given:
+            if name in foreign and not given:
                 del table[name]
 
 

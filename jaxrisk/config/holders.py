@@ -5,11 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .containers import ListOf
+from .containers import ColumnNames, ListOf
 from .sections import SHARE_TOLERANCE
 from .table import Refuse, Table
-from .values import Choice, NameOf, Number, Text
+from .values import Choice, NameOf, Number, Text, Whole
 
+COLUMNS = (
+    "account", "asset", "side", "quantity", "entry_price", "venue", "class", "account_value", "notional", "margin", "collateral",
+    "snapshot", "amount",
+)  # fmt: skip
 _LEVERAGE = Number("", at_least=1.0, at_most=1e4)
 _SHARE = Number("", at_least=0.0, at_most=1.0)
 
@@ -86,6 +90,41 @@ class AccountHolders(Table):
     ]
 
 
+class CrossHolders(Table):
+    """A table of the positions of accounts under cross margin; for the book account."""
+
+    kind: Literal["cross_accounts"]
+    file: Annotated[
+        str,
+        Text(
+            "table with a row a position and the columns account, asset, side, quantity (coins; of a coin-margined contract "
+            "dollars over the entry price), entry_price (USD a coin); optional venue, class, account_value (USD, of an account's "
+            "positions under cross margin together), notional (USD at the file's own mark), margin (cross or isolated), "
+            "collateral (USD at entry, of an isolated position), snapshot"
+        ),
+    ]
+    columns: Annotated[dict[str, str] | None, ColumnNames("the file's own names of columns", COLUMNS)] = None
+    collateral: Annotated[
+        str | None, Text("table with the columns account, asset (USD or one of the assets) and amount; this or account_value")
+    ] = None
+    venue: Annotated[str | None, NameOf("venue of all positions, if the file has no column for it", "venues")] = None
+    account_class: Annotated[
+        str | None,
+        Text("class of all accounts, if the file has no column for it; by default all", word=True),
+        Field(alias="class"),
+    ] = None
+    accounts: Annotated[
+        int | None, Whole("how many accounts to keep, those of the largest notional; by default all", at_least=1)
+    ] = None
+    snapshot: Annotated[str | None, Text('which of the file\'s snapshots: a value of that column, or "latest"')] = None
+    other_assets: Annotated[
+        str,
+        Choice("positions in assets that the scenario does not have: refuse them, or leave them out and keep the collateral",
+               ("refuse", "ignore")),
+    ] = "refuse"  # fmt: skip
+
+
 KINDS: dict[str, type[Table]] = {
     "lognormal": LognormalHolders, "histogram": HistogramHolders, "liquidation_map": MapHolders, "accounts": AccountHolders,
+    "cross_accounts": CrossHolders,
 }  # fmt: skip

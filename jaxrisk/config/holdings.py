@@ -35,14 +35,13 @@ class Map:
     open_interest: np.ndarray
 
 
-def _sides(table: Columns) -> np.ndarray:
-    table.values["side"] = np.array([str(side).strip().lower() for side in table.values["side"]], dtype=object)
-    return table.indices("side", SIDES, "side")
+def sides_of(table: Columns, column: str = "side") -> np.ndarray:
+    """A column of sides: 0 long, 1 short, however capitalised."""
+    table.values[column] = np.array([str(side).strip().lower() for side in table.values[column]], dtype=object)
+    return table.indices(column, SIDES, "side")
 
 
-def _bounded(
-    table: Columns, column: str, above: float | None = None, at_least: float | None = None, unit: str = ""
-) -> np.ndarray:
+def bounded(table: Columns, column: str, above: float | None = None, at_least: float | None = None, unit: str = "") -> np.ndarray:
     """A column of finite numbers above, or at least, a bound."""
     numbers = table.numbers(column, "has to be a finite number")
     unit = f" ({unit})" if unit else ""
@@ -64,11 +63,11 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
         return None
     venue = table.indices("venue", context.venues, "venue")
     asset = table.indices("asset", context.assets, "asset")
-    side = _sides(table)
-    quantity = _bounded(table, "quantity", at_least=0.0, unit="coins; the side says which way")
-    entry = _bounded(table, "entry_price", above=0.0, unit="USD a coin")
-    collateral = _bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
-    leverage = _bounded(table, "leverage", above=0.0) if "leverage" in table.values else None
+    side = sides_of(table)
+    quantity = bounded(table, "quantity", at_least=0.0, unit="coins; the side says which way")
+    entry = bounded(table, "entry_price", above=0.0, unit="USD a coin")
+    collateral = bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
+    leverage = bounded(table, "leverage", above=0.0) if "leverage" in table.values else None
     if collateral is None and leverage is None:
         have = ", ".join(table.values)
         reader.report.add_in(
@@ -102,9 +101,9 @@ def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:
     table = reader.table(holders.file, f"{key}.file", ("price", "side", "open_interest_usd"))
     if table is None:
         return None
-    side = _sides(table)
-    price = _bounded(table, "price", above=0.0, unit="USD a coin")
-    open_interest = _bounded(table, "open_interest_usd", at_least=0.0, unit="USD")
+    side = sides_of(table)
+    price = bounded(table, "price", above=0.0, unit="USD a coin")
+    open_interest = bounded(table, "open_interest_usd", at_least=0.0, unit="USD")
     return None if table.bad else Map(price, side, open_interest)
 
 
@@ -121,7 +120,7 @@ def read_histogram(reader: Reader, key: str, holders: HistogramHolders) -> tuple
     table = reader.table(holders.file, f"{key}.file", ("leverage", "share"))
     if table is None:
         return None
-    leverage, share = _bounded(table, "leverage", at_least=1.0), _bounded(table, "share", at_least=0.0)
+    leverage, share = bounded(table, "leverage", at_least=1.0), bounded(table, "share", at_least=0.0)
     if table.bad:
         return None
     if abs(float(share.sum()) - 1.0) > SHARE_TOLERANCE:

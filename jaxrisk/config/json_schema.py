@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from .containers import ListOf
-from .holders import AccountHolders, HistogramHolders, LognormalHolders, MapHolders
+from .exchange import Call, FlowTable, FundingTable, StopOrders
+from .holders import AccountHolders, CrossHolders, HistogramHolders, LognormalHolders, MapHolders
 from .processes import GBM, Bates, Bootstrap, Garch, Heston, Kou, Merton, Replay, Shock
-from .sections import Asset, Cap, ChannelsTable, DepthTable, LinearLaw, PowerLaw, Run, TableLaw, Venue
+from .sections import Asset, Cap, ChannelsTable, DepthTable, LinearLaw, PowerLaw, Run, TableLaw
 from .values import Text
+from .venues import Venue
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -39,8 +41,13 @@ class ScenarioFile(BaseModel):
     channels: ChannelsTable = ChannelsTable()
     venues: dict[str, Venue]
     populations: dict[
-        str, Annotated[LognormalHolders | HistogramHolders | MapHolders | AccountHolders, Field(discriminator="kind")]
+        str,
+        Annotated[LognormalHolders | HistogramHolders | MapHolders | AccountHolders | CrossHolders, Field(discriminator="kind")],
     ]
+    calls: Call | dict[str, Call] | None = None
+    stops: dict[str, StopOrders] = {}
+    funding: FundingTable | None = None
+    flow: FlowTable | None = None
     limits: LimitsTable = LimitsTable()
 
 

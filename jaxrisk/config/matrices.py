@@ -13,6 +13,7 @@ SMALLEST_EIGENVALUE = 1e-10
 NO_PAIRS: dict[str, float] = {}
 _SIGNED = Number("", at_least=-1.0, at_most=1.0)
 _SHARE = Number("", at_least=0.0, at_most=1.0)
+_DOLLARS = Number("", "USD a forced dollar", at_least=0.0, at_most=10.0)
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class _Matrix(Kind):
     separator: str = "/"
     entry: Number = _SIGNED
     symmetric: bool = True
+    diagonal: float = 1.0
 
     @property
     def allowed(self) -> str:
@@ -33,7 +35,7 @@ class _Matrix(Kind):
             read = self._rows(value, context)
         else:
             raise self.refuse(value)
-        self.check(value, as_matrix(read, context.assets, self.separator, self.symmetric), context)
+        self.check(value, as_matrix(read, context.assets, self.separator, self.symmetric, self.diagonal), context)
         return read
 
     def check(self, value: Any, matrix: np.ndarray, context: Context) -> None:
@@ -110,15 +112,31 @@ class Cross(_Matrix):
             raise Refused(Refusal("", value, "has to have ones on its diagonal"))
 
 
-def as_matrix(value: Any, assets: tuple[str, ...], separator: str = "/", symmetric: bool = True) -> np.ndarray:
-    """The full matrix, ones on the diagonal; a pair `"A->B"` stands in row B, column A.
+@dataclass(frozen=True)
+class CommonHolders(_Matrix):
+    """Dollars of one asset sold for each forced dollar of another: `"BTC->NDX"`, or rows of what is sold of each asset."""
+
+    separator: str = "->"
+    entry: Number = _DOLLARS
+    symmetric: bool = False
+    diagonal: float = 0.0
+
+    def check(self, value: Any, matrix: np.ndarray, context: Context) -> None:
+        if np.any(np.diag(matrix) != 0.0):
+            raise Refused(Refusal("", value, "has to have zeros on its diagonal"))
+
+
+def as_matrix(
+    value: Any, assets: tuple[str, ...], separator: str = "/", symmetric: bool = True, diagonal: float = 1.0
+) -> np.ndarray:
+    """The full matrix, ones (or what is given) on the diagonal; a pair `"A->B"` stands in row B, column A.
 
     >>> as_matrix({"BTC/ETH": 0.5}, ("BTC", "ETH")).tolist()
     [[1.0, 0.5], [0.5, 1.0]]
     """
     if isinstance(value, list):
         return np.asarray(value, dtype=np.float64).reshape(len(assets), len(assets))
-    matrix = np.eye(len(assets))
+    matrix = diagonal * np.eye(len(assets))
     for pair, number in (value or {}).items():
         a, b = (assets.index(name) for name in pair.split(separator))
         matrix[b, a] = number

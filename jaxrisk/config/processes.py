@@ -6,7 +6,7 @@ from .containers import PerAsset
 from .matrices import NO_PAIRS, Correlation
 from .table import ByAsset, Refuse, Table
 from .units import Span
-from .values import Duration, Flag, Moment, Number, Text, Whole
+from .values import Duration, Flag, Moment, NameOf, Number, Text, Whole
 
 Drift = Annotated[
     ByAsset, PerAsset("drift of the price: E[S_T] = S_0 exp(drift T)", Number("", "a year", at_least=-20.0, at_most=20.0))
@@ -143,6 +143,9 @@ class Shock(Table):
     ]  # fmt: skip
     window: Annotated[Span, Duration("time over which the shock is spread")]
     at: Annotated[Span, Duration("time of its start", positive=False, or_words=("random",))]
+    venue: Annotated[
+        str | None, NameOf("the only venue whose price moves, a basis that arbitrage takes back; by default all", "venues")
+    ] = None
 
 
 PROCESSES: dict[str, type[Table]] = {

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from .caps import Selectors, caps_of
+from .check_exchange import ALL
 from .checked import Checked, check_document
 from .document import override, read_scenario, to_toml
 from .problems import Problem, Report
@@ -40,7 +41,7 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
 
 
 def effective(checked: Checked, document: dict[str, Any]) -> str:
-    """The configuration with all defaults, tiers and limits written out; tables of data are named with their checksums."""
+    """The configuration with all defaults, presets, tiers and limits written out; data are named with their checksums."""
     whole: dict[str, Any] = {
         "name": checked.name,
         "title": checked.title,
@@ -58,6 +59,14 @@ def effective(checked: Checked, document: dict[str, Any]) -> str:
         if tiers:
             table["tiers"] = tiers
     whole["populations"] = {name: _dump(holders) for name, holders in checked.populations.items()}
+    if checked.calls:
+        whole["calls"] = {name: _dump(call) for name, call in checked.calls.items()}
+        whole["calls"] = whole["calls"].get(ALL, whole["calls"])
+    if checked.stops:
+        whole["stops"] = {name: _dump(orders) for name, orders in checked.stops.items()}
+    for section in ("funding", "flow"):
+        if getattr(checked, section) is not None:
+            whole[section] = _dump(getattr(checked, section))
     if checked.caps:
         whole["limits"] = {"caps": [_dump(cap) for cap in checked.caps]}
     text = to_toml(whole)

@@ -1,13 +1,12 @@
-"""The keys of `[run]`, `[assets]`, `[impact]`, `[depth]`, `[channels]`, `[venues]` and of the rows of limits."""
+"""The keys of `[run]`, `[assets]`, `[impact]`, `[depth]`, `[channels]` and of the rows of limits."""
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from .containers import ListOf, PerAsset
-from .matrices import NO_PAIRS, Cross
+from .matrices import NO_PAIRS, CommonHolders, Cross
 from .table import ByAsset, Refuse, Table
 from .units import SECONDS, Span, readable
 from .values import Choice, Context, Duration, Flag, Kind, NameOf, Number, Refused, Text, Whole
@@ -16,8 +15,8 @@ SHORTEST_STEP, LONGEST_STEP, LONGEST_HORIZON = SECONDS["s"], SECONDS["d"], 3650 
 SHARE_TOLERANCE = 1e-6
 SHARE = Number("", at_least=0.0, at_most=1.0)
 PRICE = Number("", "USD", above=0.0)
-_AT_ONCE = [1.0]
-_ANY_SIZE = [0.0, math.inf]
+_ANY_SIZE = [0.0, float("inf")]
+BOOKS = ("ladder", "account", "flow")
 _POINTS = ListOf("", Number(""), at_least=2)
 
 
@@ -35,10 +34,21 @@ class Run(Table):
         "auto"
     )
     rounds: Annotated[int, Whole("fixed-point rounds inside a step", at_least=1, at_most=64)] = 1
+    book: Annotated[
+        str,
+        Choice(
+            "how positions are represented: by liquidation price, account by account (cross margin, funding), or as open "
+            "interest that closes and opens",
+            BOOKS,
+        ),
+    ] = "ladder"
     support: Annotated[ByAsset | None, PerAsset("price whose break and overshoot are observed", PRICE, partial=True)] = None
 
     @classmethod
     def cross(cls, v, refuse: Refuse) -> None:
+        if v.book == "account" and v.bridge == "on":
+            text = 'has to be "auto" or "off" with book "account", which judges accounts by the prices at the ends of steps'
+            refuse("bridge", v.bridge, text)
         if v.horizon is not None and v.horizon.seconds > LONGEST_HORIZON:
             refuse("horizon", v.horizon, "has to be at most 3650d")
         if v.step is not None and not SHORTEST_STEP <= v.step.seconds <= LONGEST_STEP:
@@ -85,6 +95,10 @@ class _Impact(Table):
     cross_: Annotated[Any, Cross("share of one asset's displaced volume that counts for another"), Field(alias="cross")] = (
         NO_PAIRS
     )
+    common_holders: Annotated[
+        Any,
+        CommonHolders("USD of the second asset that holders of both sell for each forced dollar of the first; none if not given"),
+    ] = None
 
 
 class LinearLaw(_Impact):
@@ -158,66 +172,10 @@ class ChannelsTable(Table):
 
     feedback: Annotated[float, Number("of all price impact", at_least=0.0, at_most=1.0)] = 1.0
     depth_withdrawal: Annotated[float, Number("of the withdrawal of depth", at_least=0.0, at_most=1.0)] = 1.0
-
-
-@dataclass(frozen=True)
-class TierSource(Kind):
-    """Where a venue's tiers are: a name or path, rows for all assets, or rows by asset; the rows are read elsewhere."""
-
-    @property
-    def allowed(self) -> str:
-        return "the name of a shipped venue, a path, a list of tiers, or a table of one list for each asset"
-
-    def read(self, value: Any, context: Context) -> Any:
-        if not isinstance(value, str | list | dict):
-            raise self.refuse(value)
-        return value
-
-    def json(self) -> dict[str, Any]:
-        rows = {"type": "array", "items": Tier.model_json_schema(by_alias=True)}
-        return {"anyOf": [{"type": "string"}, rows, {"type": "object", "additionalProperties": rows}]}
-
-
-class Venue(Table):
-    """A venue and its rules."""
-
-    tiers: Annotated[Any, TierSource("margin tiers")] = None
-    maintenance_rate: Annotated[float, Number("maintenance rate where there are no tiers", above=0.0, below=1.0)] = 0.005
-    contract: Annotated[str, Choice("margined in USD, or in coin", ("linear", "inverse"))] = "linear"
-    engine_time: Annotated[Span, Duration("time constant of the liquidation engine", positive=False)] = Span("0s")
-    tranches: Annotated[
-        list[float], ListOf("shares of a position closed at each trigger", Number("", above=0.0, at_most=1.0), at_least=1)
-    ] = _AT_ONCE
-    liquidation_fee: Annotated[float, Number("of liquidated notional", "a fraction", at_least=0.0, below=1.0)] = 0.0
-    closes_opposite: Annotated[float, Number("share of forced volume that closes the other side", at_least=0.0, at_most=1.0)] = (
-        1.0
-    )
-    arbitrage_half_life: Annotated[Span, Duration("half-life of the venue's own basis")] = Span("1min")
-    local_depth: Annotated[
-        ByAsset | None,
-        PerAsset(
-            "depth of the venue's own book; needs two venues", Number("", "USD per unit of log price", above=0.0), partial=True
-        ),
-    ] = None
-    index_weight: Annotated[
-        float, Number("weight of the index in the venue's mark; needs two venues", at_least=0.0, at_most=1.0)
-    ] = 0.0
-
-    @classmethod
-    def cross(cls, v, refuse: Refuse) -> None:
-        if v.tranches is not None and abs(math.fsum(v.tranches) - 1.0) > SHARE_TOLERANCE:
-            refuse("tranches", v.tranches, f"have to sum to 1; they sum to {math.fsum(v.tranches):g}")
-
-
-class Tier(Table):
-    """A margin tier."""
-
-    floor_usd: Annotated[float, Number("notional from which the tier holds", "USD", at_least=0.0)]
-    max_leverage: Annotated[float, Number("highest leverage", at_least=1.0, at_most=1e4)]
-    maintenance_rate: Annotated[float, Number("maintenance rate", above=0.0, below=1.0)]
-    maintenance_amount_usd: Annotated[float | None, Number("deduction that makes the margin continuous", "USD", at_least=0.0)] = (
-        None
-    )
+    stops: Annotated[float, Number("of stop orders", at_least=0.0, at_most=1.0)] = 1.0
+    calls: Annotated[float, Number("of the holders who meet a margin call", at_least=0.0, at_most=1.0)] = 1.0
+    deleveraging: Annotated[float, Number("of what is auto-deleveraged", at_least=0.0, at_most=1.0)] = 1.0
+    common_holders: Annotated[float, Number("of what common holders sell of other assets", at_least=0.0, at_most=1.0)] = 1.0
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 from .files import Reader
 from .problems import Report, nearest
-from .sections import Tier
 from .table import read_table
 from .values import Context
+from .venues import BELONGING, Rules, Tier, read_rules
 
 RELATIVE_TOLERANCE, USD_TOLERANCE = 1e-6, 1.0
 COLUMNS = ("floor_usd", "max_leverage", "maintenance_rate")
-FILE_KEYS = ("name", "title", "source", "sources", "read_on", "tiers")
+FILE_KEYS = ("name", "title", "source", "sources", "read_on", "tiers", "rules")
 
 Note = Callable[[int, str, Any, str], None]
 """Notes a problem with a row: `(row, key, value, allowed)`."""
@@ -65,6 +65,8 @@ def tiers_of(document: dict[str, Any], report: Report) -> dict[str, list[Tier] |
     for unknown in (word for word in document if word not in FILE_KEYS):
         text = f"unknown key; the keys here are {', '.join(FILE_KEYS)}"
         report.add(unknown, document[unknown], text, nearest(unknown, FILE_KEYS))
+    if "rules" in document:
+        rules_of(document, report)
     tables = document.get("tiers")
     found: dict[str, list[Tier] | None] | None = None
     if not isinstance(tables, dict) or not tables:
@@ -72,6 +74,40 @@ def tiers_of(document: dict[str, Any], report: Report) -> dict[str, list[Tier] |
     else:
         found = {asset: _rows(rows, f"tiers.{asset}", report) for asset, rows in tables.items()}
     return found
+
+
+def rules_of(document: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The keys under `[rules]` of a venue file's document, as written, less those that are wrong."""
+    rules = document.get("rules")
+    _, v = read_rules(Rules, rules, "rules", report, Context())
+    return {key: value for key, value in rules.items() if getattr(v, key, None) is not None} if isinstance(rules, dict) else {}
+
+
+def with_preset(raw: Any, key: str, reader: Reader) -> Any:
+    """A venue's table with what its `preset` says below the keys of its own, and the preset itself written out.
+
+    A word of the table's own takes the preset's keys for another word with it: `policy = "full"` its `first_share`, and
+    `tranches` its policy.
+    """
+    name = raw.get("preset") if isinstance(raw, dict) else None
+    if not isinstance(name, str):
+        return raw
+    own = {word: value for word, value in raw.items() if word != "preset"}
+    read = reader.toml("venues", name, f"{key}.preset")
+    if read is None:
+        return own
+    path, document = read
+    if not isinstance(document.get("rules"), dict):
+        allowed = "has to name a venue file with a table [rules]; tiers takes the tiers of any"
+        reader.report.add(f"{key}.preset", name, allowed)
+        return own
+    rules = rules_of(document, reader.report.of(str(path)))
+    if isinstance(own.get("tranches"), list) and len(own["tranches"]) > 1:
+        rules.pop("policy", None)
+    for switch, (word, names) in BELONGING.items():
+        if own.get(switch, rules.get(switch)) != word:
+            rules = {name: value for name, value in rules.items() if name not in names}
+    return {"tiers": name, "insurance_fund": 0.0} | rules | own
 
 
 def _from_table(reader: Reader, key: str, name: str, assets) -> dict[str, list[Tier] | None] | None:

@@ -21,6 +21,7 @@ class Shock(eqx.Module):
     - `window`: years that the move takes; zero means all of it in the first step that ends after the start. Shape `(assets,)`.
     - `at`: start, years; without effect if `random`. Shape `(assets,)`.
     - `random`: whether the start is uniform over the horizon, the same for all assets. Static.
+    - `venue`: index of the only venue whose price moves, a basis that arbitrage takes back; None for the market's price. Static.
 
     >>> shock = Shock(size=[-0.1], window=[0.25], at=[0.5])
     >>> start = shock.start(jnp.asarray(0.5), jnp.asarray(1.0))
@@ -32,6 +33,7 @@ class Shock(eqx.Module):
     window: Float[Array, " assets"] = leaf()
     at: Float[Array, " assets"] = leaf()
     random: bool = eqx.field(default=False, static=True)
+    venue: int | None = eqx.field(default=None, static=True)
 
     def start(self, uniform: Float[Array, ""], horizon: Float[Array, ""]) -> Float[Array, " assets"]:
         """When the shock starts on this path, in years: `at`, or `uniform` times the horizon."""

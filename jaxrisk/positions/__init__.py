@@ -1,10 +1,15 @@
 """Who holds what: populations, tiers, contracts, limits, and the book a simulation steps through."""
 
-from .book import AbstractBook as AbstractBook
-from .build import Contracts as Contracts, build_ladder as build_ladder
+from .account import AccountBook as AccountBook
+from .book import AbstractBook as AbstractBook, Claims as Claims, Orders as Orders, View as View
+from .books import BOOKS as BOOKS, build_book as build_book
+from .build import build_ladder as build_ladder
+from .cross import CrossAccounts as CrossAccounts
+from .flow import FlowBook as FlowBook
 from .grid import Grid as Grid
 from .ladder import LadderBook as LadderBook, LadderState as LadderState
 from .limits import ANY as ANY, Limits as Limits
+from .placing import Contracts as Contracts, Placed as Placed, apply_limits as apply_limits
 from .population import (
     AbstractPopulation as AbstractPopulation,
     Accounts as Accounts,
@@ -12,4 +17,14 @@ from .population import (
     LiquidationMap as LiquidationMap,
     Lognormal as Lognormal,
 )
+from .rules import (
+    POLICIES as POLICIES,
+    RANKINGS as RANKINGS,
+    Calls as Calls,
+    Flow as Flow,
+    Funding as Funding,
+    Policy as Policy,
+    Stops as Stops,
+)
+from .schedule import Schedule as Schedule, build_schedule as build_schedule
 from .tiers import Tiers as Tiers, log_liquidation_price as log_liquidation_price, maintenance_margin as maintenance_margin

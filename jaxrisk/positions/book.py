@@ -1,43 +1,148 @@
 """What every representation of the positions has to offer, so that the step does not know which it has."""
 
 import abc
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from .._leaf import Array
+
+Cells = Float[Array, "venues assets sides"]
+
+
+class View(NamedTuple):
+    """What a book sees of the market when it checks margins. Log marks over the initial price, shape `(venues, assets)`.
+
+    - `mark`: now.
+    - `low`, `high`: lowest and highest since time zero, between steps too where the bridge finds them.
+    - `recent_low`, `recent_high`: the same since the last check.
+    - `volatility`: realised, a square-root year; `trend`: of the index price, log return a year, both exponentially weighted.
+      Shape `(assets,)`.
+    - `index`: number of the step.
+    """
+
+    mark: Float[Array, "venues assets"]
+    low: Float[Array, "venues assets"]
+    high: Float[Array, "venues assets"]
+    recent_low: Float[Array, "venues assets"]
+    recent_high: Float[Array, "venues assets"]
+    volatility: Float[Array, " assets"]
+    trend: Float[Array, " assets"]
+    index: Int[Array, ""]
+
+
+class Orders(NamedTuple):
+    """What leaves the positions of each side in one round, none negative. USD at the initial price.
+
+    `liquidated`, `stopped`, `reduced`: sent to the market by the engine, by stop orders, by holders who meet a margin call;
+    `deleveraged`: liquidated too, but closed against the other side at `price` (ratio to the initial price) and not sent to the
+    market; `detail`: what the book needs to settle them.
+    """
+
+    liquidated: Cells
+    stopped: Cells
+    reduced: Cells
+    deleveraged: Cells
+    price: Cells
+    detail: Any
+
+    def forced(self) -> Cells:
+        """Everything that is sent to the market."""
+        return self.liquidated + self.stopped + self.reduced
+
+
+class Claims(NamedTuple):
+    """What the liquidated part of some orders leaves behind at a price. USD, none negative.
+
+    `fee`: paid out of what is left to the holders; `surplus`: left after the fee of positions that are closed for good;
+    `shortfall`: loss beyond the bankruptcy price; `bankrupt`: quantity sent to the market beyond its bankruptcy price, USD at the
+    initial price.
+    """
+
+    fee: Cells
+    surplus: Cells
+    shortfall: Cells
+    bankrupt: Cells
 
 
 class AbstractBook(eqx.Module):
     """Positions of all venues, assets and sides during a simulation.
 
     Quantities are open interest in USD: coins times S_0, or the dollars of coin-margined contracts. Shape
-    `(venues, assets, sides)` with side 0 long, 1 short.
-    Longs equal shorts in quantity on every venue and asset, at every step.
+    `(venues, assets, sides)` with side 0 long, 1 short. Longs equal shorts in quantity on every venue and asset, at every step.
+    Ratios are prices over the initial price.
+
+    A step calls `advance` once; then, each round, `trigger`, `release`, `claims`, `spare` (where there is a backstop), `settle`;
+    and, if `checks_after`, `trigger` once more at its end. Each book has the fields `dropped` (quantity beyond its liquidation price at
+    the start and left out) and `balancing` (quantity that only makes up for a difference between longs and shorts as given).
     """
+
+    dropped: eqx.AbstractVar[Cells]
+    balancing: eqx.AbstractVar[Cells]
+
+    @property
+    @abc.abstractmethod
+    def checks_after(self) -> bool:
+        """Whether the marks at the end of a step have to be checked as they are, not by their extremes. Static."""
 
     @abc.abstractmethod
     def init(self) -> Any:
         """State at time zero: nothing triggered."""
 
     @abc.abstractmethod
-    def trigger(self, state: Any, low: Float[Array, "venues assets"], high: Float[Array, "venues assets"]) -> Any:
-        """Move into the backlog what is under maintenance margin, given the lowest and highest log mark so far."""
+    def advance(self, state: Any, view: View, years: Float[Array, ""]) -> Any:
+        """What happens over a step of `years` without force: funding, positions that close and open. `view` as before it."""
 
     @abc.abstractmethod
-    def execute(
+    def trigger(self, state: Any, view: View) -> Any:
+        """Meet margin calls, and hand the engine what is under maintenance margin."""
+
+    @abc.abstractmethod
+    def release(self, state: Any, share: Float[Array, " venues"]) -> tuple[Any, Orders]:
+        """Orders that are sent now: the engine's `share` of its backlog, and all stopped and reduced."""
+
+    @abc.abstractmethod
+    def claims(self, state: Any, orders: Orders, ratio: Float[Array, "venues assets"], fee: Float[Array, " venues"]) -> Claims:
+        """What `orders.liquidated` leaves behind if executed at these ratios."""
+
+    @abc.abstractmethod
+    def spare(self, state: Any, orders: Orders, ratio: Float[Array, "venues assets"], share: Float[Array, " venues"]) -> Orders:
+        """Take a share of what is bankrupt at these ratios out of the market: it is closed at its bankruptcy price against the
+        other side, as far as there is any."""
+
+    @abc.abstractmethod
+    def settle(
         self,
         state: Any,
-        share: Float[Array, " venues"],
+        orders: Orders,
+        ratio: Float[Array, "venues assets"],
+        fee: Float[Array, " venues"],
         closes_opposite: Float[Array, " venues"],
-    ) -> tuple[Any, Float[Array, "venues assets sides"], Float[Array, "venues assets sides"]]:
-        """Close a share of the backlog; returns the state, what was closed of each side by force, and what holders of each
-        side closed voluntarily by taking the other end."""
+    ) -> tuple[Any, Cells]:
+        """Book the orders at the ratios they were executed at: holders of the other side are deleveraged in the venue's ranking,
+        holders who close take their share of the forced orders, new holders without leverage take the rest. Returns what each
+        side closed of its own accord."""
 
     @abc.abstractmethod
-    def open_interest(self, state: Any) -> Float[Array, "venues assets sides"]:
+    def socialise(self, state: Any, loss: Float[Array, " venues"], ratio: Float[Array, "venues assets"]) -> Any:
+        """Charge holders with a loss (USD) that nobody else covers."""
+
+    @abc.abstractmethod
+    def open_interest(self, state: Any) -> Cells:
         """Quantity still held, levered and unlevered, the backlog included."""
 
+    @abc.abstractmethod
+    def class_shares(self, state: Any, view: View) -> Float[Array, "venues assets sides classes"]:
+        """How the notional triggered so far divides among the account classes; zeros where nothing was."""
 
-__all__ = ["AbstractBook"]
+    @abc.abstractmethod
+    def margin_called(self, state: Any) -> Float[Array, " venues"]:
+        """Collateral asked for by margin calls so far, USD."""
+
+    @abc.abstractmethod
+    def triggered(self, distance: Float[Array, " levels"]) -> Float[Array, "venues assets sides levels"]:
+        """Quantity liquidated if one asset alone moved by a distance (log price) against its holders, from time zero."""
+
+
+__all__ = ["AbstractBook", "Cells", "Claims", "Orders", "View"]

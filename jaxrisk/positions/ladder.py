@@ -2,36 +2,66 @@
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Int
+import numpy as np
+from jaxtyping import Float
 
 from .._leaf import Array
-from .book import AbstractBook
+from .batch import Batch, notional, outcome_of
+from .book import AbstractBook, Cells, Claims, Orders, View
 from .grid import Grid
+from .schedule import Schedule
+from .tables import distances, interpolate
 
-SIDE_SIGN = (-1.0, 1.0)
-"""Direction from spot in which a side is liquidated: longs below, shorts above."""
+Table = Float[Array, "venues assets sides edges"]
 
 
 class LadderState(NamedTuple):
-    """Everything of shape `(venues, assets, sides)`, USD at the initial price.
+    """Everything of shape `(venues, assets, sides)`, USD at the initial price unless said; None where the book has no such table.
 
-    `reached`: the table's value at the running extreme; `scale`: share of the table's quantity that its holders have not closed
-    voluntarily; `backlog`: triggered, not executed; `unlevered`: held by holders without a liquidation price.
+    `reached`: the table's value at the running extreme; `scale`: share of the tables' quantity that its holders have not closed
+    voluntarily; `backlog`: triggered, not executed; `unlevered`: held by holders without a liquidation price. `offset`, `square`,
+    `final`: of the backlog, as the tables of `LadderBook`; `eaten`: of the table beyond `reached`, what
+    has been auto-deleveraged; `reducing`, `stopping`: reached in this round; `called`: USD asked for by margin calls.
+    `reached_offset` and so on: as `reached`, for the other tables.
     """
 
-    reached: Float[Array, "venues assets sides"]
-    scale: Float[Array, "venues assets sides"]
-    backlog: Float[Array, "venues assets sides"]
-    unlevered: Float[Array, "venues assets sides"]
+    reached: Cells
+    scale: Cells
+    backlog: Cells
+    unlevered: Cells
+    offset: Cells | None = None
+    square: Cells | None = None
+    final: Cells | None = None
+    eaten: Cells | None = None
+    reducing: Cells | None = None
+    stopping: Cells | None = None
+    called: Cells | None = None
+    reached_offset: Cells | None = None
+    reached_square: Cells | None = None
+    reached_final: Cells | None = None
+    reached_reduced: Cells | None = None
+    reached_called: Cells | None = None
+    reached_stopped: Cells | None = None
 
 
 class LadderBook(AbstractBook):
     """Cumulative quantity triggered as the mark reaches a price: two look-ups a step, whatever the number of positions.
 
-    Exact, up to the grid's cell width, for isolated positions that were open at the start, with partial liquidation as
-    tranches. Voluntary closing is pro rata over a side, which is an assumption about who closes, not an approximation of a rule.
+    Exact, up to the grid's cell width, for isolated positions that were open at the start. Where it is an approximation,
+    `AccountBook` is the reference:
+
+    - After a partial close the next trigger is that of the equity left at the first trigger's own price: what executing the first
+      part cost beyond that is not felt by the account.
+    - Of what is executed in a round on one venue, asset and side only the mean and spread of bankruptcy prices are known
+      (`batch.py`): how much is bankrupt is exact for one crowd and for evenly spread triggers. The sum of surplus and shortfall,
+      and so the fund's balance where all that is left goes to the fund, is exact always.
+    - Auto-deleveraging by profit and leverage, of whatever formula, takes the levered part of the other side from its near end:
+      the most levered first; then holders without leverage. Pro rata is exact.
+    - Voluntary closing is pro rata over a side, which is an assumption about who closes, not an approximation of a rule.
+    - Socialised losses change nobody's margin.
 
     **Fields:**
 
@@ -41,106 +71,211 @@ class LadderBook(AbstractBook):
     - `dropped`: quantity that was beyond its liquidation price at the start and left out. Same shape.
     - `balancing`: the part of `unlevered` that only makes up for a difference between longs and shorts as given. Same shape.
     - `grid`: static.
+    - `offset`, `square`: cumulative quantity times `b` and its square, the bankruptcy price over the initial price less one (for
+      inverse contracts the initial price over it); None where there is no backstop.
+    - `final`: the part of `quantity` that closes positions for good; None where all of it does, or there is no backstop.
+    - `reduced`, `called`: cumulative quantity sold by holders who meet a margin call, and collateral asked for, USD, by the mark
+      at which they are called; None where nobody is.
+    - `stops`: stop orders, or None.
+    - `inverse`, `ranking`: for each venue, static.
     """
 
-    quantity: Float[Array, "venues assets sides edges"]
+    quantity: Table
     class_notional: Float[Array, "venues assets sides classes edges"]
-    unlevered: Float[Array, "venues assets sides"]
-    dropped: Float[Array, "venues assets sides"]
-    balancing: Float[Array, "venues assets sides"]
+    unlevered: Cells
+    dropped: Cells
+    balancing: Cells
     grid: Grid
+    offset: Table | None = None
+    square: Table | None = None
+    final: Table | None = None
+    reduced: Table | None = None
+    called: Table | None = None
+    stops: Schedule | None = None
+    inverse: tuple[bool, ...] = eqx.field(static=True, default=())
+    ranking: tuple[str, ...] = eqx.field(static=True, default=())
+
+    @property
+    def checks_after(self) -> bool:
+        return False
 
     def init(self) -> LadderState:
         zero = jnp.zeros_like(self.unlevered)
-        return LadderState(zero, jnp.ones_like(zero), zero, self.unlevered)
+        where = lambda table: None if table is None else zero
+        return LadderState(
+            reached=zero,
+            scale=jnp.ones_like(zero),
+            backlog=zero,
+            unlevered=jnp.asarray(self.unlevered),
+            offset=where(self.offset),
+            square=where(self.square),
+            final=where(self.final),
+            eaten=where(self.offset),
+            reducing=where(self.reduced),
+            stopping=where(self.stops),
+            called=where(self.called),
+            reached_offset=where(self.offset),
+            reached_square=where(self.square),
+            reached_final=where(self.final),
+            reached_reduced=where(self.reduced),
+            reached_called=where(self.called),
+            reached_stopped=where(self.stops),
+        )
 
-    def distances(self, low, high):
-        """How far the marks have run against each side, log price, shape `(venues, assets, sides)`."""
-        return jnp.stack([-low, high], axis=-1)
+    def advance(self, state: LadderState, view: View, years) -> LadderState:
+        return state
 
-    def triggered(self, distance) -> Float[Array, "venues assets sides"]:
-        """Quantity whose liquidation price lies within a distance of the initial price."""
-        return interpolate(self.quantity, self.grid.coordinate(distance))
+    def trigger(self, state: LadderState, view: View) -> LadderState:
+        coordinate = self.grid.coordinate(distances(view.low, view.high))
+        reached = interpolate(self.quantity, coordinate)
+        new, scale = reached - state.reached, state.scale
+        if self.offset is None:
+            state = state._replace(reached=reached, backlog=state.backlog + scale * new)
+        else:
+            # what has been auto-deleveraged is not there any more
+            gone = jnp.where(state.eaten < new, state.eaten, new)
+            left = scale * (new - gone) / jnp.where(new > 0.0, new, 1.0)
+            offset, square = interpolate(self.offset, coordinate), interpolate(self.square, coordinate)
+            state = state._replace(
+                reached=reached,
+                eaten=state.eaten - gone,
+                backlog=state.backlog + scale * (new - gone),
+                offset=state.offset + left * (offset - state.reached_offset),
+                square=state.square + left * (square - state.reached_square),
+                reached_offset=offset,
+                reached_square=square,
+            )
+            if self.final is not None:
+                final = interpolate(self.final, coordinate)
+                more = left * (final - state.reached_final)
+                state = state._replace(final=state.final + more, reached_final=final)
+        if self.reduced is not None:
+            reduced = interpolate(self.reduced, coordinate)
+            called = interpolate(self.called, coordinate)
+            state = state._replace(
+                reducing=state.reducing + scale * (reduced - state.reached_reduced),
+                called=state.called + scale * (called - state.reached_called),
+                reached_reduced=reduced,
+                reached_called=called,
+            )
+        if self.stops is not None:
+            stopped = self.stops.reached(view.low, view.high)
+            stopping = state.stopping + scale * (stopped - state.reached_stopped)
+            state = state._replace(stopping=stopping, reached_stopped=stopped)
+        return state
 
-    def trigger(self, state: LadderState, low, high) -> LadderState:
-        reached = self.triggered(self.distances(low, high))
-        backlog = state.backlog + state.scale * (reached - state.reached)
-        return state._replace(reached=reached, backlog=backlog)
+    def release(self, state: LadderState, share):
+        share = share[:, None, None]
+        liquidated = state.backlog * share
+        zero = jnp.zeros_like(liquidated)
+        batch = None
+        if self.offset is not None:
+            final = state.backlog if state.final is None else state.final
+            whole = Batch(state.backlog, state.offset, state.square, final)
+            batch = whole.part(share)
+            _, offset, square, final = whole.less(batch)
+            state = state._replace(offset=offset, square=square, final=None if state.final is None else final)
+        orders = Orders(
+            liquidated=liquidated,
+            stopped=zero if state.stopping is None else state.stopping,
+            reduced=zero if state.reducing is None else state.reducing,
+            deleveraged=zero,
+            price=zero,
+            detail=batch,
+        )
+        state = state._replace(
+            backlog=state.backlog - liquidated,
+            stopping=None if state.stopping is None else zero,
+            reducing=None if state.reducing is None else zero,
+        )
+        return state, orders
 
-    def execute(self, state: LadderState, share, closes_opposite):
-        executed = state.backlog * share[:, None, None]
-        levered = state.scale * jnp.maximum(self.quantity[..., -1] - state.reached, 0.0)
-        held = levered + state.unlevered
+    def claims(self, state: LadderState, orders: Orders, ratio, fee) -> Claims:
+        batch: Batch = orders.detail
+        end = outcome_of(batch, ratio, self.inverse)
+        solvent = batch.quantity - end.bankrupt.quantity
+        wanted = fee[:, None, None] * notional(solvent, ratio, self.inverse)
+        paid = jnp.where(wanted < end.surplus, wanted, end.surplus)
+        for_good = batch.final / jnp.where(batch.quantity > 0.0, batch.quantity, 1.0)
+        return Claims(paid, (end.surplus - paid) * for_good, end.shortfall, end.bankrupt.quantity)
+
+    def spare(self, state: LadderState, orders: Orders, ratio, share) -> Orders:
+        batch: Batch = orders.detail
+        end = outcome_of(batch, ratio, self.inverse)
+        wanted = share[:, None, None] * end.bankrupt.quantity
+        others = self._deleveragable(state)[..., ::-1]
+        taken = jnp.where(wanted < others, wanted, others)
+        spared = end.bankrupt.part(taken / jnp.where(end.bankrupt.quantity > 0.0, end.bankrupt.quantity, 1.0))
+        rest = batch.less(spared)
+        return orders._replace(liquidated=rest.quantity, deleveraged=spared.quantity, price=end.price, detail=rest)
+
+    def settle(self, state: LadderState, orders: Orders, ratio, fee, closes_opposite):
+        if self.offset is not None:
+            state = self._deleverage(state, orders.deleveraged[..., ::-1])
+        forced, held = orders.forced(), self._held(state)
         # forced selling of longs is bought by shorts who close, and the other way round, as far as there are any
-        bought = closes_opposite[:, None, None] * executed[..., ::-1]
+        bought = closes_opposite[:, None, None] * forced[..., ::-1]
         # not `minimum`: where both are zero its derivative is half of each
         closed = jnp.where(bought <= held, bought, held)
         kept = 1.0 - closed / jnp.where(held > 0.0, held, 1.0)
-        unlevered = state.unlevered * kept + (executed - closed[..., ::-1])
-        state = state._replace(backlog=state.backlog - executed, scale=state.scale * kept, unlevered=unlevered)
-        return state, executed, closed
+        unlevered = state.unlevered * kept + (forced - closed[..., ::-1])
+        return state._replace(scale=state.scale * kept, unlevered=unlevered), closed
 
-    def open_interest(self, state: LadderState) -> Float[Array, "venues assets sides"]:
-        levered = state.scale * jnp.maximum(self.quantity[..., -1] - state.reached, 0.0)
-        return levered + state.unlevered + state.backlog
+    def socialise(self, state: LadderState, loss, ratio) -> LadderState:
+        return state
 
-    def class_shares(self, low, high) -> Float[Array, "venues assets sides classes"]:
-        """How the notional triggered so far divides among the classes; zeros where nothing was."""
-        coordinate = self.grid.coordinate(self.distances(low, high))
+    def open_interest(self, state: LadderState) -> Cells:
+        waiting = [part for part in (state.reducing, state.stopping) if part is not None]
+        return self._held(state) + sum(waiting, state.backlog)
+
+    def class_shares(self, state: LadderState, view: View):
+        coordinate = self.grid.coordinate(distances(view.low, view.high))
         by_class = interpolate(self.class_notional, coordinate[..., None])
         total = jnp.sum(by_class, axis=-1, keepdims=True)
         return by_class / jnp.where(total > 0.0, total, 1.0)
 
+    def margin_called(self, state: LadderState):
+        return jnp.zeros(self.unlevered.shape[0]) if state.called is None else jnp.sum(state.called, axis=(1, 2))
 
-def interpolate(table: Float[Array, "*#cells edges"], coordinate: Float[Array, "*#cells"]):
-    """Linear interpolation of each table at its own coordinate (in cells, within the table)."""
-    cells = table.shape[-1] - 1
-    below = jnp.clip(coordinate.astype(jnp.int32), 0, cells - 1)
-    weight = coordinate - below
-    shape = jnp.broadcast_shapes(table.shape[:-1], coordinate.shape)
-    below = jnp.broadcast_to(below, shape)[..., None]
-    take = lambda index: jnp.take_along_axis(table, index, axis=-1, mode="promise_in_bounds")[..., 0]
-    low, high = take(below), take(below + 1)
-    return low + weight * (high - low)
+    def triggered(self, distance):
+        at = self.grid.coordinate(distance)
+        return jax.vmap(lambda one: interpolate(self.quantity, jnp.broadcast_to(one, self.unlevered.shape)), out_axes=-1)(at)
 
+    def _levered(self, state: LadderState) -> Cells:
+        """Held by those who can be liquidated, the reducing ones' own part aside."""
+        left = jnp.maximum(self.quantity[..., -1] - state.reached, 0.0)
+        if state.eaten is not None:
+            left = jnp.maximum(left - state.eaten, 0.0)
+        return state.scale * left
 
-def deposit(grid: Grid, distance, values, bins: Int[Array, " positions"], count: int):
-    """Cumulative tables of values triggered at distances, one table a bin, shape `(count, edges)`.
+    def _held(self, state: LadderState) -> Cells:
+        """Quantity that its holders may still close or lose to auto-deleveraging."""
+        held = self._levered(state) + state.unlevered
+        if self.reduced is not None:
+            held += state.scale * jnp.maximum(self.reduced[..., -1] - state.reached_reduced, 0.0)
+        if self.stops is not None:
+            held += state.scale * jnp.maximum(self.stops.total - state.reached_stopped, 0.0)
+        return held
 
-    Each value is shared among three cells by a quadratic B-spline about its coordinate, and the table is linear within a cell. So
-    the mean distance is right; and the table moves smoothly with every liquidation price, its derivative spread about the true
-    price rather than about the nearest edge. (With two cells the derivative of a loss wandered by up to a tenth with the place
-    of a crowd in its cell.)
-    """
-    coordinate = grid.coordinate(distance)
-    cell = jax.lax.stop_gradient(jnp.floor(coordinate))
-    off = coordinate - cell - 0.5
-    shares = (0.5 * (0.5 - off) ** 2, 0.75 - off**2, 0.5 * (0.5 + off) ** 2)
-    neighbours = [jnp.clip(cell.astype(jnp.int32) + move, 0, grid.cells - 1) for move in (-1, 0, 1)]
-    places = jnp.concatenate([bins * grid.cells + neighbour for neighbour in neighbours])
-    parts = split(jnp.concatenate([bins] * 3), jnp.concatenate([values * share for share in shares]), count)
-    density = [jnp.zeros(count * grid.cells, values.dtype).at[places].add(part).reshape(count, grid.cells) for part in parts]
-    start = jnp.zeros((count, 1), values.dtype)
-    return jnp.concatenate([start, sum(jnp.cumsum(part, axis=-1) for part in density)], axis=-1)
+    def _deleveragable(self, state: LadderState) -> Cells:
+        return jnp.where(self._pro_rata, self._held(state), self._levered(state) + state.unlevered)
 
+    @property
+    def _pro_rata(self) -> np.ndarray:
+        return np.array([ranking == "pro_rata" for ranking in self.ranking])[:, None, None]
 
-def split(bins: Int[Array, " positions"], values: Float[Array, " positions"], count: int):
-    """Values as a coarse part, whose sums within a bin are exact in any order, and a fine part, whose sums are small.
-
-    Added one by one in single precision, tens of thousands of values are off by 1e-4; this way by 1e-7. The coarse part is a
-    multiple of a power of two large enough for a bin's total to stay within the mantissa.
-    """
-    fixed = jax.lax.stop_gradient(values)
-    total = jnp.zeros(count, values.dtype).at[bins].add(jnp.abs(fixed))
-    bits = jnp.finfo(values.dtype).nmant - 1
-    unit = jnp.exp2(jnp.ceil(jnp.log2(jnp.where(total > 0.0, total, 1.0))) - bits)[bins]
-    coarse = jnp.round(fixed / unit) * unit
-    return coarse, values - coarse
+    def _deleverage(self, state: LadderState, quantity: Cells) -> LadderState:
+        """Close a quantity of each side's holders in the venue's order."""
+        held, levered = self._held(state), self._levered(state)
+        kept = 1.0 - quantity / jnp.where(held > 0.0, held, 1.0)
+        first = jnp.where(quantity < levered, quantity, levered)
+        eaten = state.eaten + first / jnp.where(state.scale > 0.0, state.scale, 1.0)
+        rest = state.unlevered - (quantity - first)
+        return state._replace(
+            scale=jnp.where(self._pro_rata, state.scale * kept, state.scale),
+            eaten=jnp.where(self._pro_rata, state.eaten, eaten),
+            unlevered=jnp.where(self._pro_rata, state.unlevered * kept, jnp.maximum(rest, 0.0)),
+        )
 
 
-def sum_into(bins: Int[Array, " positions"], values: Float[Array, " positions"], count: int) -> Float[Array, " count"]:
-    """Sum of the values in each bin, shape `(count,)`."""
-    return sum(jnp.zeros(count, values.dtype).at[bins].add(part) for part in split(bins, values, count))
-
-
-__all__ = ["LadderBook", "LadderState", "deposit", "interpolate", "split", "sum_into"]
+__all__ = ["LadderBook", "LadderState"]

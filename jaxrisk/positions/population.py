@@ -13,9 +13,9 @@ from scipy import special
 from .._leaf import Array, leaf
 from .tiers import Tiers, maintenance_margin
 
-LEVERAGE_NODES = 1024
-ENTRY_NODES = 8
-SIZE_NODES = 4
+NODES = (1024, 8, 4)
+"""Leverages, entry prices and sizes in which a parametric population is taken."""
+Nodes = tuple[int, int, int]
 
 
 class Positions(NamedTuple):
@@ -44,8 +44,11 @@ class AbstractPopulation(eqx.Module):
     """A set of positions on one or several venues and assets."""
 
     @abc.abstractmethod
-    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
-        """The positions; `inverse` says which venues trade coin-margined contracts, `price` is S_0 in USD a coin."""
+    def positions(
+        self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
+    ) -> Positions:
+        """The positions; `inverse` says which venues trade coin-margined contracts, `price` is S_0 in USD a coin, `nodes` in how
+        many leverages, entry prices and sizes a distribution is taken."""
 
 
 def _midpoints(count):
@@ -60,17 +63,18 @@ def _normal_nodes(mean, sd, count):
     return mean + sd * z
 
 
-def _spread(population, leverage, weight, tiers: Tiers) -> Positions:
+def _spread(population, leverage, weight, tiers: Tiers, nodes: Nodes) -> Positions:
     """Cross a leverage distribution with dispersed entry prices and account sizes.
 
     Nobody opens with more leverage than the venue allows for the size: the position is kept and more collateral posted.
     """
-    entry = _normal_nodes(population.entry_mean, population.entry_sd, ENTRY_NODES)
-    size = population.size_median * jnp.exp(_normal_nodes(0.0, population.size_log_sd, SIZE_NODES))
+    _, entries, sizes = nodes
+    entry = _normal_nodes(population.entry_mean, population.entry_sd, entries)
+    size = population.size_median * jnp.exp(_normal_nodes(0.0, population.size_log_sd, sizes))
     # sizes are notional-weighted: each node stands for the same share of the open interest
-    shape = (leverage.shape[0], ENTRY_NODES, SIZE_NODES)
+    shape = (leverage.shape[0], entries, sizes)
     flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)
-    quantity = population.open_interest * weight[:, None, None] / (ENTRY_NODES * SIZE_NODES)
+    quantity = population.open_interest * weight[:, None, None] / (entries * sizes)
     index = lambda i: jnp.full(shape, i, dtype=jnp.int32).reshape(-1)
     venue, notional = index(population.venue), flat(size[None, None, :])
     allowed = tiers.leverage_allowed(venue, population.asset, notional)
@@ -83,7 +87,7 @@ def _spread(population, leverage, weight, tiers: Tiers) -> Positions:
         asset=index(population.asset),
         side=index(0 if population.side > 0 else 1),
         account_class=index(population.account_class),
-        given=jnp.zeros(leverage.shape[0] * ENTRY_NODES * SIZE_NODES, bool),
+        given=jnp.zeros(leverage.shape[0] * entries * sizes, bool),
     )
 
 
@@ -114,10 +118,12 @@ class Lognormal(AbstractPopulation):
     side: int = eqx.field(static=True, default=1)
     account_class: int = eqx.field(static=True, default=0)
 
-    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
-        z = ndtri(jnp.asarray(_midpoints(LEVERAGE_NODES)))
+    def positions(
+        self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
+    ) -> Positions:
+        z = ndtri(jnp.asarray(_midpoints(nodes[0])))
         leverage = jnp.clip(self.median * jnp.exp(self.log_sd * z), self.low, self.high)
-        return _spread(self, leverage, jnp.full(LEVERAGE_NODES, 1.0 / LEVERAGE_NODES), tiers)
+        return _spread(self, leverage, jnp.full(nodes[0], 1.0 / nodes[0]), tiers, nodes)
 
 
 class Histogram(AbstractPopulation):
@@ -139,8 +145,10 @@ class Histogram(AbstractPopulation):
     side: int = eqx.field(static=True, default=1)
     account_class: int = eqx.field(static=True, default=0)
 
-    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
-        return _spread(self, jnp.asarray(self.leverage), jnp.asarray(self.share), tiers)
+    def positions(
+        self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
+    ) -> Positions:
+        return _spread(self, jnp.asarray(self.leverage), jnp.asarray(self.share), tiers, nodes)
 
 
 class LiquidationMap(AbstractPopulation):
@@ -161,7 +169,9 @@ class LiquidationMap(AbstractPopulation):
     side: int = eqx.field(static=True, default=1)
     account_class: int = eqx.field(static=True, default=0)
 
-    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+    def positions(
+        self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
+    ) -> Positions:
         ratio = jnp.asarray(self.price) / price[self.asset]
         shape = ratio.shape
         notional = jnp.broadcast_to(self.notional, shape)
@@ -202,7 +212,9 @@ class Accounts(AbstractPopulation):
     side: Int[np.ndarray, " positions"]
     account_class: Int[np.ndarray, " positions"]
 
-    def positions(self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"]) -> Positions:
+    def positions(
+        self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
+    ) -> Positions:
         initial = price[self.asset]
         notional = self.quantity * jnp.asarray(self.entry_price)
         # the open interest of coin-margined contracts is a number of dollars, that of others a number of coins

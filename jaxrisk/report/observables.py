@@ -30,6 +30,20 @@ OBSERVABLES = {
     "log_return": Observable("log return", "1", ("assets",)),
     "lowest_log_price": Observable("lowest log price against the initial price", "1", ("assets",)),
     "support_overshoot": Observable("overshoot below the support", "1", ("assets",)),
+    "support_broken": Observable("support broken", "1", ("assets",)),
+    "stopped_notional": Observable("notional closed by stop orders", "USD", ("venues",)),
+    "reduced_notional": Observable("notional sold to meet margin calls", "USD", ("venues",)),
+    "deleveraged_notional": Observable("auto-deleveraged notional", "USD", ("venues",)),
+    "open_interest_loss_by_cause": Observable("open-interest loss at initial prices, by cause", "USD", ("causes",)),
+    "margin_called": Observable("collateral asked for by margin calls", "USD", ("venues",)),
+    "insurance_fund_used": Observable("paid by the insurance fund", "USD", ("venues",)),
+    "insurance_fund_change": Observable("change of the insurance fund", "USD", ("venues",)),
+    "shortfall": Observable("loss beyond bankruptcy prices", "USD", ("venues",)),
+    "deleveraging_loss": Observable("profit forgone by the auto-deleveraged", "USD", ("venues",)),
+    "socialised_loss": Observable("socialised loss", "USD", ("venues",)),
+    "liquidation_fees": Observable("liquidation fees into the fund", "USD", ("venues",)),
+    "common_holder_sales": Observable("sold by common holders", "USD", ("assets",)),
+    "moved_by": Observable("fall of a venue's mark at its lowest due to another's orders", "1", ("from_venues", "venues", "assets")),
 }
 
 SAMPLES = {

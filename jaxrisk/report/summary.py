@@ -57,6 +57,55 @@ def _rows(result: "Result") -> Iterator[Row]:
         yield from of(f"liquidated, {group}", f"liquidated_by_class[{group}]", ("mean",), "USD")
     yield from of("peak one-minute liquidation", "peak_minute_liquidation", ("mean", "VaR 99%"), "USD")
     yield from _support(result)
+    yield from _exchange(result, of)
+
+
+_FORCED = (
+    ("stopped", "stopped_notional"),
+    ("reduced on a margin call", "reduced_notional"),
+    ("margin called", "margin_called"),
+    ("auto-deleveraged", "deleveraged_notional"),
+)
+_PAYERS = (
+    ("loss beyond bankruptcy", "shortfall"),
+    ("paid by the fund", "insurance_fund_used"),
+    ("paid by the deleveraged", "deleveraging_loss"),
+    ("socialised loss", "socialised_loss"),
+)
+
+
+def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Row]:
+    """Who is closed besides by liquidation, who pays, and what reaches other venues and assets."""
+    losses, venues = result.losses, [str(venue) for venue in result.coords.get("venues", [])]
+    for label, name in _FORCED:
+        if name in losses and losses[name].any():
+            yield from of(label, f"{name}[*]", ("mean", "ES 99%"), "USD")
+    for label, name in _PAYERS:
+        yield from of(label, f"{name}[*]", ("mean", "VaR 99%", "ES 99%"), "USD")
+    if len(venues) > 1:
+        for label, name in _PAYERS:
+            for venue in venues if name in losses and losses[name].any() else []:
+                yield from of(f"{label}, {venue}", f"{name}[{venue}]", ("mean", "ES 99%"), "USD")
+    if "deleveraged_notional" in losses:
+        values = result.column("deleveraged_notional[*]")
+        yield _row("probability of auto-deleveraging", "> 0", "1", _beyond(0.0), values, result.log_weights)
+        values = result.column("socialised_loss[*]")
+        yield _row("probability of a socialised loss", "> 0", "1", _beyond(0.0), values, result.log_weights)
+    for cause in result.coords.get("causes", []) if "open_interest_loss_by_cause" in losses else []:
+        if losses["open_interest_loss_by_cause"][:, list(result.coords["causes"]).index(cause)].any():
+            yield from of(f"open interest lost, {cause}", f"open_interest_loss_by_cause[{cause}]", ("mean",), "USD")
+    for asset in result.coords.get("assets", []):
+        if "common_holder_sales" in losses and losses["common_holder_sales"][:, _index(result, asset)].any():
+            yield from of(f"{asset} sold by common holders", f"common_holder_sales[{asset}]", ("mean", "ES 99%"), "USD")
+    assets = result.coords.get("assets", [])
+    if "moved_by" in losses:
+        for source in venues:
+            for venue in venues:
+                yield from of(f"{assets[0]} on {venue} moved by {source}", f"moved_by[{source},{venue},{assets[0]}]", ("mean",))
+
+
+def _index(result: "Result", asset: str) -> int:
+    return [str(name) for name in result.coords["assets"]].index(str(asset))
 
 
 def _support(result: "Result") -> Iterator[Row]:

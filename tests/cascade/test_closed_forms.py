@@ -72,9 +72,11 @@ def market(path, law, *, accounts=None, rounds=1, relaxation=0.0, permanent=0.0,
 CUBE = np.ones((1, 1, 1))
 
 
+EVEN = Grid(cells=100, first_step=0.01, reach=1.0)
+
+
 def uniform_ladder(density, end, side):
     """A book whose triggers are spread evenly, `density` USD per unit of log price, from spot to `end`, on one side."""
-    grid = Grid(cells=100, first_step=0.01, reach=1.0)
     table = np.zeros((1, 1, 2, 101))
     table[0, 0, side] = density * np.minimum(np.linspace(0.0, 1.0, 101), end)
     levered = table[..., -1]
@@ -84,7 +86,9 @@ def uniform_ladder(density, end, side):
         unlevered=jnp.asarray(levered.max(axis=-1, keepdims=True) - levered),
         dropped=jnp.zeros((1, 1, 2)),
         balancing=jnp.zeros((1, 1, 2)),
-        grid=grid,
+        grid=EVEN,
+        inverse=(False,),
+        ranking=("pro_rata",),
     )
 
 
@@ -97,7 +101,7 @@ def test_uniform_density_multiplies_a_shock(side):
     """Total move Delta / (1 - lambda rho) below one; at and above one to the end of the density."""
     density, end, shock = 2e9, 0.6, 0.01
     direction = -1.0 if side == 0 else 1.0
-    prepared = market([0.0, direction * shock], LinearImpact([1e9]), rounds=400)
+    prepared = market([0.0, direction * shock], LinearImpact([1e9]), rounds=400, grid=EVEN)
     prepared = prepared._replace(book=uniform_ladder(density, end, side))
 
     for number in (0.0, 0.2, 0.5, 0.9, 1.0, 1.3, 5.0):
@@ -123,7 +127,7 @@ def test_fragility_of_a_concave_law_is_its_slope_times_the_density():
     """n(u) is the slope of h(X(u)) over the stated bandwidth, and 1/(1-h' rho) what a further small shock is multiplied by."""
     density, end = 2e9, 0.6
     law = PowerImpact([1.0], [0.04], [1e10], [0.7])
-    prepared = market([0.0, -0.1], law, rounds=600)._replace(book=uniform_ladder(density, end, 0))
+    prepared = market([0.0, -0.1], law, rounds=600, grid=EVEN)._replace(book=uniform_ladder(density, end, 0))
     curve = fragility(prepared)
     distance, number = np.asarray(curve.log_price[1]), np.asarray(curve.number)[0, 0]
     inside = (distance > 0.02) & (distance < end - 0.02)

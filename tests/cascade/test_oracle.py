@@ -8,70 +8,30 @@ to agree to `TOLERANCE`, relative to the open interest or to one unit of log pri
 """
 
 import math
-import tomllib
-from pathlib import Path
-from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings, strategies as st
+from hypothesis import assume, given
 from oracles import event_engine as oracle
-
-from jaxrisk.cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, Venues, prepare, seed_key
-from jaxrisk.cascade.engine import draw, outcome
-from jaxrisk.cascade.step import start, step
-from jaxrisk.market import Replay
-from jaxrisk.positions import Accounts, Grid, LadderBook, Tiers
-from jaxrisk.scenario import Names, Scenario, Settings
-
-TOLERANCE = 1e-9
-ACCOUNTS = 30
-STEPS = 10
-# a failing draw is shown as it is: shrinking it would take minutes
-SAME_DRAWS = settings(
-    max_examples=30,
-    phases=(Phase.explicit, Phase.generate),
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
+from oracles.draws import (
+    FINE,
+    FLAT,
+    REACH,
+    SAME_DRAWS,
+    STEEP,
+    STEPS,
+    Frame,
+    close,
+    engine,
+    furthest,
+    nearest_call,
+    setups,
+    shipped,
 )
-REACH = 2.0
-FINE = Grid(cells=200_000, first_step=2e-6, reach=REACH)
-YEARS_PER_STEP = 1.0 / (365 * 24 * 4)  # a quarter of an hour
 
-FLAT = [(0.0, 1e6, 0.005, 0.0)]
-
-
-def shipped(venue: str, asset: str) -> list:
-    """Rows of a table that ships with the package."""
-    with open(Path(__file__).parents[2] / "configs" / "venues" / f"{venue}.toml", "rb") as file:
-        rows = tomllib.load(file)["tiers"][asset]
-    names = ("floor_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd")
-    return [tuple(row[name] for name in names) for row in rows]
-
-
-# floors low enough that accounts lie on both sides of every edge
-STEEP = [(0.0, 125.0, 0.004, 0.0), (5e4, 100.0, 0.005, 50.0), (6e5, 20.0, 0.025, 12_050.0), (3e6, 5.0, 0.1, 237_050.0)]
-
-
-class Frame(NamedTuple):
-    """What decides the compiled program; everything else is drawn."""
-
-    venues: int = 1
-    assets: int = 1
-    law: str = "linear"
-    rounds: int = 1
-    tranches: tuple = ((1.0,),)
-    inverse: tuple = (False,)
-    tiers: tuple = (FLAT,)
-    depth: bool = False
-    years_per_step: float = YEARS_PER_STEP
-    largest: float = 7.0  # log10 of an account's notional, USD
-
+from jaxrisk.positions import Grid, LadderBook, View
 
 FRAMES = {
     "plain": Frame(),
@@ -105,184 +65,8 @@ FRAMES = {
 }
 
 
-@st.composite
-def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
-    """A small market and a path; the second part is what the impact law was built from."""
-    pick = draw_from
-    # the choices are Hypothesis's, the numbers come from a seed that it draws: left to itself it prefers ends and repeats them
-    random = np.random.default_rng(pick(st.integers(0, 2**63)))
-    between = lambda low, high: float(random.uniform(low, high))
-    by_asset = lambda low, high: [between(low, high) for _ in range(frame.assets)]
-    price = by_asset(0.5, 1e5)
-    rows = [
-        (
-            int(random.integers(frame.venues)),
-            int(random.integers(frame.assets)),
-            1 if random.integers(2) else -1,
-            between(3.0, frame.largest),  # log10 of the notional, USD
-            between(-0.04, 0.04),  # log of entry over initial price
-            between(1.0, 5.0),  # log of leverage
-        )
-        for _ in range(pick(st.integers(1, ACCOUNTS)))
-    ]
-    rows += [(0, 0, 1, 0.0, 0.0, 0.0)] * (ACCOUNTS - len(rows))  # a dollar without leverage
-    accounts = []
-    for venue, asset, side, size, entry, leverage in rows:
-        entry_price, notional = price[asset] * math.exp(entry), 10.0**size
-        accounts.append(oracle.Account(venue, asset, side, notional / entry_price, entry_price, notional * math.exp(-leverage)))
-    total = sum(a.quantity * price[a.asset] for a in accounts)
-    moves = random.uniform(-0.1, 0.1, (STEPS, frame.assets))
-    fundamental = np.concatenate([np.zeros((1, frame.assets)), np.cumsum(moves, axis=0)])
-    laws, numbers = [], []
-    for _ in range(frame.assets):
-        depth = total / between(0.05, 1.5)
-        if frame.law == "linear":
-            numbers.append((depth,))
-            laws.append(oracle.linear_impact(depth))
-        elif frame.law == "power":
-            numbers.append((1.0, between(0.01, 0.1), depth, between(0.3, 1.0)))
-            laws.append(oracle.power_impact(*numbers[-1]))
-        else:
-            # one-sided, from zero or not, or two-sided
-            form = pick(st.sampled_from(([0.0, 0.2, 0.5, 1.0], [0.1, 0.2, 0.5, 1.0], [-1.0, -0.1, 0.3, 1.0])))
-            levels = np.cumsum(random.uniform(0.01, 0.2, 4))
-            if form[0] == 0.0:
-                levels = levels - levels[0]
-            elif form[0] < 0.0:  # through the origin
-                levels = levels - np.interp(0.0, form, levels)
-            numbers.append((np.array(form) * depth, levels))
-            laws.append(oracle.table_impact(list(numbers[-1][0]), list(levels)))
-    years = frame.years_per_step
-    venues = []
-    for v in range(frame.venues):
-        venues.append(
-            oracle.Venue(
-                tiers=[[oracle.Tier(*row) for row in frame.tiers[v]]] * frame.assets,
-                engine_time=pick(st.sampled_from((0.0, 0.3, 2.0))) * years,
-                fee=between(0.0, 0.02),
-                closes_opposite=pick(st.sampled_from((0.0, 0.5, 1.0))),
-                arbitrage_rate=between(0.0, 1.0) / years,
-                local_impact=[between(0.0, 0.5) / total for _ in range(frame.assets)],
-                index_weight=pick(st.sampled_from((0.0, 0.3, 1.0))),
-                tranches=frame.tranches[v],
-                inverse=frame.inverse[v],
-            )
-        )
-    cross = np.eye(frame.assets)
-    for a in range(frame.assets):
-        for b in range(frame.assets):
-            if a != b:
-                cross[a, b] = between(0.0, 0.5)
-    depth_rule = None
-    if frame.depth:
-        depth_rule = oracle.DepthRule(
-            exponent=by_asset(0.0, 1.5),
-            reference_volatility=by_asset(0.5, 5.0),
-            measurement_rate=[x / years for x in by_asset(0.01, 1.0)],
-            recovery_rate=[x / years for x in by_asset(0.01, 1.0)],
-            floor=by_asset(0.2, 1.0),
-        )
-    setup = oracle.Setup(
-        price=price,
-        venues=venues,
-        accounts=accounts,
-        fundamental=fundamental,
-        years_per_step=years,
-        impact=laws,
-        relaxation_rate=[x / years for x in by_asset(0.0, 1.0)],
-        permanent_share=by_asset(0.0, 1.0),
-        cross=cross,
-        rounds=frame.rounds,
-        feedback=pick(st.sampled_from((1.0, 0.5))),
-        depth=depth_rule,
-        depth_channel=pick(st.sampled_from((1.0, 0.5))),
-        reach=REACH,
-    )
-    return setup, numbers
-
-
-def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) -> Scenario:
-    """The same market for the package."""
-    column = lambda i: np.array([row[i] for row in numbers])
-    law = {
-        "linear": lambda: LinearImpact(column(0)),
-        "power": lambda: PowerImpact(column(0), column(1), column(2), column(3)),
-        "table": lambda: TableImpact(column(0), column(1)),
-    }[frame.law]()
-    levels = max(len(table) for table in frame.tiers)
-    padded = np.array([[table + [table[-1]] * (levels - len(table))] * frame.assets for table in frame.tiers])
-    of_venue = lambda name: np.array([getattr(v, name) for v in setup.venues])
-    of_account = lambda name: np.array([getattr(a, name) for a in setup.accounts])
-    rule = setup.depth
-    return Scenario(
-        market=Replay(setup.fundamental),
-        impact=Impact(law, setup.relaxation_rate, setup.permanent_share, setup.cross),
-        venues=Venues(
-            engine_time=of_venue("engine_time"),
-            liquidation_fee=of_venue("fee"),
-            closes_opposite=of_venue("closes_opposite"),
-            arbitrage_rate=of_venue("arbitrage_rate"),
-            local_impact=of_venue("local_impact"),
-            index_weight=of_venue("index_weight"),
-            tiers=Tiers(*np.moveaxis(padded, -1, 0)),
-            tranches=frame.tranches,
-            inverse=frame.inverse,
-        ),
-        populations={
-            "accounts": Accounts(
-                **{name: of_account(name) for name in ("quantity", "entry_price", "collateral", "venue", "asset", "side")},
-                account_class=np.zeros(len(setup.accounts), int),
-            )
-        },
-        price=setup.price,
-        settings=Settings(horizon=STEPS * frame.years_per_step, steps=STEPS, rounds=frame.rounds),
-        depth=None
-        if rule is None
-        else Depth(rule.exponent, rule.reference_volatility, rule.measurement_rate, rule.recovery_rate, rule.floor),
-        channels=Channels(setup.feedback, setup.depth_channel),
-        names=Names(tuple("VW"[: frame.venues]), tuple("ABC"[: frame.assets]), ("all",)),
-        grid=grid,
-    )
-
-
-@eqx.filter_jit
-def walk(prepared):
-    """One path with every state kept, stacked by step, and its losses; the first entry of `held` is the start."""
-    dtype = prepared.decay.dtype
-    state = start(prepared, jnp.zeros((), dtype))
-
-    def body(state, index):
-        state = step(prepared, state, draw(prepared, seed_key(0), jnp.uint32(0), index), index)
-        return state, (state, prepared.book.open_interest(state.book))
-
-    last, (states, held) = jax.lax.scan(body, state, jnp.arange(prepared.scenario.settings.steps, dtype=jnp.int32))
-    first = prepared.book.open_interest(state.book)
-    return states, jnp.concatenate([first[None], held]), outcome(prepared, last)
-
-
-def engine(frame, setup, numbers, dtype, grid):
-    with jax.enable_x64(dtype == jnp.float64):
-        prepared = prepare(scenario_of(frame, setup, numbers, grid), dtype)
-        return prepared, jax.tree.map(np.asarray, walk(prepared))
-
-
-def nearest_call(setup: oracle.Setup, record: oracle.Record, grid: Grid) -> float:
-    """Smallest distance of an account's trigger from a visited extreme, in cells there."""
-    nearest = math.inf
-    for account, thresholds in zip(setup.accounts, record.thresholds, strict=True):
-        visited = np.array(record.extremes[account.venue][account.asset])
-        for threshold in thresholds:
-            width = math.sqrt(grid._a**2 + 4.0 * grid._b * abs(threshold))
-            nearest = min(nearest, np.abs(visited - threshold).min() / width)
-    return nearest
-
-
 def side_index(account: oracle.Account) -> int:
     return 0 if account.side > 0 else 1
-
-
-def close(ours, theirs, scale=1.0):
-    np.testing.assert_allclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE * scale)
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -295,8 +79,8 @@ def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
     def agree(drawn):
         setup, numbers = drawn
         record = oracle.run(setup)
-        assume(max(np.abs(record.extremes[v][a]).max() for v in range(frame.venues) for a in range(frame.assets)) < REACH)
-        assume(nearest_call(setup, record, FINE) > 3.0)
+        assume(furthest(record) < REACH)
+        assume(nearest_call(record, FINE) > 3.0)
         prepared, (states, held, losses) = engine(frame, setup, numbers, jnp.float64, FINE)
         total = record.initial_open_interest.sum()
 
@@ -350,11 +134,11 @@ def worth(setup, account):
     return oracle.worth_at_start(account, setup.venues[account.venue], setup.price[account.asset])
 
 
-def triggered_within(setup, record, distance):
+def triggered_within(setup, all_thresholds, distance):
     """What the accounts themselves say is under margin at these distances, USD; `distance(width)` by venue, asset and side."""
     total = np.zeros((len(setup.venues), len(setup.price), 2))
     grid = Grid()
-    for account, thresholds in zip(setup.accounts, record.thresholds, strict=True):
+    for account, thresholds in zip(setup.accounts, all_thresholds, strict=True):
         where = account.venue, account.asset, side_index(account)
         size = worth(setup, account)
         for threshold, tranche in zip(thresholds, setup.venues[account.venue].tranches, strict=False):
@@ -380,7 +164,7 @@ def test_invariants_on_every_path_and_step(name, precision):
         _, (states, held, _) = engine(frame, setup, numbers, dtype, Grid())
         assert held.dtype == dtype
         # thresholds only: the oracle's walk is not needed here
-        record = oracle.Record(*([None] * 6), [], [], thresholds_of(setup), None, [], {})
+        thresholds = oracle.thresholds_of(setup)
         total = held[0].sum() / 2
         slack = tolerance * total
         assert np.abs(held[..., 0] - held[..., 1]).max() <= slack
@@ -390,20 +174,16 @@ def test_invariants_on_every_path_and_step(name, precision):
             assert part.min() >= -max(slack, tolerance)
         for when in range(STEPS):
             run = np.stack([-states.low[when], states.high[when]], axis=-1)
-            most = triggered_within(setup, record, lambda width: run + 2.02 * width + 1e-5)
+            most = triggered_within(setup, thresholds, lambda width: run + 2.02 * width + 1e-5)
             assert (states.book.reached[when] <= most + slack).all(), when
             # and nobody is spared who was below it at the end of the step before
             earlier = np.stack([-states.low[when - 1], states.high[when - 1]], axis=-1) if when else 0.0 * run
-            least = triggered_within(setup, record, lambda width: earlier - 2.02 * width - 1e-5)
+            least = triggered_within(setup, thresholds, lambda width: earlier - 2.02 * width - 1e-5)
             assert (states.book.reached[when] >= least - slack).all(), when
         liquidated.append(states.book.reached[-1].sum() > 0.0)
 
     hold()
     assert sum(liquidated) >= 10
-
-
-def thresholds_of(setup):
-    return [oracle.trigger_log_prices(a, setup.venues[a.venue], setup.price[a.asset], setup.reach) for a in setup.accounts]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -433,10 +213,13 @@ def test_every_quantity_that_leaves_one_hand_arrives_in_another(precision):
             low, high = np.minimum(low, mark), np.maximum(high, mark)
             held, reached = book.open_interest(state), state.reached
             scale = state.scale
-            state = book.trigger(state, array(low), array(high))
+            seen = View(*map(array, (mark, low, high, mark, mark, np.zeros(3), np.zeros(3))), jnp.int32(0))
+            state = book.trigger(state, seen)
             same(book.open_interest(state), held)  # triggering changes hands only
             backlog, before = state.backlog, state
-            state, executed, closed = book.execute(state, share, closes)
+            state, orders = book.release(state, share)
+            executed = orders.forced()
+            state, closed = book.settle(state, orders, jnp.exp(array(mark)), 0.0 * share, closes)
             same(executed, share[:, None, None] * backlog)
             same(backlog - executed, state.backlog)
             fall = held - book.open_interest(state)

@@ -108,6 +108,106 @@ share_downsize = 0.5
 leakage = 0.2
 """
 
+EXCHANGE = """
+name = "exchange"
+
+[run]
+horizon = "24h"
+steps = 144
+book = "account"
+
+[assets.BTC]
+price = 80000.0
+
+[assets.ETH]
+price = 3000.0
+
+[assets.NDX]
+price = 20000.0
+
+[market]
+process = "gbm"
+volatility = 0.6
+
+[shock]
+size = -0.05
+window = "15min"
+at = "1h"
+venue = "binance"
+
+[impact]
+law = "linear"
+depth = 1e9
+resilience_half_life = "30min"
+common_holders = {"BTC->NDX" = 0.02}
+
+[channels]
+stops = 0.9
+calls = 0.8
+deleveraging = 0.7
+common_holders = 0.6
+
+[venues.binance]
+preset = "binance"
+insurance_fund = 1e9
+haircut = {BTC = 0.05}
+local_depth = 5e8
+liquidity_leakage = 0.2
+
+[venues.coinm]
+contract = "inverse"
+maintenance_rate = 0.01
+policy = "partial"
+first_share = 0.25
+haircut = 0.1
+
+[populations.book]
+kind = "cross_accounts"
+file = "positions.csv"
+collateral = "collateral.csv"
+class = "retail"
+
+[populations.crowd]
+kind = "lognormal"
+venue = "binance"
+asset = "BTC"
+side = "both"
+class = "professional"
+open_interest = 1e9
+median = 5.0
+log_sd = 0.5
+
+[calls.retail]
+level = 1.5
+top_up = 0.3
+reduce = 0.2
+
+[stops.support]
+venue = "binance"
+asset = "BTC"
+side = "long"
+quantity = 1e8
+level = 75000.0
+width = 0.02
+
+[funding]
+rate = {BTC = 0.1}
+trend_sensitivity = 0.01
+"""
+
+POSITIONS = """account,venue,asset,side,quantity,entry_price
+anna,binance,BTC,Long,2,70000
+anna,coinm,ETH,short,10,3200
+bert,binance,ETH,long,5,2800
+bert,binance,BTC,short,0,90000
+"""
+
+COLLATERAL = """account,asset,amount
+anna,USD,50000
+anna,BTC,0.5
+bert,ETH,1.5
+"""
+
 MISSING = object()
 
 
@@ -118,16 +218,16 @@ def put(document: dict, key: str, value) -> None:
     for part in path:
         here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
     if value is MISSING:
-        del here[last]
+        here.pop(last, None)
     elif isinstance(here, list):
         here[int(last)] = value
     else:
         here[last] = value
 
 
-def changed(**changes) -> dict:
-    """The valid document with some dotted keys changed; a whole section where the value is a dictionary."""
-    document = copy.deepcopy(tomllib.loads(VALID))
+def changed(text: str = VALID, /, **changes) -> dict:
+    """A valid document with some dotted keys changed; a whole section where the value is a dictionary."""
+    document = copy.deepcopy(tomllib.loads(text))
     for key, value in changes.items():
         put(document, key, value)
     return document
@@ -138,6 +238,7 @@ class Folder:
 
     MISSING = MISSING
     VALID = VALID
+    EXCHANGE = EXCHANGE
     changed = staticmethod(changed)
 
     def __init__(self, path: Path):
@@ -153,6 +254,16 @@ class Folder:
 
     def problems(self, **changes) -> list:
         return check(self.scenario(**changes))
+
+    def exchange(self, **changes) -> Path:
+        """The scenario with everything that an exchange does, beside its files if they are not there yet."""
+        for name, text in (("positions.csv", POSITIONS), ("collateral.csv", COLLATERAL)):
+            if not (self.path / name).exists():
+                self.file(name, text)
+        return self.file("exchange.toml", to_toml(changed(EXCHANGE, **changes)))
+
+    def exchange_problems(self, **changes) -> list:
+        return check(self.exchange(**changes))
 
     def prices(self, name="prices.csv", rows=1500, columns=("BTC", "ETH"), interval=60, start=1722816000, edit=None) -> Path:
         """A price file of a minute's interval by default; `edit(lines)` spoils it."""

@@ -52,7 +52,7 @@ def test_references_resolve():
 def test_it_accepts_what_is_valid_and_refuses_what_is_not(folder):
     jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(schema())
-    documents = [tomllib.loads(folder.VALID)] + [
+    documents = [tomllib.loads(text) for text in (folder.VALID, folder.EXCHANGE)] + [
         tomllib.loads(find("scenarios", name).read_text()) for name in names("scenarios")
     ]
     for document in documents:
@@ -62,3 +62,21 @@ def test_it_accepts_what_is_valid_and_refuses_what_is_not(folder):
         section, name = key.split(".")
         spoilt[section][name] = value
         assert list(validator.iter_errors(spoilt)), key
+    for path, value in (
+        ("run.book", "acount"),
+        ("venues.binance.ranking", "fifo"),
+        ("venues.binance.insurance_fund", -1.0),
+        ("venues.binance.liquidity_leakage", 2.0),
+        ("calls.retail.level", 1.0),
+        ("stops.support.side", "both"),
+        ("funding.rates", 0.1),
+        ("populations.book.columns", {"acount": "user"}),
+        ("impact.common_holders", {"BTC->NDX": 11.0}),
+        ("shock.venue", 5),
+    ):
+        here = spoilt = copy.deepcopy(documents[1])
+        *parts, last = path.split(".")
+        for part in parts:
+            here = here[part]
+        here[last] = value
+        assert list(validator.iter_errors(spoilt)), path

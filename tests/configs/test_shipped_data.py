@@ -72,11 +72,13 @@ def test_scenarios_name_question_and_sources(path):
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_longs_equal_shorts(path):
+    """Of populations with an open interest; for accounts one by one, holders without leverage make up the difference."""
     held = {}
     for population in read(path)["populations"].values():
-        sign = {"long": 1.0, "short": -1.0}[population["side"]]
-        key = population["venue"], population["asset"]
-        held.setdefault(key, []).append(sign * population["open_interest"])
+        if population["kind"] in ("accounts", "cross_accounts"):
+            continue
+        for sign in {"long": (1.0,), "short": (-1.0,), "both": (1.0, -1.0)}[population["side"]]:
+            held.setdefault((population["venue"], population["asset"]), []).append(sign * population["open_interest"])
     for parts in held.values():
         assert abs(math.fsum(parts)) <= 1e-9 * math.fsum(map(abs, parts))
 
@@ -85,6 +87,47 @@ def test_venue_maxima_are_those_of_the_first_tiers():
     caps = {(row["venue"], row["asset"]): row["cap"] for row in read(CONFIGS / "limits/venue_maxima_2026.toml")["caps"]}
     tiers = {path.stem: read(path)["tiers"] for path in VENUES}
     assert caps == {(venue, asset): rows[0]["max_leverage"] for venue, table in tiers.items() for asset, rows in table.items()}
+
+
+RULES = {
+    "binance": {"liquidation_fee": 0.0035, "policy": "takeover", "surplus_to_fund": 1.0, "ranking": "binance",
+                "deleveraging": "fund_empty"},
+    "bybit": {"policy": "lower_tier", "surplus_to_fund": 1.0, "ranking": "bitmex", "deleveraging": "fund_drawdown",
+              "fund_drawdown": 0.3, "fund_window": "8h"},
+    "hyperliquid": {"liquidation_fee": 0.0, "policy": "partial", "first_share": 0.2, "first_above": 1e5, "cool_down": "30s",
+                    "surplus_to_fund": 0.0, "ranking": "hyperliquid", "deleveraging": "account_value"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", VENUES, ids=lambda path: path.stem)
+def test_rules_are_facts_with_what_they_rest_on(path):
+    """Each rule as read, and beside each, on its line, whether it is a fact or what has been made of one."""
+    assert read(path)["rules"] == RULES[path.stem]
+    lines = path.read_text().split("[rules]")[1].splitlines()
+    stated = [line for line in lines if " = " in line.split("#")[0]]
+    assert len(stated) == len(RULES[path.stem])
+    assert all(len(line.partition("#")[2].strip()) > 3 for line in stated)
+
+
+RULES_READ = {
+    "binance": ("takes the position over at its bankruptcy price", "0.3 to 0.4% are quoted", "margin ratio MM/"),
+    "bybit": (
+        "down to a lower tier",
+        "What is left over goes to the fund",
+        "8-hour drawdown",
+        "30% and 100%",
+        "leveraged return",
+    ),
+    "hyperliquid": ("over 100,000 USD send 20% first", "30 s", "No clearance fee", "value is below 0", "equity under 2/3"),
+}
+
+
+@needs_data
+@pytest.mark.parametrize("name", sorted(RULES_READ))
+def test_rules_are_those_that_were_read(name):
+    """The words in which each rule was noted; a change there has to be followed up in the preset."""
+    notes = (DATA / "venues" / "README.md").read_text()
+    assert [words for words in RULES_READ[name] if words not in notes] == []
 
 
 def rows_of(name):

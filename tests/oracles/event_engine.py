@@ -1,9 +1,10 @@
-"""The cascade one account at a time: float64 NumPy, the plainest code that can be written.
+"""The cascade of isolated accounts, one at a time: float64 NumPy, the plainest code that can be written.
 
-It shares nothing with the package but the inputs. Nobody is put on a grid: every account is asked, with its own equity and the
-tier looked up for its own notional, whether it is under its maintenance margin.
+It shares nothing with the package but the inputs. What each account does at which price is found in `isolated`; here the rungs
+of all accounts are asked, one by one, whether the mark has reached them.
 
-Quantities of the market are in USD at the initial price (coins times S_0), prices as `log(S / S_0)`, as in the package.
+It follows `LadderBook`: of what a venue executes of one asset and side in a round only mean and spread of the bankruptcy prices
+count (`Batch`). What the same orders leave account by account is kept beside it (`Record.gross_shortfall`).
 """
 
 import math
@@ -11,220 +12,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LONG, SHORT = 0, 1
-
-
-@dataclass
-class Tier:
-    """One row of a venue's table: from `floor` USD of notional the margin is `rate * notional - amount`."""
-
-    floor: float
-    max_leverage: float
-    rate: float
-    amount: float
-
-
-def tier_of(table: list[Tier], notional: float) -> Tier:
-    """Look the tier up: the last row whose floor the notional has reached."""
-    found = table[0]
-    for row in table:
-        if notional >= row.floor:
-            found = row
-    return found
-
-
-@dataclass
-class Account:
-    """One isolated position: `side` +1 long, -1 short; `quantity` coins; `collateral` USD (at entry, if coin-margined)."""
-
-    venue: int
-    asset: int
-    side: int
-    quantity: float
-    entry_price: float
-    collateral: float
-
-
-@dataclass
-class Venue:
-    """Rules of one venue; `tiers` and `local_impact` by asset; times and rates in years."""
-
-    tiers: list[list[Tier]]
-    engine_time: float = 0.0
-    fee: float = 0.0
-    closes_opposite: float = 1.0
-    arbitrage_rate: float = 0.0
-    local_impact: list[float] = field(default_factory=list)
-    index_weight: float = 0.0
-    tranches: tuple[float, ...] = (1.0,)
-    inverse: bool = False
-
-
-@dataclass
-class DepthRule:
-    """Withdrawal of depth, by asset."""
-
-    exponent: list[float]
-    reference_volatility: list[float]
-    measurement_rate: list[float]
-    recovery_rate: list[float]
-    floor: list[float]
-
-
-@dataclass
-class Setup:
-    """Everything a run needs. `fundamental` has a row for the start and one for each step: `(steps + 1, assets)`."""
-
-    price: list[float]
-    venues: list[Venue]
-    accounts: list[Account]
-    fundamental: np.ndarray
-    years_per_step: float
-    impact: list  # for each asset a function of displaced volume, USD -> fall of the log price
-    relaxation_rate: list[float]
-    permanent_share: list[float]
-    cross: np.ndarray
-    rounds: int = 1
-    feedback: float = 1.0
-    depth: DepthRule | None = None
-    depth_channel: float = 1.0
-    reach: float = math.inf
-
-
-def linear_impact(depth: float):
-    """A fall of volume over depth."""
-    return lambda volume: volume / depth
-
-
-def power_impact(coefficient: float, daily_volatility: float, daily_volume: float, exponent: float):
-    """The power law, with a finite slope below a millionth of the daily volume."""
-
-    def fall(volume):
-        ratio = volume / daily_volume
-        return coefficient * daily_volatility * ratio * math.hypot(ratio, 1e-6) ** (exponent - 1.0)
-
-    return fall
-
-
-def table_impact(volumes: list[float], moves: list[float]):
-    """Joined points; beyond the last at the last slope; a table without negative volumes is odd and runs through the origin."""
-
-    def fall(volume):
-        if volumes[0] >= 0.0:
-            sign = -1.0 if volume < 0.0 else 1.0
-            knots, values = list(volumes), list(moves)
-            if volumes[0] > 0.0:
-                knots, values = [0.0, *knots], [0.0, *values]
-            return sign * _joined(abs(volume), knots, values)
-        return _joined(volume, volumes, moves)
-
-    return fall
-
-
-def _joined(point, knots, values):
-    left = 0
-    while left < len(knots) - 2 and point >= knots[left + 1]:
-        left += 1
-    slope = (values[left + 1] - values[left]) / (knots[left + 1] - knots[left])
-    return values[left] + slope * (point - knots[left])
-
-
-class Holder:
-    """An account on its way: what it still holds, what it owns, what the liquidation engine has taken over.
-
-    `share` is the part of the position that is not yet taken over. `kept` is the part of the holders behind the row who have not
-    closed of their own accord, which changes how much there is and nobody's margin. The engine takes a tranche over at the
-    price at which the account fell below its margin: profit and fee of that tranche are settled at this price.
-    """
-
-    def __init__(self, account: Account, venue: Venue, initial_price: float):
-        self.account, self.rules, self.initial_price = account, venue, initial_price
-        self.table = venue.tiers[account.asset]
-        self.side, self.entry = account.side, account.entry_price
-        self.index = LONG if account.side > 0 else SHORT
-        notional = account.quantity * account.entry_price
-        self.cash = account.collateral / self.entry if venue.inverse else account.collateral
-        self.size = notional if venue.inverse else account.quantity  # contracts of one USD, or coins
-        self.opened = worth_at_start(account, venue, initial_price)
-        self.share, self.kept, self.backlog, self.taken = 1.0, 1.0, 0.0, 0
-        self.last_trigger = initial_price
-
-    def equity(self, price):
-        """Coins for a coin-margined account, USD for any other."""
-        if self.rules.inverse:
-            return self.cash + self.side * self.size * (1.0 / self.entry - 1.0 / price)
-        return self.cash + self.side * self.size * (price - self.entry)
-
-    def maintenance(self, price):
-        """In the same money as the equity."""
-        notional = self.size if self.rules.inverse else self.size * price
-        tier = tier_of(self.table, notional)
-        dollars = tier.rate * notional - tier.amount
-        return dollars / price if self.rules.inverse else dollars
-
-    def below(self, price):
-        """Whether the account is under its maintenance margin at a mark."""
-        return self.equity(price) < self.maintenance(price)
-
-    def solvent_at_start(self):
-        return self.equity(self.initial_price) > self.maintenance(self.initial_price)
-
-    def trigger_price(self, price):
-        """The price, between the last trigger (or the start) and a mark that is under margin, where equity meets the margin."""
-        healthy, under = self.last_trigger, price
-        if self.below(healthy):
-            return healthy
-        for _ in range(200):
-            middle = 0.5 * (healthy + under)
-            if middle in (healthy, under):
-                break
-            if self.below(middle):
-                under = middle
-            else:
-                healthy = middle
-        return under
-
-    def take_over(self, price):
-        """Hand the next tranche to the liquidation engine, given a mark that is under margin; returns the trigger price."""
-        at = self.trigger_price(price)
-        tranche = self.rules.tranches[self.taken]
-        closed = self.size * tranche / self.share
-        if self.rules.inverse:
-            self.cash += self.side * closed * (1.0 / self.entry - 1.0 / at) - self.rules.fee * closed / at
-        else:
-            self.cash += self.side * closed * (at - self.entry) - self.rules.fee * closed * at
-        self.size -= closed
-        self.share -= tranche
-        self.taken += 1
-        self.last_trigger = at
-        if self.taken == len(self.rules.tranches):
-            self.share = self.size = 0.0
-        self.backlog += self.opened * tranche * self.kept
-        return at
-
-    def open_tranches(self):
-        return self.taken < len(self.rules.tranches)
-
-    def held(self):
-        """What is neither taken over nor closed."""
-        return self.opened * self.share * self.kept
-
-
-def worth_at_start(account: Account, venue: Venue, initial_price: float) -> float:
-    """What open interest counts, USD: contracts of one dollar as they are, coins at the initial price."""
-    return account.quantity * (account.entry_price if venue.inverse else initial_price)
-
-
-def trigger_log_prices(account: Account, venue: Venue, initial_price: float, reach: float) -> list[float]:
-    """Where each tranche of an account is taken over, `log(S / S_0)`, as far as that is within reach."""
-    holder = Holder(account, venue, initial_price)
-    if not holder.solvent_at_start():
-        return []
-    worst = initial_price * math.exp(-reach if account.side > 0 else reach)
-    found = []
-    while holder.open_tranches() and holder.below(worst):
-        found.append(math.log(holder.take_over(worst) / initial_price))
-    return found
+from .isolated import Account, Asked, Rung, Walk, trigger_log_prices, walk, worth_at_start
+from .market import (
+    LONG,
+    SHORT,
+    Backstop,
+    Call,
+    Channels,
+    DepthRule,
+    Dislocation,
+    Fund,
+    Prices,
+    Setup,
+    Stop,
+    Tier,
+    Venue,
+    drawdown,
+    engine_share,
+    linear_impact,
+    power_impact,
+    table_impact,
+)
 
 
 @dataclass
@@ -235,173 +43,353 @@ class Record:
     mark: np.ndarray  # (steps, venues, assets) log
     open_interest: np.ndarray  # (steps, venues, assets, sides) USD at the initial price
     backlog: np.ndarray  # the same
-    executed: np.ndarray  # the same
-    notional: np.ndarray  # the same, USD at execution
-    triggers: list[tuple[int, int, int, float]]  # (step, account, tranche, log mark that set it off), in order
-    extremes: list  # for each venue and asset, every lowest and highest mark that accounts were checked against
-    thresholds: list[list[float]]  # for each account
+    executed: np.ndarray  # the same: liquidated in the market
+    stopped: np.ndarray  # the same
+    reduced: np.ndarray  # the same
+    deleveraged: np.ndarray  # the same: liquidated against the other side
+    notional: np.ndarray  # the same: liquidated in the market, USD at execution
+    fund: np.ndarray  # (steps, venues)
+    shortfall: np.ndarray  # the same, so far
+    used: np.ndarray  # the same
+    forgone: np.ndarray  # the same: by winners who are deleveraged
+    socialised: np.ndarray  # the same
+    fees: np.ndarray  # the same
+    surplus: np.ndarray  # the same: into the fund
+    returned: np.ndarray  # the same: to holders
+    gross_shortfall: np.ndarray  # the same: were every account settled by itself
+    margin_called: np.ndarray  # the same
     initial_open_interest: np.ndarray  # (venues, assets)
-    dropped: list[int]  # accounts that were under margin at the start
-    losses: dict
+    worth: dict = field(default_factory=dict)  # of stopped, reduced, deleveraged: (steps, venues) USD at execution
+    triggers: list = field(default_factory=list)  # (step, account, number of the close, log mark that set it off), in order
+    extremes: list = field(default_factory=list)  # for each venue and asset, every lowest and highest mark that was checked
+    thresholds: list = field(default_factory=list)  # for each account, where its parts are closed without a margin call, log
+    levels: list = field(default_factory=list)  # (venue, asset, log price) of everything that a mark can reach
+    mixed: bool = False  # whether rungs of which more and less had been deleveraged were reached at the same time
+    dropped: list = field(default_factory=list)  # accounts that were under margin at the start
+    losses: dict = field(default_factory=dict)
+
+
+def collect(setup: Setup):
+    """Every rung and call of every account and stop order, holders without leverage by side, and who was dropped."""
+    reach = min(setup.reach, 20.0)
+    rungs: list[Rung] = []
+    asked: list[Asked] = []
+    dropped = []
+    opened = np.zeros((*setup.shape, 2))
+    for row, account in enumerate(setup.accounts):
+        venue, price = setup.venues[account.venue], setup.price[account.asset]
+        if not Walk(account, venue, price).solvent_at_start():
+            dropped.append(row)
+            continue
+        opened[account.venue, account.asset, account.index] += worth_at_start(account, venue, price)
+        call = None if setup.calls is None else setup.calls[account.account_class]
+        groups = {"wait": 1.0}
+        if call is not None:
+            top_up, reduce = call.top_up * setup.channels.calls, call.reduce * setup.channels.calls
+            groups = {"top_up": top_up, "reduce": reduce, "wait": 1.0 - top_up - reduce}
+        for group, share in groups.items():
+            found, calls = walk(account, venue, price, reach, call, group, share, row)
+            rungs += found
+            asked += calls
+    for stop in setup.stops:
+        index = LONG if stop.side > 0 else SHORT
+        quantity = stop.quantity * setup.channels.stops
+        price = np.log(stop.level / setup.price[stop.asset])
+        rungs.append(Rung(stop.venue, stop.asset, index, "stop", price, quantity))
+        opened[stop.venue, stop.asset, index] += quantity
+    # what is never closed by force, and who makes up the difference between the sides
+    free = opened.max(axis=-1, keepdims=True) - np.zeros_like(opened)
+    for rung in rungs:
+        free[rung.venue, rung.asset, rung.index] -= rung.quantity
+    return rungs, asked, free, dropped
+
+
+class Positions:
+    """What everybody holds on the way: rungs, and `free`, held without a price at which it is closed."""
+
+    def __init__(self, setup: Setup):
+        self.setup = setup
+        self.rungs, self.asked, self.free, self.dropped = collect(setup)
+        self.scale = np.ones_like(self.free)
+
+    def at(self, v, a, side):
+        return [r for r in self.rungs if (r.venue, r.asset, r.index) == (v, a, side)]
+
+    def held(self, v, a, side):
+        """What can be closed by its own holder: all but the backlog."""
+        return sum(r.held() for r in self.at(v, a, side)) + self.free[v, a, side]
+
+    def open_interest(self):
+        total = self.free.copy()
+        for r in self.rungs:
+            total[r.venue, r.asset, r.index] += r.held() + r.backlog
+        return total
+
+    def backlog(self):
+        total = np.zeros_like(self.free)
+        for r in self.rungs:
+            total[r.venue, r.asset, r.index] += r.backlog
+        return total
+
+    def close_pro_rata(self, v, a, side, quantity):
+        held = self.held(v, a, side)
+        if held > 0.0:
+            kept = 1.0 - quantity / held
+            for r in self.at(v, a, side):
+                r.kept *= kept
+            self.free[v, a, side] *= kept
+            self.scale[v, a, side] *= kept
+
+    def close_nearest(self, v, a, side, quantity):
+        """Levered holders first, the ones next to their liquidation price before the others; then those without leverage."""
+        waiting = [r for r in self.at(v, a, side) if r.kind == "liquidation" and not r.reached]
+        for r in sorted(waiting, key=lambda r: abs(r.price)):
+            taken = min(quantity, r.held())
+            if taken > 0.0:
+                r.taken = 1.0 - (1.0 - r.taken) * (1.0 - taken / r.held())
+                r.kept *= 1.0 - taken / r.held()
+            quantity -= taken
+        if self.free[v, a, side] > 0.0:
+            self.free[v, a, side] -= quantity
+
+    def deleveragable(self, v, a, side, ranking):
+        """What can be closed in a ranking: not those who only wait for their stop or their margin call."""
+        if ranking == "pro_rata":
+            return self.held(v, a, side)
+        return sum(r.held() for r in self.at(v, a, side) if r.kind == "liquidation") + self.free[v, a, side]
+
+
+def worth(zero, ratio, side, inverse):
+    """USD that closing a dollar's worth (at the initial price) leaves over its bankruptcy price; prices over the initial one."""
+    sign = 1.0 if side == LONG else -1.0
+    return sign * (ratio / zero - 1.0) if inverse else sign * (ratio - zero)
+
+
+class Batch:
+    """What a venue's engine closes of one asset and side in a round, and what of it is closed against the other side.
+
+    As in the ladder all that is told of bankruptcy prices (over the initial price; of the inverse, for coin-margined contracts) is
+    their mean and spread, and they are taken to be spread evenly; within `POINT` they are one price. `each` keeps them apart.
+    """
+
+    POINT = 1e-5
+
+    def __init__(self, venue, asset, side, inverse, parts):
+        self.venue, self.asset, self.side, self.inverse = venue, asset, side, inverse
+        self.each = parts
+        self.quantity = sum(q for _, q in parts)
+        whole = self.quantity if self.quantity > 0.0 else 1.0
+        self.final = sum(q for r, q in parts if r.last) / whole
+        place = lambda r: (1.0 / r.zero if inverse else r.zero) - 1.0
+        self.mean = sum(q * place(r) for r, q in parts if q > 0.0) / whole
+        self.square = sum(q * place(r) ** 2 for r, q in parts if q > 0.0) / whole
+        self.deleveraged, self.against = 0.0, 1.0
+
+    def spread(self):
+        variance = self.square - self.mean**2
+        return math.sqrt(3.0 * variance) if variance > self.POINT**2 else 0.0
+
+    def bankrupt(self, ratio):
+        """Share that is bankrupt at a price, and the ends between which its `place`s lie."""
+        even, wide = (1.0 / ratio if self.inverse else ratio) - 1.0, self.spread()
+        # a long in coins pays a price of coins, so it is bankrupt at low places
+        low_side = (self.side == LONG) == self.inverse
+        low, high = self.mean - wide, self.mean + wide
+        if wide == 0.0:
+            beyond = self.mean < even if low_side else self.mean > even
+            return (1.0 if beyond else 0.0), low, high
+        low_end, high_end = (low, min(high, even)) if low_side else (max(low, even), high)
+        return max(0.0, high_end - low_end) / (high - low), low_end, high_end
+
+    def result(self, place, ratio):
+        return worth(1.0 / (1.0 + place) if self.inverse else 1.0 + place, ratio, self.side, self.inverse)
+
+    def claims(self, ratio, fee):
+        """Fee, surplus and shortfall; and the shortfall, were every account settled by itself."""
+        share, low, high = self.bankrupt(ratio)
+        total = self.quantity * self.result(self.mean, ratio)
+        loss = -self.quantity * share * self.result(0.5 * (low + high), ratio) if share > 0.0 else 0.0
+        left = total + loss
+        wanted = fee * self.quantity * (1.0 - share) * (1.0 if self.inverse else ratio)
+        paid = min(wanted, left)
+        gross = sum(max(-q * worth(r.zero, ratio, self.side, self.inverse), 0.0) for r, q in self.each if q > 0.0)
+        # what a partial close leaves stays with the account
+        return paid, self.final * (left - paid), loss, gross
+
+    def spare(self, ratio, most, others):
+        """Take a share of what is bankrupt at a price out of the market, no more than the other side has."""
+        share, low, high = self.bankrupt(ratio)
+        taken = min(most * share * self.quantity, others)
+        if taken <= 0.0:
+            return
+        middle, square = 0.5 * (low + high), (low**2 + low * high + high**2) / 3.0
+        left = self.quantity - taken
+        if left > 0.0:
+            self.mean = (self.quantity * self.mean - taken * middle) / left
+            self.square = (self.quantity * self.square - taken * square) / left
+        self.each = [(r, q * left / self.quantity) for r, q in self.each]
+        self.quantity, self.deleveraged = left, taken
+        self.against = 1.0 / (1.0 + middle) if self.inverse else 1.0 + middle
+
+    def forgone(self, ratio):
+        """What those who were closed against it would have had more at the market's price."""
+        return -self.deleveraged * worth(self.against, ratio, self.side, self.inverse)
+
+
+def thresholds_of(setup: Setup) -> list[list[float]]:
+    """Where each account's parts are closed, if it is not called before."""
+    reach = min(setup.reach, 20.0)
+    return [trigger_log_prices(a, setup.venues[a.venue], setup.price[a.asset], reach) for a in setup.accounts]
 
 
 def run(setup: Setup) -> Record:
     """Run the cascade along the given path."""
-    steps, assets, venues = len(setup.fundamental) - 1, len(setup.price), len(setup.venues)
-    years = setup.years_per_step
-    holders, dropped = [], []
-    for number, account in enumerate(setup.accounts):
-        holder = Holder(account, setup.venues[account.venue], setup.price[account.asset])
-        holders.append(holder)
-        if not holder.solvent_at_start():
-            dropped.append(number)
-            holder.opened, holder.taken = 0.0, len(holder.rules.tranches)
-
-    # holders without leverage make up the difference between the sides
-    unlevered = np.zeros((venues, assets, 2))
-    for holder in holders:
-        other = SHORT if holder.index == LONG else LONG
-        unlevered[holder.account.venue, holder.account.asset, other] += holder.opened
-    unlevered -= np.minimum(unlevered[..., :1], unlevered[..., 1:])
-
-    transient, permanent, local = np.zeros(assets), np.zeros(assets), np.zeros((venues, assets))
-    variance = np.zeros(assets) if setup.depth is None else np.array(setup.depth.reference_volatility) ** 2
-    level = np.ones(assets)
+    steps, (venues, assets) = len(setup.fundamental) - 1, setup.shape
+    cells = [(v, a) for v in range(venues) for a in range(assets)]
+    book, prices = Positions(setup), Prices(setup)
+    funds = [None if venue.backstop is None else Fund(venue.backstop) for venue in setup.venues]
     low, high = np.zeros((venues, assets)), np.zeros((venues, assets))
-    extremes = [[[0.0] for _ in range(assets)] for _ in range(venues)]
-    price = np.zeros(assets)
-    shape = (steps, venues, assets)
+    by_side, by_venue = (steps, venues, assets, 2), (steps, venues)
     record = Record(
-        price=np.zeros((steps, assets)),
-        mark=np.zeros(shape),
-        open_interest=np.zeros((*shape, 2)),
-        backlog=np.zeros((*shape, 2)),
-        executed=np.zeros((*shape, 2)),
-        notional=np.zeros((*shape, 2)),
-        triggers=[],
-        extremes=extremes,
-        thresholds=[
-            trigger_log_prices(a, setup.venues[a.venue], setup.price[a.asset], min(setup.reach, 20.0)) for a in setup.accounts
-        ],
-        initial_open_interest=_open_interest(holders, unlevered)[..., LONG],
-        dropped=dropped,
-        losses={},
+        np.zeros((steps, assets)),
+        np.zeros(by_side[:-1]),
+        *(np.zeros(by_side) for _ in range(7)),
+        *(np.zeros(by_venue) for _ in range(10)),
+        initial_open_interest=book.open_interest()[..., LONG],
+        dropped=book.dropped,
+        extremes=[[[0.0] for _ in range(assets)] for _ in range(venues)],
+        worth={kind: np.zeros(by_venue) for kind in ("stopped", "reduced", "deleveraged")},
+        thresholds=thresholds_of(setup),
+        levels=[(r.venue, r.asset, r.price) for r in [*book.rungs, *book.asked]],
     )
-
-    def prices(fundamental):
-        """Index price and marks after all impact so far."""
-        index = np.zeros(assets)
-        for a in range(assets):
-            displaced = sum(setup.cross[a][b] * (transient[b] + permanent[b]) for b in range(assets))
-            index[a] = fundamental[a] - setup.feedback * setup.impact[a](displaced)
-        marks = np.zeros((venues, assets))
-        for v, venue in enumerate(setup.venues):
-            for a in range(assets):
-                # one venue alone is the index: there is nothing for it to have a basis to
-                basis = setup.feedback * venue.local_impact[a] * local[v, a] if venues > 1 else 0.0
-                marks[v, a] = index[a] - (1.0 - venue.index_weight) * basis
-        return index, marks
+    called, gross = np.zeros(venues), np.zeros(venues)
 
     for step in range(steps):
-        # the exogenous price moves, displaced volume relaxes
-        for a in range(assets):
-            transient[a] *= math.exp(-setup.relaxation_rate[a] * years)
-        for v, venue in enumerate(setup.venues):
-            local[v] *= math.exp(-venue.arbitrage_rate * years)
-        before = price
-        price, mark = prices(setup.fundamental[step + 1])
+        before, _ = prices.now()
+        prices.advance()
+        _, mark = prices.now()
         low, high = np.minimum(low, mark), np.maximum(high, mark)
 
         for _ in range(setup.rounds):
-            # every account is asked
-            for number, holder in enumerate(holders):
-                v, a = holder.account.venue, holder.account.asset
-                worst = low[v, a] if holder.side > 0 else high[v, a]
-                at = setup.price[a] * math.exp(worst)
-                while holder.open_tranches() and abs(worst) < setup.reach and holder.below(at):
-                    holder.take_over(at)
-                    record.triggers.append((step, number, holder.taken - 1, worst))
-            for v in range(venues):
-                for a in range(assets):
-                    extremes[v][a] += [low[v, a], high[v, a]]
+            # every rung is asked
+            orders = {kind: np.zeros((venues, assets, 2)) for kind in ("reduced", "stop", "liquidated", "deleveraged")}
+            for r in book.rungs:
+                worst = low[r.venue, r.asset] if r.index == LONG else high[r.venue, r.asset]
+                run_by = -worst if r.index == LONG else worst
+                distance = -r.price if r.index == LONG else r.price
+                if r.reached or run_by < max(distance, 0.0) or run_by == 0.0:
+                    continue
+                quantity, r.reached, r.fresh = r.held(), True, True
+                if r.kind == "liquidation":
+                    r.backlog = quantity
+                    record.triggers.append((step, r.row, r.number, worst))
+                else:
+                    orders[r.kind][r.venue, r.asset, r.index] += quantity
+            for c in book.asked:
+                worst = low[c.venue, c.asset] if c.index == LONG else high[c.venue, c.asset]
+                if not c.reached and abs(worst) >= abs(c.price) and worst * c.price > 0.0:
+                    c.reached = True
+                    called[c.venue] += c.amount * book.scale[c.venue, c.asset, c.index]
+            for v, a in cells:
+                record.extremes[v][a] += [low[v, a], high[v, a]]
 
-            # the engine closes a share of what it has taken over
-            executed = np.zeros((venues, assets, 2))
-            for holder in holders:
-                rules = holder.rules
-                share = 1.0 if rules.engine_time == 0.0 else 1.0 - math.exp(-years / (rules.engine_time * setup.rounds))
-                closed = share * holder.backlog
-                holder.backlog -= closed
-                executed[holder.account.venue, holder.account.asset, holder.index] += closed
-            # the other end is taken by holders of the other side who close, pro rata, and by new ones without leverage
-            before_closing = unlevered.copy()
-            for v, venue in enumerate(setup.venues):
-                for a in range(assets):
-                    here = [h for h in holders if h.account.venue == v and h.account.asset == a]
-                    for forced, other in ((LONG, SHORT), (SHORT, LONG)):
-                        closing = [h for h in here if h.index == other]
-                        held = sum(h.held() for h in closing) + before_closing[v, a, other]
-                        closed = min(venue.closes_opposite * executed[v, a, forced], held)
-                        if held > 0.0:
-                            for h in closing:
-                                h.kept *= 1.0 - closed / held
-                            unlevered[v, a, other] -= closed / held * before_closing[v, a, other]
-                        unlevered[v, a, forced] += executed[v, a, forced] - closed
-            record.executed[step] += executed
-            for v, venue in enumerate(setup.venues):
-                record.notional[step, v] += executed[v] * (1.0 if venue.inverse else np.exp(mark[v])[:, None])
+                # the tables tell how much of what was reached has been deleveraged before, not which part of it
+                for side in (LONG, SHORT):
+                    fresh = [r for r in book.at(v, a, side) if r.fresh and r.kind == "liquidation"]
+                    record.mixed |= len({r.taken > 0.0 for r in fresh}) == 2
+                    record.mixed |= len({round(r.taken, 12) for r in fresh if r.taken > 0.0}) > 1
+            for r in book.rungs:
+                r.fresh = False
 
-            # forced selling less forced buying displaces the price
-            for v in range(venues):
-                for a in range(assets):
-                    sold = executed[v, a, LONG] - executed[v, a, SHORT]
-                    # the thinner the book the more a sale displaces
-                    displaced = sold / (1.0 - setup.depth_channel * (1.0 - level[a]))
-                    transient[a] += (1.0 - setup.permanent_share[a]) * displaced
-                    permanent[a] += setup.permanent_share[a] * displaced
-                    local[v, a] += sold
-            price, mark = prices(setup.fundamental[step + 1])
+            # the engine sends a share of what it has taken over
+            batches = {}
+            for v, a in cells:
+                share = engine_share(setup.venues[v], setup)
+                for side in (LONG, SHORT):
+                    parts = [(r, share * r.backlog) for r in book.at(v, a, side)]
+                    for r, quantity in parts:
+                        r.backlog -= quantity
+                    batches[v, a, side] = Batch(v, a, side, setup.venues[v].inverse, parts)
+
+            def forced():
+                total = orders["reduced"] + orders["stop"]
+                for (v, a, side), batch in batches.items():
+                    total[v, a, side] += batch.quantity
+                return total
+
+            # who would be bankrupt if all of it were sold, and is closed against the other side instead
+            tentative = prices.copy()
+            tentative.sell(forced()[..., LONG] - forced()[..., SHORT])
+            ratio = np.exp(tentative.now()[1])
+            for v, venue in enumerate(setup.venues):
+                if funds[v] is None:
+                    continue
+                mine = [batch for batch in batches.values() if batch.venue == v]
+                claims = [batch.claims(ratio[v, batch.asset], venue.fee) for batch in mine]
+                fee, surplus, need, _ = (sum(x) for x in zip(*claims, strict=True))
+                share = funds[v].share(need, fee + venue.backstop.surplus_to_fund * surplus, setup.channels.deleveraging)
+                for batch in mine:
+                    others = book.deleveragable(v, batch.asset, 1 - batch.side, venue.backstop.ranking)
+                    batch.spare(ratio[v, batch.asset], share, others)
+
+            # what is left is sold
+            worth_before = np.exp(prices.now()[1])
+            prices.sell(forced()[..., LONG] - forced()[..., SHORT])
+            _, mark = prices.now()
+            ratio = np.exp(mark)
             low, high = np.minimum(low, mark), np.maximum(high, mark)
 
-        if setup.depth is not None:
-            variance, level = _withdraw(setup.depth, variance, level, price - before, years)
-        record.price[step], record.mark[step] = price, mark
-        record.open_interest[step] = _open_interest(holders, unlevered)
-        for holder in holders:
-            record.backlog[step, holder.account.venue, holder.account.asset, holder.index] += holder.backlog
+            # the fund pays for what was closed beyond its worth
+            for v, venue in enumerate(setup.venues):
+                claims = [b.claims(ratio[v, b.asset], venue.fee) for b in batches.values() if b.venue == v]
+                fee, surplus, need, each = (sum(x) for x in zip(*claims, strict=True))
+                gross[v] += each
+                if funds[v] is not None:
+                    funds[v].pay(fee, surplus, need, sum(b.forgone(ratio[v, b.asset]) for b in batches.values() if b.venue == v))
+
+            # the other side: deleveraged in the venue's order, then closing of its own accord, then new holders
+            total = forced()
+            for v, a in cells:
+                for side in (LONG, SHORT):
+                    batch, other = batches[v, a, side], 1 - side
+                    orders["liquidated"][v, a, side] += batch.quantity
+                    orders["deleveraged"][v, a, side] += batch.deleveraged
+                    if batch.deleveraged > 0.0:
+                        if setup.venues[v].backstop.ranking == "pro_rata":
+                            book.close_pro_rata(v, a, other, batch.deleveraged)
+                        else:
+                            book.close_nearest(v, a, other, batch.deleveraged)
+            for v, a in cells:
+                closed = [
+                    min(setup.venues[v].closes_opposite * total[v, a, 1 - side], book.held(v, a, side)) for side in (LONG, SHORT)
+                ]
+                for side in (LONG, SHORT):
+                    book.close_pro_rata(v, a, side, closed[side])
+                for side in (LONG, SHORT):
+                    book.free[v, a, side] += total[v, a, side] - closed[1 - side]
+            record.executed[step] += orders["liquidated"]
+            record.stopped[step] += orders["stop"]
+            record.reduced[step] += orders["reduced"]
+            record.deleveraged[step] += orders["deleveraged"]
+            for v, venue in enumerate(setup.venues):
+                unit = 1.0 if venue.inverse else worth_before[v][:, None]
+                record.notional[step, v] += orders["liquidated"][v] * unit
+                for kind, name in (("stopped", "stop"), ("reduced", "reduced"), ("deleveraged", "deleveraged")):
+                    record.worth[kind][step, v] += (orders[name][v] * unit).sum()
+
+        after, _ = prices.now()
+        prices.withdraw(after - before)
+        record.price[step], record.mark[step] = prices.now()
+        record.open_interest[step], record.backlog[step] = book.open_interest(), book.backlog()
+        record.margin_called[step], record.gross_shortfall[step] = called, gross
+        for v, fund in enumerate(funds):
+            if fund is not None:
+                fund.history.append(fund.amount)
+                for name in ("shortfall", "used", "forgone", "socialised", "fees", "surplus", "returned"):
+                    getattr(record, name)[step, v] = getattr(fund, name)
+                record.fund[step, v] = fund.amount
     record.losses = _losses(setup, record)
     return record
-
-
-def _open_interest(holders, unlevered):
-    total = unlevered.copy()
-    for holder in holders:
-        total[holder.account.venue, holder.account.asset, holder.index] += holder.held() + holder.backlog
-    return total
-
-
-def _withdraw(rule: DepthRule, variance, level, log_return, years):
-    """Realised variance, and depth as a share of normal: gone at once, back slowly."""
-    new_variance, new_level = variance.copy(), level.copy()
-    for a in range(len(level)):
-        weight = 1.0 - math.exp(-rule.measurement_rate[a] * years)
-        new_variance[a] = (1.0 - weight) * variance[a] + weight * log_return[a] ** 2 / years
-        volatility = math.sqrt(max(new_variance[a], 1e-12))
-        target = min(1.0, max(rule.floor[a], (rule.reference_volatility[a] / volatility) ** rule.exponent[a]))
-        recovered = 1.0 - (1.0 - level[a]) * math.exp(-rule.recovery_rate[a] * years)
-        new_level[a] = min(target, recovered)
-    return new_variance, new_level
-
-
-def drawdown(log_prices) -> tuple[float, int]:
-    """Deepest fall from a running maximum, as a fraction, and the step at whose end it was reached (0: never)."""
-    peak, deepest, trough = 1.0, 0.0, 0
-    for step, value in enumerate(np.exp(np.asarray(log_prices)), start=1):
-        fall = 1.0 - value / peak
-        if fall > deepest:
-            deepest, trough = fall, step
-        peak = max(peak, value)
-    return deepest, trough
 
 
 def _losses(setup: Setup, record: Record) -> dict:
@@ -435,3 +423,25 @@ def _losses(setup: Setup, record: Record) -> dict:
         "lowest_log_price": np.minimum(record.price.min(axis=0), 0.0),
         "log_return": record.price[-1],
     }
+
+
+__all__ = [
+    "Account",
+    "Backstop",
+    "Call",
+    "Channels",
+    "DepthRule",
+    "Dislocation",
+    "Record",
+    "Setup",
+    "Stop",
+    "Tier",
+    "Venue",
+    "linear_impact",
+    "power_impact",
+    "run",
+    "table_impact",
+    "thresholds_of",
+    "trigger_log_prices",
+    "worth_at_start",
+]

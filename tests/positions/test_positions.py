@@ -15,12 +15,13 @@ from jaxrisk.positions import (
     LiquidationMap,
     Lognormal,
     Tiers,
+    View,
+    apply_limits,
     build_ladder,
     log_liquidation_price,
     maintenance_margin,
 )
-from jaxrisk.positions.build import apply_limits
-from jaxrisk.positions.ladder import deposit
+from jaxrisk.positions.tables import deposit
 
 PRICE = np.array([100.0])
 
@@ -45,8 +46,13 @@ def leverages(placed):
 
 
 def triggered(book, distance, side=0, venue=0):
-    marks = jnp.full((book.quantity.shape[0], 1), distance)
-    return float(book.triggered(book.distances(-marks, marks))[venue, 0, side])
+    return float(book.triggered(jnp.asarray([distance], book.quantity.dtype))[venue, 0, side, 0])
+
+
+def at_extremes(low, high):
+    """What a book sees whose marks have run between these."""
+    asset = jnp.zeros(low.shape[1], low.dtype)
+    return View(high, low, high, low, high, asset, asset, jnp.int32(0))
 
 
 def test_lognormal_population_has_its_moments():
@@ -278,9 +284,9 @@ def test_classes_share_what_was_triggered():
     populations = [Histogram(1.0, [20.0], [1.0], account_class=0), Histogram(3.0, [5.0], [1.0], account_class=1)]
     book = ladder(populations, classes=2)
     near, far = jnp.full((1, 1), -0.1), jnp.full((1, 1), -0.5)
-    np.testing.assert_allclose(book.class_shares(near, -near * 0)[0, 0, 0], [1.0, 0.0])
+    np.testing.assert_allclose(book.class_shares(book.init(), at_extremes(near, -near * 0))[0, 0, 0], [1.0, 0.0])
     worth = np.array([1.0 * 0.95 / 0.995, 3.0 * 0.8 / 0.995])
-    np.testing.assert_allclose(book.class_shares(far, -far * 0)[0, 0, 0], worth / worth.sum(), rtol=1e-3)
+    np.testing.assert_allclose(book.class_shares(book.init(), at_extremes(far, -far * 0))[0, 0, 0], worth / worth.sum(), rtol=1e-3)
 
 
 def test_maintenance_margin_is_the_tier_table():
@@ -298,8 +304,9 @@ def test_the_book_shrinks_on_both_sides():
     state = book.init()._replace(backlog=jnp.array([[[2.0, 0.0]]]))
     # what is in the backlog came out of the table
     state = state._replace(reached=jnp.array([[[2.0, 0.0]]]))
-    state, executed, closed = book.execute(state, jnp.ones(1), jnp.full(1, 0.5))
-    assert executed[0, 0].tolist() == [2.0, 0.0]
+    state, orders = book.release(state, jnp.ones(1))
+    assert orders.liquidated[0, 0].tolist() == [2.0, 0.0]
+    state, closed = book.settle(state, orders, jnp.ones((1, 1)), jnp.zeros(1), jnp.full(1, 0.5))
     assert closed[0, 0].tolist() == [0.0, 1.0]
     np.testing.assert_allclose(book.open_interest(state)[0, 0], [9.0, 9.0])
     np.testing.assert_allclose(state.scale[0, 0], [1.0, 0.9])

@@ -1,0 +1,85 @@
+"""From checked populations and limits to those of a scenario."""
+
+from typing import Any
+
+import numpy as np
+
+from ..positions import Accounts, Histogram, Limits, LiquidationMap, Lognormal
+from ..positions.cross import CrossAccounts
+from ..scenario import Names
+from .arrays import SIGN
+from .checked import Checked
+from .holders import AccountHolders, CrossHolders, HistogramHolders, LognormalHolders, MapHolders
+from .table import Table
+
+
+def build_populations(checked: Checked, names: Names) -> dict[str, Any]:
+    """Populations by name; one for both sides makes two, `NAME_long` and `NAME_short`."""
+    populations: dict[str, Any] = {}
+    for name, table in checked.populations.items():
+        assert table is not None
+        populations |= _population(name, table, checked, names)
+    return populations
+
+
+def _population(name: str, table: Table, checked: Checked, names: Names) -> dict[str, Any]:
+    if isinstance(table, AccountHolders):
+        rows = checked.accounts[name]
+        where = [names.classes.index(word) for word in rows.account_class.tolist()]
+        numbers = {"quantity": rows.quantity, "entry_price": rows.entry_price, "collateral": rows.collateral}
+        return {
+            name: Accounts(**numbers, venue=rows.venue, asset=rows.asset, side=1 - 2 * rows.side, account_class=np.array(where))
+        }
+    if isinstance(table, CrossHolders):
+        rows = checked.cross_accounts[name]
+        by_account = {"cash": rows.cash, "coins": rows.coins, "home": rows.home, "weight": np.ones(len(rows.cash))}
+        by_position = {key: getattr(rows, key) for key in ("quantity", "entry_price", "account", "venue", "asset", "side")}
+        classes = np.array([names.classes.index(word) for word in rows.account_class.tolist()])
+        return {name: CrossAccounts(**by_position, **by_account, account_class=classes)}
+    assert isinstance(table, LognormalHolders | HistogramHolders | MapHolders)
+    placed = {
+        "venue": names.venues.index(table.venue),
+        "asset": names.assets.index(table.asset),
+        "account_class": names.classes.index(table.account_class),
+    }
+    if isinstance(table, MapHolders):
+        rows = checked.maps[name]
+        made = {}
+        for i, side in enumerate(("long", "short")):
+            if np.any(rows.side == i):
+                levels = {"price": rows.price[rows.side == i], "open_interest": rows.open_interest[rows.side == i]}
+                made[side] = LiquidationMap(**levels, notional=table.size_median, side=SIGN[side], **placed)
+        return {name: next(iter(made.values()))} if len(made) == 1 else {f"{name}_{side}": one for side, one in made.items()}
+    shared = {
+        key: getattr(table, key) for key in ("open_interest", "entry_mean", "entry_sd", "size_median", "size_log_sd")
+    } | placed
+    sides = ("long", "short") if table.side == "both" else (table.side,)
+    made = {}
+    for side in sides:
+        if isinstance(table, LognormalHolders):
+            one = Lognormal(median=table.median, log_sd=table.log_sd, low=table.low, high=table.high, side=SIGN[side], **shared)
+        else:
+            leverage, share = checked.histograms[name]
+            one = Histogram(leverage=leverage, share=share, side=SIGN[side], **shared)
+        made[name if len(sides) == 1 else f"{name}_{side}"] = one
+    return made
+
+
+def build_limits(checked: Checked, names: Names) -> Limits:
+    """All leverage limits as one."""
+    caps = checked.caps
+    if not caps:
+        return Limits.none()
+    index = lambda name, known: -1 if name == "*" else known.index(name)
+    column = lambda name: np.array([getattr(cap, name) for cap in caps], dtype=np.float64)
+    return Limits(
+        cap=column("cap"),
+        share_downsize=column("share_downsize"),
+        leakage=column("leakage"),
+        close_out=column("close_out"),
+        notional=np.array([cap.notional for cap in caps], dtype=np.float64),
+        account_class=tuple(index(cap.account_class, names.classes) for cap in caps),
+        venue=tuple(index(cap.venue, names.venues) for cap in caps),
+        asset=tuple(index(cap.asset, names.assets) for cap in caps),
+        negative_balance_protection=tuple(cap.negative_balance_protection for cap in caps),
+    )

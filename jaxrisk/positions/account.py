@@ -1,0 +1,330 @@
+"""AccountBook: every account with all its positions and its collateral."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .._leaf import Array
+from .account_close import Detail, bankruptcy_factor, free_quantity, ranked_share, result
+from .account_ledger import Held, Ledger, Markets, PerAccount, sided
+from .account_rules import NEVER, CallRows, Ordered, meet, order_share
+from .book import AbstractBook, Cells, Claims, Orders, View
+from .rules import Funding, Policy
+from .schedule import Schedule
+
+
+class StopState(NamedTuple):
+    """Stop orders, shape `(venues, assets, sides)`: `reached`: the schedule's value at the running extreme; `scale`: share that
+    its holders have not closed; `due`: reached and not sent yet."""
+
+    reached: Cells
+    scale: Cells
+    due: Cells
+
+
+class AccountState(NamedTuple):
+    """Of ONE account of each kind, in USD, with prices over the initial ones: equity is `base` + sum of `exposure` times price.
+
+    `quantity`: signed, negative short; `exposure`: None where it is the quantity; `pending`: share of the account's positions
+    under the engine's order, 1 where it is closed for good; `reducing`: share it sells to meet a call; `called`: 1 where it has
+    been; `ordered`: about partial orders. The rest by venue, asset, side: `unlevered` quantity, `by_class` notional liquidated,
+    `stops`; and `margin_called`, USD by venue. None where the book has no such rule.
+    """
+
+    base: PerAccount
+    quantity: Held
+    exposure: Held | None
+    pending: PerAccount
+    unlevered: Cells
+    by_class: Float[Array, "venues assets sides classes"]
+    stops: StopState | None = None
+    reducing: PerAccount | None = None
+    called: PerAccount | None = None
+    margin_called: Float[Array, " venues"] | None = None
+    ordered: Ordered | None = None
+
+    def equity(self, ratio: Markets) -> PerAccount:
+        """Of each account at prices over the initial ones."""
+        exposure = self.quantity if self.exposure is None else self.exposure
+        return self.base + jnp.sum(exposure * ratio[:, None], axis=0)
+
+
+class AccountBook(AbstractBook):
+    """Accounts under cross or isolated margin, each checked at every mark: the reference for the other books.
+
+    Equity is linear in prices, also of coin-margined contracts and of coin collateral, so that the margin check is a product of
+    the accounts' exposures with the prices. An account under its maintenance margin goes to the engine of its home venue, which
+    closes the same share of each of its positions; what the engine takes over of an account for good is worth the same share of
+    its equity. Partial closes, calls and deleveraging trade at the price they are executed at. What has to be allotted to
+    positions (bankruptcy prices, claims) is so in proportion to notional.
+
+    Checks are made at the marks, not at extremes between steps. Two positions of one account in one market count as their
+    difference. Accounts with an order of the engine neither close voluntarily nor are deleveraged. Holders without leverage are
+    deleveraged pro rata with everybody under `pro_rata`, otherwise last, and those with stop orders then not at all.
+
+    **Fields:**
+
+    - `base`, `quantity`, `exposure`: at the start, as in the state.
+    - `unlevered`, `dropped`, `balancing`: as in `LadderBook`.
+    - `ledger`: what does not change of the accounts, and their margins.
+    - `calls`, `policy`, `schedule` (of stop orders), `funding`: rules; each may be None.
+    - `ranking`: by venue, static.
+    """
+
+    base: PerAccount
+    quantity: Held
+    exposure: Held | None
+    unlevered: Cells
+    dropped: Cells
+    balancing: Cells
+    ledger: Ledger
+    calls: CallRows | None
+    policy: Policy | None
+    schedule: Schedule | None
+    funding: Funding | None
+    ranking: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def checks_after(self) -> bool:
+        return True
+
+    @property
+    def _partial(self) -> bool:
+        return self.policy is not None and any(kind in ("partial", "lower_tier") for kind in self.policy.kind)
+
+    def init(self) -> AccountState:
+        venues, assets = self.ledger.shape
+        zero, none, members = jnp.zeros_like(self.base), jnp.zeros_like(self.unlevered), self.ledger.account_class
+        never = Ordered(jnp.full_like(zero, NEVER), jnp.zeros((), zero.dtype), jnp.zeros(venues, zero.dtype))
+        called = self.calls is not None
+        return AccountState(
+            base=jnp.asarray(self.base),
+            quantity=jnp.asarray(self.quantity),
+            exposure=None if self.exposure is None else jnp.asarray(self.exposure),
+            pending=zero,
+            unlevered=jnp.asarray(self.unlevered),
+            by_class=jnp.zeros((venues, assets, 2, 1 if members is None else members.shape[0]), zero.dtype),
+            stops=None if self.schedule is None else StopState(none, jnp.ones_like(none), none),
+            reducing=zero if called else None,
+            called=zero if called else None,
+            margin_called=jnp.zeros(venues, zero.dtype) if called else None,
+            ordered=never if self._partial else None,
+        )
+
+    def advance(self, state: AccountState, view: View, years) -> AccountState:
+        if self._partial:
+            clock = view.index.astype(state.base.dtype)
+            state = state._replace(ordered=state.ordered._replace(clock=clock, cool_down=self.policy.cool_down / years))
+        if self.funding is None:
+            return state
+        rate = self.funding.rate + self.funding.trend_sensitivity * view.trend
+        paid = rate * years * jnp.where(np.array(self.ledger.inverse)[:, None], 1.0, jnp.exp(view.mark))
+        return state._replace(base=state.base - jnp.sum(state.quantity * paid.reshape(-1, 1), axis=0))
+
+    def trigger(self, state: AccountState, view: View) -> AccountState:
+        ratio, margins = jnp.exp(view.mark).reshape(-1), self.ledger.margins
+        equity, required = state.equity(ratio), margins.required(state.quantity, ratio)
+        worth = margins.worth(state.quantity, ratio)
+        if self.calls is not None:
+            open_to_call = (state.called == 0.0) & (state.pending < 1.0)
+            met = meet(self.calls, open_to_call, equity, required, jnp.sum(worth, axis=0))
+            state = state._replace(
+                base=state.base + met.posted,
+                reducing=jnp.where(met.now, met.reducing, state.reducing),
+                called=jnp.where(met.now, 1.0, state.called),
+                margin_called=state.margin_called + self.ledger.by_home(met.asked),
+            )
+            equity = equity + met.posted
+            # what is on its way out needs no margin
+            required = required * (1.0 - state.reducing)
+        below = equity < required
+        if self._partial:
+            share = order_share(self.policy, self.ledger, worth, state.ordered)
+            pending = jnp.where(below & (state.pending < 1.0), share, state.pending)
+        else:
+            pending = jnp.where(below, 1.0, state.pending)
+        state = state._replace(pending=pending)
+        if self.calls is not None:
+            state = state._replace(reducing=jnp.where(pending > 0.0, 0.0, state.reducing))
+        if self.schedule is not None:
+            stops, reached = state.stops, self.schedule.reached(view.low, view.high)
+            due = stops.due + stops.scale * (reached - stops.reached)
+            state = state._replace(stops=stops._replace(reached=reached, due=due))
+        return state
+
+    def release(self, state: AccountState, share):
+        sent = state.pending * self.ledger.at_home(share)
+        none = jnp.zeros_like(state.unlevered)
+        size = jnp.abs(state.quantity)
+        orders = Orders(
+            liquidated=self.ledger.cells(state.quantity, size * sent),
+            stopped=none if state.stops is None else state.stops.due,
+            reduced=none if state.reducing is None else self.ledger.cells(state.quantity, size * state.reducing),
+            deleveraged=none,
+            price=none,
+            detail=Detail(sent, state.reducing),
+        )
+        if self._partial:
+            last, clock = state.ordered.last, state.ordered.clock
+            # within the cool-down it is the first order that counts
+            over = ~state.ordered.cooling(self.ledger)
+            part = (sent > 0.0) & (state.pending < 1.0)
+            state = state._replace(ordered=state.ordered._replace(last=jnp.where(part & over, clock, last)))
+        return state, orders
+
+    def claims(self, state: AccountState, orders: Orders, ratio, fee) -> Claims:
+        ledger, quantity = self.ledger, state.quantity
+        done = result(ledger, state, orders.detail, ratio.reshape(-1), fee)
+        left = jnp.where(done.left > 0.0, done.left, 0.0)
+        beyond = done.final & (done.left < 0.0)
+        # by notional; by that of the start where an account lost its equity after it had closed everything
+        opened = jnp.abs(self.quantity)
+        whole, first = jnp.sum(done.worth, axis=0), jnp.sum(opened, axis=0)
+        part = done.worth / jnp.where(whole > 0.0, whole, 1.0)
+        part = jnp.where(whole > 0.0, part, opened / jnp.where(first > 0.0, first, 1.0))
+        sent = jnp.abs(quantity) * jnp.where(beyond, orders.detail.share, 0.0)
+        if done.matched is not None:
+            sent = sent * (1.0 - done.matched)
+        return Claims(
+            fee=ledger.cells_by_home(self.quantity, part * done.fee),
+            surplus=ledger.cells_by_home(self.quantity, part * jnp.where(done.final, left - done.fee, 0.0)),
+            shortfall=ledger.cells_by_home(self.quantity, part * jnp.where(beyond, -done.left, 0.0)),
+            bankrupt=ledger.cells(quantity, sent),
+        )
+
+    def spare(self, state: AccountState, orders: Orders, ratio, share) -> Orders:
+        detail, x, ledger = orders.detail, ratio.reshape(-1), self.ledger
+        equity, notional = state.equity(x), jnp.sum(ledger.margins.worth(state.quantity, x), axis=0)
+        beyond = (state.pending >= 1.0) & (equity < 0.0) & (notional > 0.0)
+        spared = jnp.where(beyond, ledger.at_home(share), 0.0)
+        hole = jnp.where(beyond, equity / jnp.where(beyond, notional, 1.0), 0.0)
+        wanted = jnp.abs(state.quantity) * (detail.share * spared)
+        asked = ledger.cells(state.quantity, wanted)
+        levered = ledger.cells(state.quantity, free_quantity(state, detail))
+        others = (levered + jnp.where(self._ordered_venues, state.unlevered, self._unlevered(state)))[..., ::-1]
+        whole = jnp.where(asked > 0.0, asked, 1.0)
+        cap = jnp.where(asked <= others, 1.0, others / whole)
+        moved = ledger.cells(state.quantity, wanted * bankruptcy_factor(ledger, state.quantity, hole))
+        mean = jnp.where(asked > 0.0, moved / whole, 1.0)
+        coin = np.array(ledger.inverse)[:, None, None]
+        price = jnp.where(coin, ratio[..., None] / mean, ratio[..., None] * mean)
+        detail = detail._replace(spared=spared, hole=hole, cap=cap.reshape(-1, 2), ratio=x)
+        matched = asked * cap
+        return orders._replace(liquidated=orders.liquidated - matched, deleveraged=matched, price=price, detail=detail)
+
+    def settle(self, state: AccountState, orders: Orders, ratio, fee, closes_opposite):
+        detail, ledger, x, quantity = orders.detail, self.ledger, ratio.reshape(-1), state.quantity
+        final, free = state.pending >= 1.0, state.pending <= 0.0
+        out = detail.share if detail.reduced is None else detail.share + detail.reduced
+        after = quantity * (1.0 - out)
+        price, open_ = x[:, None], free_quantity(state, detail)
+        rest = jnp.ones_like(quantity)
+        if detail.spared is not None:
+            taken, state = self._deleverage(state, open_, x, orders.deleveraged[..., ::-1])
+            rest = jnp.where(free, 1.0 - taken, 1.0)
+            price = sided(quantity, orders.price[..., ::-1].reshape(-1, 2))
+        forced = orders.forced()
+        held = ledger.cells(quantity, open_ * rest) + self._unlevered(state)
+        # not `minimum`: where both are zero its derivative is half of each
+        bought = closes_opposite[:, None, None] * forced[..., ::-1]
+        closed = jnp.where(bought <= held, bought, held)
+        kept = 1.0 - closed / jnp.where(held > 0.0, held, 1.0)
+        left = after * jnp.where(free, rest * sided(quantity, kept.reshape(-1, 2)), 1.0)
+        matched = after * (1.0 - rest)
+        at_mark = quantity - matched - left
+        cash = jnp.where(ledger.coin, at_mark + matched, at_mark * x[:, None] + matched * price)
+        paid = result(ledger, state, detail, x, fee).fee if self._partial else 0.0
+        exposure, stops, pending = state.exposure, state.stops, state.pending
+        if exposure is not None:
+            sold = jnp.where(ledger.coin, at_mark / x[:, None] + matched / price, at_mark + matched)
+            exposure = jnp.where(final, exposure * (1.0 - out), exposure - sold)
+        if stops is not None:
+            stops = stops._replace(scale=stops.scale * kept, due=jnp.zeros_like(stops.due))
+        if self._partial:
+            waits = pending - detail.share
+            part = ~final & (waits > 1e-6)
+            pending = jnp.where(final, 1.0, jnp.where(part, waits / jnp.where(part, 1.0 - detail.share, 1.0), 0.0))
+        by_class = ledger.cells_by_class(quantity, ledger.margins.worth(quantity, x) * detail.share)
+        state = state._replace(
+            # of an account closed for good the engine takes the same share of everything
+            base=jnp.where(final, state.base * (1.0 - out), state.base + jnp.sum(cash, axis=0) - paid),
+            quantity=left,
+            exposure=exposure,
+            pending=pending,
+            unlevered=state.unlevered * kept + (forced - closed[..., ::-1]),
+            by_class=state.by_class + by_class,
+            stops=stops,
+            reducing=None if state.reducing is None else jnp.zeros_like(state.reducing),
+        )
+        return state, closed
+
+    def socialise(self, state: AccountState, loss, ratio) -> AccountState:
+        """By unrealised profit, by notional where nobody of that venue has any; accounts closed for good pay nothing."""
+        x, ledger = ratio.reshape(-1), self.ledger
+        stays = jnp.where(state.pending >= 1.0, 0.0, 1.0)
+        profit = jnp.sum(ledger.profit(state.quantity, x), axis=0)
+        profit = jnp.where(profit > 0.0, profit, 0.0) * stays
+        notional = jnp.sum(ledger.margins.worth(state.quantity, x), axis=0) * stays
+        gained, held = ledger.by_home(profit), ledger.by_home(notional)
+        some = gained > 0.0
+        by_profit = jnp.where(some, loss / jnp.where(some, gained, 1.0), 0.0)
+        by_size = jnp.where(some | (held <= 0.0), 0.0, loss / jnp.where(held > 0.0, held, 1.0))
+        return state._replace(base=state.base - profit * ledger.at_home(by_profit) - notional * ledger.at_home(by_size))
+
+    def open_interest(self, state: AccountState) -> Cells:
+        held = self.ledger.cells(state.quantity, jnp.abs(state.quantity)) + self._unlevered(state)
+        return held if state.stops is None else held + state.stops.due
+
+    def class_shares(self, state: AccountState, view: View):
+        total = jnp.sum(state.by_class, axis=-1, keepdims=True)
+        return state.by_class / jnp.where(total > 0.0, total, 1.0)
+
+    def margin_called(self, state: AccountState):
+        return jnp.zeros_like(self.unlevered[:, 0, 0]) if state.margin_called is None else state.margin_called
+
+    def triggered(self, distance):
+        """Whole positions, also where a venue's policy closes them in parts. What hedges an account counts too."""
+        state, ledger = self.init(), self.ledger
+        venues, assets = ledger.shape
+
+        def at(distance, asset, side):
+            mark = jnp.zeros((venues, assets), distance.dtype).at[:, asset].set(distance if side else -distance)
+            x = jnp.exp(mark).reshape(-1)
+            below = state.equity(x) < ledger.margins.required(state.quantity, x)
+            return ledger.cells(state.quantity, jnp.where(below, jnp.abs(state.quantity), 0.0))[:, asset, side]
+
+        one = lambda d: jnp.stack([jnp.stack([at(d, a, s) for s in (0, 1)], axis=-1) for a in range(assets)], axis=1)
+        return jnp.moveaxis(jax.lax.map(one, distance), 0, -1)
+
+    def _unlevered(self, state: AccountState) -> Cells:
+        """Quantity of holders without leverage, stop orders that are not due included."""
+        if state.stops is None:
+            return state.unlevered
+        return state.unlevered + state.stops.scale * (self.schedule.total - state.stops.reached)
+
+    @property
+    def _ordered_venues(self) -> np.ndarray:
+        """Whether a venue deleverages in any order, shape `(venues, 1, 1)`."""
+        return np.array([ranking != "pro_rata" for ranking in self.ranking])[:, None, None]
+
+    def _deleverage(self, state: AccountState, free: Held, ratio: Markets, wanted: Cells) -> tuple[Held, AccountState]:
+        """Share of each position that is closed so that `wanted` of each market and side is; unlevered holders close theirs."""
+        levered, ordered = self.ledger.cells(state.quantity, free), self._ordered_venues
+        total = levered + self._unlevered(state)
+        even = wanted / jnp.where(total > 0.0, total, 1.0)
+        last = jnp.where(wanted > levered, wanted - levered, 0.0)
+        unlevered = jnp.where(ordered, state.unlevered - last, state.unlevered * (1.0 - even))
+        stops = state.stops
+        if stops is not None:
+            stops = stops._replace(scale=jnp.where(ordered, stops.scale, stops.scale * (1.0 - even)))
+        sides = lambda cells: cells.reshape(-1, 2)
+        taken = ranked_share(self.ledger, self.ranking, state, free, ratio, sides(wanted), sides(even))
+        # rounding may leave a little less than nothing
+        return taken, state._replace(unlevered=jnp.where(unlevered > 0.0, unlevered, 0.0), stops=stops)
+
+
+__all__ = ["AccountBook", "AccountState", "StopState"]

@@ -1,0 +1,132 @@
+"""What does not change of the accounts of `AccountBook`, and the sums over them."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from .._leaf import Array
+from .book import Cells
+
+PerAccount = Float[Array, " accounts"]
+Held = Float[Array, "markets accounts"]
+Markets = Float[Array, " markets"]
+Sides = Float[Array, "markets sides"]
+
+
+class Margins(eqx.Module):
+    """Tier lines by market, and a fixed requirement.
+
+    **Fields:** `floor`, `rate`, `amount`: shape `(markets, levels)`, as in `Tiers`; `close_out`: requirement that does not move
+    with the price, over the sum of an account's quantities, shape `(accounts,)`, None for none; `inverse`: whether a market's
+    contracts are coin-margined, static.
+    """
+
+    floor: Float[Array, "markets levels"]
+    rate: Float[Array, "markets levels"]
+    amount: Float[Array, "markets levels"]
+    close_out: PerAccount | None
+    inverse: tuple[bool, ...] = eqx.field(static=True)
+
+    @property
+    def coin(self) -> np.ndarray:
+        """Whether a market's contracts are coin-margined, shape `(markets, 1)`."""
+        return np.array(self.inverse)[:, None]
+
+    def worth(self, quantity: Held, ratio: Markets) -> Held:
+        """Notional of each position, USD."""
+        return jnp.abs(quantity) * jnp.where(self.coin, 1.0, ratio[:, None])
+
+    def required(self, quantity: Held, ratio: Markets) -> PerAccount:
+        """Maintenance margin of each account: the sum over its positions, and no less than the fixed requirement."""
+        worth = self.worth(quantity, ratio)
+        lines = [self.rate[:, i, None] * worth - self.amount[:, i, None] for i in range(self.rate.shape[1])]
+        most = lines[0]
+        for line in lines[1:]:
+            most = jnp.maximum(most, line)
+        needed = jnp.sum(most, axis=0)
+        if self.close_out is None:
+            return needed
+        fixed = self.close_out * jnp.sum(jnp.abs(quantity), axis=0)
+        return jnp.where(fixed > needed, fixed, needed)
+
+    def above_floor(self, worth: Held) -> PerAccount:
+        """Share of its largest position by which an account is above the floor of that position's tier; 1 in the lowest."""
+        floor = jnp.zeros_like(worth)
+        for i in range(self.floor.shape[1]):
+            edge = self.floor[:, i, None]
+            floor = jnp.where(worth >= edge, edge, floor)
+        largest = jnp.max(worth, axis=0)
+        floor = jnp.max(jnp.where(worth == largest, floor, 0.0), axis=0)
+        inside = largest > floor
+        return jnp.where(inside, 1.0 - floor / jnp.where(inside, largest, 1.0), 1.0)
+
+
+class Ledger(eqx.Module):
+    """Accounts by their place in the arrays; `markets` are venues times assets.
+
+    **Fields:** `weight`: how many accounts of a kind there are, shape `(accounts,)`; `entry`: entry price over initial price,
+    shape `(markets, accounts)`; `home`: 1 for an account's own venue, `(venues, accounts)`, and `account_class`: 1 for its class,
+    `(classes, accounts)`, both None where there is one only; `margins`; `inverse`: by venue, static.
+    """
+
+    weight: PerAccount
+    entry: Held
+    home: Float[Array, "venues accounts"] | None
+    account_class: Float[Array, "classes accounts"] | None
+    margins: Margins
+    inverse: tuple[bool, ...] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Venues and assets."""
+        return len(self.inverse), self.entry.shape[0] // len(self.inverse)
+
+    @property
+    def coin(self) -> np.ndarray:
+        """Whether a market's contracts are coin-margined, shape `(markets, 1)`."""
+        return self.margins.coin
+
+    def at_home(self, by_venue: Float[Array, " venues"]):
+        """Of each account its own venue's entry."""
+        if self.home is None:
+            return by_venue[0]
+        return sum(by_venue[i] * self.home[i] for i in range(self.home.shape[0]))
+
+    def by_home(self, amount: PerAccount) -> Float[Array, " venues"]:
+        """Sum over all accounts by their own venue."""
+        amount = self.weight * amount
+        return jnp.sum(amount, keepdims=True) if self.home is None else jnp.sum(self.home * amount, axis=-1)
+
+    def cells(self, quantity: Held, amount: Held) -> Cells:
+        """Sum over all accounts by market and by the side of their position."""
+        amount = self.weight * amount
+        sides = [jnp.sum(jnp.where(side, amount, 0.0), axis=-1) for side in (quantity > 0.0, quantity < 0.0)]
+        return jnp.stack(sides, axis=-1).reshape(*self.shape, 2)
+
+    def cells_by_home(self, quantity: Held, amount: Held) -> Cells:
+        """The same with the venue that of the account, not of the position."""
+        if self.home is None:
+            return self.cells(quantity, amount)
+        parts = [jnp.sum(self.cells(quantity, amount * self.home[i]), axis=0) for i in range(self.home.shape[0])]
+        return jnp.stack(parts)
+
+    def cells_by_class(self, quantity: Held, amount: Held) -> Float[Array, "venues assets sides classes"]:
+        """The same by class."""
+        if self.account_class is None:
+            return self.cells(quantity, amount)[..., None]
+        classes = range(self.account_class.shape[0])
+        return jnp.stack([self.cells(quantity, amount * self.account_class[i]) for i in classes], axis=-1)
+
+    def profit(self, quantity: Held, ratio: Markets) -> Held:
+        """Unrealised, of each position, USD."""
+        x = ratio[:, None]
+        return quantity * jnp.where(self.coin, x / self.entry - 1.0, x - self.entry)
+
+
+def sided(quantity: Held, sides: Sides) -> Held:
+    """Of each position its side's entry."""
+    return jnp.where(quantity > 0.0, sides[:, :1], sides[:, 1:])
+
+
+__all__ = ["Held", "Ledger", "Margins", "Markets", "PerAccount", "Sides", "sided"]

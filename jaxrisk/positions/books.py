@@ -1,0 +1,46 @@
+"""The book a scenario asks for, by its name."""
+
+from jaxtyping import Float
+
+from .._leaf import Array
+from .account_build import build_accounts
+from .book import AbstractBook
+from .build import build_ladder
+from .flow_build import build_flow
+from .grid import Grid
+from .limits import Limits
+from .placing import Contracts
+from .rules import Calls, Flow, Funding
+from .schedule import Schedule
+
+BOOKS = ("ladder", "account", "flow")
+
+
+def build_book(
+    kind: str,
+    populations: list,
+    contracts: Contracts,
+    limits: Limits,
+    price: Float[Array, " assets"],
+    classes: int,
+    grid: Grid,
+    *,
+    calls: Calls | None = None,
+    schedule: Schedule | None = None,
+    backstop: bool = False,
+    funding: Funding | None = None,
+    flow: Flow | None = None,
+) -> AbstractBook:
+    """The positions as `LadderBook`, `AccountBook` or `FlowBook`.
+
+    **Arguments:** `kind`: one of `BOOKS`; `populations`; `price`: S_0, USD, shape `(assets,)`; `classes`: how many; `backstop`:
+    whether anybody asks for bankruptcy prices. Differentiable in every leaf.
+    """
+    if kind == "account":
+        return build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes)
+    if kind == "flow":
+        return build_flow(populations, schedule, contracts, limits, calls, funding, flow, price, classes, grid)
+    return build_ladder(populations, contracts, limits, price, classes, grid, calls, schedule, backstop)
+
+
+__all__ = ["BOOKS", "build_book"]

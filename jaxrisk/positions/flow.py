@@ -1,0 +1,331 @@
+"""FlowBook: positions that close and reopen, as open interest by liquidation price."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .batch import contracts_of
+from .book import AbstractBook, Cells, Claims, Orders, View
+from .ladder import LadderBook, LadderState
+from .levels import Levels, Newcomers, Pair, Sums, Tables
+from .rules import Flow, Funding
+from .tables import SIDE_SIGN, distances, interpolate
+
+LEVERAGE_NODES = 17
+LEVERAGE_RANGE = float(np.log(4.0))
+VOLUME_RANGE = float(np.log(10.0))
+
+
+class FlowState(NamedTuple):
+    """Shape `(venues, assets, sides)`, USD at the initial price, unless said.
+
+    `ladder`: positions of the start, all backlog, holders without leverage, stop orders; `later`: positions opened since;
+    `early`, `late`: quantity of the two triggered so far; `fresh`: those counted as without leverage that are not laid down yet.
+    Of these, shape `(venues, assets)`, None where they are laid down at once: `opened`: quantity as opened; `at_mark`,
+    `at_leverage`: the same times mark and log of scale of leverage.
+
+    With funding, shape `(venues, assets)`, else None: `paid`: by a unit of a long since time zero, over the initial price (for
+    inverse contracts in coins, times it); `drift`: the sum of the funding rates; `low`, `high`: extremes of the mark as
+    positions of the start see it.
+    """
+
+    ladder: LadderState
+    later: Levels
+    early: Cells
+    late: Cells
+    fresh: Cells
+    opened: Pair | None = None
+    at_mark: Pair | None = None
+    at_leverage: Pair | None = None
+    paid: Pair | None = None
+    drift: Pair | None = None
+    low: Pair | None = None
+    high: Pair | None = None
+
+
+class FlowBook(AbstractBook):
+    r"""Isolated positions over longer horizons: every holder closes at a rate, and new leverage opens at the current price.
+
+    Positions of the start are a `LadderBook`, exact as there, thinned out as they close. Positions opened since are open interest
+    by liquidation price on a uniform grid of the log price that stays where it is while the mark moves, so that nothing spreads;
+    cumulated from the mark outwards, so that a margin check is a look-up and a step is one pass over the grid. What opens has the
+    start's own distribution of liquidation prices, after limits and tiers, about the current mark, with all leverage scaled.
+
+    Approximations, and what bounds them:
+
+    - New positions lie where their liquidation price is to within a cell, and evenly within a cell. Of a partly liquidated cell
+      the book remembers which part is gone, of one cell at a time: the one in which forgetting it would misplace the most.
+    - New leverage is tabulated at `LEVERAGE_NODES` scales from 1/4 to 4 times the start's, in between interpolated; beyond, at
+      the end. The volume of new positions stays between 1/10 and 10 times that of the reference volatility.
+    - The grid reaches `levels * width / 2` about the initial price. What is further than its end opens as without leverage.
+    - In a step as many longs as shorts close of their own accord, so that open interest stays balanced: the share
+      $1 - e^{-r\,dt}$ of the smaller side. Who waits for the engine does not close. Closing is pro rata over a side.
+    - Funding moves liquidation prices of the start's positions exactly, up to the spread of maintenance rates on a side; those of
+      later positions by the rate in the log price, which is exact near the mark and too slow by $S/L$ far below it (for inverse
+      contracts, and above it, likewise too fast).
+    - Margin calls reach positions of the start only. Of what is triggered of later positions the classes' shares, and the share
+      closed for good where a policy closes in parts, are those of the start.
+    - Auto-deleveraging that is not pro rata takes the levered of the other side from the near end, old and new together.
+
+    **Fields:**
+
+    - `initial`: positions of the start.
+    - `opening`: share of what opens whose liquidation price is no further than so many cells from the mark, by scale of leverage,
+      preceded by as many zeros as there are cells; with a backstop also the mean of `b` and of its square that goes with it, the
+      bankruptcy price over the entry price less one (for inverse contracts the entry price over it). Shape `(venues,
+      assets, sides, nodes, moments, 2 levels + 1)`.
+    - `gap`: mean bankruptcy price over liquidation price. `final`: share of what is triggered of new positions that closes them
+      for good. Shape `(venues, assets, sides)`.
+    - `flow`, `funding` (or None).
+    - `every`: after how many steps new positions are laid down on the grid, until then they cannot be liquidated; static. They
+      lie as if opened at their mean log price and leverage. The pass over the grid is what a step costs.
+    """
+
+    initial: LadderBook
+    opening: Tables
+    gap: Cells
+    final: Cells
+    dropped: Cells
+    balancing: Cells
+    flow: Flow
+    funding: Funding | None = None
+    every: int = eqx.field(static=True, default=1)
+
+    @property
+    def checks_after(self) -> bool:
+        return False
+
+    def init(self) -> FlowState:
+        zero = jnp.zeros_like(self.gap)
+        later = Levels.empty(zero, self.opening.shape[-2], self.flow.levels)
+        pair = None if self.funding is None else zero[..., 0]
+        wait = None if self.every == 1 else zero[..., 0]
+        return FlowState(self.initial.init(), later, zero, zero, zero, wait, wait, wait, pair, pair, pair, pair)
+
+    def advance(self, state: FlowState, view: View, years) -> FlowState:
+        if self.funding is not None:
+            rate = (self.funding.rate + self.funding.trend_sensitivity * view.trend) * years
+            paid = state.paid + rate * self._worth(view.mark[..., None])[..., 0]
+            state = state._replace(paid=paid, drift=state.drift + rate)
+
+        flow, held = self.flow, self._held(state)
+        # as many close on one side as on the other
+        smaller = jnp.where(held[..., 0] <= held[..., 1], held[..., 0], held[..., 1])
+        gone = -jnp.expm1(-flow.closing_rate * years)
+        state = _thinned(state, 1.0 - (gone * smaller)[..., None] / jnp.where(held > 0.0, held, 1.0))
+
+        # what opens during the step is closed during it at the same rate, so that open interest is stationary for any step
+        closes = flow.closing_rate > 0.0
+        stays = jnp.where(closes, gone / jnp.where(closes, flow.closing_rate, 1.0), years)
+        calm = jnp.log(flow.reference_volatility / jnp.maximum(view.volatility, 1e-6 * flow.reference_volatility))
+        volume = flow.volume_elasticity * calm + flow.volume_trend * view.trend
+        volume = jnp.exp(jnp.clip(volume, -VOLUME_RANGE, VOLUME_RANGE))
+        start = self.initial.open_interest(self.initial.init())[..., 0]
+        leverage = flow.leverage_elasticity * calm + flow.leverage_trend * view.trend
+        opened = start * flow.opening_rate * stays * volume
+        state = _without_leverage(state, opened[..., None])
+        state = state._replace(fresh=state.fresh + opened[..., None])
+        leverage = jnp.broadcast_to(leverage, view.mark.shape)
+        if self.every == 1:
+            return self._laid(state, view.mark, leverage, True)
+        sums = (state.opened + opened, state.at_mark + opened * view.mark, state.at_leverage + opened * leverage)
+        mean = lambda total: total / jnp.where(sums[0] > 0.0, sums[0], 1.0)
+        now = (view.index + 1) % self.every == 0
+        opened, at_mark, at_leverage = (jnp.where(now, 0.0, total) for total in sums)
+        state = state._replace(opened=opened, at_mark=at_mark, at_leverage=at_leverage)
+        return self._laid(state, mean(sums[1]), mean(sums[2]), now)
+
+    def trigger(self, state: FlowState, view: View) -> FlowState:
+        before = state.ladder
+        if self.funding is not None:
+            seen = self._seen_at_start(state, jnp.stack([view.recent_low, view.recent_high], axis=-1))
+            state = state._replace(low=jnp.minimum(state.low, seen[..., 0]), high=jnp.maximum(state.high, seen[..., 1]))
+        ladder = self.initial.trigger(before, self._view(state, view))
+        early = ladder.backlog - before.backlog
+        later, late = state.later.crossed(self._coordinate(state, distances(view.recent_low, view.recent_high)))
+        ladder = ladder._replace(backlog=ladder.backlog + late[..., 0])
+        if ladder.offset is not None:
+            old = jnp.stack([early, ladder.offset - before.offset, ladder.square - before.square], axis=-1)
+            offset, square = self._funded(state, old + late)
+            ladder = ladder._replace(offset=before.offset + offset, square=before.square + square)
+        if ladder.final is not None:
+            ladder = ladder._replace(final=ladder.final + self.final * late[..., 0])
+        if self.funding is not None and self.initial.stops is not None:  # funding does not move a stop order
+            stopped = self.initial.stops.reached(view.low, view.high)
+            stopping = before.stopping + before.scale * (stopped - before.reached_stopped)
+            ladder = ladder._replace(stopping=stopping, reached_stopped=stopped)
+        return state._replace(ladder=ladder, later=later, early=state.early + early, late=state.late + late[..., 0])
+
+    def release(self, state: FlowState, share):
+        ladder, orders = self.initial.release(state.ladder, share)
+        return state._replace(ladder=ladder), orders
+
+    def claims(self, state: FlowState, orders: Orders, ratio, fee) -> Claims:
+        return self.initial.claims(state.ladder, orders, ratio, fee)
+
+    def spare(self, state: FlowState, orders: Orders, ratio, share) -> Orders:
+        # later positions of the other side can be closed against too: for the ladder they are like holders without leverage
+        unlevered = state.ladder.unlevered + state.later.held()
+        return self.initial.spare(state.ladder._replace(unlevered=unlevered), orders, ratio, share)
+
+    def settle(self, state: FlowState, orders: Orders, ratio, fee, closes_opposite):
+        if state.ladder.eaten is not None:
+            state = self._deleveraged(state, orders.deleveraged[..., ::-1])
+        forced, held = orders.forced(), self._held(state)
+        # forced selling of longs is bought by shorts who close, and the other way round, as far as there are any
+        bought = closes_opposite[:, None, None] * forced[..., ::-1]
+        # not `minimum`: where both are zero its derivative is half of each
+        closed = jnp.where(bought <= held, bought, held)
+        state = _thinned(state, 1.0 - closed / jnp.where(held > 0.0, held, 1.0))
+        return _without_leverage(state, forced - closed[..., ::-1]), closed
+
+    def socialise(self, state: FlowState, loss, ratio) -> FlowState:
+        return state
+
+    def open_interest(self, state: FlowState) -> Cells:
+        return self.initial.open_interest(state.ladder) + state.later.held()
+
+    def class_shares(self, state: FlowState, view: View):
+        old = self.initial.class_shares(state.ladder, self._view(state, view))
+        start = self.initial.class_notional[..., -1]
+        total = jnp.sum(start, axis=-1, keepdims=True)
+        early, late = state.early[..., None], state.late[..., None]
+        some = early + late > 0.0
+        return (early * old + late * start / jnp.where(total > 0.0, total, 1.0)) / jnp.where(some, early + late, 1.0)
+
+    def margin_called(self, state: FlowState):
+        return self.initial.margin_called(state.ladder)
+
+    def triggered(self, distance):
+        return self.initial.triggered(distance)
+
+    def _held(self, state: FlowState) -> Cells:
+        """Quantity that its holders may still close or lose to auto-deleveraging."""
+        return self.initial._held(state.ladder) + state.later.held()
+
+    def _laid(self, state: FlowState, mark: Pair, leverage: Pair, now) -> FlowState:
+        """After what is fresh has been laid down, if it is time, as opened at a log mark with a log of the scale of leverage."""
+        node = (jnp.clip(leverage / LEVERAGE_RANGE, -1.0, 1.0) + 1.0) * (0.5 * (LEVERAGE_NODES - 1))
+        one = jnp.ones_like(state.fresh)
+        mix = one[..., None, None]
+        if self.opening.shape[-2] > 1:
+            # from the price at entry to the initial price, and before funding: see `_funded`
+            worth = self._worth(mark[..., None]) * one
+            off = worth - 1.0 - (0.0 if state.paid is None else self._signed(state.paid))
+            zero = jnp.zeros_like(one)
+            rows = [(one, zero, zero), (off, worth, zero), (off**2, 2.0 * off * worth, worth**2)]
+            mix = jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+        at = self._coordinate(state, distances(mark, mark))
+        more = Newcomers(self.opening, at, node, state.fresh[..., None, None] * mix)
+        levered = more.total()
+        later = state.later.refilled(more, now)
+        if now is not True:
+            levered = jnp.where(now, levered, 0.0)
+        fresh = jnp.zeros_like(one) if now is True else jnp.where(now, 0.0, state.fresh)
+        ladder = state.ladder._replace(unlevered=state.ladder.unlevered - levered)
+        return state._replace(ladder=ladder, later=later, fresh=fresh)
+
+    def _worth(self, log_price):
+        """A price over the initial price, for inverse contracts the initial price over it."""
+        return jnp.exp(jnp.where(contracts_of(self.initial.inverse), -log_price, log_price))
+
+    def _signed(self, paid: Pair):
+        return jnp.where(contracts_of(self.initial.inverse), -paid[..., None], paid[..., None])
+
+    def _coordinate(self, state: FlowState, distance: Cells) -> Cells:
+        """Where on the grid a log price lies, given with the sign by which it runs against each side."""
+        if state.drift is not None:
+            distance = distance + jnp.stack([state.drift, -state.drift], axis=-1)
+        levels = self.flow.levels
+        return jnp.clip(distance / self.flow.width + 0.5 * levels, 0.0, levels)
+
+    def _seen_at_start(self, state: FlowState, log_price: Cells) -> Cells:
+        r"""The log price at which positions of the start would be liquidated that are liquidated at this one, but for funding.
+
+        A long that pays `dF` has its liquidation price raised by `dF/(1 - m)`, whatever it is: $L = L_0 + F/g$ with `g` the
+        bankruptcy price over the liquidation price; for inverse contracts $1/L = 1/L_0 - F g$. Shorts likewise.
+        """
+        if state.paid is None:
+            return log_price
+        inverse = contracts_of(self.initial.inverse)
+        before = self._worth(log_price) - self._signed(state.paid) * jnp.where(inverse, self.gap, 1.0 / self.gap)
+        logs = jnp.log(jnp.maximum(before, 1e-6))
+        return jnp.where(inverse, -logs, logs)
+
+    def _view(self, state: FlowState, view: View) -> View:
+        return view if state.low is None else view._replace(low=state.low, high=state.high)
+
+    def _funded(self, state: FlowState, sums: Sums) -> tuple[Cells, Cells]:
+        """Offset and square of positions from what they would be but for funding, which has moved all bankruptcy prices."""
+        quantity, offset, square = (sums[..., moment] for moment in range(3))
+        if state.paid is None:
+            return offset, square
+        moved = self._signed(state.paid)
+        return offset + moved * quantity, square + moved * (2.0 * offset + moved * quantity)
+
+    def _deleveraged(self, state: FlowState, wanted: Cells) -> FlowState:
+        """After a quantity of each side's holders has been closed in the venue's order."""
+        pro_rata, held = self.initial._pro_rata, self._held(state)
+        state = _thinned(state, 1.0 - jnp.where(pro_rata, wanted, 0.0) / jnp.where(held > 0.0, held, 1.0))
+        if np.all(pro_rata):
+            return state
+        wanted = jnp.where(pro_rata, 0.0, wanted)
+        later, late = state.later.crossed(self._coordinate(state, self._nearest(state, wanted)))
+        ladder, levered = state.ladder, self.initial._levered(state.ladder)
+        early = jnp.clip(wanted - late[..., 0], 0.0, levered)
+        ladder = ladder._replace(eaten=ladder.eaten + early / jnp.where(ladder.scale > 0.0, ladder.scale, 1.0))
+        return _without_leverage(state._replace(ladder=ladder, later=later), early + late[..., 0] - wanted)
+
+    def _nearest(self, state: FlowState, wanted: Cells) -> Cells:
+        """Up to which distance the levered, old and new, hold a wanted quantity: bisection, only where any is wanted."""
+        reach = self.initial.grid.reach
+        sign = jnp.asarray(SIDE_SIGN, wanted.dtype)
+
+        def short_of(distance, book: FlowBook, state: FlowState, wanted):
+            ladder, later = state.ladder, state.later
+            seen = sign * book._seen_at_start(state, sign * distance)
+            early = interpolate(book.initial.quantity, book.initial.grid.coordinate(seen)) - ladder.reached - ladder.eaten
+            late = later.read(book._coordinate(state, distance))[..., 0] - later.reached[..., 0]
+            return wanted - ladder.scale * jnp.maximum(early, 0.0) - later.scale * jnp.maximum(late, 0.0)
+
+        given = (self, state, wanted)
+        fixed = jax.lax.stop_gradient(given)
+
+        def halve(carry):
+            low, high, done = carry
+            middle = 0.5 * (low + high)
+            more = short_of(middle, *fixed) > 0.0
+            return jnp.where(more, middle, low), jnp.where(more, high, middle), done + 1
+
+        ends = (jnp.full_like(wanted, -reach), jnp.full_like(wanted, reach), 0)
+        halvings = 4 + jnp.finfo(wanted.dtype).nmant
+        unsure = lambda carry: jnp.any(fixed[2] > 0.0) & (carry[2] < halvings)
+        _, found, _ = jax.lax.while_loop(unsure, halve, ends)
+        # a Newton step, which is where the derivative comes from
+        step = self.flow.width / 64
+        slope = (short_of(found - step, *fixed) - short_of(found + step, *fixed)) / (2.0 * step)
+        moves = (fixed[2] > 0.0) & (slope > 0.0)
+        found = found + jnp.where(moves, short_of(found, *given) / jnp.where(moves, slope, 1.0), 0.0)
+        return jnp.where(fixed[2] > 0.0, found, -reach)
+
+
+def _thinned(state: FlowState, kept: Cells) -> FlowState:
+    """After a share of every holder's position has been closed."""
+    ladder, later = state.ladder, state.later
+    ladder = ladder._replace(scale=ladder.scale * kept, unlevered=ladder.unlevered * kept)
+    return state._replace(ladder=ladder, later=later._replace(scale=later.scale * kept), fresh=state.fresh * kept)
+
+
+def _without_leverage(state: FlowState, more: Cells) -> FlowState:
+    """With more (or fewer) holders without leverage."""
+    unlevered = state.ladder.unlevered
+    now = unlevered + more
+    fewer = (now < unlevered) & (unlevered > 0.0)
+    fresh = jnp.where(fewer, state.fresh * now / jnp.where(fewer, unlevered, 1.0), state.fresh)
+    return state._replace(ladder=state.ladder._replace(unlevered=now), fresh=fresh)
+
+
+__all__ = ["LEVERAGE_NODES", "LEVERAGE_RANGE", "FlowBook", "FlowState"]

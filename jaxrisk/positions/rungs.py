@@ -1,0 +1,182 @@
+"""At which prices an isolated position is called and closed, part by part, by its venue's policy."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float
+
+from .._leaf import Array
+from .placing import Contracts, Placed
+from .population import Positions
+from .rules import Calls
+from .tables import SIDE_SIGN
+from .tiers import log_liquidation_price, maintenance_margin
+
+
+class Standing(NamedTuple):
+    """Positions as they stand after their last close or top-up: `quantity` that they represent, `notional` of one, USD, `margin`
+    and `close_out` as fractions of it, `log_entry`, and the `distance` of that close. Shapes `(positions,)`."""
+
+    quantity: Float[Array, " positions"]
+    notional: Float[Array, " positions"]
+    margin: Float[Array, " positions"]
+    close_out: Float[Array, " positions"]
+    log_entry: Float[Array, " positions"]
+    distance: Float[Array, " positions"]
+
+
+class Rung(NamedTuple):
+    """One close of every position: at which `distance` from the initial price (log, infinite for never), how much, at which
+    bankruptcy price (`log_bankruptcy`, over the initial price), and whether nothing is left after it. Shapes `(positions,)`."""
+
+    distance: Float[Array, " positions"]
+    quantity: Float[Array, " positions"]
+    log_bankruptcy: Float[Array, " positions"]
+    final: Bool[Array, " positions"]
+
+
+class Called(NamedTuple):
+    """Margin calls of every position: at which `distance`, how much quantity is `reduced` there, and the `amount` of collateral
+    asked for, USD. Shapes `(positions,)`."""
+
+    distance: Float[Array, " positions"]
+    reduced: Float[Array, " positions"]
+    amount: Float[Array, " positions"]
+
+
+def _side(p: Positions):
+    sign = jnp.where(p.side == 0, 1.0, -1.0).astype(p.quantity.dtype)
+    return sign, jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
+
+
+def standing(placed: Placed) -> Standing:
+    """Positions at the start."""
+    p = placed.positions
+    return Standing(p.quantity, p.notional, placed.margin, placed.close_out, p.log_entry, jnp.zeros_like(p.quantity))
+
+
+def rung_count(contracts: Contracts) -> int:
+    """Most closes that any venue's policy has."""
+    longest = max(len(tranches) for tranches in contracts.tranches)
+    if contracts.policy is None:
+        return longest
+    return max({"full": 1, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
+
+
+def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
+    """Every close of positions from where they stand.
+
+    After each partial close the equity at that price, less the fee on what was closed, carries a smaller position, whose trigger
+    follows from the same formula with its own tier.
+    """
+    p, tiers = placed.positions, contracts.tiers
+    sign, direction = _side(p)
+    inverse = jnp.asarray(contracts.inverse)[p.venue]
+    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
+    fee = contracts.liquidation_fee[p.venue]
+    left, found, count = jnp.ones_like(now.margin), [], rung_count(contracts)
+    for index in range(count):
+        trigger = now.log_entry + log_liquidation_price(
+            sign, now.notional, now.margin, rate, amount, inverse, now.close_out
+        )
+        reachable = jnp.isfinite(trigger)
+        # no part goes before the one it is left over from
+        distance = jnp.maximum(jnp.where(reachable, trigger * direction, jnp.inf), now.distance)
+        ratio = jnp.exp(jnp.where(reachable, trigger - now.log_entry, 0.0))
+        worth = jnp.where(inverse, now.notional, now.notional * ratio)
+        share = jnp.where(index == count - 1, 1.0, _share(p, contracts, index, worth, left))
+        found.append(
+            Rung(
+                distance,
+                now.quantity * share,
+                now.log_entry + _log_bankruptcy(sign, now.margin, inverse),
+                share >= 1.0 - 1e-6,
+            )
+        )
+        if index == count - 1:
+            break
+        remaining = jnp.maximum(1.0 - share, 1e-12)
+        equity = jnp.maximum(maintenance_margin(worth, rate, amount), now.close_out * now.notional) - fee * worth * share
+        kept = jnp.where(reachable, worth * remaining, now.notional)
+        left = left * remaining
+        now = Standing(
+            quantity=now.quantity * (1.0 - share),
+            notional=kept,
+            margin=jnp.where(reachable, equity / kept, now.margin),
+            close_out=now.close_out * jnp.where(inverse, 1.0, 1.0 / ratio),
+            log_entry=jnp.where(reachable, trigger, now.log_entry),
+            distance=jnp.where(reachable, distance, now.distance),
+        )
+    return found
+
+
+def _share(p: Positions, contracts: Contracts, index: int, worth, left):
+    """Share of what is left of each position that its `index`-th close takes; `left`: of the position, before it."""
+    kinds = ("tranches",) * len(contracts.tranches) if contracts.policy is None else contracts.policy.kind
+    share = jnp.ones_like(worth)
+    for venue, (kind, tranches) in enumerate(zip(kinds, contracts.tranches, strict=True)):
+        if kind == "tranches":
+            # of the whole position, so of what is left more
+            here = tranches[index] / left if index < len(tranches) - 1 else jnp.ones_like(worth)
+        elif kind == "partial" and index == 0:
+            policy = contracts.policy
+            here = jnp.where(worth >= policy.first_above[venue], policy.first_share[venue], 1.0)
+        elif kind == "lower_tier" and index == 0:
+            floors = contracts.tiers.floor[p.venue, p.asset]
+            floor = jnp.max(jnp.where(floors <= worth[:, None], floors, 0.0), axis=-1)
+            here = jnp.where(floor > 0.0, 1.0 - floor / worth, 1.0)
+        else:
+            here = jnp.ones_like(worth)
+        share = jnp.where(p.venue == venue, here, share)
+    return share
+
+
+def _log_bankruptcy(sign, margin, inverse):
+    """Log of the price at which a position's equity is zero, over its entry price; within exp(-30) and exp(30)."""
+    ratio = jnp.where(inverse, 1.0 / jnp.maximum(1.0 + sign * margin, 1e-13), jnp.maximum(1.0 - sign * margin, 1e-13))
+    return jnp.log(ratio)
+
+
+def margin_calls(placed: Placed, calls: Calls, contracts: Contracts) -> tuple[Called, list[Standing]]:
+    """The calls of all positions, and how those stand afterwards who wait, who have topped up, and who have reduced.
+
+    The initial margin asked for is that of the leverage the position was opened with, on its notional at the call.
+    """
+    p, tiers = placed.positions, contracts.tiers
+    start = standing(placed)
+    sign, direction = _side(p)
+    inverse = jnp.asarray(contracts.inverse)[p.venue]
+    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
+    pick = lambda values: jnp.asarray(values, p.quantity.dtype)[p.account_class]
+    level, top_up, reduce = pick(calls.level), pick(calls.top_up), pick(calls.reduce)
+    each = level[:, None]
+    price = p.log_entry + log_liquidation_price(
+        sign, p.notional, placed.margin, each * rate, each * amount, inverse, level * placed.close_out
+    )
+    ratio = jnp.exp(jnp.where(jnp.isfinite(price), price - p.log_entry, 0.0))
+    worth = jnp.where(inverse, p.notional, p.notional * ratio)
+    equity = level * jnp.maximum(maintenance_margin(worth, rate, amount), placed.close_out * p.notional)
+    initial = placed.margin * worth
+    distance = price * direction
+    heard = jnp.isfinite(price) & (distance > 0.0) & (initial > equity) & (level > 1.0)
+    top_up, reduce = jnp.where(heard, top_up, 0.0), jnp.where(heard, reduce, 0.0)
+    sold = jnp.where(heard, 1.0 - equity / jnp.where(heard, initial, 1.0), 0.0)
+
+    opened = p.quantity * jnp.where(inverse, 1.0, jnp.exp(p.log_entry))  # worth of all at entry
+    asked = jnp.where(heard, (initial - equity) / p.notional * opened, 0.0)
+    call = Called(jnp.where(heard, distance, jnp.inf), p.quantity * reduce * sold, asked)
+    after = Standing(
+        quantity=p.quantity * top_up,
+        notional=jnp.where(heard, worth, p.notional),
+        margin=placed.margin,
+        close_out=placed.close_out * jnp.where(inverse, 1.0, 1.0 / ratio),
+        log_entry=jnp.where(heard, price, p.log_entry),
+        distance=jnp.where(heard, distance, 0.0),
+    )
+    reduced = after._replace(quantity=p.quantity * reduce * (1.0 - sold), notional=after.notional * (1.0 - sold))
+    waiting = start._replace(quantity=p.quantity * (1.0 - top_up - reduce))
+    return call, [waiting, after, reduced]
+
+
+__all__ = ["Called", "Rung", "Standing", "margin_calls", "rung_count", "rungs", "standing"]

@@ -1,0 +1,433 @@
+"""The cascade of accounts under cross margin, one at a time: float64 NumPy, the plainest code that can be written.
+
+It shares nothing with the package but the inputs. It follows `AccountBook`: an account is asked at the true mark at the start of
+each round and at the end of each step, what it trades it trades at the true price, and every account is settled by itself.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .cross_holder import CrossAccount, Holder, Slice
+from .market import LONG, SHORT, Fund, Prices, Setup, engine_share
+from .ranking import shares
+
+
+@dataclass
+class Waiting:
+    """Stop orders at one price: USD at the initial price."""
+
+    market: tuple[int, int]
+    side: int
+    price: float
+    quantity: float
+    reached: bool = False
+
+
+@dataclass
+class Record:
+    """What happened. By step unless said; `sides` are long, short; USD; so far, where that is said."""
+
+    price: np.ndarray  # (steps, assets) log
+    mark: np.ndarray  # (steps, venues, assets) log
+    open_interest: np.ndarray  # (steps, venues, assets, sides) USD at the initial price
+    executed: np.ndarray  # the same: liquidated in the market
+    stopped: np.ndarray  # the same
+    reduced: np.ndarray  # the same
+    deleveraged: np.ndarray  # the same: liquidated against the other side
+    fund: np.ndarray  # (steps, venues)
+    shortfall: np.ndarray  # the same, so far
+    used: np.ndarray  # the same
+    forgone: np.ndarray  # the same: by winners who are deleveraged
+    socialised: np.ndarray  # the same
+    fees: np.ndarray  # the same
+    surplus: np.ndarray  # the same: into the fund
+    returned: np.ndarray  # the same: to holders
+    margin_called: np.ndarray  # the same
+    equity: np.ndarray  # (steps, rows): of one account, at the end
+    initial_open_interest: np.ndarray  # (venues, assets)
+    triggers: list = field(default_factory=list)  # (step, row, group, share closed), in order
+    calls: list = field(default_factory=list)  # (step, row, group)
+    nearest: float = np.inf  # smallest |equity - margin| / notional of any check: how close a decision was
+    furthest: float = 0.0  # of any mark from its initial price, log
+    dropped: list = field(default_factory=list)
+    created: float = 0.0  # USD out of nothing: by how much settling has failed to conserve cash, the largest of any round
+    uncharged: float = 0.0  # socialised loss that nobody was left to bear
+
+
+class Book:
+    """Everybody's positions. `base` and `coins`: what holders without leverage have paid and own, so that their worth is known."""
+
+    def __init__(self, setup: Setup):
+        self.setup = setup
+        self.markets = [(v, a) for v in range(setup.shape[0]) for a in range(setup.shape[1])]
+        self.holders, self.rows, self.dropped = [], [], []
+        start = {m: setup.price[m[1]] for m in self.markets}
+        for row, account in enumerate(setup.accounts):
+            first = Holder(account, setup)
+            if not first.alive:
+                self.dropped.append(row)
+                continue
+            for group, share in self._groups(first, start).items():
+                if share > 0.0:
+                    self.holders.append(Holder(account, setup, share, group))
+                    self.rows.append(row)
+        for h in self.holders:
+            h.row = self.rows[self.holders.index(h)]
+        self.stops = [
+            Waiting(
+                (s.venue, s.asset),
+                LONG if s.side > 0 else SHORT,
+                float(np.log(s.level / setup.price[s.asset])),
+                s.quantity * setup.channels.stops,
+            )
+            for s in setup.stops
+        ]
+        self.free = np.zeros((*setup.shape, 2))
+        held = self.open_interest()
+        self.free = held.max(axis=-1, keepdims=True) - held
+        self.called = np.zeros(setup.shape[0])
+        self.base = 0.0
+        self.coins = dict.fromkeys(self.markets, 0.0)
+        for stop in self.stops:
+            self.buy(stop.market, stop.quantity * (1.0 if stop.side == LONG else -1.0), start[stop.market])
+        for m in self.markets:
+            self.buy(m, self.free[m][LONG] - self.free[m][SHORT], start[m])
+
+    def _groups(self, holder: Holder, start):
+        call = None if self.setup.calls is None else self.setup.calls[holder.account_class]
+        if call is None or holder.equity(start) <= call.level * holder.maintenance(start):
+            return {"none": 1.0}
+        top_up, reduce = call.top_up * self.setup.channels.calls, call.reduce * self.setup.channels.calls
+        return {"top_up": top_up, "reduce": reduce, "wait": 1.0 - top_up - reduce}
+
+    def buy(self, market, quantity, price):
+        """Holders without leverage buy (sell, if negative) a quantity, USD at the initial price."""
+        if self.setup.venues[market[0]].inverse:
+            self.coins[market] += quantity / price
+            self.base -= quantity
+        else:
+            amount = quantity / self.setup.price[market[1]]
+            self.coins[market] += amount
+            self.base -= amount * price
+
+    def worth(self, price):
+        """Of everybody, USD."""
+        total = self.base + sum(self.coins[m] * price[m] for m in self.markets)
+        return total + sum(h.weight * h.equity(price) for h in self.holders)
+
+    def open_interest(self):
+        total = self.free.copy()
+        for h in self.holders:
+            for m in h.size:
+                total[m][h.side(m)] += h.quantity(m)
+        for stop in self.stops:
+            total[stop.market][stop.side] += stop.quantity
+        return total
+
+    def others(self, market, side):
+        """Those whose positions can be closed by themselves or by deleveraging: nobody whom the engine has under its order."""
+        return [h for h in self.holders if h.on(market, side) and h.free(market) > 0.0]
+
+    def waiting(self, market, side):
+        return [s for s in self.stops if s.market == market and s.side == side and not s.reached]
+
+    def held(self, market, side):
+        return self.levered(market, side) + sum(s.quantity for s in self.waiting(market, side)) + self.free[market][side]
+
+    def levered(self, market, side):
+        return sum(h.free(market) for h in self.others(market, side))
+
+    def deleveragable(self, market, side, ranking):
+        """In a ranking those with stop orders are left alone."""
+        if ranking == "pro_rata":
+            return self.held(market, side)
+        return self.levered(market, side) + self.free[market][side]
+
+    def close_free(self, market, side, share, price):
+        """A share of what is held without leverage and without a stop."""
+        quantity = share * self.free[market][side]
+        self.free[market][side] -= quantity
+        self.buy(market, -quantity if side == LONG else quantity, price)
+
+    def close_pro_rata(self, market, side, quantity, price):
+        held = self.held(market, side)
+        share = quantity / held if held > 0.0 else 0.0
+        for h in self.others(market, side):
+            h.close_free(market, share, price)
+        for stop in self.waiting(market, side):
+            self.buy(market, (-1.0 if side == LONG else 1.0) * share * stop.quantity, price)
+            stop.quantity *= 1.0 - share
+        self.close_free(market, side, share, price)
+
+    def ranked(self, market, side, quantity, marks, ranking):
+        """Which share of its position every holder loses by deleveraging in the venue's order; those without leverage are last."""
+        winners = self.others(market, side)
+        found = shares(ranking, winners, market, marks, quantity)
+        left = quantity - sum(s * h.free(market) for s, h in zip(found, winners, strict=True))
+        return list(zip(winners, found, strict=True)), max(left, 0.0)
+
+    def close_ranked(self, market, side, price, found, left):
+        for h, share in found:
+            h.close_free(market, share, price)
+        if left > 0.0 and self.free[market][side] > 0.0:
+            self.close_free(market, side, min(1.0, left / self.free[market][side]), price)
+
+    def charge(self, venue, loss, price):
+        """A loss that nobody covers: to those in profit on the venue, else to everybody by notional. Returns what was charged."""
+        mine = [h for h in self.holders if h.home == venue and h.pending < 1.0]
+        for weigh in (lambda h: max(0.0, sum(h.profit(m, price) for m in h.size)), lambda h: h.notional(price)):
+            total = sum(h.weight * weigh(h) for h in mine)
+            if total > 0.0:
+                charges = [loss * weigh(h) / total for h in mine]
+                for h, charge in zip(mine, charges, strict=True):
+                    h.cash -= charge
+                return loss
+        return 0.0
+
+
+class Run:
+    """One path."""
+
+    def __init__(self, setup: Setup):
+        self.setup, self.book, self.prices = setup, Book(setup), Prices(setup)
+        self.funds = [None if venue.backstop is None else Fund(venue.backstop) for venue in setup.venues]
+        self.low, self.high = np.zeros(setup.shape), np.zeros(setup.shape)
+        self.step = 0
+        steps, (venues, assets) = len(setup.fundamental) - 1, setup.shape
+        self.record = Record(
+            np.zeros((steps, assets)),
+            np.zeros((steps, venues, assets)),
+            *(np.zeros((steps, venues, assets, 2)) for _ in range(5)),
+            *(np.zeros((steps, venues)) for _ in range(9)),
+            np.zeros((steps, len(setup.accounts))),
+            self.book.open_interest()[..., LONG],
+            dropped=self.book.dropped,
+        )
+
+    def dollars(self, mark):
+        """Prices, USD a coin, by market."""
+        return {m: self.setup.price[m[1]] * float(np.exp(mark[m])) for m in self.book.markets}
+
+    def trigger(self):
+        """Stops, calls, and the margin check, at the marks as they are."""
+        price, record, book = self.dollars(self.prices.now()[1]), self.record, self.book
+        reached = [s for s in book.stops if not s.reached]
+        for s in reached:
+            s.reached = self.low[s.market] <= s.price if s.side == LONG else self.high[s.market] >= s.price
+        for h in book.holders:
+            if h.pending == 1.0 or h.notional(price) == 0.0:
+                continue
+            asked = h.call(price)
+            if asked > 0.0:
+                h.called = True
+                book.called[h.home] += h.weight * asked
+                record.calls.append((self.step, h.row, h.group))
+                if h.group == "top_up":
+                    h.cash += asked
+                elif h.group == "reduce":
+                    h.reducing = min(1.0, 1.0 - h.equity(price) * h.leverage / h.notional(price))
+            # what is on its way out needs no margin
+            gap = h.equity(price) - h.maintenance(price) * (1.0 - h.reducing)
+            record.nearest = min(record.nearest, abs(gap) / h.notional(price))
+            if gap < 0.0:
+                h.reducing, h.pending = 0.0, h.share_to_close(price, self.step)
+                record.triggers.append((self.step, h.row, h.group, h.pending))
+
+    def orders(self):
+        """What the engine sends now, and what holders sell to meet a call."""
+        sent, reduced = [], []
+        for h in self.book.holders:
+            if h.pending > 0.0:
+                sent.append(Slice(h, h.pending * engine_share(h.rules, self.setup), h.pending == 1.0))
+                # an order counts from when it is sent; within the cool-down the first one does
+                if h.pending < 1.0 and not h.cooling(self.step):
+                    h.last_partial = self.step
+            if h.reducing > 0.0:
+                reduced.append(Slice(h, h.reducing, False))
+                h.promised = {m: h.reducing * size for m, size in h.size.items()}
+        return sent, reduced
+
+    def quantities(self, slices):
+        total = np.zeros((*self.setup.shape, 2))
+        for part in slices:
+            for m in part.holder.size:
+                total[m][part.holder.side(m)] += part.sold(m)
+        return total
+
+    def round(self):
+        setup, book, record, step = self.setup, self.book, self.record, self.step
+        self.trigger()
+        sent, reduced = self.orders()
+        stopped = np.zeros((*setup.shape, 2))
+        gone = [s for s in book.stops if s.reached]
+        for stop in gone:
+            stopped[stop.market][stop.side] += stop.quantity
+        others = self.quantities(reduced) + stopped
+
+        # who would be bankrupt if all of it were sold, and is closed against the other side instead
+        forced = self.quantities(sent) + others
+        tentative = self.prices.copy()
+        tentative.sell(forced[..., LONG] - forced[..., SHORT])
+        marks = self.dollars(tentative.now()[1])
+        self.spare(sent, marks)
+
+        # what is left is sold
+        forced = self.quantities(sent) + others
+        self.prices.sell(forced[..., LONG] - forced[..., SHORT])
+        _, mark = self.prices.now()
+        self.low, self.high = np.minimum(self.low, mark), np.maximum(self.high, mark)
+        record.furthest = max(record.furthest, np.abs(tentative.now()[1]).max(), np.abs(mark).max())
+        price = self.dollars(mark)
+
+        before = self.worth(price)
+        losses = {}
+        for v, venue in enumerate(setup.venues):
+            claims = [part.claims(price, venue.fee) for part in sent if part.holder.home == v]
+            fee, surplus, need = (sum(x) for x in zip(*claims, strict=True)) if claims else (0.0, 0.0, 0.0)
+            if self.funds[v] is not None:
+                forgone = sum(part.forgone(price) for part in sent if part.holder.home == v)
+                losses[v] = self.funds[v].pay(fee, surplus, need, forgone)
+
+        record.executed[step] += self.quantities(sent)
+        record.reduced[step] += self.quantities(reduced)
+        record.stopped[step] += stopped
+        against, cost = np.zeros_like(forced), np.zeros_like(forced)
+        for part in sent:
+            for m, share in part.spared.items():
+                h = part.holder
+                quantity = part.share * share * h.quantity(m)
+                against[m][h.side(m)] += quantity
+                cost[m][h.side(m)] += quantity / part.price[m] if h.inverse(m) else quantity * part.price[m]
+        record.deleveraged[step] += against
+        for part in sent:
+            self.settle(part, price)
+        for stop in gone:
+            book.buy(stop.market, -stop.quantity if stop.side == LONG else stop.quantity, price[stop.market])
+        book.stops = [s for s in book.stops if not s.reached]
+
+        self.deleverage(against, cost, price)
+        for part in reduced:
+            h = part.holder
+            for m in h.size:
+                h.close(m, h.promised[m], price[m])
+                h.promised[m] = 0.0
+            h.reducing = 0.0
+        for m in book.markets:
+            share = setup.venues[m[0]].closes_opposite
+            closed = [min(share * forced[m][1 - side], book.held(m, side)) for side in (LONG, SHORT)]
+            for side in (LONG, SHORT):
+                book.close_pro_rata(m, side, closed[side], price[m])
+            for side in (LONG, SHORT):
+                new = forced[m][side] - closed[1 - side]
+                book.free[m][side] += new
+                book.buy(m, new if side == LONG else -new, price[m])
+        uncharged = sum(loss - book.charge(v, loss, price) for v, loss in losses.items() if loss > 0.0)
+        record.uncharged += uncharged
+        if all(fund is not None for fund in self.funds):
+            record.created = max(record.created, abs(self.worth(price) - before - uncharged))
+
+    def deleverage(self, against, cost, price):
+        """Close what was matched of one side against the other side's holders, at the mean bankruptcy price."""
+        book, found = self.book, []
+        for m in book.markets:
+            for side in (LONG, SHORT):
+                if against[m][side] > 0.0:
+                    mean = cost[m][side] / against[m][side]
+                    mean = 1.0 / mean if self.setup.venues[m[0]].inverse else mean
+                    ranking = self.setup.venues[m[0]].backstop.ranking
+                    who = None if ranking == "pro_rata" else book.ranked(m, 1 - side, against[m][side], price, ranking)
+                    found.append((m, 1 - side, against[m][side], mean, who))
+        # everybody is ranked before anybody is closed
+        for m, side, quantity, mean, who in found:
+            if who is None:
+                book.close_pro_rata(m, side, quantity, mean)
+            else:
+                book.close_ranked(m, side, mean, *who)
+
+    def worth(self, price):
+        return self.book.worth(price) + sum(f.amount + f.returned for f in self.funds if f is not None)
+
+    def spare(self, sent, marks):
+        wanted = np.zeros((*self.setup.shape, 2))
+        for v, venue in enumerate(self.setup.venues):
+            if self.funds[v] is None:
+                continue
+            mine = [part for part in sent if part.holder.home == v]
+            claims = [part.claims(marks, venue.fee) for part in mine]
+            fee, surplus, need = (sum(x) for x in zip(*claims, strict=True)) if claims else (0.0, 0.0, 0.0)
+            credit = fee + venue.backstop.surplus_to_fund * surplus
+            share = self.funds[v].share(need, credit, self.setup.channels.deleveraging)
+            for part in mine:
+                if part.final and share > 0.0 and part.worth(marks) < 0.0:
+                    h = part.holder
+                    for m in h.size:
+                        wanted[m][h.side(m)] += share * part.share * h.quantity(m)
+                        part.price[m] = h.zero_price(m, marks)
+                        part.spared[m] = share
+        for part in sent:
+            for m in part.spared:
+                side = part.holder.side(m)
+                others = self.book.deleveragable(m, 1 - side, self.setup.venues[m[0]].backstop.ranking)
+                part.spared[m] *= min(1.0, others / wanted[m][side])
+
+    def settle(self, part: Slice, price):
+        h = part.holder
+        if part.final:
+            h.leave(part.share)
+            return
+        h.cash -= part.claims(price, h.rules.fee)[0] / h.weight
+        for m in h.size:
+            h.close(m, part.share * h.size[m], price[m])
+        left = h.pending - part.share
+        h.pending = left / (1.0 - part.share) if left > 1e-6 else 0.0
+
+    def fund_payments(self, trend):
+        setup = self.setup
+        if setup.funding_rate is None:
+            return
+        price = self.dollars(self.prices.now()[1])
+        for h in self.book.holders:
+            for (v, a), size in h.size.items():
+                rate = setup.funding_rate[a] + setup.funding_trend[a] * trend[a]
+                worth = size * (1.0 if h.inverse((v, a)) else price[v, a])
+                h.cash -= rate * worth * setup.years_per_step
+
+    def whole(self) -> Record:
+        setup, record = self.setup, self.record
+        trend = np.zeros(setup.shape[1])
+        newest = 1.0 - 0.5 ** (setup.years_per_step / setup.trend_half_life)
+        for step in range(len(setup.fundamental) - 1):
+            self.step = step
+            before, _ = self.prices.now()
+            self.fund_payments(trend)
+            self.prices.advance()
+            _, mark = self.prices.now()
+            self.low, self.high = np.minimum(self.low, mark), np.maximum(self.high, mark)
+            for _ in range(setup.rounds):
+                self.round()
+            self.trigger()
+            after, mark = self.prices.now()
+            trend = trend + newest * ((after - before) / setup.years_per_step - trend)
+            self.prices.withdraw(after - before)
+            record.price[step], record.mark[step] = after, mark
+            record.open_interest[step] = self.book.open_interest()
+            record.margin_called[step] = self.book.called
+            price = self.dollars(mark)
+            for h in self.book.holders:
+                record.equity[step, h.row] += h.weight * h.equity(price)
+            for v, fund in enumerate(self.funds):
+                if fund is not None:
+                    fund.history.append(fund.amount)
+                    record.fund[step, v] = fund.amount
+                    for name in ("shortfall", "used", "forgone", "socialised", "fees", "surplus", "returned"):
+                        getattr(record, name)[step, v] = getattr(fund, name)
+        return record
+
+
+def run(setup: Setup) -> Record:
+    """Run the cascade along the given path."""
+    return Run(setup).whole()
+
+
+__all__ = ["CrossAccount", "Record", "run"]

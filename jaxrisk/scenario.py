@@ -94,7 +94,7 @@ class Scenario(eqx.Module):
     market: AbstractMarket
     impact: Impact
     venues: Venues
-    populations: dict[str, AbstractPopulation]
+    populations: dict[str, AbstractPopulation | CrossAccounts]
     price: Float[Array, " assets"] = leaf()
     settings: Settings
     shock: Shock | None = None
@@ -171,7 +171,7 @@ class Scenario(eqx.Module):
     def _words(self, venues: int) -> list[str]:
         """Words that are not known, and parts that the scenario's book has no use for."""
         policy, backstop = self.venues.policy, self.venues.backstop
-        words = [("book", (self.book,), BOOKS, 1)]
+        words: list[tuple[str, tuple[str, ...], tuple[str, ...], int]] = [("book", (self.book,), BOOKS, 1)]
         if policy is not None:
             words.append(("venues.policy.kind", policy.kind, POLICIES, venues))
         if backstop is not None:

@@ -21,10 +21,10 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import benchmark_peers as peers
-from benchmark_books import margin_checks
 import jax
 import jax.numpy as jnp
 import numpy as np
+from benchmark_books import margin_checks
 
 from jaxrisk.batch import run as batch
 from jaxrisk.cascade import Impact, PowerImpact, Venues, prepare, run_block, seed_key
@@ -254,7 +254,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1440, help="of one minute")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
-    parser.add_argument("--only", choices=("product", "peers", "blocks", "ladder", "margins"), help="one part; peers includes the product")
+    parser.add_argument(
+        "--only", choices=("product", "peers", "blocks", "ladder", "margins"), help="one part; peers includes the product"
+    )
     options = parser.parse_args()
     print(machine())
     if options.only in (None, "product", "peers"):

@@ -42,18 +42,20 @@ def margin_checks(scenario, accounts, timed, cores: int, repeats: int) -> None:
     for count, paths in ((256, 256), (1024, 64), (4096, 32)):
         contracts, steps = scenario.venues.contracts(), max(1, 200_000_000 // (count * paths))
         book = build_book("account", [accounts(count)], contracts, scenario.limits, scenario.price, 1, scenario.grid)
-        book = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32) if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else x, book)
+        book = jax.tree.map(
+            lambda x: jnp.asarray(x, jnp.float32) if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else x, book
+        )
         random = np.random.default_rng(1)
-        marks = [
-            jnp.asarray(np.cumsum(3e-4 * random.standard_normal((steps, paths)), axis=0), jnp.float32) for _ in range(cores)
-        ]
+        marks = [jnp.asarray(np.cumsum(3e-4 * random.standard_normal((steps, paths)), axis=0), jnp.float32) for _ in range(cores)]
         run = lambda one, book=book: _check_all(book, one, 1, 1).block_until_ready()
         with ThreadPoolExecutor(cores) as pool:
             call = lambda marks=marks, run=run, pool=pool: list(pool.map(run, marks))
             call()
             seconds = sorted(timed(call).wall for _ in range(2 * repeats + 1))[repeats]
         checks = count * paths * steps * cores
-        print(f"  {count:>5,} accounts, {paths:>3} paths a core: {checks / seconds:8.3g} checks/s, aim {AIM_CHECKS:.0e}", flush=True)
+        print(
+            f"  {count:>5,} accounts, {paths:>3} paths a core: {checks / seconds:8.3g} checks/s, aim {AIM_CHECKS:.0e}", flush=True
+        )
 
 
 __all__ = ["margin_checks"]

@@ -98,12 +98,14 @@ def leverage(folder, asset, side, half_life, block=20.0, replications=200):
     volatility, trend = realised(log_returns(prices, "1h"), 8760.0, half_life)
     yesterday = lambda x: x.resample("1D").last().shift(1)
     days = prices.groupby(prices.index.floor("1D"))
-    before = lambda x, extreme: x.groupby(x.index.floor("1D")).transform(lambda one: getattr(one, extreme)().shift(1))
-    top = before(prices["high"], "cummax").fillna(prices["open"])
-    bottom = before(prices["low"], "cummin").fillna(prices["open"])
+    # within a day the high of an earlier hour, or the open, against the low of this one
+    earlier = lambda x, extreme: x.groupby(x.index.floor("1D")).transform(lambda one: getattr(one, extreme)().shift(1))
+    top = earlier(prices["high"], "cummax").fillna(prices["open"])
+    bottom = earlier(prices["low"], "cummin").fillna(prices["open"])
     moves = np.log(top / prices["low"]) if side == "long" else np.log(prices["high"] / bottom)
     move = moves.groupby(moves.index.floor("1D")).max().where(days["close"].count() == 24)
-    table = pd.DataFrame({"y": np.log(closed / opened), "m": np.log(move), "v": np.log(yesterday(volatility)), "t": yesterday(trend)})
+    before_it = {"v": np.log(yesterday(volatility)), "t": yesterday(trend)}
+    table = pd.DataFrame({"y": np.log(closed / opened), "m": np.log(move), **before_it})
     table = table.replace([np.inf, -np.inf], np.nan).dropna()
     table = table[table["m"] > math.log(LEAST_MOVE)]
     table = table - table.mean()
@@ -120,14 +122,12 @@ def funding(folder, since, half_life, block=180.0, replications=200):
     statistic = lambda b: {"rate_without_trend": b["one"], "trend_sensitivity": b["t"]}
     regressors = {"one": pd.Series(1.0, table.index), "t": table["t"]}
     value, error, count = measured(table["y"], regressors, statistic, block, replications)
-    mean, mean_error, _ = measured(
-        table["y"], {"one": regressors["one"]}, lambda b: {"mean_rate": b["one"]}, block, replications
-    )
+    mean, mean_error, _ = measured(table["y"], {"one": regressors["one"]}, lambda b: {"mean_rate": b["one"]}, block, replications)
     return {**mean, **value}, {**mean_error, **error}, count
 
 
 def quarters(folder, threshold=5.0, calmest=0.1):
-    """Variance a year without jumps, jumps a year and their sizes in the calmest tenth of rolling quarters, and of how many days."""
+    """Variance a year without jumps, jumps a year and their sizes, in the calmest tenth of rolling quarters."""
     table = daily_table(log_returns(load(folder / FILES["BTC"]), "1h"), threshold, 1)
     rolling = table[["v", "count", "jump", "jump2"]].rolling(QUARTER, min_periods=QUARTER - 5).mean().dropna()
     calm = rolling[rolling["v"] <= rolling["v"].quantile(calmest)].mean()

@@ -14,8 +14,8 @@ the coins, all snapshots together, by class:
 
 Values and leverages are drawn at evenly spaced probabilities in random order, so that a few hundred accounts already have the
 measured distribution; and of `--tries` draws the one is kept whose notional is split among coins and sides most nearly as the
-measured one is, since a few large accounts decide that. What collateral is in is not in the snapshots: `--coin-holders` of the accounts hold `--coin-share` of
-their value in coins, of one coin each, as `COIN_MIX` says (assumptions).
+measured one is, since a few large accounts decide that. What collateral is in is not in the snapshots: `--coin-holders` of the
+accounts hold `--coin-share` of their value in coins, of one coin each, as `COIN_MIX` says (assumptions).
 
 The first file has a row a position, and beside it what backs the position if the account's value is split by notional
 (`alone`, `alone_collateral`), so that the same positions can be run with and without common collateral. The second has the
@@ -73,7 +73,7 @@ def measure(folder, coins=tuple(PRICES)):
     for side, group in table.groupby("side"):
         mean = np.average(group["entry"], weights=group["notional_usd"])
         found["entry"][side] = mean, math.sqrt(np.average((group["entry"] - mean) ** 2, weights=group["notional_usd"]))
-    usd = table.assign(side=table["side"].str.lower()).pivot_table(index="coin", columns="side", values="notional_usd", aggfunc="sum")
+    usd = table.assign(side=table["side"].str.lower()).groupby(["coin", "side"])["notional_usd"].sum().unstack()
     found["shares"] = usd / usd.to_numpy().sum()
     both = {pair: np.sign(wide[list(pair)].dropna()) for pair in itertools.combinations(coins, 2)}
     found["same_side"] = {pair: (float((s.iloc[:, 0] == s.iloc[:, 1]).mean()), len(s)) for pair, s in both.items()}
@@ -152,7 +152,8 @@ def nearest_draw(found, count, coin_holders, coin_share, seed, tries):
 
 def report(found, positions, collateral):
     """Print what is measured, and the same of what is drawn."""
-    print(f"measured: {found['accounts']} accounts in all snapshots, {found['holders']} holders; {found['several']:.0%} hold several")
+    print(f"measured: {found['accounts']} accounts in all snapshots, {found['holders']} holders", end="")
+    print(f"; {found['several']:.0%} hold several")
     for name in CLASSES:
         one = found[name]
         text = "/".join(f"{x:,.3g}" for x in one["value"][[2, 10, 17]])

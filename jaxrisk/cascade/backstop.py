@@ -63,7 +63,6 @@ class FundState(NamedTuple):
     surplus: Float[Array, " venues"]
     returned: Float[Array, " venues"]
 
-
     @staticmethod
     def start(backstop: Backstop) -> "FundState":
         """At time zero."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
-from .step import Prepared
+from .state import Prepared
 
 
 class Fragility(NamedTuple):

@@ -10,7 +10,10 @@ from jaxtyping import Float, UInt32
 from .._leaf import Array
 from ..positions import Calls, build_book, build_schedule
 from .noise import normal, seed_key, uniform, words
-from .step import Noise, Prepared, State, start, step, view
+from .state import Noise, Prepared, State, view
+from .step import start, step
+
+HOUR = 1.0 / 8760.0
 
 
 class Recorded(NamedTuple):
@@ -74,6 +77,8 @@ def _book(scenario):
         backstop=scenario.venues.backstop is not None,
         funding=scenario.funding,
         flow=scenario.flow,
+        # an hour's new positions at a time: what a step of a minute would cost most is laying them down
+        every=max(1, round(HOUR / scenario.settings.years_per_step)),
     )
 
 

@@ -37,8 +37,8 @@ class Observation(NamedTuple):
     """Running statistics of one path.
 
     `index` of the basket, `asset` by asset, and the same without feedback; `lowest` log price; `notional` liquidated by venue,
-    asset and side, USD at execution; `minute` so far in this minute and its `peak`; `sums` of `start_sums`. Of several assets the basket is seen at the
-    ends of steps only, also where the bridge finds the extremes of each asset.
+    asset and side, USD at execution; `minute` so far in this minute and its `peak`; `sums` of `start_sums`. Of several assets the
+    basket is seen at the ends of steps only, also where the bridge finds the extremes of each asset.
     """
 
     index: Drawdown
@@ -54,9 +54,9 @@ class Observation(NamedTuple):
     @staticmethod
     def start(venues: int, assets: int, dtype, sums: dict[str, Array]) -> "Observation":
         """At time zero."""
-        one, each = Drawdown.start((), dtype), Drawdown.start((assets,), dtype)
-        zero = jnp.zeros((), dtype)
-        return Observation(one, each, one, each, jnp.zeros(assets, dtype), jnp.zeros((venues, assets, 2), dtype), zero, zero, sums)
+        one, each, zero = Drawdown.start((), dtype), Drawdown.start((assets,), dtype), jnp.zeros((), dtype)
+        notional = jnp.zeros((venues, assets, 2), dtype)
+        return Observation(one, each, one, each, jnp.zeros(assets, dtype), notional, zero, zero, sums)
 
 
 class Realised(NamedTuple):

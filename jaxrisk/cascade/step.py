@@ -1,70 +1,15 @@
 """One step of one path, in the order in which things happen."""
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
 from .._leaf import Array
 from ..market import Move
-from ..positions import AbstractBook, Orders, View
-from .backstop import FundState, by_venue, deleveraged_share, forgone, pay, watch
-from .depth import DepthState
-from .observe import Observation, Realised, log_index, start_sums
-
-
-class Prepared(NamedTuple):
-    """A scenario with everything computed that does not change along a path."""
-
-    scenario: Any
-    book: AbstractBook
-    market: Any
-    depth: Any
-    decay: Float[Array, " assets"]
-    basis_decay: Float[Array, " venues"]
-    engine_share: Float[Array, " venues"]
-    index_weight: Float[Array, " assets"]
-    newest: Float[Array, ""] | None
-
-
-class Noise(NamedTuple):
-    """What one step consumes: the process's `normals` and `uniforms`, and a pair of uniforms an asset for the `bridge`."""
-
-    normals: Float[Array, " normals"]
-    uniforms: Float[Array, " uniforms"]
-    bridge: Float[Array, "assets 2"] | None
-
-
-class State(NamedTuple):
-    """Where a path is. Log prices are relative to the initial price; displaced volumes in USD at the initial price.
-
-    `fundamental`: before impact, with the shock; `price`: index price after impact; `mark` by venue; `low`, `high`: running
-    extremes of the mark; `recent_low`, `recent_high`: since the last margin check; `transient`, `permanent`: displaced volume by the venue
-    whose orders displaced it; `local`: in a venue's own book, by its own orders, and `leaked`, by those of others (first axis);
-    `dislocation`: log of a venue's own exogenous move; `fund`: of the backstop; `realised`: volatility and trend.
-    """
-
-    fundamental: Float[Array, " assets"]
-    market: Any
-    book: Any
-    depth: DepthState | None
-    transient: Float[Array, "venues assets"]
-    permanent: Float[Array, "venues assets"]
-    local: Float[Array, "venues assets"]
-    leaked: Float[Array, "venues venues assets"] | None
-    dislocation: Float[Array, "venues assets"] | None
-    price: Float[Array, " assets"]
-    mark: Float[Array, "venues assets"]
-    low: Float[Array, "venues assets"]
-    high: Float[Array, "venues assets"]
-    recent_low: Float[Array, "venues assets"]
-    recent_high: Float[Array, "venues assets"]
-    shock_start: Float[Array, " assets"] | None
-    shock_level: Float[Array, " assets"] | None
-    fund: FundState | None
-    realised: Realised | None
-    seen: Observation
+from .backstop import FundState, deleveraged_share, forgone, pay
+from .observe import Observation, Realised, start_sums
+from .state import Noise, Prepared, State, view
+from .watch import bridge, observe, summed
 
 
 def start(prepared: Prepared, shock_uniform) -> State:
@@ -114,7 +59,7 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
     if noise.bridge is not None:
-        lowest, highest = _bridge(before.mark, mark - move.jump, move.variance, noise.bridge)
+        lowest, highest = bridge(before.mark, mark - move.jump, move.variance, noise.bridge)
         low, high = jnp.minimum(low, lowest), jnp.maximum(high, highest)
     state = _seen(state, price, mark, low, high)
 
@@ -130,27 +75,12 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
         state = state._replace(book=prepared.book.trigger(state.book, view(state, index)))
 
     # 8. observe
-    return _observe(prepared, before, state, move, noise, notional, index, years)
+    return observe(prepared, before, state, move, noise, notional, index, years)
 
 
 def _add(result, so_far):
     state, notional = result
     return state, so_far + notional
-
-
-def view(state: State, index) -> View:
-    """What the book sees."""
-    realised = state.realised or Realised.none(state.price)
-    return View(
-        state.mark,
-        state.low,
-        state.high,
-        state.recent_low,
-        state.recent_high,
-        jnp.sqrt(realised.variance),
-        realised.trend,
-        index,
-    )
 
 
 def _shocked(prepared: Prepared, state: State, move: Move, index, years):
@@ -164,6 +94,8 @@ def _shocked(prepared: Prepared, state: State, move: Move, index, years):
         else:
             here = (jnp.arange(state.mark.shape[0]) == shock.venue)[:, None]
             decayed = state.dislocation * prepared.basis_decay[:, None]
+            # arbitrageurs buy here and sell elsewhere
+            fundamental = fundamental + shock.pass_through * jnp.sum(state.dislocation - decayed, axis=0)
             state = state._replace(dislocation=decayed + jnp.where(here, jump, 0.0))
         state = state._replace(shock_level=level)
     return state._replace(fundamental=fundamental)
@@ -262,117 +194,5 @@ def _round(prepared: Prepared, state: State, index):
     if loss is not None:
         held = book.socialise(held, loss, ratio)
     state = state._replace(book=held, fund=fund)
-    state = state._replace(seen=state.seen._replace(sums=_summed(prepared, state.seen.sums, orders, closed, worth)))
+    state = state._replace(seen=state.seen._replace(sums=summed(prepared, state.seen.sums, orders, closed, worth)))
     return state, orders.liquidated * worth
-
-
-def _summed(prepared: Prepared, sums: dict, orders: Orders, closed, worth) -> dict:
-    """Running sums of what happened besides liquidation."""
-    if "lost_liquidated" not in sums:
-        return sums
-    add = dict(sums)
-    scenario = prepared.scenario
-    forced = orders.forced()
-    # what holders of the other side closed, by what made them
-    cause = closed[..., ::-1] / jnp.where(forced > 0.0, forced, 1.0)
-    for name in ("liquidated", "stopped", "reduced"):
-        add[f"lost_{name}"] += jnp.sum(getattr(orders, name) * cause)
-    add["lost_deleveraged"] += jnp.sum(orders.deleveraged)
-    for name in ("stopped", "reduced", "deleveraged"):
-        if name in add:
-            add[name] += by_venue(getattr(orders, name) * worth)
-    if "common" in add:
-        sold = jnp.sum(forced[..., 0] - forced[..., 1], axis=0)
-        add["common"] += scenario.channels.common_holders * jnp.sum(scenario.impact.common_holders * sold, axis=-1)
-    return add
-
-
-def _bridge(begin, end, variance, uniforms):
-    r"""Lowest and highest log price of Brownian bridges between two steps.
-
-    $\min = \tfrac12\big(a + b - \sqrt{(b-a)^2 - 2 v \log U}\big)$ (Glasserman, 2003, section 6.4), with a uniform of its own for
-    each extreme: each is exact by itself, their dependence is left out.
-    """
-    spread = -2.0 * variance * jnp.log(uniforms[:, 0]), -2.0 * variance * jnp.log(uniforms[:, 1])
-    square = (end - begin) ** 2
-    root = lambda x: jnp.sqrt(jnp.maximum(x, 1e-30))
-    middle = begin + end
-    return 0.5 * (middle - root(square + spread[0])), 0.5 * (middle + root(square + spread[1]))
-
-
-def _observe(prepared: Prepared, before: State, state: State, move: Move, noise: Noise, notional, index, years) -> State:
-    scenario, seen = prepared.scenario, state.seen
-    price, without = state.price, state.fundamental
-    low, high, low_without, high_without = price, price, without, without
-    if noise.bridge is not None:
-        # the extremes between steps belong to the price before this step's jump and liquidations
-        drift = (state.price - before.price) - (state.fundamental - before.fundamental)
-        lowest, highest = _bridge(before.price, price - drift - move.jump, move.variance, noise.bridge)
-        low, high = jnp.minimum(low, lowest), jnp.maximum(high, highest)
-        lowest, highest = _bridge(before.fundamental, without - move.jump, move.variance, noise.bridge)
-        low_without, high_without = jnp.minimum(low_without, lowest), jnp.maximum(high_without, highest)
-    asset = seen.asset.observe(low, high, index)
-    asset_without = seen.asset_without.observe(low_without, high_without, index)
-    index_seen, index_without = seen.index, seen.index_without
-    if price.shape[0] > 1:
-        basket, basket_without = log_index(price, prepared.index_weight), log_index(without, prepared.index_weight)
-        index_seen = index_seen.observe(basket, basket, index)
-        index_without = index_without.observe(basket_without, basket_without, index)
-    minute, peak = _minute(scenario.settings, seen, jnp.sum(notional), index)
-    seen = Observation(
-        index=index_seen,
-        asset=asset,
-        index_without=index_without,
-        asset_without=asset_without,
-        lowest=jnp.minimum(seen.lowest, low),
-        notional=seen.notional + notional,
-        minute=minute,
-        peak=peak,
-        sums=_moved(prepared, state),
-    )
-    depth = state.depth
-    if depth is not None:
-        depth = scenario.depth.step(prepared.depth, depth, price - before.price, years)
-    realised, fund = state.realised, state.fund
-    if realised is not None:
-        realised = realised.step(price - before.price, years, prepared.newest)
-    if fund is not None:
-        fund = watch(scenario.venues.backstop, fund, index, scenario.settings.years_per_step)
-    return state._replace(seen=seen, depth=depth, realised=realised, fund=fund)
-
-
-def _moved(prepared: Prepared, state: State) -> dict:
-    """At a venue's lowest mark so far: by how much the forced orders of each venue had moved it (log, falls positive)."""
-    sums, scenario = state.seen.sums, prepared.scenario
-    if "moved" not in sums:
-        return sums
-    impact, venues, feedback = scenario.impact, scenario.venues, scenario.channels.feedback
-    by_source = state.transient + state.permanent
-    if by_source.shape[1] > 1:
-        by_source = jnp.sum(impact.cross * by_source[:, None, :], axis=-1)
-    fall = impact.fall(jnp.sum(state.transient + state.permanent, axis=0), feedback)
-    total = jnp.sum(by_source, axis=0)
-    some = total != 0.0
-    common = by_source * jnp.where(some, fall / jnp.where(some, total, 1.0), 0.0)
-    local = jnp.eye(len(venues.inverse), dtype=fall.dtype)[..., None] * state.local
-    if state.leaked is not None:
-        local = local + state.leaked
-    own = (1.0 - venues.index_weight)[:, None] * feedback * venues.local_impact
-    now = common[:, None, :] + own * local
-    lower = state.mark < sums["lowest_mark"]
-    moved = jnp.where(lower, now, sums["moved"])
-    return sums | {"moved": moved, "lowest_mark": jnp.where(lower, state.mark, sums["lowest_mark"])}
-
-
-def _minute(settings, seen: Observation, notional, index):
-    """Liquidated within the clock minute (counted from time zero), and the most in any.
-
-    Steps longer than a minute are taken to be even within; a window of steps that does not make a minute is scaled to one.
-    """
-    minutes_per_step = settings.years_per_step * 365 * 24 * 60
-    window = max(1, round(1.0 / minutes_per_step))
-    if window == 1:
-        minute = notional / minutes_per_step
-    else:
-        minute = jnp.where(index % window == 0, 0.0, seen.minute) + notional / (window * minutes_per_step)
-    return minute, jnp.maximum(seen.peak, minute)

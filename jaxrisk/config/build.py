@@ -124,6 +124,7 @@ def _shock(shock: Shock | None, names: Names) -> ShockOverlay | None:
         at=by_asset(0.0 if random else shock.at.years, assets),
         random=random,
         venue=None if shock.venue is None else names.venues.index(shock.venue),
+        pass_through=shock.pass_through or 0.0,
     )
 
 

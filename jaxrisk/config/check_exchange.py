@@ -88,6 +88,10 @@ def check_venues(raw: dict[str, Any], rules: dict[str, SimpleNamespace], report:
 def check_shock_venue(raw: Any, rules: dict[str, SimpleNamespace], report: Report) -> None:
     """A shock of one venue's price takes a second one, and a mark that follows the venue's own price."""
     name = raw.get("venue") if isinstance(raw, dict) else None
+    if name is None and isinstance(raw, dict) and "pass_through" in raw:
+        report.add(
+            "shock.pass_through", raw["pass_through"], "has no effect without shock.venue, as the market's price moves itself"
+        )
     if not isinstance(name, str) or name not in rules:
         return
     if len(rules) == 1:
@@ -105,8 +109,6 @@ def check_book(document: dict[str, Any], book: str, rules: dict[str, SimpleNames
     if "flow" not in document and book == "flow":
         text = 'missing; run.book = "flow" needs [flow] with closing_half_life, a duration such as "10d"'
         report.add("flow", None, text, missing=True)
-    if "calls" in document and book == "flow":
-        report.add("calls", None, 'needs run.book = "ladder" or "account"; it is "flow", which has no margin calls', missing=True)
     populations = document.get("populations")
     cross = next(word for word, model in KINDS.items() if model is CrossHolders)
     for name, table in populations.items() if isinstance(populations, dict) else ():

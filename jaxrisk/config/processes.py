@@ -146,6 +146,10 @@ class Shock(Table):
     venue: Annotated[
         str | None, NameOf("the only venue whose price moves, a basis that arbitrage takes back; by default all", "venues")
     ] = None
+    pass_through: Annotated[
+        float | None,
+        Number("share of what arbitrage takes back there by which the market's price moves", at_least=0.0, at_most=1.0),
+    ] = None
 
 
 PROCESSES: dict[str, type[Table]] = {

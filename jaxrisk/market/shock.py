@@ -22,6 +22,8 @@ class Shock(eqx.Module):
     - `at`: start, years; without effect if `random`. Shape `(assets,)`.
     - `random`: whether the start is uniform over the horizon, the same for all assets. Static.
     - `venue`: index of the only venue whose price moves, a basis that arbitrage takes back; None for the market's price. Static.
+    - `pass_through`: share of what arbitrage takes back there by which it moves the market's price, in [0, 1]: for traders who
+      buy there and sell elsewhere the venue's share of depth, nothing for a price that is merely wrong. Scalar.
 
     >>> shock = Shock(size=[-0.1], window=[0.25], at=[0.5])
     >>> start = shock.start(jnp.asarray(0.5), jnp.asarray(1.0))
@@ -32,6 +34,7 @@ class Shock(eqx.Module):
     size: Float[Array, " assets"] = leaf()
     window: Float[Array, " assets"] = leaf()
     at: Float[Array, " assets"] = leaf()
+    pass_through: Float[Array, ""] = leaf(default=0.0)
     random: bool = eqx.field(default=False, static=True)
     venue: int | None = eqx.field(default=None, static=True)
 

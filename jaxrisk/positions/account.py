@@ -1,56 +1,17 @@
 """AccountBook: every account with all its positions and its collateral."""
 
-from typing import NamedTuple
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from .._leaf import Array
-from .account_close import Detail, bankruptcy_factor, free_quantity, ranked_share, result
-from .account_ledger import Held, Ledger, Markets, PerAccount, sided
+from .account_close import Detail, Spared, bankruptcy_factor, free_quantity, ranked_share, result
+from .account_ledger import Held, Ledger, Markets, PerAccount
 from .account_rules import NEVER, CallRows, Ordered, meet, order_share
+from .account_state import AccountState, CallState, StopState
 from .book import AbstractBook, Cells, Claims, Orders, View
 from .rules import Funding, Policy
 from .schedule import Schedule
-
-
-class StopState(NamedTuple):
-    """Stop orders, shape `(venues, assets, sides)`: `reached`: the schedule's value at the running extreme; `scale`: share that
-    its holders have not closed; `due`: reached and not sent yet."""
-
-    reached: Cells
-    scale: Cells
-    due: Cells
-
-
-class AccountState(NamedTuple):
-    """Of ONE account of each kind, in USD, with prices over the initial ones: equity is `base` + sum of `exposure` times price.
-
-    `quantity`: signed, negative short; `exposure`: None where it is the quantity; `pending`: share of the account's positions
-    under the engine's order, 1 where it is closed for good; `reducing`: share it sells to meet a call; `called`: 1 where it has
-    been; `ordered`: about partial orders. The rest by venue, asset, side: `unlevered` quantity, `by_class` notional liquidated,
-    `stops`; and `margin_called`, USD by venue. None where the book has no such rule.
-    """
-
-    base: PerAccount
-    quantity: Held
-    exposure: Held | None
-    pending: PerAccount
-    unlevered: Cells
-    by_class: Float[Array, "venues assets sides classes"]
-    stops: StopState | None = None
-    reducing: PerAccount | None = None
-    called: PerAccount | None = None
-    margin_called: Float[Array, " venues"] | None = None
-    ordered: Ordered | None = None
-
-    def equity(self, ratio: Markets) -> PerAccount:
-        """Of each account at prices over the initial ones."""
-        exposure = self.quantity if self.exposure is None else self.exposure
-        return self.base + jnp.sum(exposure * ratio[:, None], axis=0)
 
 
 class AccountBook(AbstractBook):
@@ -100,7 +61,6 @@ class AccountBook(AbstractBook):
         venues, assets = self.ledger.shape
         zero, none, members = jnp.zeros_like(self.base), jnp.zeros_like(self.unlevered), self.ledger.account_class
         never = Ordered(jnp.full_like(zero, NEVER), jnp.zeros((), zero.dtype), jnp.zeros(venues, zero.dtype))
-        called = self.calls is not None
         return AccountState(
             base=jnp.asarray(self.base),
             quantity=jnp.asarray(self.quantity),
@@ -109,14 +69,12 @@ class AccountBook(AbstractBook):
             unlevered=jnp.asarray(self.unlevered),
             by_class=jnp.zeros((venues, assets, 2, 1 if members is None else members.shape[0]), zero.dtype),
             stops=None if self.schedule is None else StopState(none, jnp.ones_like(none), none),
-            reducing=zero if called else None,
-            called=zero if called else None,
-            margin_called=jnp.zeros(venues, zero.dtype) if called else None,
+            calls=None if self.calls is None else CallState(zero, zero, jnp.zeros(venues, zero.dtype)),
             ordered=never if self._partial else None,
         )
 
     def advance(self, state: AccountState, view: View, years) -> AccountState:
-        if self._partial:
+        if state.ordered is not None and self.policy is not None:
             clock = view.index.astype(state.base.dtype)
             state = state._replace(ordered=state.ordered._replace(clock=clock, cool_down=self.policy.cool_down / years))
         if self.funding is None:
@@ -129,51 +87,50 @@ class AccountBook(AbstractBook):
         ratio, margins = jnp.exp(view.mark).reshape(-1), self.ledger.margins
         equity, required = state.equity(ratio), margins.required(state.quantity, ratio)
         worth = margins.worth(state.quantity, ratio)
-        if self.calls is not None:
-            open_to_call = (state.called == 0.0) & (state.pending < 1.0)
+        calls = state.calls
+        if self.calls is not None and calls is not None:
+            open_to_call = (calls.done == 0.0) & (state.pending < 1.0)
             met = meet(self.calls, open_to_call, equity, required, jnp.sum(worth, axis=0))
-            state = state._replace(
-                base=state.base + met.posted,
-                reducing=jnp.where(met.now, met.reducing, state.reducing),
-                called=jnp.where(met.now, 1.0, state.called),
-                margin_called=state.margin_called + self.ledger.by_home(met.asked),
+            calls = CallState(
+                reducing=jnp.where(met.now, met.reducing, calls.reducing),
+                done=jnp.where(met.now, 1.0, calls.done),
+                asked=calls.asked + self.ledger.by_home(met.asked),
             )
-            equity = equity + met.posted
+            state, equity = state._replace(base=state.base + met.posted), equity + met.posted
             # what is on its way out needs no margin
-            required = required * (1.0 - state.reducing)
+            required = required * (1.0 - calls.reducing)
         below = equity < required
-        if self._partial:
+        if state.ordered is not None and self.policy is not None:
             share = order_share(self.policy, self.ledger, worth, state.ordered)
             pending = jnp.where(below & (state.pending < 1.0), share, state.pending)
         else:
             pending = jnp.where(below, 1.0, state.pending)
-        state = state._replace(pending=pending)
-        if self.calls is not None:
-            state = state._replace(reducing=jnp.where(pending > 0.0, 0.0, state.reducing))
-        if self.schedule is not None:
-            stops, reached = state.stops, self.schedule.reached(view.low, view.high)
+        if calls is not None:
+            calls = calls._replace(reducing=jnp.where(pending > 0.0, 0.0, calls.reducing))
+        stops = state.stops
+        if self.schedule is not None and stops is not None:
+            reached = self.schedule.reached(view.low, view.high)
             due = stops.due + stops.scale * (reached - stops.reached)
-            state = state._replace(stops=stops._replace(reached=reached, due=due))
-        return state
+            stops = stops._replace(reached=reached, due=due)
+        return state._replace(pending=pending, calls=calls, stops=stops)
 
     def release(self, state: AccountState, share):
         sent = state.pending * self.ledger.at_home(share)
         none = jnp.zeros_like(state.unlevered)
         size = jnp.abs(state.quantity)
         orders = Orders(
-            liquidated=self.ledger.cells(state.quantity, size * sent),
+            liquidated=self.ledger.cells(size * sent),
             stopped=none if state.stops is None else state.stops.due,
-            reduced=none if state.reducing is None else self.ledger.cells(state.quantity, size * state.reducing),
+            reduced=none if state.calls is None else self.ledger.cells(size * state.calls.reducing),
             deleveraged=none,
             price=none,
-            detail=Detail(sent, state.reducing),
+            detail=Detail(sent, None if state.calls is None else state.calls.reducing),
         )
-        if self._partial:
-            last, clock = state.ordered.last, state.ordered.clock
+        ordered = state.ordered
+        if ordered is not None:
             # within the cool-down it is the first order that counts
-            over = ~state.ordered.cooling(self.ledger)
-            part = (sent > 0.0) & (state.pending < 1.0)
-            state = state._replace(ordered=state.ordered._replace(last=jnp.where(part & over, clock, last)))
+            counts = (sent > 0.0) & (state.pending < 1.0) & ~ordered.cooling(self.ledger)
+            state = state._replace(ordered=ordered._replace(last=jnp.where(counts, ordered.clock, ordered.last)))
         return state, orders
 
     def claims(self, state: AccountState, orders: Orders, ratio, fee) -> Claims:
@@ -190,29 +147,29 @@ class AccountBook(AbstractBook):
         if done.matched is not None:
             sent = sent * (1.0 - done.matched)
         return Claims(
-            fee=ledger.cells_by_home(self.quantity, part * done.fee),
-            surplus=ledger.cells_by_home(self.quantity, part * jnp.where(done.final, left - done.fee, 0.0)),
-            shortfall=ledger.cells_by_home(self.quantity, part * jnp.where(beyond, -done.left, 0.0)),
-            bankrupt=ledger.cells(quantity, sent),
+            fee=ledger.cells_by_home(part * done.fee),
+            surplus=ledger.cells_by_home(part * jnp.where(done.final, left - done.fee, 0.0)),
+            shortfall=ledger.cells_by_home(part * jnp.where(beyond, -done.left, 0.0)),
+            bankrupt=ledger.cells(sent),
         )
 
     def spare(self, state: AccountState, orders: Orders, ratio, share) -> Orders:
         detail, x, ledger = orders.detail, ratio.reshape(-1), self.ledger
-        equity, notional = state.equity(x), jnp.sum(ledger.margins.worth(state.quantity, x), axis=0)
-        beyond = (state.pending >= 1.0) & (equity < 0.0) & (notional > 0.0)
+        equity, gross = state.equity(x), jnp.sum(ledger.margins.worth(state.quantity, x), axis=0)
+        beyond = (state.pending >= 1.0) & (equity < 0.0) & (gross > 0.0)
         spared = jnp.where(beyond, ledger.at_home(share), 0.0)
-        hole = jnp.where(beyond, equity / jnp.where(beyond, notional, 1.0), 0.0)
+        hole = jnp.where(beyond, equity / jnp.where(beyond, gross, 1.0), 0.0)
         wanted = jnp.abs(state.quantity) * (detail.share * spared)
-        asked = ledger.cells(state.quantity, wanted)
-        levered = ledger.cells(state.quantity, free_quantity(state, detail))
+        asked = ledger.cells(wanted)
+        levered = ledger.cells(free_quantity(state, detail))
         others = (levered + jnp.where(self._ordered_venues, state.unlevered, self._unlevered(state)))[..., ::-1]
         whole = jnp.where(asked > 0.0, asked, 1.0)
         cap = jnp.where(asked <= others, 1.0, others / whole)
-        moved = ledger.cells(state.quantity, wanted * bankruptcy_factor(ledger, state.quantity, hole))
+        moved = ledger.cells(wanted * bankruptcy_factor(ledger, hole))
         mean = jnp.where(asked > 0.0, moved / whole, 1.0)
         coin = np.array(ledger.inverse)[:, None, None]
         price = jnp.where(coin, ratio[..., None] / mean, ratio[..., None] * mean)
-        detail = detail._replace(spared=spared, hole=hole, cap=cap.reshape(-1, 2), ratio=x)
+        detail = detail._replace(spared=Spared(spared, hole, cap.reshape(-1, 2), x))
         matched = asked * cap
         return orders._replace(liquidated=orders.liquidated - matched, deleveraged=matched, price=price, detail=detail)
 
@@ -226,19 +183,19 @@ class AccountBook(AbstractBook):
         if detail.spared is not None:
             taken, state = self._deleverage(state, open_, x, orders.deleveraged[..., ::-1])
             rest = jnp.where(free, 1.0 - taken, 1.0)
-            price = sided(quantity, orders.price[..., ::-1].reshape(-1, 2))
+            price = ledger.sided(orders.price[..., ::-1].reshape(-1, 2))
         forced = orders.forced()
-        held = ledger.cells(quantity, open_ * rest) + self._unlevered(state)
+        held = ledger.cells(open_ * rest) + self._unlevered(state)
         # not `minimum`: where both are zero its derivative is half of each
         bought = closes_opposite[:, None, None] * forced[..., ::-1]
         closed = jnp.where(bought <= held, bought, held)
         kept = 1.0 - closed / jnp.where(held > 0.0, held, 1.0)
-        left = after * jnp.where(free, rest * sided(quantity, kept.reshape(-1, 2)), 1.0)
+        left = after * jnp.where(free, rest * ledger.sided(kept.reshape(-1, 2)), 1.0)
         matched = after * (1.0 - rest)
         at_mark = quantity - matched - left
         cash = jnp.where(ledger.coin, at_mark + matched, at_mark * x[:, None] + matched * price)
         paid = result(ledger, state, detail, x, fee).fee if self._partial else 0.0
-        exposure, stops, pending = state.exposure, state.stops, state.pending
+        exposure, stops, calls, pending = state.exposure, state.stops, state.calls, state.pending
         if exposure is not None:
             sold = jnp.where(ledger.coin, at_mark / x[:, None] + matched / price, at_mark + matched)
             exposure = jnp.where(final, exposure * (1.0 - out), exposure - sold)
@@ -248,7 +205,6 @@ class AccountBook(AbstractBook):
             waits = pending - detail.share
             part = ~final & (waits > 1e-6)
             pending = jnp.where(final, 1.0, jnp.where(part, waits / jnp.where(part, 1.0 - detail.share, 1.0), 0.0))
-        by_class = ledger.cells_by_class(quantity, ledger.margins.worth(quantity, x) * detail.share)
         state = state._replace(
             # of an account closed for good the engine takes the same share of everything
             base=jnp.where(final, state.base * (1.0 - out), state.base + jnp.sum(cash, axis=0) - paid),
@@ -256,9 +212,9 @@ class AccountBook(AbstractBook):
             exposure=exposure,
             pending=pending,
             unlevered=state.unlevered * kept + (forced - closed[..., ::-1]),
-            by_class=state.by_class + by_class,
+            by_class=state.by_class + self._by_class(state, orders, ratio),
             stops=stops,
-            reducing=None if state.reducing is None else jnp.zeros_like(state.reducing),
+            calls=None if calls is None else calls._replace(reducing=jnp.zeros_like(calls.reducing)),
         )
         return state, closed
 
@@ -268,15 +224,15 @@ class AccountBook(AbstractBook):
         stays = jnp.where(state.pending >= 1.0, 0.0, 1.0)
         profit = jnp.sum(ledger.profit(state.quantity, x), axis=0)
         profit = jnp.where(profit > 0.0, profit, 0.0) * stays
-        notional = jnp.sum(ledger.margins.worth(state.quantity, x), axis=0) * stays
-        gained, held = ledger.by_home(profit), ledger.by_home(notional)
+        gross = jnp.sum(ledger.margins.worth(state.quantity, x), axis=0) * stays
+        gained, held = ledger.by_home(profit), ledger.by_home(gross)
         some = gained > 0.0
         by_profit = jnp.where(some, loss / jnp.where(some, gained, 1.0), 0.0)
         by_size = jnp.where(some | (held <= 0.0), 0.0, loss / jnp.where(held > 0.0, held, 1.0))
-        return state._replace(base=state.base - profit * ledger.at_home(by_profit) - notional * ledger.at_home(by_size))
+        return state._replace(base=state.base - profit * ledger.at_home(by_profit) - gross * ledger.at_home(by_size))
 
     def open_interest(self, state: AccountState) -> Cells:
-        held = self.ledger.cells(state.quantity, jnp.abs(state.quantity)) + self._unlevered(state)
+        held = self.ledger.cells(jnp.abs(state.quantity)) + self._unlevered(state)
         return held if state.stops is None else held + state.stops.due
 
     def class_shares(self, state: AccountState, view: View):
@@ -284,7 +240,7 @@ class AccountBook(AbstractBook):
         return state.by_class / jnp.where(total > 0.0, total, 1.0)
 
     def margin_called(self, state: AccountState):
-        return jnp.zeros_like(self.unlevered[:, 0, 0]) if state.margin_called is None else state.margin_called
+        return jnp.zeros_like(self.unlevered[:, 0, 0]) if state.calls is None else state.calls.asked
 
     def triggered(self, distance):
         """Whole positions, also where a venue's policy closes them in parts. What hedges an account counts too."""
@@ -295,14 +251,23 @@ class AccountBook(AbstractBook):
             mark = jnp.zeros((venues, assets), distance.dtype).at[:, asset].set(distance if side else -distance)
             x = jnp.exp(mark).reshape(-1)
             below = state.equity(x) < ledger.margins.required(state.quantity, x)
-            return ledger.cells(state.quantity, jnp.where(below, jnp.abs(state.quantity), 0.0))[:, asset, side]
+            return ledger.cells(jnp.where(below, jnp.abs(state.quantity), 0.0))[:, asset, side]
 
         one = lambda d: jnp.stack([jnp.stack([at(d, a, s) for s in (0, 1)], axis=-1) for a in range(assets)], axis=1)
         return jnp.moveaxis(jax.lax.map(one, distance), 0, -1)
 
+    def _by_class(self, state: AccountState, orders: Orders, ratio):
+        """Notional of what is liquidated, deleveraged or not."""
+        members, ledger = self.ledger.account_class, self.ledger
+        if members is None:
+            price = jnp.where(np.array(ledger.inverse)[:, None, None], 1.0, ratio[..., None])
+            return ((orders.liquidated + orders.deleveraged) * price)[..., None]
+        worth = ledger.margins.worth(state.quantity, ratio.reshape(-1)) * orders.detail.share
+        return jnp.stack([ledger.cells(worth * members[i]) for i in range(members.shape[0])], axis=-1)
+
     def _unlevered(self, state: AccountState) -> Cells:
         """Quantity of holders without leverage, stop orders that are not due included."""
-        if state.stops is None:
+        if state.stops is None or self.schedule is None:
             return state.unlevered
         return state.unlevered + state.stops.scale * (self.schedule.total - state.stops.reached)
 
@@ -313,7 +278,7 @@ class AccountBook(AbstractBook):
 
     def _deleverage(self, state: AccountState, free: Held, ratio: Markets, wanted: Cells) -> tuple[Held, AccountState]:
         """Share of each position that is closed so that `wanted` of each market and side is; unlevered holders close theirs."""
-        levered, ordered = self.ledger.cells(state.quantity, free), self._ordered_venues
+        levered, ordered = self.ledger.cells(free), self._ordered_venues
         total = levered + self._unlevered(state)
         even = wanted / jnp.where(total > 0.0, total, 1.0)
         last = jnp.where(wanted > levered, wanted - levered, 0.0)
@@ -327,4 +292,4 @@ class AccountBook(AbstractBook):
         return taken, state._replace(unlevered=jnp.where(unlevered > 0.0, unlevered, 0.0), stops=stops)
 
 
-__all__ = ["AccountBook", "AccountState", "StopState"]
+__all__ = ["AccountBook"]

@@ -15,8 +15,8 @@ from .population import AbstractPopulation, concatenate
 from .rules import Calls, Funding
 from .schedule import Schedule
 
-NODES = (64, 4, 1)
-"""Leverages, entry prices and sizes in which a parametric population becomes accounts."""
+NODES = 256
+"""Accounts that a parametric population becomes."""
 
 
 def build_accounts(
@@ -63,13 +63,14 @@ def build_accounts(
     ledger = Ledger(
         weight=weight,
         entry=each(rows.entry),
+        side=jnp.sign(each(rows.quantity)),
         home=indicator(rows.home, venues),
         account_class=indicator(rows.account_class, classes),
         margins=margins,
         inverse=contracts.inverse,
     )
     signed = each(rows.quantity)
-    held = ledger.cells(signed, jnp.abs(each(alive.quantity)))
+    held = ledger.cells(jnp.abs(each(alive.quantity)))
     stopping = 0.0 if schedule is None else schedule.total
     larger = jnp.max(held + stopping, axis=-1, keepdims=True)
     shared = any(isinstance(population, CrossAccounts) for population in populations)
@@ -78,7 +79,7 @@ def build_accounts(
         quantity=each(alive.quantity),
         exposure=each(alive.exposure) if shared or any(contracts.inverse) else None,
         unlevered=larger - held - stopping,
-        dropped=ledger.cells(signed, jnp.abs(signed) - jnp.abs(each(alive.quantity))),
+        dropped=ledger.cells(jnp.abs(signed) - jnp.abs(each(alive.quantity))),
         balancing=larger - held - stopping,
         ledger=ledger,
         calls=called,

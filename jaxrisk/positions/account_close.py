@@ -7,21 +7,27 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .._leaf import Array
-from .account_ledger import Held, Ledger, Markets, PerAccount, Sides, sided
+from .account_ledger import Held, Ledger, Markets, PerAccount, Sides
+from .account_state import AccountState
 from .ranking import SCORES, Standing, highest_first, to_level
 
 
+class Spared(NamedTuple):
+    """What is kept from the market: `share` of the accounts' orders, of which `cap` by market and side is matched; the bankruptcy
+    price is that at which `hole`, equity over notional at the prices `ratio`, is made good."""
+
+    share: PerAccount
+    hole: PerAccount
+    cap: Sides
+    ratio: Markets
+
+
 class Detail(NamedTuple):
-    """Orders by account: `share` of its positions sent by the engine, `reduced` by itself. Of what is spared the market: `spared`
-    share of the accounts' orders, of which `cap` by market and side is matched; the bankruptcy price is that at which `hole`,
-    equity over notional at the prices `ratio`, is made good."""
+    """Orders by account: `share` of its positions sent by the engine, `reduced` by itself; `spared`: None before that."""
 
     share: PerAccount
     reduced: PerAccount | None
-    spared: PerAccount | None = None
-    hole: PerAccount | None = None
-    cap: Sides | None = None
-    ratio: Markets | None = None
+    spared: Spared | None = None
 
 
 class Result(NamedTuple):
@@ -36,15 +42,16 @@ class Result(NamedTuple):
     matched: Held | None
 
 
-def result(ledger: Ledger, state, detail: Detail, ratio: Markets, fee: Float[Array, " venues"]) -> Result:
+def result(ledger: Ledger, state: AccountState, detail: Detail, ratio: Markets, fee: Float[Array, " venues"]) -> Result:
     """At these prices over the initial ones, and at bankruptcy prices for what is matched."""
     final = state.pending >= 1.0
     worth, equity, matched = ledger.margins.worth(state.quantity, ratio), state.equity(ratio), None
     sent = worth
-    if detail.spared is not None:
-        matched = detail.spared * sided(state.quantity, detail.cap)
-        factor = bankruptcy_factor(ledger, state.quantity, detail.hole)
-        x, at = ratio[:, None], detail.ratio[:, None]
+    spared = detail.spared
+    if spared is not None:
+        matched = spared.share * ledger.sided(spared.cap)
+        factor = bankruptcy_factor(ledger, spared.hole)
+        x, at = ratio[:, None], spared.ratio[:, None]
         gain = state.quantity * jnp.where(ledger.coin, 1.0 - x * factor / at, at * factor - x)
         equity = equity + jnp.sum(matched * gain, axis=0)
         sent = worth * (1.0 - matched)
@@ -54,17 +61,17 @@ def result(ledger: Ledger, state, detail: Detail, ratio: Markets, fee: Float[Arr
     return Result(final, left, jnp.where(wanted < most, wanted, most), worth, matched)
 
 
-def bankruptcy_factor(ledger: Ledger, quantity: Held, hole: PerAccount) -> Held:
+def bankruptcy_factor(ledger: Ledger, hole: PerAccount) -> Held:
     """Bankruptcy price over the price at which the hole was found (that over it for inverse contracts); kept positive.
 
     A position of notional N in an account of equity E and gross notional G is to make good E N/G.
     """
-    against = jnp.where(ledger.coin, 1.0, -1.0) * jnp.where(quantity > 0.0, 1.0, -1.0)
+    against = jnp.where(ledger.coin, 1.0, -1.0) * jnp.where(ledger.side > 0.0, 1.0, -1.0)
     factor = 1.0 + against * hole
     return jnp.where(factor > 0.01, factor, 0.01)
 
 
-def free_quantity(state, detail: Detail) -> Held:
+def free_quantity(state: AccountState, detail: Detail) -> Held:
     """What of each position can be closed against somebody else's order."""
     left = jnp.where(state.pending <= 0.0, 1.0, 0.0)
     if detail.reduced is not None:
@@ -72,16 +79,24 @@ def free_quantity(state, detail: Detail) -> Held:
     return jnp.abs(state.quantity) * left
 
 
-def ranked_share(ledger: Ledger, ranking: tuple[str, ...], state, free: Held, ratio: Markets, wanted: Sides, even: Sides) -> Held:
+def ranked_share(
+    ledger: Ledger,
+    ranking: tuple[str, ...],
+    state: AccountState,
+    free: Held,
+    ratio: Markets,
+    wanted: Sides,
+    even: Sides,
+) -> Held:
     """Share of each position that is deleveraged so that `wanted` of each market and side is, in each venue's order.
 
     **Arguments:** `free`: quantity that may be, of ONE position; `even`: the share where the venue has no order.
     """
-    taken = sided(state.quantity, even)
+    taken = ledger.sided(even)
     names = [name for name in dict.fromkeys(ranking) if name != "pro_rata"]
     if not names:
         return taken
-    long = state.quantity > 0.0
+    long = ledger.side > 0.0
     held = jnp.concatenate([jnp.where(long, free, 0.0), jnp.where(long, 0.0, free)])
     goal = wanted.T.reshape(-1)
     standing = _standing(ledger, state, ratio)
@@ -98,16 +113,16 @@ def ranked_share(ledger: Ledger, ranking: tuple[str, ...], state, free: Held, ra
     return taken
 
 
-def _standing(ledger: Ledger, state, ratio: Markets) -> Standing:
+def _standing(ledger: Ledger, state: AccountState, ratio: Markets) -> Standing:
     x, size = ratio[:, None], jnp.abs(state.quantity)
     return Standing(
         worth=ledger.margins.worth(state.quantity, ratio),
         profit=ledger.profit(state.quantity, ratio),
         cost=jnp.where(ledger.coin, size, size * ledger.entry),
-        gain=jnp.where(state.quantity > 0.0, x / ledger.entry, ledger.entry / x),
+        gain=jnp.where(ledger.side > 0.0, x / ledger.entry, ledger.entry / x),
         equity=state.equity(ratio),
         margin=ledger.margins.required(state.quantity, ratio),
     )
 
 
-__all__ = ["Detail", "Result", "bankruptcy_factor", "free_quantity", "ranked_share", "result"]
+__all__ = ["Detail", "Result", "Spared", "bankruptcy_factor", "free_quantity", "ranked_share", "result"]

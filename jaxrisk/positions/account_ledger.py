@@ -1,6 +1,7 @@
 """What does not change of the accounts of `AccountBook`, and the sums over them."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -65,13 +66,15 @@ class Margins(eqx.Module):
 class Ledger(eqx.Module):
     """Accounts by their place in the arrays; `markets` are venues times assets.
 
-    **Fields:** `weight`: how many accounts of a kind there are, shape `(accounts,)`; `entry`: entry price over initial price,
-    shape `(markets, accounts)`; `home`: 1 for an account's own venue, `(venues, accounts)`, and `account_class`: 1 for its class,
-    `(classes, accounts)`, both None where there is one only; `margins`; `inverse`: by venue, static.
+    **Fields:** `weight`: how many accounts of a kind there are, shape `(accounts,)`; `entry`: entry price over initial price, and
+    `side`: 1 for a long position, -1 for a short one, 0 for none, `(markets, accounts)`; `home`: 1 for an account's own venue,
+    `(venues, accounts)`, and `account_class`: 1 for its class, `(classes, accounts)`, both None where there is one only;
+    `margins`; `inverse`: by venue, static.
     """
 
     weight: PerAccount
     entry: Held
+    side: Held
     home: Float[Array, "venues accounts"] | None
     account_class: Float[Array, "classes accounts"] | None
     margins: Margins
@@ -98,25 +101,27 @@ class Ledger(eqx.Module):
         amount = self.weight * amount
         return jnp.sum(amount, keepdims=True) if self.home is None else jnp.sum(self.home * amount, axis=-1)
 
-    def cells(self, quantity: Held, amount: Held) -> Cells:
-        """Sum over all accounts by market and by the side of their position."""
-        amount = self.weight * amount
-        sides = [jnp.sum(jnp.where(side, amount, 0.0), axis=-1) for side in (quantity > 0.0, quantity < 0.0)]
-        return jnp.stack(sides, axis=-1).reshape(*self.shape, 2)
+    def cells(self, amount: Held) -> Cells:
+        """Sum over all accounts by market and by the side of their position.
 
-    def cells_by_home(self, quantity: Held, amount: Held) -> Cells:
+        As a matrix product, which reads the amounts once for all sums: the other ways were three to four times slower.
+        """
+        markets = amount.shape[0]
+        here = jnp.eye(markets, dtype=amount.dtype)[:, None, :, None]
+        sides = jnp.stack([self.side > 0.0, self.side < 0.0], axis=-1).astype(amount.dtype)
+        columns = (here * (self.weight[:, None] * sides)[:, :, None, :]).reshape(amount.size, 2 * markets)
+        total = jnp.dot(amount.reshape(-1), columns, precision=jax.lax.Precision.HIGHEST)
+        return total.reshape(*self.shape, 2)
+
+    def cells_by_home(self, amount: Held) -> Cells:
         """The same with the venue that of the account, not of the position."""
         if self.home is None:
-            return self.cells(quantity, amount)
-        parts = [jnp.sum(self.cells(quantity, amount * self.home[i]), axis=0) for i in range(self.home.shape[0])]
-        return jnp.stack(parts)
+            return self.cells(amount)
+        return jnp.stack([jnp.sum(self.cells(amount * self.home[i]), axis=0) for i in range(self.home.shape[0])])
 
-    def cells_by_class(self, quantity: Held, amount: Held) -> Float[Array, "venues assets sides classes"]:
-        """The same by class."""
-        if self.account_class is None:
-            return self.cells(quantity, amount)[..., None]
-        classes = range(self.account_class.shape[0])
-        return jnp.stack([self.cells(quantity, amount * self.account_class[i]) for i in classes], axis=-1)
+    def sided(self, sides: Sides) -> Held:
+        """Of each position its side's entry."""
+        return jnp.where(self.side > 0.0, sides[:, :1], sides[:, 1:])
 
     def profit(self, quantity: Held, ratio: Markets) -> Held:
         """Unrealised, of each position, USD."""
@@ -124,9 +129,4 @@ class Ledger(eqx.Module):
         return quantity * jnp.where(self.coin, x / self.entry - 1.0, x - self.entry)
 
 
-def sided(quantity: Held, sides: Sides) -> Held:
-    """Of each position its side's entry."""
-    return jnp.where(quantity > 0.0, sides[:, :1], sides[:, 1:])
-
-
-__all__ = ["Held", "Ledger", "Margins", "Markets", "PerAccount", "Sides", "sided"]
+__all__ = ["Held", "Ledger", "Margins", "Markets", "PerAccount", "Sides"]

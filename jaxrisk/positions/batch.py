@@ -1,10 +1,10 @@
 r"""What a batch of positions, liquidated together, leaves behind at a price.
 
-A ladder knows of a batch only sums: quantity `q`, $\sum q b$ and $\sum q b^2$, with `b` the bankruptcy price over the initial price
-less one (for inverse contracts the initial price over it less one). A position's result is linear in `b`, so its mean and spread
-over the batch are known; it is taken to be spread evenly about the mean. That is exact for one position, and for triggers that are
-spread evenly over a step's move; and unlike the sum alone it neither hides the shortfall of some behind what others have left nor
-makes a whole batch bankrupt by a dollar.
+A ladder knows of a batch only sums: quantity `q`, $\sum q b$ and $\sum q b^2$, with `b` the bankruptcy price over the initial
+price less one (for inverse contracts the initial price over it less one). A position's result is linear in `b`, so its mean and
+spread over the batch are known; it is taken to be spread evenly about the mean. That is exact for one position, and for triggers
+that are spread evenly over a step's move; and unlike the sum alone it neither hides the shortfall of some behind what others have
+left nor makes a whole batch bankrupt by a dollar.
 """
 
 from typing import NamedTuple

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from .._leaf import Array
 
 Cells = Float[Array, "venues assets sides"]
+Optional = Any
+"""Part of a state that is an array, or None where a book has no such rule, which is decided when it is built."""
 
 
 class View(NamedTuple):
@@ -74,8 +76,8 @@ class AbstractBook(eqx.Module):
     Ratios are prices over the initial price.
 
     A step calls `advance` once; then, each round, `trigger`, `release`, `claims`, `spare` (where there is a backstop), `settle`;
-    and, if `checks_after`, `trigger` once more at its end. Each book has the fields `dropped` (quantity beyond its liquidation price at
-    the start and left out) and `balancing` (quantity that only makes up for a difference between longs and shorts as given).
+    and, if `checks_after`, `trigger` once more at its end. Each book has the fields `dropped` (quantity beyond its liquidation
+    price at the start and left out) and `balancing` (quantity that only makes up for a difference between longs and shorts).
     """
 
     dropped: eqx.AbstractVar[Cells]
@@ -145,4 +147,4 @@ class AbstractBook(eqx.Module):
         """Quantity liquidated if one asset alone moved by a distance (log price) against its holders, from time zero."""
 
 
-__all__ = ["AbstractBook", "Cells", "Claims", "Orders", "View"]
+__all__ = ["AbstractBook", "Cells", "Claims", "Optional", "Orders", "View"]

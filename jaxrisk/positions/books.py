@@ -30,16 +30,20 @@ def build_book(
     backstop: bool = False,
     funding: Funding | None = None,
     flow: Flow | None = None,
+    every: int = 1,
 ) -> AbstractBook:
     """The positions as `LadderBook`, `AccountBook` or `FlowBook`.
 
     **Arguments:** `kind`: one of `BOOKS`; `populations`; `price`: S_0, USD, shape `(assets,)`; `classes`: how many; `backstop`:
-    whether anybody asks for bankruptcy prices. Differentiable in every leaf.
+    whether anybody asks for bankruptcy prices; `every`: after how many steps a `FlowBook` lays down what has opened.
+    Differentiable in every leaf.
     """
     if kind == "account":
         return build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes)
     if kind == "flow":
-        return build_flow(populations, schedule, contracts, limits, calls, funding, flow, price, classes, grid)
+        return build_flow(
+            populations, schedule, contracts, limits, calls, funding, flow, price, classes, grid, backstop=backstop, every=every
+        )
     return build_ladder(populations, contracts, limits, price, classes, grid, calls, schedule, backstop)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from .batch import Batch, notional, outcome_of
-from .book import AbstractBook, Cells, Claims, Orders, View
+from .book import AbstractBook, Cells, Claims, Optional, Orders, View
 from .grid import Grid
 from .schedule import Schedule
 from .tables import distances, interpolate
@@ -32,19 +32,19 @@ class LadderState(NamedTuple):
     scale: Cells
     backlog: Cells
     unlevered: Cells
-    offset: Cells | None = None
-    square: Cells | None = None
-    final: Cells | None = None
-    eaten: Cells | None = None
-    reducing: Cells | None = None
-    stopping: Cells | None = None
-    called: Cells | None = None
-    reached_offset: Cells | None = None
-    reached_square: Cells | None = None
-    reached_final: Cells | None = None
-    reached_reduced: Cells | None = None
-    reached_called: Cells | None = None
-    reached_stopped: Cells | None = None
+    offset: Optional = None
+    square: Optional = None
+    final: Optional = None
+    eaten: Optional = None
+    reducing: Optional = None
+    stopping: Optional = None
+    called: Optional = None
+    reached_offset: Optional = None
+    reached_square: Optional = None
+    reached_final: Optional = None
+    reached_reduced: Optional = None
+    reached_called: Optional = None
+    reached_stopped: Optional = None
 
 
 class LadderBook(AbstractBook):

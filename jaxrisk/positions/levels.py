@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float, Int
 
 from .._leaf import Array
@@ -12,7 +13,7 @@ from .book import Cells
 Pair = Float[Array, "venues assets"]
 Sums = Float[Array, "venues assets sides moments"]
 Table = Float[Array, "venues assets sides moments levels"]
-Tables = Float[Array, "venues assets sides nodes moments extended"]
+Tables = Float[Array, "venues assets sides nodes phases moments extended"]
 
 
 class Levels(NamedTuple):
@@ -121,43 +122,62 @@ def _edges(table: Table, cell: Int[Array, "venues assets sides"]) -> tuple[Sums,
 class Newcomers(NamedTuple):
     """Positions that open about one price.
 
-    `tables`: what a unit of them is, cumulative by distance in cells, preceded by as many zeros as there are cells; `at`: where
-    they open; `node`: which of the tables, linear between them; `mix`: their moments from the tables' moments.
+    `tables`: what a unit of them is, as of `by_phase`; `at`: where they open; `node`: which of the tables, linear between them;
+    `scale`: what each moment is multiplied by.
     """
 
     tables: Tables
     at: Cells
     node: Pair
-    mix: Float[Array, "venues assets sides moments moments"]
+    scale: Sums
 
     def all(self) -> Table:
         """Moments up to each far edge of the grid."""
-        found = self._cut(jnp.zeros_like(self.at, jnp.int32), (self.tables.shape[-1] - 1) // 2, self.tables)
-        return sum(self.mix[..., moment][..., None] * found[..., moment, None, :] for moment in range(found.shape[-2]))
+        first, levels = jnp.zeros_like(self.at, jnp.int32), self.tables.shape[-1] // 2
+        return self.scale[..., None] * self._cut(first, levels, self.tables)
 
     def total(self) -> Cells:
         """Quantity within the grid."""
-        levels = (self.tables.shape[-1] - 1) // 2
-        return self.mix[..., 0, 0] * self._cut(jnp.full_like(self.at, levels - 1, jnp.int32), 1)[..., 0, 0]
+        levels = self.tables.shape[-1] // 2
+        return self.scale[..., 0] * self._cut(jnp.full_like(self.at, levels - 1, jnp.int32), 1)[..., 0, 0]
 
     def within(self, cell: Int[Array, "venues assets sides"]) -> Cells:
         """Quantity in one cell."""
         near_and_far = self._cut(cell - 1, 2)[..., 0, :]
-        return self.mix[..., 0, 0] * (near_and_far[..., 1] - near_and_far[..., 0])
+        return self.scale[..., 0] * (near_and_far[..., 1] - near_and_far[..., 0])
 
     def _cut(self, first: Int[Array, "venues assets sides"], count: int, tables: Tables | None = None):
         """Tables at `count` far edges from the `first` on; of quantity alone unless all are given."""
         tables = self.tables[..., :1, :] if tables is None else tables
-        levels = (tables.shape[-1] - 1) // 2
+        levels, phases = tables.shape[-1] // 2, tables.shape[-3] - 1
         cell = jnp.clip(self.at.astype(jnp.int32), 0, levels - 1)
-        below = jnp.clip(self.node.astype(jnp.int32), 0, tables.shape[-3] - 2)
-        size = (2, tables.shape[-2], count + 1)
-        cut = lambda table, node, start: jax.lax.dynamic_slice(table, (node, jnp.int32(0), start), size)
+        fine = (self.at - cell) * phases
+        phase = jnp.clip(fine.astype(jnp.int32), 0, phases - 1)
+        below = jnp.clip(self.node.astype(jnp.int32), 0, tables.shape[-4] - 2)
+        size = (2, 2, tables.shape[-2], count)
+        cut = lambda table, node, phase, start: jax.lax.dynamic_slice(table, (node, phase, jnp.int32(0), start), size)
         start = levels - cell + first
-        block = jax.vmap(jax.vmap(jax.vmap(cut)))(tables, jnp.broadcast_to(below[..., None], start.shape), start)
-        between, shift = (self.node - below)[..., None, None, None], (self.at - cell)[..., None, None]
-        rows = block[..., 0, :, :] + between * (block[..., 1, :, :] - block[..., 0, :, :])
-        return rows[..., 1:] + shift * (rows[..., :-1] - rows[..., 1:])
+        block = jax.vmap(jax.vmap(jax.vmap(cut)))(tables, jnp.broadcast_to(below[..., None], start.shape), phase, start)
+        between, shift = (self.node - below)[..., None, None, None, None], (fine - phase)[..., None, None]
+        rows = block[..., 0, :, :, :] + between * (block[..., 1, :, :, :] - block[..., 0, :, :, :])
+        return rows[..., 0, :, :] + shift * (rows[..., 1, :, :] - rows[..., 0, :, :])
 
 
-__all__ = ["Levels", "Newcomers", "Pair", "Sums", "Tables"]
+def by_phase(table: Float[Array, "*axes moments fine"], levels: int) -> Float[Array, "*axes phases moments extended"]:
+    """A table by distance, on a grid finer than that of `Levels` by an even number, as what it puts up to each far edge.
+
+    For a place at the near edge of a cell, one fine cell further, and so on to the far edge: `phases` places; preceded by a zero
+    a level: entry `levels + i` of what opens in cell `j` is the sum up to the far edge of cell `i + j`. At an edge stands the
+    table's mean over half a cell on either side: so a position is shared by two cells such that its mean distance is right.
+    """
+    phases = (table.shape[-1] - 1) // levels
+    start, half = jnp.zeros_like(table[..., 1:]), phases // 2
+    end = jnp.repeat(table[..., -1:], half, axis=-1)
+    around = jnp.concatenate([start[..., :half], table, end], axis=-1)
+    weights = np.array([0.5, *([1.0] * (phases - 1)), 0.5]) / phases
+    mean = sum(weight * around[..., k : k + table.shape[-1]] for k, weight in enumerate(weights.tolist()))
+    padded = jnp.concatenate([start, mean], axis=-1)
+    return jnp.stack([padded[..., phases - place :: phases][..., : 2 * levels] for place in range(phases + 1)], axis=-3)
+
+
+__all__ = ["Levels", "Newcomers", "Pair", "Sums", "Tables", "by_phase"]

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from .._leaf import Array
 from .limits import Limits, binding
-from .population import AbstractPopulation, Positions, concatenate
+from .population import Positions, concatenate
 from .rules import Policy
 from .tables import SIDE_SIGN, sum_into
 from .tiers import Tiers, log_liquidation_price

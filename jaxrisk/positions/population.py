@@ -15,7 +15,8 @@ from .tiers import Tiers, maintenance_margin
 
 NODES = (1024, 8, 4)
 """Leverages, entry prices and sizes in which a parametric population is taken."""
-Nodes = tuple[int, int, int]
+Nodes = tuple[int, int, int] | int
+"""As `NODES`, every leverage with every entry price and size; or how many positions in all, each with its own of the three."""
 
 
 class Positions(NamedTuple):
@@ -48,7 +49,7 @@ class AbstractPopulation(eqx.Module):
         self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
     ) -> Positions:
         """The positions; `inverse` says which venues trade coin-margined contracts, `price` is S_0 in USD a coin, `nodes` in how
-        many leverages, entry prices and sizes a distribution is taken."""
+        many positions a distribution is taken."""
 
 
 def _midpoints(count):
@@ -63,31 +64,51 @@ def _normal_nodes(mean, sd, count):
     return mean + sd * z
 
 
+def _lattice(count):
+    """Two standard normals for each of `count` positions in order of leverage, evenly spread over all three.
+
+    By the additive recurrence on the plastic number (Roberts, 2018), rescaled to means of exactly 0 and variances of exactly 1.
+    """
+    steps = np.array([0.7548776662466927, 0.5698402909980532])
+    z = special.ndtri((0.5 + np.outer(steps, np.arange(1, count + 1))) % 1.0)
+    z = z - z.mean(axis=1, keepdims=True)
+    return z / np.sqrt(np.mean(z**2, axis=1, keepdims=True)) if count > 1 else 0.0 * z
+
+
 def _spread(population, leverage, weight, tiers: Tiers, nodes: Nodes) -> Positions:
     """Cross a leverage distribution with dispersed entry prices and account sizes.
 
     Nobody opens with more leverage than the venue allows for the size: the position is kept and more collateral posted.
     """
-    _, entries, sizes = nodes
-    entry = _normal_nodes(population.entry_mean, population.entry_sd, entries)
-    size = population.size_median * jnp.exp(_normal_nodes(0.0, population.size_log_sd, sizes))
+    if isinstance(nodes, int):
+        copies = -(-nodes // leverage.shape[0])
+        leverage, weight = jnp.repeat(leverage, copies), jnp.repeat(weight / copies, copies)
+        shape = leverage.shape
+        entry, size = _lattice(shape[0])
+        entry = population.entry_mean + population.entry_sd * entry
+        size = population.size_log_sd * size
+        across = lambda x: x
+    else:
+        _, entries, sizes = nodes
+        shape = (leverage.shape[0], entries, sizes)
+        entry = _normal_nodes(population.entry_mean, population.entry_sd, entries)[None, :, None]
+        size = _normal_nodes(0.0, population.size_log_sd, sizes)[None, None, :]
+        across = lambda x: x[:, None, None]
     # sizes are notional-weighted: each node stands for the same share of the open interest
-    shape = (leverage.shape[0], entries, sizes)
     flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)
-    quantity = population.open_interest * weight[:, None, None] / (entries * sizes)
     index = lambda i: jnp.full(shape, i, dtype=jnp.int32).reshape(-1)
-    venue, notional = index(population.venue), flat(size[None, None, :])
+    venue, notional = index(population.venue), flat(population.size_median * jnp.exp(size))
     allowed = tiers.leverage_allowed(venue, population.asset, notional)
     return Positions(
-        quantity=flat(quantity),
-        log_entry=flat(entry[None, :, None]),
-        leverage=jnp.minimum(flat(leverage[:, None, None]), allowed),
+        quantity=flat(population.open_interest * across(weight) / (venue.shape[0] // leverage.shape[0])),
+        log_entry=flat(entry),
+        leverage=jnp.minimum(flat(across(leverage)), allowed),
         notional=notional,
         venue=venue,
         asset=index(population.asset),
         side=index(0 if population.side > 0 else 1),
         account_class=index(population.account_class),
-        given=jnp.zeros(leverage.shape[0] * entries * sizes, bool),
+        given=jnp.zeros(venue.shape, bool),
     )
 
 
@@ -121,9 +142,10 @@ class Lognormal(AbstractPopulation):
     def positions(
         self, tiers: Tiers, inverse: tuple[bool, ...], price: Float[Array, " assets"], nodes: Nodes = NODES
     ) -> Positions:
-        z = ndtri(jnp.asarray(_midpoints(nodes[0])))
+        count = nodes if isinstance(nodes, int) else nodes[0]
+        z = ndtri(jnp.asarray(_midpoints(count)))
         leverage = jnp.clip(self.median * jnp.exp(self.log_sd * z), self.low, self.high)
-        return _spread(self, leverage, jnp.full(nodes[0], 1.0 / nodes[0]), tiers, nodes)
+        return _spread(self, leverage, jnp.full(count, 1.0 / count), tiers, nodes)
 
 
 class Histogram(AbstractPopulation):

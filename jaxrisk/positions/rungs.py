@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Bool, Float
 
 from .._leaf import Array
@@ -77,9 +76,7 @@ def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
     fee = contracts.liquidation_fee[p.venue]
     left, found, count = jnp.ones_like(now.margin), [], rung_count(contracts)
     for index in range(count):
-        trigger = now.log_entry + log_liquidation_price(
-            sign, now.notional, now.margin, rate, amount, inverse, now.close_out
-        )
+        trigger = now.log_entry + log_liquidation_price(sign, now.notional, now.margin, rate, amount, inverse, now.close_out)
         reachable = jnp.isfinite(trigger)
         # no part goes before the one it is left over from
         distance = jnp.maximum(jnp.where(reachable, trigger * direction, jnp.inf), now.distance)

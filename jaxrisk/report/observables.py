@@ -43,7 +43,9 @@ OBSERVABLES = {
     "socialised_loss": Observable("socialised loss", "USD", ("venues",)),
     "liquidation_fees": Observable("liquidation fees into the fund", "USD", ("venues",)),
     "common_holder_sales": Observable("sold by common holders", "USD", ("assets",)),
-    "moved_by": Observable("fall of a venue's mark at its lowest due to another's orders", "1", ("from_venues", "venues", "assets")),
+    "moved_by": Observable(
+        "fall of a venue's mark at its lowest due to another's orders", "1", ("from_venues", "venues", "assets")
+    ),
 }
 
 SAMPLES = {

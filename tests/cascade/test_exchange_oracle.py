@@ -1,15 +1,18 @@
 """What exchanges do besides liquidating - backstop, policies, calls, stops - against the oracles, account by account.
 
 Draws in which a decision hangs by less than the grid can tell are left out, on the oracle's word alone; on all others price,
-who, when, how much, the fund and open interest have to agree to `TOLERANCE`.
+who, when, how much, the fund and open interest have to agree to `TOLERANCE`. The oracles themselves are checked by hand in
+`oracles/test_by_hand.py`.
 """
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import assume, given
-from oracles import event_engine as ladder_oracle
-from oracles.draws import FINE, FLAT, REACH, SAME_DRAWS, STEEP, Frame, close, engine, furthest, nearest_call, setups
+from oracles import cross_engine, event_engine
+from oracles.cross_holder import CrossAccount
+from oracles.draws import FINE, FLAT, LARGE, REACH, SAME_DRAWS, STEEP, Frame, close, furthest, nearest_call, setups
+from oracles.package import engine
 
 LADDERS = {
     "fund": Frame(ranking=("pro_rata",), trigger=("fund_empty",), tiers=(STEEP,)),
@@ -51,25 +54,56 @@ LADDERS = {
     ),
 }
 FUND = ("fund", "used", "forgone", "socialised", "fees", "surplus", "returned")
+WHAT = ("agreed", "liquidated", "partly", "deleveraged", "paid", "emptied", "socialised", "called", "stopped", "reduced")
+
+
+def count(tally: dict, record, total: float, partly: bool):
+    """Add what happened in a draw."""
+    found = {
+        "agreed": True,
+        "liquidated": bool(record.triggers),
+        "partly": partly,
+        "deleveraged": record.deleveraged.sum() > 1e-3 * total,
+        "paid": record.used[-1].sum() > 1e-6 * total,
+        "emptied": ((record.used[-1] > 0.0) & (record.fund.min(axis=0) == 0.0)).any(),
+        "socialised": record.socialised[-1].sum() > 1e-6 * total,
+        "called": record.margin_called[-1].sum() > 0.0,
+        "stopped": record.stopped.sum() > 0.0,
+        "reduced": record.reduced.sum() > 0.0,
+    }
+    for what, happened in found.items():
+        tally[what] += int(happened)
+
+
+def demand(tally: dict, frame: Frame):
+    """The draws are always the same: they have to contain what they are meant to test."""
+    least = {"agreed": 15, "liquidated": 10}
+    if frame.ranking:
+        least |= {"deleveraged": 8, "paid": 4, "emptied": 2, "socialised": 4}
+    if any(kind in ("partial", "lower_tier", "tranches") for kind in frame.policy):
+        least |= {"partly": 8}
+    if frame.calls:
+        least |= {"called": 10, "reduced": 10}
+    if frame.stops:
+        least |= {"stopped": 10}
+    assert all(tally[what] >= number for what, number in least.items()), (tally, least)
 
 
 @pytest.mark.parametrize("name", LADDERS)
 def test_ladder_agrees_with_the_accounts(name):
     """Price, open interest, orders, fund and margin called, at every step."""
-    frame = LADDERS[name]
-    tally = dict.fromkeys(
-        ("agreed", "liquidated", "partly", "deleveraged", "paid", "emptied", "socialised", "called", "stopped", "reduced", "capped"), 0
-    )
+    frame, tally = LADDERS[name], dict.fromkeys(WHAT, 0)
+    grid = FINE if frame.venues * frame.assets < 3 else LARGE
 
     @SAME_DRAWS
     @given(drawn=setups(frame))
     def agree(drawn):
         setup, numbers = drawn
-        record = ladder_oracle.run(setup)
+        record = event_engine.run(setup)
         assume(furthest(record) < REACH)
-        assume(nearest_call(record, FINE) > 3.0)
+        assume(nearest_call(record, grid) > 3.0)
         assume(not record.mixed)
-        _, (states, held, losses) = engine(frame, setup, numbers, jnp.float64, FINE)
+        _, (states, held, losses) = engine(frame, setup, numbers, jnp.float64, grid)
         total = record.initial_open_interest.sum()
 
         close(held[0][..., 0], record.initial_open_interest, total)
@@ -86,18 +120,113 @@ def test_ladder_agrees_with_the_accounts(name):
             for of_fund in FUND:
                 close(getattr(states.fund, of_fund), getattr(record, of_fund), total)
             close(losses["shortfall"], record.shortfall[-1], total)
-
-        tally["agreed"] += 1
-        tally["liquidated"] += bool(record.triggers)
-        tally["partly"] += any(number > 0 for _, _, number, _ in record.triggers)
-        tally["deleveraged"] += record.deleveraged.sum() > 0.0
-        tally["paid"] += record.used[-1].sum() > 0.0
-        tally["emptied"] += bool(((record.used[-1] > 0.0) & (record.fund.min(axis=0) == 0.0)).any())
-        tally["socialised"] += record.socialised[-1].sum() > 1e-6 * total
-        tally["called"] += record.margin_called[-1].sum() > 0.0
-        tally["stopped"] += record.stopped.sum() > 0.0
-        tally["reduced"] += record.reduced.sum() > 0.0
+        count(tally, record, total, any(number > 0 for _, _, number, _ in record.triggers))
 
     agree()
-    # the draws are always the same: they have to contain what they are meant to test
-    print(name, tally)
+    demand(tally, frame)
+
+
+ACCOUNTS = {
+    "plain": Frame(tiers=(STEEP,), book="account"),
+    "fund": Frame(tiers=(STEEP,), rounds=2, policy=("full",), ranking=("pro_rata",), trigger=("fund_empty",), book="account"),
+    "partial": Frame(
+        tiers=(STEEP,), rounds=2, policy=("partial",), ranking=("hyperliquid",), trigger=("account_value",), book="account"
+    ),
+    "inverse": Frame(
+        tiers=(STEEP,),
+        inverse=(True,),
+        rounds=2,
+        policy=("partial",),
+        ranking=("binance",),
+        trigger=("fund_empty",),
+        book="account",
+    ),
+    "calls_stops": Frame(
+        tiers=(STEEP,),
+        rounds=2,
+        policy=("partial",),
+        ranking=("minimax_leverage",),
+        trigger=("fund_empty",),
+        calls=True,
+        stops=4,
+        book="account",
+    ),
+    "cross": Frame(
+        venues=2,
+        assets=2,
+        inverse=(False, True),
+        tranches=((1.0,), (1.0,)),
+        tiers=(STEEP, STEEP),
+        rounds=2,
+        policy=("lower_tier", "full"),
+        ranking=("bitmex", "minimax_leverage"),
+        trigger=("fund_empty", "fund_drawdown"),
+        cross=True,
+        funding=True,
+        book="account",
+    ),
+    "everything": Frame(
+        venues=2,
+        assets=2,
+        inverse=(False, True),
+        tranches=((1.0,), (1.0,)),
+        tiers=(STEEP, STEEP),
+        rounds=3,
+        policy=("partial", "lower_tier"),
+        ranking=("pro_rata", "hyperliquid"),
+        trigger=("account_value", "fund_empty"),
+        cross=True,
+        calls=True,
+        stops=4,
+        depth=True,
+        leakage=True,
+        common=True,
+        shock=1,
+        book="account",
+    ),
+}
+
+
+def equities(prepared, states, setup):
+    """Of each row of the drawn accounts, with what their three kinds at a margin call make together; `(steps, rows)`."""
+    book, ratio = states.book, np.exp(states.mark).reshape(len(states.mark), -1)
+    exposure = book.quantity if book.exposure is None else book.exposure
+    each = (book.base + (exposure * ratio[..., None]).sum(axis=1)) * np.asarray(prepared.book.ledger.weight)
+    each = each.reshape(len(each), -1, len(setup.accounts)).sum(axis=1)
+    # the package has the isolated ones first
+    order = np.argsort([isinstance(account, CrossAccount) for account in setup.accounts], kind="stable")
+    found = np.empty_like(each)
+    found[:, order] = each
+    return found
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_accounts_agree_with_the_accounts(name):
+    """Price, open interest, every account's equity, fund and margin called, at every step; and no cash is made or lost."""
+    frame, tally = ACCOUNTS[name], dict.fromkeys(WHAT, 0)
+
+    @SAME_DRAWS
+    @given(drawn=setups(frame))
+    def agree(drawn):
+        setup, numbers = drawn
+        record = cross_engine.run(setup)
+        assume(record.furthest < REACH)
+        assume(record.nearest > 1e-7)
+        prepared, (states, held, losses) = engine(frame, setup, numbers, jnp.float64, FINE)
+        total = record.initial_open_interest.sum()
+
+        close(held[0][..., 0], record.initial_open_interest, total)
+        close(states.price, record.price)
+        close(states.mark, record.mark)
+        close(held[1:], record.open_interest, total)
+        close(equities(prepared, states, setup), record.equity, total)
+        close(losses["called"], record.margin_called, total)
+        if frame.ranking:
+            for of_fund in FUND:
+                close(getattr(states.fund, of_fund), getattr(record, of_fund), total)
+            close(losses["shortfall"], record.shortfall[-1], total)
+        assert record.created <= 1e-10 * total
+        count(tally, record, total, any(share < 1.0 for *_, share in record.triggers))
+
+    agree()
+    demand(tally, frame)

@@ -15,21 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from oracles import event_engine as oracle
-from oracles.draws import (
-    FINE,
-    FLAT,
-    REACH,
-    SAME_DRAWS,
-    STEEP,
-    STEPS,
-    Frame,
-    close,
-    engine,
-    furthest,
-    nearest_call,
-    setups,
-    shipped,
-)
+from oracles.draws import FINE, FLAT, REACH, SAME_DRAWS, STEEP, STEPS, Frame, close, furthest, nearest_call, setups, shipped
+from oracles.package import engine
 
 from jaxrisk.positions import Grid, LadderBook, View
 

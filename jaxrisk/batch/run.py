@@ -16,6 +16,7 @@ import numpy as np
 
 from ..cascade import fragility, prepare, record_block, run_block, seed_key
 from ..report import Result, ResultWriter
+from ..report.observables import OBSERVABLES
 from ..scenario import Scenario
 from .problems import NonFinite, locate
 
@@ -27,31 +28,7 @@ BLOCK_NUMBERS = {"cpu": 2**20}
 """Numbers of a book's state in one block at most, by platform: what a core's own cache holds."""
 BLOCK_NUMBERS_DEFAULT = 2**28
 
-DIMS = {
-    "max_drawdown": ("assets",),
-    "time_to_trough": ("assets",),
-    "max_drawdown_no_feedback": ("assets",),
-    "open_interest_loss": ("venues", "assets"),
-    "liquidated_notional": ("venues", "assets", "sides"),
-    "liquidated_by_class": ("classes",),
-    "log_return": ("assets",),
-    "lowest_log_price": ("assets",),
-    "support_overshoot": ("assets",),
-    "support_broken": ("assets",),
-    "stopped_notional": ("venues",),
-    "reduced_notional": ("venues",),
-    "deleveraged_notional": ("venues",),
-    "open_interest_loss_by_cause": ("causes",),
-    "margin_called": ("venues",),
-    "insurance_fund_used": ("venues",),
-    "insurance_fund_change": ("venues",),
-    "shortfall": ("venues",),
-    "deleveraging_loss": ("venues",),
-    "socialised_loss": ("venues",),
-    "liquidation_fees": ("venues",),
-    "common_holder_sales": ("assets",),
-    "moved_by": ("from_venues", "venues", "assets"),
-}
+DIMS = {name: observable.dims for name, observable in OBSERVABLES.items() if observable.dims}
 """Axes of each observable after `paths`; scalars are left out."""
 
 

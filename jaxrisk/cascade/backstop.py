@@ -12,6 +12,8 @@ from ..positions import Claims, Orders
 
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
 BUCKETS = 8
+_ROUNDING = 64
+"""Of a sum of deleveraged notional, in units of the last place: what is left of its loss by then is rounding."""
 
 
 class Backstop(eqx.Module):
@@ -25,7 +27,7 @@ class Backstop(eqx.Module):
     - `fund_empty`: for what the fund, with the credits of the same round, cannot pay.
     - `fund_drawdown`: for everything, once the fund has fallen by `drawdown_threshold` from its highest value within
       `drawdown_window` (seen in eighths of the window); before that as `fund_empty`.
-    - `account_value`: for everything; the fund is not asked.
+    - `account_value`: for everything; the fund is asked only for what the other side is too small for.
 
     How much is bankrupt is judged at the price that the whole round's orders would have; what is deleveraged is not sold and
     does not move the price. What neither the fund nor the other side covers is a socialised loss.
@@ -49,10 +51,11 @@ class Backstop(eqx.Module):
 
 
 class FundState(NamedTuple):
-    """`fund`: USD; `peaks`: its highest value in each eighth of the window, the current one first; then, summed so far, USD:
-    `used` by the fund for shortfalls, `forgone` by the other side's holders through auto-deleveraging, `socialised` (together the
-    `shortfall`), `fees`, `surplus` credited, `returned` to holders.
-    Shape `(venues,)`, `peaks` `(venues, 8)`."""
+    """`fund`: USD, as far as its precision goes beside its size, for decisions; what it has paid and received is summed apart.
+    `peaks`: its highest value in each eighth of the window, the current one first, shape `(venues, 8)`. Then, summed so far, USD:
+    `used` by the fund for shortfalls; `forgone` by the other side's holders through auto-deleveraging, net, against the price
+    after impact, which may have recovered from the one at which they were called on; `socialised`; `fees`; `surplus` credited;
+    `returned` to holders. Shape `(venues,)`."""
 
     fund: Float[Array, " venues"]
     peaks: Float[Array, "venues buckets"]
@@ -101,13 +104,21 @@ def forgone(orders: Orders, ratio: Float[Array, "venues assets"], inverse: tuple
     return by_venue(orders.deleveraged * sign * unit)
 
 
-def pay(backstop: Backstop, state: FundState, claims: Claims, lost) -> tuple[FundState, Float[Array, " venues"]]:
-    """Credit the fund and let it pay what it can; returns the state and the loss that is left. `lost`: by the deleveraged."""
+def pay(
+    backstop: Backstop, state: FundState, claims: Claims, lost: Float[Array, " venues"], matched: Float[Array, " venues"]
+) -> tuple[FundState, Float[Array, " venues"]]:
+    """Credit the fund and let it pay what it can; returns the state and the loss that is left.
+
+    **Arguments:** `lost`: by the deleveraged; `matched`: what of theirs was closed, USD. What rounding leaves of a loss that they
+    are to bear whole is theirs too, and neither the fund's nor everybody's.
+    """
     fees, surplus, need = by_venue(claims.fee), by_venue(claims.surplus), by_venue(claims.shortfall)
     kept = backstop.surplus_to_fund * surplus
     fund = state.fund + fees + kept
+    rounding = _ROUNDING * jnp.finfo(fund.dtype).eps * matched
+    need, lost = _without(need, lost, rounding)
     paid = jnp.where(need < fund, need, fund)
-    left = need - paid
+    left, lost = _without(need - paid, lost, rounding)
     state = state._replace(
         fund=fund - paid,
         used=state.used + paid,
@@ -118,6 +129,11 @@ def pay(backstop: Backstop, state: FundState, claims: Claims, lost) -> tuple[Fun
         returned=state.returned + (surplus - kept),
     )
     return state, left
+
+
+def _without(loss, lost, rounding):
+    small = loss <= rounding
+    return jnp.where(small, 0.0, loss), lost + jnp.where(small, loss, 0.0)
 
 
 def watch(backstop: Backstop, state: FundState, index, years_per_step) -> FundState:

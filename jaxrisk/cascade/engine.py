@@ -60,8 +60,7 @@ def _book(scenario):
     """The scenario's positions in the representation that it asks for."""
     venues, assets = scenario.venues.local_impact.shape
     contracts, channels, calls = scenario.venues.contracts(), scenario.channels, scenario.calls
-    stops = [eqx.tree_at(lambda s: s.quantity, stop, stop.quantity * channels.stops) for stop in scenario.stops.values()]
-    schedule = build_schedule(stops, scenario.price, (venues, assets, 2), scenario.grid)
+    schedule = build_schedule(list(scenario.stops.values()), scenario.price, (venues, assets, 2), scenario.grid, channels.stops)
     if calls is not None:
         calls = Calls(calls.level, calls.top_up * channels.calls, calls.reduce * channels.calls)
     return build_book(
@@ -164,11 +163,12 @@ def _exchange(prepared: Prepared, state: State, lost) -> dict[str, Array]:
     if fund is not None:
         losses |= {
             "insurance_fund_used": fund.used,
-            "insurance_fund_change": fund.fund - prepared.scenario.venues.backstop.insurance_fund,
+            "insurance_fund_change": fund.fees + fund.surplus - fund.used,
             "shortfall": fund.used + fund.forgone + fund.socialised,
             "deleveraging_loss": fund.forgone,
             "socialised_loss": fund.socialised,
             "liquidation_fees": fund.fees,
+            "surplus_to_fund": fund.surplus,
         }
     if "common" in sums:
         losses["common_holder_sales"] = sums["common"]

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from ..market import Move
-from .backstop import FundState, deleveraged_share, forgone, pay
+from .backstop import FundState, by_venue, deleveraged_share, forgone, pay
 from .observe import Observation, Realised, start_sums
 from .state import Noise, Prepared, State, view
 from .watch import bridge, observe, summed
@@ -189,7 +189,8 @@ def _round(prepared: Prepared, state: State, index):
     fund, loss = state.fund, None
     if venues.backstop is not None:
         claims = book.claims(held, orders, ratio, venues.liquidation_fee)
-        fund, loss = pay(venues.backstop, fund, claims, forgone(orders, ratio, venues.inverse))
+        matched = by_venue(orders.deleveraged * worth)
+        fund, loss = pay(venues.backstop, fund, claims, forgone(orders, ratio, venues.inverse), matched)
     held, closed = book.settle(held, orders, ratio, venues.liquidation_fee, venues.closes_opposite)
     if loss is not None:
         held = book.socialise(held, loss, ratio)

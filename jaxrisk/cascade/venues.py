@@ -23,8 +23,9 @@ class Venues(eqx.Module):
     - `index_weight`: weight of the index, against the venue's own price, in its mark.
     - `tiers`: margin tiers.
     - `liquidity_leakage`: how much of a dollar sold on one venue (second axis) counts as sold into the book of another (first
-      axis), shape `(venues, venues)`, ones on the diagonal; None for none.
-    - `haircut`: share of coin collateral that does not count, shape `(venues, assets)`; None for none.
+      axis), shape `(venues, venues)`; the diagonal is not looked at; None for none.
+    - `haircut`: share of coin collateral that does not count, shape `(venues, assets)`; None for none. It does not count towards
+      what is left of a liquidated account either, so that shortfalls err on the severe side.
     - `policy`: what is closed of a position under margin; None closes it in `tranches`.
     - `backstop`: who pays for bankrupt positions; None leaves that out.
     - `tranches`: shares of a position closed at each of its triggers, for each venue. Static.

@@ -73,6 +73,8 @@ def _moved(prepared: Prepared, state: State) -> dict:
     if by_source.shape[1] > 1:
         by_source = jnp.sum(impact.cross * by_source[:, None, :], axis=-1)
     fall = impact.fall(jnp.sum(state.transient + state.permanent, axis=0), feedback)
+    # by those who sold into a fall, or bought into a rise
+    by_source = jnp.where(by_source * jnp.sum(by_source, axis=0) > 0.0, by_source, 0.0)
     total = jnp.sum(by_source, axis=0)
     some = total != 0.0
     common = by_source * jnp.where(some, fall / jnp.where(some, total, 1.0), 0.0)

@@ -23,6 +23,9 @@ class AccountBook(AbstractBook):
     its equity. Partial closes, calls and deleveraging trade at the price they are executed at. What has to be allotted to
     positions (bankruptcy prices, claims) is so in proportion to notional.
 
+    Populations given as a distribution come in as some hundred accounts, each liquidated at once: beside a thin book that is
+    rougher than a ladder.
+
     Checks are made at the marks, not at extremes between steps. Two positions of one account in one market count as their
     difference. Accounts with an order of the engine neither close voluntarily nor are deleveraged. Holders without leverage are
     deleveraged pro rata with everybody under `pro_rata`, otherwise last, and those with stop orders then not at all.
@@ -219,16 +222,16 @@ class AccountBook(AbstractBook):
         return state, closed
 
     def socialise(self, state: AccountState, loss, ratio) -> AccountState:
-        """By unrealised profit, by notional where nobody of that venue has any; accounts closed for good pay nothing."""
+        """By unrealised profit at that venue as far as it goes, the rest by notional; accounts closed for good pay nothing."""
         x, ledger = ratio.reshape(-1), self.ledger
         stays = jnp.where(state.pending >= 1.0, 0.0, 1.0)
         profit = jnp.sum(ledger.profit(state.quantity, x), axis=0)
         profit = jnp.where(profit > 0.0, profit, 0.0) * stays
         gross = jnp.sum(ledger.margins.worth(state.quantity, x), axis=0) * stays
         gained, held = ledger.by_home(profit), ledger.by_home(gross)
-        some = gained > 0.0
-        by_profit = jnp.where(some, loss / jnp.where(some, gained, 1.0), 0.0)
-        by_size = jnp.where(some | (held <= 0.0), 0.0, loss / jnp.where(held > 0.0, held, 1.0))
+        taken = jnp.where(loss < gained, loss, gained)
+        by_profit = taken / jnp.where(gained > 0.0, gained, 1.0)
+        by_size = jnp.where(held > 0.0, (loss - taken) / jnp.where(held > 0.0, held, 1.0), 0.0)
         return state._replace(base=state.base - profit * ledger.at_home(by_profit) - gross * ledger.at_home(by_size))
 
     def open_interest(self, state: AccountState) -> Cells:

@@ -59,7 +59,7 @@ def notional(quantity: Cells, ratio: Float[Array, "venues assets"], inverse: tup
 
 
 def outcome_of(batch: Batch, ratio: Float[Array, "venues assets"], inverse: tuple[bool, ...]) -> Outcome:
-    r"""Results at prices over the initial price, with $s = \pm 1$: $s(x - B)$ a unit of a linear contract, $s(x/B - 1)$ inverse."""
+    r"""Results at prices over the initial price, a unit: $s(x - B)$ for a linear contract, $s(x/B - 1)$ for an inverse one."""
     sign = jnp.asarray([1.0, -1.0], batch.quantity.dtype)
     x, coin = ratio[..., None], contracts_of(inverse)
     # a position's result is slope * (b - even): zero where its bankruptcy price is the price

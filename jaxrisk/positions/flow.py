@@ -218,7 +218,7 @@ class FlowBook(AbstractBook):
 
     def _held(self, state: FlowState) -> Cells:
         """Quantity that its holders may still close or lose to auto-deleveraging."""
-        return self.initial._held(state.ladder) + state.later.held()
+        return self.initial.held(state.ladder) + state.later.held()
 
     def _laid(self, state: FlowState, mark: Pair, leverage: Pair, now) -> FlowState:
         """After what is fresh has been laid down, if it is time, as opened at a log mark with a log of the scale of leverage."""
@@ -278,13 +278,13 @@ class FlowBook(AbstractBook):
 
     def _deleveraged(self, state: FlowState, wanted: Cells) -> FlowState:
         """After a quantity of each side's holders has been closed in the venue's order."""
-        pro_rata, held = self.initial._pro_rata, self._held(state)
+        pro_rata, held = self.initial.pro_rata, self._held(state)
         state = _thinned(state, 1.0 - jnp.where(pro_rata, wanted, 0.0) / jnp.where(held > 0.0, held, 1.0))
         if np.all(pro_rata):
             return state
         wanted = jnp.where(pro_rata, 0.0, wanted)
         later, late = state.later.crossed(self._coordinate(state, self._nearest(state, wanted)))
-        ladder, levered = state.ladder, self.initial._levered(state.ladder)
+        ladder, levered = state.ladder, self.initial.levered(state.ladder)
         early = jnp.clip(wanted - late[..., 0], 0.0, levered)
         ladder = ladder._replace(eaten=ladder.eaten + early / jnp.where(ladder.scale > 0.0, ladder.scale, 1.0))
         return _without_leverage(state._replace(ladder=ladder, later=later), early + late[..., 0] - wanted)

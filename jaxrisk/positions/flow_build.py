@@ -10,7 +10,7 @@ from .flow import LEVERAGE_NODES, LEVERAGE_RANGE, FlowBook
 from .grid import Grid
 from .levels import by_phase
 from .limits import Limits
-from .placing import Contracts, _solvent, apply_limits
+from .placing import Contracts, apply_limits, solvent
 from .population import AbstractPopulation, Positions, concatenate
 from .rules import Calls, Flow, Funding
 from .rungs import rungs, standing
@@ -69,7 +69,7 @@ def build_flow(
 
 def _rescaled(stated: Positions, scale, contracts: Contracts) -> Positions:
     """The stated positions as they would be opened at the price of the day with `scale` times their leverage."""
-    alive = ~stated.given | _solvent(stated, 1.0 / stated.leverage, jnp.zeros_like(stated.leverage), contracts)
+    alive = ~stated.given | solvent(stated, 1.0 / stated.leverage, jnp.zeros_like(stated.leverage), contracts)
     allowed = contracts.tiers.leverage_allowed(stated.venue, stated.asset, stated.notional)
     wanted = scale * jnp.where(alive, stated.leverage, 1.0)
     return stated._replace(

@@ -212,7 +212,7 @@ class LadderBook(AbstractBook):
     def settle(self, state: LadderState, orders: Orders, ratio, fee, closes_opposite):
         if self.offset is not None:
             state = self._deleverage(state, orders.deleveraged[..., ::-1])
-        forced, held = orders.forced(), self._held(state)
+        forced, held = orders.forced(), self.held(state)
         # forced selling of longs is bought by shorts who close, and the other way round, as far as there are any
         bought = closes_opposite[:, None, None] * forced[..., ::-1]
         # not `minimum`: where both are zero its derivative is half of each
@@ -226,7 +226,7 @@ class LadderBook(AbstractBook):
 
     def open_interest(self, state: LadderState) -> Cells:
         waiting = [part for part in (state.reducing, state.stopping) if part is not None]
-        return self._held(state) + sum(waiting, state.backlog)
+        return self.held(state) + sum(waiting, state.backlog)
 
     def class_shares(self, state: LadderState, view: View):
         coordinate = self.grid.coordinate(distances(view.low, view.high))
@@ -241,16 +241,16 @@ class LadderBook(AbstractBook):
         at = self.grid.coordinate(distance)
         return jax.vmap(lambda one: interpolate(self.quantity, jnp.broadcast_to(one, self.unlevered.shape)), out_axes=-1)(at)
 
-    def _levered(self, state: LadderState) -> Cells:
+    def levered(self, state: LadderState) -> Cells:
         """Held by those who can be liquidated, the reducing ones' own part aside."""
         left = jnp.maximum(self.quantity[..., -1] - state.reached, 0.0)
         if state.eaten is not None:
             left = jnp.maximum(left - state.eaten, 0.0)
         return state.scale * left
 
-    def _held(self, state: LadderState) -> Cells:
+    def held(self, state: LadderState) -> Cells:
         """Quantity that its holders may still close or lose to auto-deleveraging."""
-        held = self._levered(state) + state.unlevered
+        held = self.levered(state) + state.unlevered
         if self.reduced is not None:
             held += state.scale * jnp.maximum(self.reduced[..., -1] - state.reached_reduced, 0.0)
         if self.stops is not None:
@@ -258,23 +258,24 @@ class LadderBook(AbstractBook):
         return held
 
     def _deleveragable(self, state: LadderState) -> Cells:
-        return jnp.where(self._pro_rata, self._held(state), self._levered(state) + state.unlevered)
+        return jnp.where(self.pro_rata, self.held(state), self.levered(state) + state.unlevered)
 
     @property
-    def _pro_rata(self) -> np.ndarray:
+    def pro_rata(self) -> np.ndarray:
+        """Whether each venue deleverages pro rata, shape `(venues, 1, 1)`."""
         return np.array([ranking == "pro_rata" for ranking in self.ranking])[:, None, None]
 
     def _deleverage(self, state: LadderState, quantity: Cells) -> LadderState:
         """Close a quantity of each side's holders in the venue's order."""
-        held, levered = self._held(state), self._levered(state)
+        held, levered = self.held(state), self.levered(state)
         kept = 1.0 - quantity / jnp.where(held > 0.0, held, 1.0)
         first = jnp.where(quantity < levered, quantity, levered)
         eaten = state.eaten + first / jnp.where(state.scale > 0.0, state.scale, 1.0)
         rest = state.unlevered - (quantity - first)
         return state._replace(
-            scale=jnp.where(self._pro_rata, state.scale * kept, state.scale),
-            eaten=jnp.where(self._pro_rata, state.eaten, eaten),
-            unlevered=jnp.where(self._pro_rata, state.unlevered * kept, jnp.maximum(rest, 0.0)),
+            scale=jnp.where(self.pro_rata, state.scale * kept, state.scale),
+            eaten=jnp.where(self.pro_rata, state.eaten, eaten),
+            unlevered=jnp.where(self.pro_rata, state.unlevered * kept, jnp.maximum(rest, 0.0)),
         )
 
 

@@ -38,7 +38,7 @@ class Placed(NamedTuple):
     alive: Bool[Array, " positions"]
 
 
-def _solvent(p: Positions, margin, close_out, contracts: Contracts):
+def solvent(p: Positions, margin, close_out, contracts: Contracts):
     """Whether a position's liquidation price is on the far side of the initial price."""
     tiers = contracts.tiers
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
@@ -56,7 +56,7 @@ def apply_limits(positions: Positions, contracts: Contracts, limits: Limits) -> 
     """
     p = positions
     limit = binding(limits, p.account_class, p.venue, p.asset, p.notional)
-    standing = ~p.given | _solvent(p, 1.0 / p.leverage, jnp.zeros_like(p.leverage), contracts)
+    standing = ~p.given | solvent(p, 1.0 / p.leverage, jnp.zeros_like(p.leverage), contracts)
     binds = standing & (p.leverage > limit.cap)
     cap = jnp.where(jnp.isfinite(limit.cap), limit.cap, 1.0)
     ratio = jnp.where(binds, cap / jnp.where(binds, p.leverage, 1.0), 1.0)
@@ -66,7 +66,7 @@ def apply_limits(positions: Positions, contracts: Contracts, limits: Limits) -> 
 
     def place(q, notional, venue, lev, requirement) -> Placed:
         moved = p._replace(quantity=q, notional=notional, venue=venue, leverage=lev)
-        alive = standing & _solvent(moved, 1.0 / lev, requirement, contracts)
+        alive = standing & solvent(moved, 1.0 / lev, requirement, contracts)
         return Placed(moved, 1.0 / lev, requirement, alive)
 
     groups = [place(p.quantity * (1.0 - downsized), p.notional, p.venue, leverage, close_out)]
@@ -96,4 +96,4 @@ def _leaked(p: Positions, tiers: Tiers, limits: Limits) -> list[tuple[int, Float
     return [(venue, weight / jnp.where(total > 0.0, total, 1.0)) for venue, weight in enumerate(weights)]
 
 
-__all__ = ["Contracts", "Placed", "apply_limits"]
+__all__ = ["Contracts", "Placed", "apply_limits", "solvent"]

@@ -75,7 +75,8 @@ class Funding(eqx.Module):
     """Funding payments on perpetuals: longs pay shorts `rate` times their notional a year, where it is negative shorts pay.
 
     **Arguments:** `rate`: a year, shape `(assets,)`; `trend_sensitivity`: by how much the rate rises with the recent trend (log
-    return a year), shape `(assets,)`. For `AccountBook` and `FlowBook`.
+    return a year), shape `(assets,)`. For `AccountBook`, which takes it in dollars, and `FlowBook`, which takes it in coins from
+    coin-margined contracts.
     """
 
     rate: Float[Array, " assets"] = leaf()

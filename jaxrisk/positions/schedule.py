@@ -16,10 +16,12 @@ NODES = 64
 class Schedule(eqx.Module):
     """Cumulative quantity of stop orders as the mark runs against each side, USD at the initial price.
 
-    **Fields:** `quantity`: by grid edge, shape `(venues, assets, sides, edges)`; `grid`: static.
+    **Fields:** `quantity`: by grid edge, shape `(venues, assets, sides, edges)`; `share`: of them that is sent when its price is
+    reached, the others are kept, scalar; `grid`: static.
     """
 
     quantity: Float[Array, "venues assets sides edges"]
+    share: Float[Array, ""]
     grid: Grid
 
     @property
@@ -28,12 +30,12 @@ class Schedule(eqx.Module):
         return self.quantity[..., -1]
 
     def reached(self, low: Float[Array, "venues assets"], high: Float[Array, "venues assets"]):
-        """Quantity whose price has been reached, shape `(venues, assets, sides)`."""
-        return interpolate(self.quantity, self.grid.coordinate(distances(low, high)))
+        """Quantity sent as its price was reached, shape `(venues, assets, sides)`."""
+        return self.share * interpolate(self.quantity, self.grid.coordinate(distances(low, high)))
 
 
 def build_schedule(
-    stops: list[Stops], price: Float[Array, " assets"], shape: tuple[int, int, int], grid: Grid
+    stops: list[Stops], price: Float[Array, " assets"], shape: tuple[int, int, int], grid: Grid, share=1.0
 ) -> Schedule | None:
     """Tabulate stop orders; None where there are none. Orders already beyond the initial price go with the first move."""
     if not stops:
@@ -48,7 +50,7 @@ def build_schedule(
         bins.append(np.full(NODES, (order.venue * shape[1] + order.asset) * 2 + side, np.int32))
     distance, quantity = jnp.concatenate(distances), jnp.concatenate(quantities)
     table = deposit(grid, distance, quantity, jnp.asarray(np.concatenate(bins)), int(np.prod(shape)))
-    return Schedule(table.reshape(*shape, -1), grid)
+    return Schedule(table.reshape(*shape, -1), jnp.asarray(share, table.dtype), grid)
 
 
 __all__ = ["Schedule", "build_schedule"]

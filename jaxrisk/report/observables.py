@@ -24,7 +24,9 @@ OBSERVABLES = {
     "open_interest_loss_usd": Observable("open-interest loss at initial prices", "USD"),
     "open_interest_loss_fraction": Observable("open-interest loss", "1"),
     "open_interest_loss": Observable("open-interest loss at initial prices", "USD", ("venues", "assets")),
-    "liquidated_notional": Observable("liquidated notional at execution", "USD", ("venues", "assets", "sides")),
+    "liquidated_notional": Observable(
+        "liquidated notional, before its own impact, without the auto-deleveraged", "USD", ("venues", "assets", "sides")
+    ),
     "liquidated_by_class": Observable("liquidated notional", "USD", ("classes",)),
     "peak_minute_liquidation": Observable("largest liquidation in one minute", "USD"),
     "log_return": Observable("log return", "1", ("assets",)),
@@ -38,13 +40,14 @@ OBSERVABLES = {
     "margin_called": Observable("collateral asked for by margin calls", "USD", ("venues",)),
     "insurance_fund_used": Observable("paid by the insurance fund", "USD", ("venues",)),
     "insurance_fund_change": Observable("change of the insurance fund", "USD", ("venues",)),
-    "shortfall": Observable("loss beyond bankruptcy prices", "USD", ("venues",)),
-    "deleveraging_loss": Observable("profit forgone by the auto-deleveraged", "USD", ("venues",)),
+    "shortfall": Observable("loss beyond bankruptcy prices, net of what the auto-deleveraged gain", "USD", ("venues",)),
+    "deleveraging_loss": Observable("profit forgone by the auto-deleveraged, net", "USD", ("venues",)),
     "socialised_loss": Observable("socialised loss", "USD", ("venues",)),
+    "surplus_to_fund": Observable("left of liquidated positions, into the fund", "USD", ("venues",)),
     "liquidation_fees": Observable("liquidation fees into the fund", "USD", ("venues",)),
-    "common_holder_sales": Observable("sold by common holders", "USD", ("assets",)),
+    "common_holder_sales": Observable("net sales by common holders at initial prices", "USD", ("assets",)),
     "moved_by": Observable(
-        "fall of a venue's mark at its lowest due to another's orders", "1", ("from_venues", "venues", "assets")
+        "log fall of a venue's mark, at its lowest, by another's orders", "1", ("from_venues", "venues", "assets")
     ),
 }
 

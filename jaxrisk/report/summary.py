@@ -67,7 +67,7 @@ _FORCED = (
     ("auto-deleveraged", "deleveraged_notional"),
 )
 _PAYERS = (
-    ("loss beyond bankruptcy", "shortfall"),
+    ("loss beyond bankruptcy, net", "shortfall"),
     ("paid by the fund", "insurance_fund_used"),
     ("paid by the deleveraged", "deleveraging_loss"),
     ("socialised loss", "socialised_loss"),
@@ -88,9 +88,9 @@ def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Ro
                 yield from of(f"{label}, {venue}", f"{name}[{venue}]", ("mean", "ES 99%"), "USD")
     if "deleveraged_notional" in losses:
         values = result.column("deleveraged_notional[*]")
-        yield _row("probability of auto-deleveraging", "> 0", "1", _beyond(0.0), values, result.log_weights)
+        yield _row("probability of auto-deleveraging", "> 1 USD", "1", _beyond(1.0), values, result.log_weights)
         values = result.column("socialised_loss[*]")
-        yield _row("probability of a socialised loss", "> 0", "1", _beyond(0.0), values, result.log_weights)
+        yield _row("probability of a socialised loss", "> 1 USD", "1", _beyond(1.0), values, result.log_weights)
     for cause in result.coords.get("causes", []) if "open_interest_loss_by_cause" in losses else []:
         if losses["open_interest_loss_by_cause"][:, list(result.coords["causes"]).index(cause)].any():
             yield from of(f"open interest lost, {cause}", f"open_interest_loss_by_cause[{cause}]", ("mean",), "USD")

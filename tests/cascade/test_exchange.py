@@ -118,6 +118,27 @@ def test_fund_then_winners_then_everybody(case, ranking):
     np.testing.assert_allclose(seen["open_interest_loss_by_cause"], [100.0 - matched, 0.0, 0.0, matched, 0.0], atol=1e-9)
 
 
+@pytest.mark.parametrize("book", ["ladder", "account"])
+def test_rounding_is_nobodys_loss(book):
+    """Where the other side bears all that a fund cannot pay, nothing is socialised, in single precision either.
+
+    A fall of 15% through 400 leverages, without impact, so that the price is the same when it is judged and when it is paid.
+    """
+    crowd = Histogram(3e9, np.linspace(7.0, 40.0, 400), np.full(400, 1 / 400), side=1, entry_sd=0.03)
+    path = [1.0, 0.97, 0.93, 0.9, 0.85]
+    for trigger, fund in (("fund_empty", 1e5), ("account_value", 0.0)):
+        scenario = market(
+            path, [crowd], channels=Channels(feedback=0.0), backstop=Backstop.single(fund, trigger=trigger), book=book
+        )
+        prepared = prepare(scenario, jnp.float32)
+        losses = run_block(prepared, seed_key(0), jnp.zeros(1, jnp.uint32))
+        assert float(losses["deleveraging_loss"][0, 0]) > 1e6
+        assert float(losses["socialised_loss"][0, 0]) == 0.0, trigger
+        credited = float(losses["surplus_to_fund"][0, 0] + losses["liquidation_fees"][0, 0])
+        had = 0.0 if trigger == "account_value" else fund + credited
+        assert float(losses["insurance_fund_used"][0, 0]) <= (1.0 + 1e-5) * had, trigger
+
+
 def test_a_drawdown_of_the_fund_starts_deleveraging_and_is_forgotten():
     """100 at leverage 10 cost the fund of 20 its 5, a quarter. Then 100 at leverage 4 (bankrupt at 0.75) execute at 0.7.
 
@@ -242,8 +263,11 @@ def test_stops_under_a_support_are_sold_as_it_breaks():
     assert seen["open_interest_loss_by_cause"][1] == pytest.approx(25.0, rel=2e-2)
     quiet = outcome(market(path[:2], [longs(2.0)], stops=stops, support=support, depth=1e4))
     assert quiet["support_broken"] == quiet["stopped_notional"] == 0.0
-    off = outcome(market(path, [longs(2.0)], stops=stops, support=support, depth=1e4, channels=Channels(stops=0.0)))
-    assert off["stopped_notional"] == 0.0
+    switched_off = market(path, [longs(2.0)], stops=stops, support=support, depth=1e4, channels=Channels(stops=0.0))
+    assert outcome(switched_off)["stopped_notional"] == 0.0
+    # their holders are still there
+    held = prepare(switched_off, jnp.float64).book
+    np.testing.assert_allclose(held.open_interest(held.init())[0, 0], [150.0, 150.0])
 
 
 # ---- several venues, other assets

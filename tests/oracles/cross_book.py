@@ -139,13 +139,20 @@ class Book:
             self.close_free(market, side, min(1.0, left / self.free[market][side]), price)
 
     def charge(self, venue, loss, price):
-        """A loss that nobody covers: to those in profit on the venue, else to everybody by notional. Returns what was charged."""
+        """A loss that nobody covers: to those in profit on the venue as far as it goes, then to everybody by notional.
+
+        Returns what was charged.
+        """
         mine = [h for h in self.holders if h.home == venue and h.pending < 1.0]
-        for weigh in (lambda h: max(0.0, sum(h.profit(m, price) for m in h.size)), lambda h: h.notional(price)):
-            total = sum(h.weight * weigh(h) for h in mine)
-            if total > 0.0:
-                charges = [loss * weigh(h) / total for h in mine]
-                for h, charge in zip(mine, charges, strict=True):
-                    h.cash -= charge
-                return loss
-        return 0.0
+        profits = [max(0.0, sum(h.profit(m, price) for m in h.size)) for h in mine]
+        sizes = [h.notional(price) for h in mine]
+        gained = sum(h.weight * profit for h, profit in zip(mine, profits, strict=True))
+        held = sum(h.weight * size for h, size in zip(mine, sizes, strict=True))
+        by_profit = min(loss, gained)
+        rest = loss - by_profit if held > 0.0 else 0.0
+        for h, profit, size in zip(mine, profits, sizes, strict=True):
+            if gained > 0.0:
+                h.cash -= by_profit * profit / gained
+            if held > 0.0:
+                h.cash -= rest * size / held
+        return by_profit + rest

@@ -286,7 +286,9 @@ def test_classes_share_what_was_triggered():
     near, far = jnp.full((1, 1), -0.1), jnp.full((1, 1), -0.5)
     np.testing.assert_allclose(book.class_shares(book.init(), at_extremes(near, -near * 0))[0, 0, 0], [1.0, 0.0])
     worth = np.array([1.0 * 0.95 / 0.995, 3.0 * 0.8 / 0.995])
-    np.testing.assert_allclose(book.class_shares(book.init(), at_extremes(far, -far * 0))[0, 0, 0], worth / worth.sum(), rtol=1e-3)
+    np.testing.assert_allclose(
+        book.class_shares(book.init(), at_extremes(far, -far * 0))[0, 0, 0], worth / worth.sum(), rtol=1e-3
+    )
 
 
 def test_maintenance_margin_is_the_tier_table():

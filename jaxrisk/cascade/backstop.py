@@ -26,7 +26,7 @@ class Backstop(eqx.Module):
 
     - `fund_empty`: for what the fund, with the credits of the same round, cannot pay.
     - `fund_drawdown`: for everything, once the fund has fallen by `drawdown_threshold` from its highest value within
-      `drawdown_window` (seen in eighths of the window); before that as `fund_empty`.
+      `drawdown_window` (seen in eighths of the window); before that, and of a fund below a dollar, as `fund_empty`.
     - `account_value`: for everything; the fund is asked only for what the other side is too small for.
 
     How much is bankrupt is judged at the price that the whole round's orders would have; what is deleveraged is not sold and
@@ -87,7 +87,8 @@ def deleveraged_share(backstop: Backstop, state: FundState, claims: Claims, chan
     if "fund_drawdown" in backstop.trigger:
         within = jnp.asarray(_buckets(backstop, years_per_step)[0])
         peak = jnp.max(jnp.where(within, state.peaks, 0.0), axis=-1)
-        fallen = state.fund < (1.0 - backstop.drawdown_threshold) * peak
+        # cents that rounding leaves are not a fund that falls
+        fallen = (state.fund < (1.0 - backstop.drawdown_threshold) * peak) & (peak > 1.0)
         watched = jnp.array([trigger == "fund_drawdown" for trigger in backstop.trigger])
         asked &= ~(watched & fallen)
     available = jnp.where(asked, state.fund + credit, 0.0)

@@ -59,8 +59,11 @@ class LadderBook(AbstractBook):
       (`batch.py`): how much is bankrupt is exact for one crowd and for evenly spread triggers. The sum of surplus and shortfall,
       and so the fund's balance where all that is left goes to the fund, is exact always.
     - Auto-deleveraging by profit and leverage, of whatever formula, takes the levered part of the other side from its near end:
-      the most levered first; then holders without leverage. Pro rata is exact.
-    - Voluntary closing is pro rata over a side, which is an assumption about who closes, not an approximation of a rule.
+      the most levered first; then holders without leverage; those with stop orders and those who are to reduce not at all. Pro
+      rata is exact. Bankruptcy prices of what is triggered next are then a mean over the deleveraged and the others there.
+    - Voluntary closing is pro rata over a side, which is an assumption about who closes, not an approximation of a rule: some
+      holders leave. (In `AccountBook` every holder closes a share and keeps the collateral, and so is less levered afterwards.)
+    - A top-up of a coin-margined position is posted in coins. (In `AccountBook` in dollars.)
     - Socialised losses change nobody's margin.
 
     **Fields:**

@@ -222,17 +222,22 @@ class AccountBook(AbstractBook):
         return state, closed
 
     def socialise(self, state: AccountState, loss, ratio) -> AccountState:
-        """By unrealised profit at that venue as far as it goes, the rest by notional; accounts closed for good pay nothing."""
+        """By unrealised profit at that venue as far as it goes, then by what equity is left; the rest is borne by nobody here.
+
+        Accounts without positions and those closed for good pay nothing.
+        """
         x, ledger = ratio.reshape(-1), self.ledger
-        stays = jnp.where(state.pending >= 1.0, 0.0, 1.0)
-        profit = jnp.sum(ledger.profit(state.quantity, x), axis=0)
-        profit = jnp.where(profit > 0.0, profit, 0.0) * stays
-        gross = jnp.sum(ledger.margins.worth(state.quantity, x), axis=0) * stays
-        gained, held = ledger.by_home(profit), ledger.by_home(gross)
-        taken = jnp.where(loss < gained, loss, gained)
-        by_profit = taken / jnp.where(gained > 0.0, gained, 1.0)
-        by_size = jnp.where(held > 0.0, (loss - taken) / jnp.where(held > 0.0, held, 1.0), 0.0)
-        return state._replace(base=state.base - profit * ledger.at_home(by_profit) - gross * ledger.at_home(by_size))
+        stays = jnp.where((state.pending >= 1.0) | jnp.all(state.quantity == 0.0, axis=0), 0.0, 1.0)
+        positive = lambda amount: jnp.where(amount > 0.0, amount, 0.0) * stays
+
+        def charged(loss, able):
+            total = ledger.by_home(able)
+            taken = jnp.where(loss < total, loss, total)
+            return loss - taken, able * ledger.at_home(taken / jnp.where(total > 0.0, total, 1.0))
+
+        rest, first = charged(loss, positive(jnp.sum(ledger.profit(state.quantity, x), axis=0)))
+        _, second = charged(rest, positive(state.equity(x) - first))
+        return state._replace(base=state.base - first - second)
 
     def open_interest(self, state: AccountState) -> Cells:
         held = self.ledger.cells(jnp.abs(state.quantity)) + self._unlevered(state)

@@ -8,6 +8,8 @@ from .cross_holder import Holder
 from .market import LONG, SHORT, Setup
 from .ranking import shares
 
+FAR = 50.0
+
 
 @dataclass
 class Waiting:
@@ -39,15 +41,13 @@ class Book:
                     self.rows.append(row)
         for h in self.holders:
             h.row = self.rows[self.holders.index(h)]
-        self.stops = [
-            Waiting(
-                (s.venue, s.asset),
-                LONG if s.side > 0 else SHORT,
-                float(np.log(s.level / setup.price[s.asset])),
-                s.quantity * setup.channels.stops,
-            )
-            for s in setup.stops
-        ]
+        self.stops = []
+        for s in setup.stops:
+            side, sent = LONG if s.side > 0 else SHORT, s.quantity * setup.channels.stops
+            at = float(np.log(s.level / setup.price[s.asset]))
+            # orders that are switched off are at a price that is never reached
+            never = -FAR if side == LONG else FAR
+            self.stops += [Waiting((s.venue, s.asset), side, price, q) for price, q in ((at, sent), (never, s.quantity - sent))]
         self.free = np.zeros((*setup.shape, 2))
         held = self.open_interest()
         self.free = held.max(axis=-1, keepdims=True) - held
@@ -139,20 +139,17 @@ class Book:
             self.close_free(market, side, min(1.0, left / self.free[market][side]), price)
 
     def charge(self, venue, loss, price):
-        """A loss that nobody covers: to those in profit on the venue as far as it goes, then to everybody by notional.
+        """A loss that nobody covers: to those in profit on the venue, then to those with equity, as far as each goes.
 
         Returns what was charged.
         """
-        mine = [h for h in self.holders if h.home == venue and h.pending < 1.0]
-        profits = [max(0.0, sum(h.profit(m, price) for m in h.size)) for h in mine]
-        sizes = [h.notional(price) for h in mine]
-        gained = sum(h.weight * profit for h, profit in zip(mine, profits, strict=True))
-        held = sum(h.weight * size for h, size in zip(mine, sizes, strict=True))
-        by_profit = min(loss, gained)
-        rest = loss - by_profit if held > 0.0 else 0.0
-        for h, profit, size in zip(mine, profits, sizes, strict=True):
-            if gained > 0.0:
-                h.cash -= by_profit * profit / gained
-            if held > 0.0:
-                h.cash -= rest * size / held
-        return by_profit + rest
+        mine = [h for h in self.holders if h.home == venue and h.pending < 1.0 and any(h.size.values())]
+        charged = 0.0
+        for able in (lambda h: sum(h.profit(m, price) for m in h.size), lambda h: h.equity(price)):
+            amounts = [max(0.0, able(h)) for h in mine]
+            total = sum(h.weight * amount for h, amount in zip(mine, amounts, strict=True))
+            taken = min(loss - charged, total)
+            for h, amount in zip(mine, amounts, strict=True):
+                h.cash -= taken * amount / total if total > 0.0 else 0.0
+            charged += taken
+        return charged

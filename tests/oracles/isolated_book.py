@@ -7,6 +7,8 @@ import numpy as np
 from .isolated import Asked, Rung, Walk, walk, worth_at_start
 from .market import LONG, SHORT, Setup
 
+FAR = 50.0
+
 
 def collect(setup: Setup):
     """Every rung and call of every account and stop order, holders without leverage by side, and who was dropped."""
@@ -32,10 +34,12 @@ def collect(setup: Setup):
             asked += calls
     for stop in setup.stops:
         index = LONG if stop.side > 0 else SHORT
-        quantity = stop.quantity * setup.channels.stops
+        sent = stop.quantity * setup.channels.stops
         price = np.log(stop.level / setup.price[stop.asset])
-        rungs.append(Rung(stop.venue, stop.asset, index, "stop", price, quantity))
-        opened[stop.venue, stop.asset, index] += quantity
+        rungs.append(Rung(stop.venue, stop.asset, index, "stop", price, sent))
+        # orders that are switched off are at a price that is never reached
+        rungs.append(Rung(stop.venue, stop.asset, index, "stop", -FAR if index == LONG else FAR, stop.quantity - sent))
+        opened[stop.venue, stop.asset, index] += stop.quantity
     # what is never closed by force, and who makes up the difference between the sides
     free = opened.max(axis=-1, keepdims=True) - np.zeros_like(opened)
     for rung in rungs:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from oracles import event_engine
 from oracles.draws import SAME_DRAWS, STEPS, Frame, setups, shipped
 from oracles.package import engine, engine_of, scenario_of
@@ -113,8 +113,9 @@ def test_a_lower_cap_never_raises_what_is_liquidated_without_feedback(preset, bo
     frame = PRESETS[preset]._replace(book=book, policy=("full",), ranking=(), trigger=())
     falls = []
     crowd = {str(side): Lognormal(1e9, 15.0, 0.8, size_median=1e5, size_log_sd=1.0, side=side) for side in (1, -1)}
+    draws = 4 if book == "flow" else 30  # a flow book takes seconds to tabulate
 
-    @SAME_DRAWS
+    @settings(SAME_DRAWS, max_examples=draws)
     @given(drawn=setups(frame))
     def fewer(drawn):
         setup, numbers = drawn
@@ -130,4 +131,4 @@ def test_a_lower_cap_never_raises_what_is_liquidated_without_feedback(preset, bo
         falls.append(liquidated[0].sum() > liquidated[-2].sum() > 0.0)
 
     fewer()
-    assert sum(falls) >= 5
+    assert sum(falls) >= draws // 4

@@ -60,6 +60,7 @@ def _rows(result: "Result") -> Iterator[Row]:
     yield from _exchange(result, of)
 
 
+LEAST_USD = 1.0
 _FORCED = (
     ("stopped", "stopped_notional"),
     ("reduced on a margin call", "reduced_notional"),
@@ -84,13 +85,15 @@ def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Ro
         yield from of(label, f"{name}[*]", ("mean", "VaR 99%", "ES 99%"), "USD")
     if len(venues) > 1:
         for label, name in _PAYERS:
-            for venue in venues if name in losses and losses[name].any() else []:
+            for place, venue in enumerate(venues):
+                if name not in losses or not (losses[name][:, place] > LEAST_USD).any():
+                    continue  # nothing, or what rounding leaves
                 yield from of(f"{label}, {venue}", f"{name}[{venue}]", ("mean", "ES 99%"), "USD")
     if "deleveraged_notional" in losses:
         values = result.column("deleveraged_notional[*]")
-        yield _row("probability of auto-deleveraging", "> 1 USD", "1", _beyond(1.0), values, result.log_weights)
+        yield _row("probability of auto-deleveraging", "> 1 USD", "1", _beyond(LEAST_USD), values, result.log_weights)
         values = result.column("socialised_loss[*]")
-        yield _row("probability of a socialised loss", "> 1 USD", "1", _beyond(1.0), values, result.log_weights)
+        yield _row("probability of a socialised loss", "> 1 USD", "1", _beyond(LEAST_USD), values, result.log_weights)
     for cause in result.coords.get("causes", []) if "open_interest_loss_by_cause" in losses else []:
         if losses["open_interest_loss_by_cause"][:, list(result.coords["causes"]).index(cause)].any():
             yield from of(f"open interest lost, {cause}", f"open_interest_loss_by_cause[{cause}]", ("mean",), "USD")

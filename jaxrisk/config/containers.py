@@ -44,22 +44,8 @@ class PerAsset(Kind):
     def read(self, value: Any, context: Context) -> Any:
         if not isinstance(value, dict):
             return self.of.read(value, context)
-        refusals = [
-            Refusal(f".{name}", item, f"unknown asset; the assets are {', '.join(context.assets)}", nearest(name, context.assets))
-            for name, item in value.items()
-            if name not in context.assets
-        ]
-        absent = [name for name in context.assets if name not in value]
-        if absent and not self.partial:
-            refusals += [Refusal(f".{name}", None, f"missing; needs {self.of.allowed}", missing=True) for name in absent]
-        known = {name: item for name, item in value.items() if name in context.assets}
-        try:
-            items = gather([(f".{name}", item) for name, item in known.items()], self.of, context)
-        except Refused as refused:
-            raise Refused(*refusals, *refused.refusals) from None
-        if refusals:
-            raise Refused(*refusals)
-        return dict(zip(known, items, strict=True))
+        needed = () if self.partial else context.assets
+        return by_name(value, "asset", context.assets, needed, self.of, context)
 
     def json(self) -> dict[str, Any]:
         one = self.of.json()
@@ -79,20 +65,7 @@ class PerOtherVenue(Kind):
     def read(self, value: Any, context: Context) -> Any:
         if not isinstance(value, dict):
             return self.of.read(value, context)
-        text = f"unknown venue; the venues are {', '.join(context.venues)}"
-        refusals = [
-            Refusal(f".{name}", item, text, nearest(name, context.venues))
-            for name, item in value.items()
-            if name not in context.venues
-        ]
-        known = {name: item for name, item in value.items() if name in context.venues}
-        try:
-            items = gather([(f".{name}", item) for name, item in known.items()], self.of, context)
-        except Refused as refused:
-            raise Refused(*refusals, *refused.refusals) from None
-        if refusals:
-            raise Refused(*refusals)
-        return dict(zip(known, items, strict=True))
+        return by_name(value, "venue", context.venues, (), self.of, context)
 
     def json(self) -> dict[str, Any]:
         one = self.of.json()
@@ -129,6 +102,22 @@ class ColumnNames(Kind):
             "properties": {name: {"type": "string"} for name in self.names},
             "additionalProperties": False,
         }
+
+
+def by_name(table: dict[str, Any], what: str, known: Sequence[str], needed: Sequence[str], kind: Kind, context: Context) -> dict:
+    """Read a table of one value for each of some known names; refuse unknown names, absent ones and bad values at once."""
+    text = f"unknown {what}; the {what}s are {', '.join(known)}"
+    refusals = [Refusal(f".{name}", item, text, nearest(name, known)) for name, item in table.items() if name not in known]
+    absent = [name for name in needed if name not in table]
+    refusals += [Refusal(f".{name}", None, f"missing; needs {kind.allowed}", missing=True) for name in absent]
+    given = {name: item for name, item in table.items() if name in known}
+    try:
+        items = gather([(f".{name}", item) for name, item in given.items()], kind, context)
+    except Refused as refused:
+        raise Refused(*refusals, *refused.refusals) from None
+    if refusals:
+        raise Refused(*refusals)
+    return dict(zip(given, items, strict=True))
 
 
 def gather(items: Sequence[tuple[str, Any]], kind: Kind, context: Context) -> list:

@@ -517,15 +517,22 @@ def test_funding_is_paid_by_longs_on_their_notional():
         np.testing.assert_allclose(b.advance(b.init(), trending, jnp.asarray(0.1)).base - b.base, [-7 * paid, 7 * paid])
 
 
-def test_losses_are_socialised_by_profit_then_by_size():
+def test_losses_are_socialised_by_profit_then_by_equity():
     rows = [(0, 0, 0, -1, 10, 100.0), (1, 0, 0, -1, 5, 110.0), (2, 0, 0, 1, 15, 100.0)]
     b = book(cross(rows, [1e3] * 3))
     # at 0.9 the shorts have gained 100 and 100, the long has lost
     state = b.socialise(b.init(), jnp.array([10.0]), at(0.9))
     np.testing.assert_allclose(state.base - b.base, [-5.0, -5.0, 0.0])
+    # all 200 of the profit, then 50 of the equity that is left: 1,000, 1,000 and 850
+    state = b.socialise(b.init(), jnp.array([250.0]), at(0.9))
+    np.testing.assert_allclose(state.base - b.base, [-100.0 - 50.0 / 2.85, -100.0 - 50.0 / 2.85, -42.5 / 2.85])
+    # nobody is charged more than there is
+    state = b.socialise(b.init(), jnp.array([1e6]), at(0.9))
+    np.testing.assert_allclose(state.equity(at(0.9).reshape(-1)), 0.0, atol=1e-9)
     b = book(cross([(0, 0, 0, 1, 15, 100.0), (1, 0, 0, 1, 5, 100.0)], [2e3] * 2))
     state = b.socialise(b.init(), jnp.array([10.0]), at(0.9))
-    np.testing.assert_allclose(state.base - b.base, [-7.5, -2.5])
+    # nobody has a profit; the equity is 1,850 and 1,950
+    np.testing.assert_allclose(state.base - b.base, [-18.5 / 3.8, -19.5 / 3.8])
 
 
 def test_stops_are_sold_once_and_their_holders_close_with_the_others():

@@ -37,8 +37,8 @@ class Observation(NamedTuple):
     """Running statistics of one path.
 
     `index` of the basket, `asset` by asset, and the same without feedback; `lowest` log price; `notional` liquidated by venue,
-    asset and side, USD at execution; `minute` so far in this minute and its `peak`; `sums` of `start_sums`. Of several assets the
-    basket is seen at the ends of steps only, also where the bridge finds the extremes of each asset.
+    asset and side, USD at the mark before its own impact; `minute` so far in this minute and its `peak`; `sums` of `start_sums`.
+    Of several assets the basket is seen at the ends of steps only, also where the bridge finds the extremes of each asset.
     """
 
     index: Drawdown
@@ -82,7 +82,7 @@ class Realised(NamedTuple):
         return Realised(variance, self.trend + newest * (log_return / years - self.trend))
 
 
-def start_sums(scenario, book, dtype) -> dict[str, Array]:
+def start_sums(scenario, dtype) -> dict[str, Array]:
     """Zeros for what this scenario has to sum up besides liquidations; nothing where there is nothing else.
 
     `lost_CAUSE`: open interest lost to liquidated, stopped, reduced and auto-deleveraged positions, USD; `stopped`, `reduced`,

@@ -40,7 +40,7 @@ def start(prepared: Prepared, shock_uniform) -> State:
         shock_level=None if shock is None else each,
         fund=None if backstop is None else FundState.start(backstop),
         realised=None if prepared.newest is None else Realised.start(scenario.flow, assets, dtype),
-        seen=Observation.start(venues, assets, dtype, start_sums(scenario, prepared.book, dtype)),
+        seen=Observation.start(venues, assets, dtype, start_sums(scenario, dtype)),
     )
 
 

@@ -23,6 +23,7 @@ def bridge(begin, end, variance, uniforms):
 
 
 def observe(prepared: Prepared, before: State, state: State, move: Move, noise: Noise, notional, index, years) -> State:
+    """The state with a whole step noted; `before`: as it began; `notional`: liquidated in its rounds."""
     scenario, seen = prepared.scenario, state.seen
     price, without = state.price, state.fundamental
     low, high, low_without, high_without = price, price, without, without

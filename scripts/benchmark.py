@@ -26,8 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from benchmark_books import margin_checks
 
-from jaxrisk.batch import run as batch
-from jaxrisk.cascade import Impact, PowerImpact, Venues, prepare, run_block, seed_key
+from jaxrisk.cascade import Impact, PowerImpact, Venues, blocks as compiled, prepare, run_block, seed_key
 from jaxrisk.market import Bates
 from jaxrisk.positions import Accounts, Lognormal, Tiers
 from jaxrisk.scenario import Scenario, Settings
@@ -82,7 +81,7 @@ def accounts(count: int, seed: int = 1) -> Accounts:
 
 def product(prepared, paths: int, seed: int = 1) -> dict[str, np.ndarray]:
     """Blocks on threads, as `jaxrisk.simulate` runs them."""
-    parts = list(batch.chunks(prepared, seed, 0, paths, paths))
+    parts = list(compiled.chunks(prepared, seed, 0, paths, paths))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -136,7 +135,7 @@ def rate(name: str, times: Times, path_steps: int, note: str = "") -> None:
 
 
 def compile_seconds(prepared) -> float:
-    paths = jnp.zeros(batch.block_size(), jnp.uint32)
+    paths = jnp.zeros(compiled.block_size(), jnp.uint32)
     return timed(lambda: run_block.lower(prepared, seed_key(1), paths).compile()).wall
 
 
@@ -209,16 +208,16 @@ def blocks(options) -> None:
     prepared = prepare(reference(options.steps))
     backend = jax.default_backend()
     sizes = (1024, 4096, 16_384) if backend == "cpu" else (16_384, 65_536, 262_144)
-    usual = batch.BLOCK.get(backend)
+    usual = compiled.BLOCK.get(backend)
 
     def run(size: int):
-        batch.BLOCK[backend] = size
+        compiled.BLOCK[backend] = size
         try:
             product(prepared, max(options.paths, size))
         finally:
-            batch.BLOCK.pop(backend)
+            compiled.BLOCK.pop(backend)
             if usual is not None:
-                batch.BLOCK[backend] = usual
+                compiled.BLOCK[backend] = usual
 
     calls = {size: (lambda size=size: run(size)) for size in sizes}
     for call in calls.values():

@@ -1,10 +1,9 @@
 """Run a scenario: blocks of paths on threads, gathered in order, checked, and summarised as a result."""
 
-import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from operator import index
@@ -14,45 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..cascade import fragility, prepare, record_block, run_block, seed_key
+from ..cascade import fragility, prepare, record_block, seed_key
+from ..cascade.blocks import block_size, chunks, in_precision
+from ..observables import DIMS
 from ..report import Result, ResultWriter
-from ..report.observables import OBSERVABLES
 from ..scenario import Scenario
 from .problems import NonFinite, locate
 
-BLOCK = {"cpu": 4096}
-"""Paths a compiled block, by platform: fixed, so that results do not depend on how many paths are run together. On a CPU 4,096
-keeps a block's state in the second-level cache: 15.8 ns a path-step on two cores, against 18.6 for 1,024 and 15.5 for 16,384."""
-BLOCK_DEFAULT = 65_536
-BLOCK_NUMBERS = {"cpu": 2**20}
-"""Numbers of a book's state in one block at most, by platform: what a core's own cache holds."""
-BLOCK_NUMBERS_DEFAULT = 2**28
-
-DIMS = {name: observable.dims for name, observable in OBSERVABLES.items() if observable.dims}
-"""Axes of each observable after `paths`; scalars are left out."""
-
-
 CAUSES = ("liquidated", "stopped", "reduced", "deleveraged", "closed and opened")
 """Why open interest is lost; the last is what closes of its own accord, less what opens."""
-
-
-def block_size(prepared=None) -> int:
-    """Paths in one compiled block on the default device: a power of two, fewer where a path's book is large."""
-    platform = jax.default_backend()
-    most = BLOCK.get(platform, BLOCK_DEFAULT)
-    if prepared is None:
-        return most
-    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
-    fits = BLOCK_NUMBERS.get(platform, BLOCK_NUMBERS_DEFAULT) // max(1, numbers)
-    return max(16, min(most, 2 ** int(math.log2(max(1, fits)))))
-
-
-def workers() -> int:
-    """Blocks in flight at a time: one a core on a CPU, two on an accelerator so that it never waits for the host."""
-    if jax.default_backend() != "cpu":
-        return 2
-    available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return max(1, len(available))
 
 
 def simulate(
@@ -100,8 +69,8 @@ def simulate(
     with jax.enable_x64(double), ThreadPoolExecutor(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
-        mapped = aside.submit(_in_precision, double, fragility, prepared)
-        sampled = aside.submit(_in_precision, double, sample, prepared, run.seed, first_path, run.sample_paths)
+        mapped = aside.submit(in_precision, double, fragility, prepared)
+        sampled = aside.submit(in_precision, double, sample, prepared, run.seed, first_path, run.sample_paths)
         coords = coordinates(scenario)
         info = describe(scenario, run, prepared)
         writer = None if out is None else ResultWriter(out, DIMS, coords, run.paths, info)
@@ -138,12 +107,6 @@ def simulate(
             if isinstance(stop, NonFinite):
                 stop.result = partial
             raise
-
-
-def _in_precision(double: bool, function, *arguments):
-    """Call in another thread, to which a precision set in this one does not reach."""
-    with jax.enable_x64(double):
-        return function(*arguments)
 
 
 class Run(eqx.Module):
@@ -190,25 +153,6 @@ def _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, 
 
 def _with_steps(settings, steps: int):
     return type(settings)(settings.horizon, steps, settings.rounds, settings.bridge, settings.index_weight, settings.support)
-
-
-def chunks(prepared, seed: int, first: int, count: int, chunk: int) -> Iterator[dict[str, np.ndarray]]:
-    """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
-    key, size, double = seed_key(seed), block_size(prepared), prepared.decay.dtype == jnp.float64
-    chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
-
-    def one(block_first: int) -> dict[str, np.ndarray]:
-        # the last block is filled up with copies of its last path, which are cut off again
-        wanted = min(size, first + count - block_first)
-        indices = block_first + np.minimum(np.arange(size), wanted - 1)
-        losses = _in_precision(double, run_block, prepared, key, jnp.asarray(indices, jnp.uint32))
-        return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
-
-    with ThreadPoolExecutor(workers()) as pool:
-        for chunk_first in range(first, first + count, chunk):
-            last = min(chunk_first + chunk, first + count)
-            parts = list(pool.map(one, range(chunk_first, last, size)))
-            yield {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def sample(prepared, seed: int, first: int, count: int) -> dict[str, np.ndarray]:

@@ -1,18 +1,21 @@
 """From a scenario, a seed and path indices to per-path losses: the unit of everything."""
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, UInt32
+from jaxtyping import Float
 
 from .._leaf import Array
 from ..positions import Calls, build_book, build_schedule
-from .noise import normal, seed_key, uniform, words
-from .state import Noise, Prepared, State, view
+from .noise import seed_key
+from .source import AbstractSource, Counters
+from .state import Prepared, State, view
 from .step import start, step
 
+COUNTERS = Counters()
 HOUR = 1.0 / 8760.0
 
 
@@ -89,23 +92,6 @@ def _newest(scenario, years):
     return -jnp.expm1(-jnp.log(2.0) * years / half_life)
 
 
-def draw(prepared: Prepared, key, path, index) -> Noise:
-    """The noise of one step of one path."""
-    scenario, dtype = prepared.scenario, prepared.decay.dtype
-    shape = scenario.market.noise()
-    assets = prepared.decay.shape[0]
-    bridges = 2 * assets if scenario.settings.bridge else 0
-    # block 0 belongs to the draws before the first step
-    drawn = words(key, path, index.astype(jnp.uint32) + jnp.uint32(1), shape.normals + shape.uniforms + bridges)
-    stack = lambda values: jnp.stack(values) if values else jnp.zeros((0,), dtype)
-    uniforms = [uniform(w, dtype) for w in drawn[shape.normals :]]
-    return Noise(
-        normals=stack([normal(w, dtype) for w in drawn[: shape.normals]]),
-        uniforms=stack(uniforms[: shape.uniforms]),
-        bridge=jnp.stack(uniforms[shape.uniforms :]).reshape(assets, 2) if bridges else None,
-    )
-
-
 def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
     """What a finished path is summarised by; names, shapes and units are those of a result's variables.
 
@@ -177,33 +163,48 @@ def _exchange(prepared: Prepared, state: State, lost) -> dict[str, Array]:
     return losses
 
 
-def path_losses(prepared: Prepared, key, paths: UInt32[Array, " paths"]) -> dict[str, Float[Array, "paths ..."]]:
+def path_losses(
+    prepared: Prepared, key, paths: Any, source: AbstractSource = COUNTERS, *, checkpoint: bool = False
+) -> dict[str, Float[Array, "paths ..."]]:
     """Losses of the given paths: a pure, differentiable function of the prepared scenario, the key and the indices.
 
-    **Arguments:** `prepared`: from `prepare`; `key`: from `seed_key`; `paths`: uint32 indices.
+    **Arguments:** `prepared`: from `prepare`; `key`: from `seed_key`; `paths`: uint32 indices, shape `(paths,)`, or what the
+    `source` of the noise takes instead; `checkpoint`: keep only every root-of-the-number-th state for a reverse pass and
+    compute the steps between once more, so that its memory grows with the root of the number of steps.
     """
-    final, _ = _scan(prepared, key, paths, record=0)
-    return jax.vmap(lambda state: outcome(prepared, state))(final)
+    (final, memory), _ = scan_paths(prepared, key, paths, source, checkpoint=checkpoint)
+    return jax.vmap(lambda state, seen: outcome(prepared, state) | source.losses(seen))(final, memory)
 
 
-def _scan(prepared: Prepared, key, paths, record: int):
-    dtype = prepared.decay.dtype
+def scan_paths(prepared: Prepared, key, paths: Any, source: AbstractSource = COUNTERS, emit=None, *, checkpoint: bool = False):
+    """Step all paths to the end: `((final states, what the source remembers), emitted)`.
+
+    **Arguments:** as for `path_losses`; `emit`: a function of all states, whose results are stacked over steps.
+    """
+
+    def advance(state, memory, path, index):
+        noise, memory = source.step(prepared, key, path, memory, index)
+        return step(prepared, state, noise, index), memory
 
     def begin(path):
-        (first,) = words(key, path, jnp.uint32(0), 1)
-        return start(prepared, uniform(first, dtype))
+        first, memory = source.start(prepared, key, path)
+        return start(prepared, first), memory
 
-    def advance(state, path, index):
-        return step(prepared, state, draw(prepared, key, path, index), index)
+    def body(carry, index):
+        carry = jax.vmap(advance, in_axes=(0, 0, 0, None))(*carry, paths, index)
+        return carry, None if emit is None else emit(carry[0])
 
-    def body(states, index):
-        states = jax.vmap(advance, in_axes=(0, 0, None))(states, paths, index)
-        if not record:
-            return states, None
-        kept = jax.tree.map(lambda x: x[:record], states)
-        return states, jax.vmap(lambda s: _record(prepared, s))(kept)
-
-    return jax.lax.scan(body, jax.vmap(begin)(paths), jnp.arange(prepared.scenario.settings.steps, dtype=jnp.int32))
+    steps = prepared.scenario.settings.steps
+    indices, carry = jnp.arange(steps, dtype=jnp.int32), jax.vmap(begin)(paths)
+    if not checkpoint:
+        return jax.lax.scan(body, carry, indices)
+    segment = math.isqrt(steps)
+    whole = steps // segment * segment
+    inner = jax.checkpoint(lambda carry, indices: jax.lax.scan(body, carry, indices))
+    carry, emitted = jax.lax.scan(inner, carry, indices[:whole].reshape(-1, segment))
+    carry, rest = inner(carry, indices[whole:])
+    joined = jax.tree.map(lambda a, b: jnp.concatenate([a.reshape(whole, *a.shape[2:]), b]), emitted, rest)
+    return carry, joined
 
 
 def _record(prepared: Prepared, state: State) -> Recorded:
@@ -212,17 +213,21 @@ def _record(prepared: Prepared, state: State) -> Recorded:
 
 
 @eqx.filter_jit
-def run_block(prepared: Prepared, key, paths):
+def run_block(prepared: Prepared, key, paths, source: AbstractSource = COUNTERS):
     """`path_losses`, compiled. A block's length is fixed in a run, so that every path goes through the same instructions
     whatever the chunk it is in: the same bits."""
-    return path_losses(prepared, key, paths)
+    return path_losses(prepared, key, paths, source)
 
 
 @eqx.filter_jit
-def record_block(prepared: Prepared, key, paths, record: int) -> Recorded:
+def record_block(prepared: Prepared, key, paths, record: int, source: AbstractSource = COUNTERS) -> Recorded:
     """The first `record` of the given paths step by step, arrays `(steps, record, ...)`."""
-    _, recorded = _scan(prepared, key, paths, record)
-    return recorded
+
+    def emit(states):
+        kept = jax.tree.map(lambda x: x[:record], states)
+        return jax.vmap(lambda state: _record(prepared, state))(kept)
+
+    return scan_paths(prepared, key, paths, source, emit)[1]
 
 
-__all__ = ["Prepared", "Recorded", "path_losses", "prepare", "record_block", "run_block", "seed_key"]
+__all__ = ["Prepared", "Recorded", "outcome", "path_losses", "prepare", "record_block", "run_block", "scan_paths", "seed_key"]

@@ -1,18 +1,17 @@
 """What a run returns: losses of every path, and the questions one asks of them."""
 
 import html
-import itertools
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..observables import column, columns, unknown
 from ..risk import tail
 from ..risk.tail import Estimate
-from .observables import curve_axes, sample_axes, unknown
+from .observables import curve_axes, sample_axes
 from .table import Summary
 from .writer import (
     CURVE_PREFIX,
@@ -99,26 +98,13 @@ class Result:
 
         **Raises:** `ValueError` for an unknown observable or label, with the nearest that exists, and where labels miss.
         """
-        match = re.fullmatch(r"([^\[\]]+)(?:\[(.*)\])?", name.strip())
-        base, chosen = (match[1], match[2]) if match else (name, None)
-        array, axes = self[base], self.dims[base]
-        labels = [label.strip() for label in chosen.split(",")] if chosen else []
-        if len(labels) != len(axes):
-            example = f": for example {self.columns(base)[0]!r}, or * to sum over an axis" if axes else ""
-            raise ValueError(f"{base!r} has the axes ({', '.join(axes)}) after paths and {name!r} names {len(labels)}{example}")
-        for axis, label in reversed(list(zip(axes, labels, strict=True))):
-            known = [str(item) for item in self.coords.get(axis, range(array.shape[1 + axes.index(axis)]))]
-            if label != "*" and label not in known:
-                raise unknown(f"label of {axis}", label, known)
-            place = 1 + axes.index(axis)
-            array = array.sum(place, dtype=np.float64) if label == "*" else array.take(known.index(label), place)
-        return array
+        losses = {key: self[key] for key in (name.split("[")[0].strip(),)}
+        losses = {key: array.astype(np.float64) if "*" in name else array for key, array in losses.items()}
+        return column(losses, self.dims, self.coords, name)
 
     def columns(self, name: str) -> list[str]:
         """The addresses of all columns of an observable."""
-        shape, axes = self[name].shape[1:], self.dims[name]
-        known = [[str(item) for item in self.coords.get(axis, range(size))] for axis, size in zip(axes, shape, strict=True)]
-        return [f"{name}[{','.join(labels)}]" for labels in itertools.product(*known)] if axes else [name]
+        return columns(self[name], self.dims[name], self.coords, name)
 
     def measure(self, name: str, statistic: str = "mean", level: Any = None) -> Estimate:
         """A statistic of an observable, with its error: `mean`, `quantile`, `value_at_risk`, `expected_shortfall`,

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .observables import curve_axes, describe, sample_axes
+from ..observables import describe
+from .observables import curve_axes, sample_axes
 
 LOG_WEIGHTS = "log_weights"
 SAMPLE_PREFIX = "sample_"

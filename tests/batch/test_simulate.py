@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
-from jaxrisk.batch import run
-from jaxrisk.cascade import prepare
+from jaxrisk.cascade import blocks, prepare
 from jaxrisk.config.paths import shipped
 
 
@@ -20,7 +19,7 @@ def scenario():
 def small_blocks():
     """Blocks of 512 paths, so that a test of many blocks is small."""
     patch = pytest.MonkeyPatch()
-    patch.setitem(run.BLOCK, "cpu", 512)
+    patch.setitem(blocks.BLOCK, "cpu", 512)
     yield
     patch.undo()
 
@@ -36,7 +35,7 @@ def test_results_do_not_depend_on_chunks_or_workers(scenario, small_blocks, monk
     whole = jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0)
     for chunk in (1, 1024):
         same(whole.losses, jr.simulate(scenario, paths=3000, steps=48, seed=5, chunk=chunk, sample_paths=0).losses)
-    monkeypatch.setattr(run, "workers", lambda: 1)
+    monkeypatch.setattr(blocks, "workers", lambda: 1)
     same(whole.losses, jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0).losses)
 
 
@@ -136,14 +135,14 @@ def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_
 
 def test_what_was_finished_before_a_bad_path_is_kept(scenario, small_blocks, tmp_path, monkeypatch):
     """Path 700 is made to fail: the 700 before it are in the file, and the file says so."""
-    honest = run.run_block
+    honest = blocks.run_block
 
-    def spoiled(prepared, key, paths):
-        losses = dict(honest(prepared, key, paths))
+    def spoiled(prepared, key, paths, source):
+        losses = dict(honest(prepared, key, paths, source))
         losses["log_return"] = jnp.where((paths == 700)[:, None], jnp.nan, losses["log_return"])
         return losses
 
-    monkeypatch.setattr(run, "run_block", spoiled)
+    monkeypatch.setattr(blocks, "run_block", spoiled)
     with pytest.raises(jr.NonFinite, match="path 700"):
         jr.simulate(scenario, paths=1500, steps=8, seed=5, chunk=512, out=tmp_path / "r.nc")
     kept = jr.Result.load(tmp_path / "r.nc")

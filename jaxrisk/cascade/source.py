@@ -1,0 +1,65 @@
+"""Where the noise of a path comes from: its counters, or something that shifts, mirrors, splices or replaces them."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .noise import normal, uniform, words
+from .state import Noise, Prepared
+
+
+class AbstractSource(eqx.Module):
+    """The noise of a path, one step at a time. `path` is one entry of whatever is simulated over: a uint32 index for most."""
+
+    @abc.abstractmethod
+    def start(self, prepared: Prepared, key: Any, path: Any) -> tuple[Any, Any]:
+        """The uniform for draws before the first step, and what the source remembers along the path (a pytree of arrays)."""
+
+    @abc.abstractmethod
+    def step(self, prepared: Prepared, key: Any, path: Any, memory: Any, index: Any) -> tuple[Noise, Any]:
+        """The noise of step `index`, and what is remembered after it."""
+
+    @abc.abstractmethod
+    def losses(self, memory: Any) -> dict[str, Any]:
+        """What the source itself says of a finished path, such as `log_weight`; a dictionary of arrays."""
+
+
+class Counters(AbstractSource):
+    """The scenario's own law: a pure function of seed, path index and step."""
+
+    def start(self, prepared, key, path):
+        return first_uniform(prepared, key, path), ()
+
+    def step(self, prepared, key, path, memory, index):
+        return draw(prepared, key, path, index), ()
+
+    def losses(self, memory):
+        return {}
+
+
+def first_uniform(prepared: Prepared, key, path):
+    """The uniform of a path for draws before the first step."""
+    (word,) = words(key, path, jnp.uint32(0), 1)
+    return uniform(word, prepared.decay.dtype)
+
+
+def draw(prepared: Prepared, key, path, index) -> Noise:
+    """The noise of one step of one path."""
+    scenario, dtype = prepared.scenario, prepared.decay.dtype
+    shape = scenario.market.noise()
+    assets = prepared.decay.shape[0]
+    bridges = 2 * assets if scenario.settings.bridge else 0
+    # block 0 belongs to the draws before the first step
+    drawn = words(key, path, index.astype(jnp.uint32) + jnp.uint32(1), shape.normals + shape.uniforms + bridges)
+    stack = lambda values: jnp.stack(values) if values else jnp.zeros((0,), dtype)
+    uniforms = [uniform(w, dtype) for w in drawn[shape.normals :]]
+    return Noise(
+        normals=stack([normal(w, dtype) for w in drawn[: shape.normals]]),
+        uniforms=stack(uniforms[: shape.uniforms]),
+        bridge=jnp.stack(uniforms[shape.uniforms :]).reshape(assets, 2) if bridges else None,
+    )
+
+
+__all__ = ["AbstractSource", "Counters", "draw", "first_uniform"]

@@ -1,0 +1,75 @@
+"""What is asked of a run: a statistic of an observable at a level, in one object that can be written as text."""
+
+import difflib
+import math
+import re
+from typing import Any, NamedTuple
+
+from . import tail
+from .estimate import Estimate
+
+STATISTICS = ("mean", "quantile", "value_at_risk", "expected_shortfall", "exceedance_probability")
+
+
+class Measure(NamedTuple):
+    """A statistic of an observable.
+
+    **Fields:** `observable`: address of one number a path, `max_drawdown_index` or `liquidated_notional[*,BTC,long]`;
+    `statistic`: one of `STATISTICS`; `level`: probability in (0, 1), for an exceedance probability a loss; NaN for the mean.
+
+    >>> Measure.of("expected_shortfall(max_drawdown_index, 0.99)")
+    Measure(observable='max_drawdown_index', statistic='expected_shortfall', level=0.99)
+    >>> print(Measure("open_interest_loss_usd", "mean"))
+    mean(open_interest_loss_usd)
+    """
+
+    observable: str
+    statistic: str = "expected_shortfall"
+    level: float = math.nan
+
+    @classmethod
+    def of(cls, said: Any) -> "Measure":
+        """A measure from its text, `statistic(observable, level)`, or from another; an observable alone means its mean.
+
+        **Raises:** `ValueError` for text that is not of this form, an unknown statistic (with the nearest), or a level outside
+        (0, 1).
+        """
+        if isinstance(said, Measure):
+            return said.checked()
+        match = re.fullmatch(r"\s*(\w+)\s*\(\s*(\w+(?:\[[^\]]*\])?)\s*(?:,\s*([^,()\s]+)\s*)?\)\s*", str(said))
+        if match is None:
+            alone = re.fullmatch(r"\s*(\w+(?:\[[^\]]*\])?)\s*", str(said))
+            if alone is None:
+                raise ValueError(f'measure "{said}": has to be like "expected_shortfall(max_drawdown_index, 0.99)"')
+            return cls(alone[1], "mean")
+        try:
+            level = math.nan if match[3] is None else float(match[3])
+        except ValueError:
+            raise ValueError(f'measure "{said}": level "{match[3]}" is not a number') from None
+        return cls(match[2], match[1], level).checked()
+
+    def checked(self) -> "Measure":
+        """The measure itself, or a `ValueError` on what is wrong with it."""
+        if self.statistic not in STATISTICS:
+            near = difflib.get_close_matches(self.statistic, STATISTICS, n=1, cutoff=0.5)
+            guess = f' (did you mean "{near[0]}"?)' if near else ""
+            raise ValueError(f'measure "{self}": no statistic "{self.statistic}"{guess}; there are {", ".join(STATISTICS)}')
+        if self.statistic == "mean":
+            return self._replace(level=math.nan)
+        if math.isnan(self.level):
+            raise ValueError(f'measure "{self}": {self.statistic} needs a level')
+        if self.statistic != "exceedance_probability" and not 0.0 < self.level < 1.0:
+            raise ValueError(f'measure "{self}": level {self.level:g} has to lie strictly between 0 and 1')
+        return self
+
+    def estimate(self, losses: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
+        """Of one number a path, with its error; see `jaxrisk.risk.tail`."""
+        arguments = () if self.statistic == "mean" else (self.level,)
+        return getattr(tail, self.statistic)(losses, *arguments, log_weights=log_weights, confidence=confidence)
+
+    def __str__(self) -> str:
+        level = "" if math.isnan(self.level) else f", {self.level:g}"
+        return f"{self.statistic}({self.observable}{level})"
+
+
+__all__ = ["STATISTICS", "Measure"]

@@ -53,6 +53,9 @@ OBSERVABLES = {
     ),
 }
 
+CAUSES = ("liquidated", "stopped", "reduced", "deleveraged", "closed and opened")
+"""Why open interest is lost; the last is what closes of its own accord, less what opens."""
+
 DIMS = {name: observable.dims for name, observable in OBSERVABLES.items() if observable.dims}
 """Axes of each observable after `paths`; scalars are left out."""
 
@@ -110,4 +113,4 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     return ValueError(f"no {kind} {name!r}{guess}There are: {', '.join(known)}")
 
 
-__all__ = ["DIMS", "OBSERVABLES", "Observable", "column", "columns", "describe", "unknown"]
+__all__ = ["CAUSES", "DIMS", "OBSERVABLES", "Observable", "column", "columns", "describe", "unknown"]

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from ._leaf import Array, leaf
 from .cascade import TRIGGERS, Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Shock
+from .observables import CAUSES
 from .positions import (
     BOOKS,
     POLICIES,
@@ -201,3 +202,16 @@ class Scenario(eqx.Module):
             return x
 
         return jax.tree.map(one, self)
+
+
+def coordinates(scenario: Scenario) -> dict[str, list[str]]:
+    """Labels along each named axis of a scenario's losses."""
+    names = scenario.names
+    return {
+        "venues": list(names.venues),
+        "assets": list(names.assets),
+        "sides": ["long", "short"],
+        "classes": list(names.classes),
+        "causes": list(CAUSES),
+        "from_venues": list(names.venues),
+    }

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..cascade import record_block, seed_key
+from ..cascade.engine import COUNTERS
+from ..cascade.source import AbstractSource
 
 
 class NonFinite(ArithmeticError):
@@ -17,12 +19,12 @@ class NonFinite(ArithmeticError):
         self.result = None
 
 
-def locate(prepared, seed: int, path: int, names: Sequence[str] = ()) -> str:
+def locate(prepared, seed: int, path: int, names: Sequence[str] = (), source: AbstractSource = COUNTERS) -> str:
     """Say which observable of a path is not finite, and at which step it first was not.
 
     **Arguments:** `names`: observables that were not finite at the end, which are named where every step is.
     """
-    recorded = record_block(prepared, seed_key(seed), jnp.full((1,), path, jnp.uint32), 1)
+    recorded = record_block(prepared, seed_key(seed), jnp.full((1,), path, jnp.uint32), 1, source)
     first = {}
     for name, values in recorded._asdict().items():
         bad = ~np.isfinite(np.asarray(values)[:, 0]).reshape(len(values), -1).all(axis=1)

@@ -15,13 +15,12 @@ import numpy as np
 
 from ..cascade import fragility, prepare, record_block, seed_key
 from ..cascade.blocks import block_size, chunks, in_precision
+from ..cascade.engine import COUNTERS
 from ..observables import DIMS
 from ..report import Result, ResultWriter
-from ..scenario import Scenario
+from ..risk.sobol import BITS, REPLICATES, sobol
+from ..scenario import Scenario, coordinates
 from .problems import NonFinite, locate
-
-CAUSES = ("liquidated", "stopped", "reduced", "deleveraged", "closed and opened")
-"""Why open interest is lost; the last is what closes of its own accord, less what opens."""
 
 
 def simulate(
@@ -32,6 +31,7 @@ def simulate(
     steps: int | None = None,
     feedback: bool | float | None = None,
     precision: str | None = None,
+    sampling: str = "plain",
     sample_paths: int | None = None,
     first_path: int = 0,
     chunk: int | None = None,
@@ -47,6 +47,9 @@ def simulate(
     - `steps`: over the same horizon.
     - `feedback`: multiplier of all price impact; `False` switches it off with the same random numbers.
     - `precision`: `"float32"` or `"float64"`.
+    - `sampling`: `"plain"`, or `"sobol"`: Sobol points on what matters most in a path, in independent replicates whose spread
+      is the error (`jaxrisk.risk.sobol`): standard errors of a quarter of the plain ones for means, of half for 99% expected
+      shortfall, for 1.3 times the time. Best 16 times a power of two paths. Laws with driving normals only.
     - `sample_paths`: how many of the first paths are kept whole.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
     - `out`: write to this file as chunks finish; memory then does not grow with `paths`.
@@ -61,16 +64,17 @@ def simulate(
     """
     if not isinstance(scenario, Scenario):
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
-    scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, first_path)
+    scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path)
     begun = time.time()
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
     with jax.enable_x64(double), ThreadPoolExecutor(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
+        source = sobol(prepared) if run.sampling == "sobol" else COUNTERS
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
         mapped = aside.submit(in_precision, double, fragility, prepared)
-        sampled = aside.submit(in_precision, double, sample, prepared, run.seed, first_path, run.sample_paths)
+        sampled = aside.submit(in_precision, double, sample, prepared, run.seed, first_path, run.sample_paths, source)
         coords = coordinates(scenario)
         info = describe(scenario, run, prepared)
         writer = None if out is None else ResultWriter(out, DIMS, coords, run.paths, info)
@@ -87,7 +91,8 @@ def simulate(
             return Result(losses, dims, coords, samples=samples, curves=_curves(curve), info={**info, **closing})
 
         try:
-            for losses in chunks(prepared, run.seed, first_path, run.paths, max(1, chunk or 8 * block_size(prepared))):
+            size = max(1, chunk or 8 * block_size(prepared))
+            for losses in chunks(prepared, run.seed, first_path, run.paths, size, source):
                 count = len(losses["max_drawdown_index"])
                 good = _finite_paths(losses)
                 spoiled, losses = losses, {name: values[:good] for name, values in losses.items()}
@@ -96,7 +101,7 @@ def simulate(
                 done += good
                 if good < count:
                     names = [name for name, values in spoiled.items() if not np.isfinite(values[good]).all()]
-                    raise NonFinite(locate(prepared, run.seed, first_path + done, names), first_path + done)
+                    raise NonFinite(locate(prepared, run.seed, first_path + done, names, source), first_path + done)
                 if progress is not None:
                     progress(done, run.paths)
             return finish(sampled.result())
@@ -115,17 +120,19 @@ class Run(eqx.Module):
     paths: int
     seed: int
     precision: str
+    sampling: str
     sample_paths: int
     first_path: int
 
 
-def _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, first_path):
+def _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path):
     said = scenario.description
     choose = lambda given, default: default if given is None else given
     run = Run(
         index(choose(paths, said.paths)),
         index(choose(seed, said.seed)),
         choose(precision, said.precision),
+        sampling,
         index(choose(sample_paths, said.sample_paths)),
         index(first_path),
     )
@@ -135,6 +142,11 @@ def _configure(scenario, paths, seed, steps, feedback, precision, sample_paths, 
             (run.paths < 1, f"paths = {run.paths}: at least 1 is needed"),
             (not 0 <= run.seed < 2**64, f"seed = {run.seed}: from 0 to 2^64 - 1 is allowed"),
             (run.precision not in ("float32", "float64"), f'precision = "{run.precision}": float32 or float64 is allowed'),
+            (run.sampling not in ("plain", "sobol"), f'sampling = "{run.sampling}": plain or sobol is allowed'),
+            (
+                run.sampling == "sobol" and run.first_path + run.paths > REPLICATES << BITS,
+                f"paths = {run.paths}: Sobol points repeat after path {REPLICATES << BITS}",
+            ),
             (not 0 <= run.sample_paths <= 1000, f"sample_paths = {run.sample_paths}: from 0 to 1000 is allowed"),
             (not 0 <= run.first_path <= 2**32 - run.paths, f"first_path = {run.first_path}: path indices are 32 bits"),
             (steps is not None and steps < 1, f"steps = {steps}: at least 1 is needed"),
@@ -155,12 +167,12 @@ def _with_steps(settings, steps: int):
     return type(settings)(settings.horizon, steps, settings.rounds, settings.bridge, settings.index_weight, settings.support)
 
 
-def sample(prepared, seed: int, first: int, count: int) -> dict[str, np.ndarray]:
+def sample(prepared, seed: int, first: int, count: int, source=COUNTERS) -> dict[str, np.ndarray]:
     """The first paths whole: log prices, marks and open interest, time zero included, shape `(sample, steps + 1, ...)`."""
     if count == 0:
         return {}
     indices = first + np.minimum(np.arange(block_size(prepared)), count - 1)
-    recorded = record_block(prepared, seed_key(seed), jnp.asarray(indices, jnp.uint32), count)
+    recorded = record_block(prepared, seed_key(seed), jnp.asarray(indices, jnp.uint32), count, source)
     held = prepared.book.open_interest(prepared.book.init())[..., 0]
     start = {"price": 0.0, "fundamental": 0.0, "mark": 0.0, "open_interest": np.asarray(held)}
     samples = {}
@@ -169,19 +181,6 @@ def sample(prepared, seed: int, first: int, count: int) -> dict[str, np.ndarray]
         begin = np.broadcast_to(np.asarray(start[name], values.dtype), values[:, :1].shape)
         samples[name] = np.concatenate([begin, values], axis=1)
     return samples
-
-
-def coordinates(scenario) -> dict[str, list]:
-    """Labels along each named axis."""
-    names = scenario.names
-    return {
-        "venues": list(names.venues),
-        "assets": list(names.assets),
-        "sides": ["long", "short"],
-        "classes": list(names.classes),
-        "causes": list(CAUSES),
-        "from_venues": list(names.venues),
-    }
 
 
 def describe(scenario, run: Run, prepared) -> dict:
@@ -201,6 +200,8 @@ def describe(scenario, run: Run, prepared) -> dict:
         "rounds": settings.rounds,
         "bridge": int(settings.bridge),
         "precision": run.precision,
+        "sampling": run.sampling,
+        "replicates": REPLICATES if run.sampling == "sobol" else 1,
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
         "block": block_size(prepared),
         "versions": ", ".join(f"{name} {_version(name)}" for name in ("jaxrisk", "jax", "jaxlib", "equinox", "numpy")),

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from .._leaf import Array
-from ..positions import Calls, build_book, build_schedule
+from ..positions import NODES, Calls, Nodes, build_book, build_schedule
 from .noise import seed_key
 from .source import AbstractSource, Counters
 from .state import Prepared, State, view
@@ -29,15 +29,15 @@ class Recorded(NamedTuple):
 
 
 @eqx.filter_jit
-def prepare(scenario, dtype=jnp.float32) -> Prepared:
+def prepare(scenario, dtype=jnp.float32, nodes: Nodes = NODES) -> Prepared:
     """Build the book and everything else that does not change along a path, in one precision.
 
-    Differentiable in every leaf of the scenario.
+    Differentiable in every leaf of the scenario; `nodes` says how finely distributions of positions are cut.
     """
     scenario = scenario.cast(dtype)
     settings, impact, venues = scenario.settings, scenario.impact, scenario.venues
     years = jnp.asarray(settings.years_per_step, dtype)
-    book = _book(scenario)
+    book = _book(scenario, nodes)
     book = jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else x, book)
     weight = settings.index_weight
     if weight is None:
@@ -59,7 +59,7 @@ def prepare(scenario, dtype=jnp.float32) -> Prepared:
     )
 
 
-def _book(scenario):
+def _book(scenario, nodes: Nodes):
     """The scenario's positions in the representation that it asks for."""
     venues, assets = scenario.venues.local_impact.shape
     contracts, channels, calls = scenario.venues.contracts(), scenario.channels, scenario.calls
@@ -81,6 +81,7 @@ def _book(scenario):
         flow=scenario.flow,
         # an hour's new positions at a time: what a step of a minute would cost most is laying them down
         every=max(1, round(HOUR / scenario.settings.years_per_step)),
+        nodes=nodes,
     )
 
 

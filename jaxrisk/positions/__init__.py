@@ -11,11 +11,14 @@ from .ladder import LadderBook as LadderBook, LadderState as LadderState
 from .limits import ANY as ANY, Limits as Limits
 from .placing import Contracts as Contracts, Placed as Placed, apply_limits as apply_limits
 from .population import (
+    NODES as NODES,
     AbstractPopulation as AbstractPopulation,
     Accounts as Accounts,
     Histogram as Histogram,
     LiquidationMap as LiquidationMap,
     Lognormal as Lognormal,
+    Nodes as Nodes,
+    enough_nodes as enough_nodes,
 )
 from .rules import (
     POLICIES as POLICIES,

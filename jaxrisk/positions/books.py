@@ -10,6 +10,7 @@ from .flow_build import build_flow
 from .grid import Grid
 from .limits import Limits
 from .placing import Contracts
+from .population import NODES, Nodes
 from .rules import Calls, Flow, Funding
 from .schedule import Schedule
 
@@ -31,20 +32,21 @@ def build_book(
     funding: Funding | None = None,
     flow: Flow | None = None,
     every: int = 1,
+    nodes: Nodes = NODES,
 ) -> AbstractBook:
     """The positions as `LadderBook`, `AccountBook` or `FlowBook`.
 
     **Arguments:** `kind`: one of `BOOKS`; `populations`; `price`: S_0, USD, shape `(assets,)`; `classes`: how many; `backstop`:
-    whether anybody asks for bankruptcy prices; `every`: after how many steps a `FlowBook` lays down what has opened.
+    whether anybody asks for bankruptcy prices; `every`: after how many steps a `FlowBook` lays down what has opened;
+    `nodes`: how finely a distribution is cut into positions, for a `ladder` or a `flow` book.
     Differentiable in every leaf.
     """
     if kind == "account":
         return build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes)
     if kind == "flow":
-        return build_flow(
-            populations, schedule, contracts, limits, calls, funding, flow, price, classes, grid, backstop=backstop, every=every
-        )
-    return build_ladder(populations, contracts, limits, price, classes, grid, calls, schedule, backstop)
+        rules = (contracts, limits, calls, funding, flow)
+        return build_flow(populations, schedule, *rules, price, classes, grid, backstop=backstop, every=every, nodes=nodes)
+    return build_ladder(populations, contracts, limits, price, classes, grid, calls, schedule, backstop, nodes)
 
 
 __all__ = ["BOOKS", "build_book"]

@@ -8,7 +8,7 @@ from .grid import Grid
 from .ladder import LadderBook
 from .limits import Limits
 from .placing import Contracts, apply_limits
-from .population import AbstractPopulation, concatenate
+from .population import NODES, AbstractPopulation, Nodes, concatenate
 from .rules import Calls
 from .rungs import margin_calls, rungs, standing
 from .schedule import Schedule
@@ -25,6 +25,7 @@ def build_ladder(
     calls: Calls | None = None,
     schedule: Schedule | None = None,
     backstop: bool = False,
+    nodes: Nodes = NODES,
 ) -> LadderBook:
     """Tabulate every population, under its limits and its venue's tiers.
 
@@ -32,12 +33,12 @@ def build_ladder(
     without leverage make up the difference, so that longs equal shorts.
 
     **Arguments:** `price`: S_0, USD, shape `(assets,)`; `classes`: how many account classes; `backstop`: whether bankruptcy
-    prices are tabulated. Differentiable in every leaf.
+    prices are tabulated; `nodes`: of each distribution. Differentiable in every leaf.
     """
     tiers = contracts.tiers
     venues, assets, _ = tiers.rate.shape
     shape, count = (venues, assets, 2), venues * assets * 2
-    stated = concatenate([population.positions(tiers, contracts.inverse, price) for population in populations])
+    stated = concatenate([population.positions(tiers, contracts.inverse, price, nodes) for population in populations])
     placed = apply_limits(stated, contracts, limits)
     p, alive = placed.positions, placed.alive
     bins = (p.venue * assets + p.asset) * 2 + p.side

@@ -11,7 +11,7 @@ from .grid import Grid
 from .levels import by_phase
 from .limits import Limits
 from .placing import Contracts, apply_limits, solvent
-from .population import AbstractPopulation, Positions, concatenate
+from .population import NODES, AbstractPopulation, Nodes, Positions, concatenate
 from .rules import Calls, Flow, Funding
 from .rungs import rungs, standing
 from .schedule import Schedule
@@ -35,6 +35,7 @@ def build_flow(
     grid: Grid,
     backstop: bool = True,
     every: int = 1,
+    nodes: Nodes = NODES,
 ) -> FlowBook:
     """Tabulate the positions of the start as `build_ladder` does, and what positions opened later look like.
 
@@ -45,8 +46,8 @@ def build_flow(
     **Arguments:** as of `build_ladder`; `funding`: or None; `flow`: rates. Without `backstop` no bankruptcy prices are tabulated;
     `every`: as of `FlowBook`. Differentiable in every leaf.
     """
-    initial = build_ladder(populations, contracts, limits, price, classes, grid, calls, schedule, backstop)
-    stated = concatenate([population.positions(contracts.tiers, contracts.inverse, price) for population in populations])
+    initial = build_ladder(populations, contracts, limits, price, classes, grid, calls, schedule, backstop, nodes)
+    stated = concatenate([population.positions(contracts.tiers, contracts.inverse, price, nodes) for population in populations])
     stopping = jnp.zeros_like(initial.unlevered) if schedule is None else schedule.total
     fine = Grid(PHASES * flow.levels, flow.width / PHASES, flow.levels * flow.width)  # this is uniform
     scales = jnp.exp(jnp.linspace(-LEVERAGE_RANGE, LEVERAGE_RANGE, LEVERAGE_NODES, dtype=stated.quantity.dtype))

@@ -1,7 +1,8 @@
 """Who holds what: the ways in which a population of positions is given."""
 
 import abc
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -257,3 +258,16 @@ class Accounts(AbstractPopulation):
 def concatenate(groups: list[Positions]) -> Positions:
     """One flat set of positions out of several."""
     return Positions(*(jnp.concatenate(columns) for columns in zip(*groups, strict=True)))
+
+
+def enough_nodes(populations: Iterable[Any], names: Iterable[str] = ()) -> Nodes:
+    """As few nodes as say the same as `NODES`: one entry price, or one size, where no population spreads them.
+
+    **Arguments:** `names`: of parameters that are going to be moved; a spread among them counts.
+
+    >>> enough_nodes([Lognormal(1e9, 5.0, 0.5)]), enough_nodes([Lognormal(1e9, 5.0, 0.5, entry_sd=0.1)])
+    ((1024, 1, 1), (1024, 8, 1))
+    """
+    spread = lambda field: any(np.any(np.asarray(getattr(one, field, 0.0)) != 0.0) for one in populations)
+    needed = (spread(field) or any(name.endswith(field) for name in names) for field in ("entry_sd", "size_log_sd"))
+    return NODES[0], *(count if wanted else 1 for count, wanted in zip(NODES[1:], needed, strict=True))

@@ -3,7 +3,9 @@
 The names below are the public ones; they are imported when first used, so that the command line answers at once.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 
 _ROOMS = {
     "market": "Bates Bootstrap GBM Garch Heston Kou Merton Replay Shock",
@@ -13,6 +15,12 @@ _ROOMS = {
     "config": "ConfigError check load schema",
     "batch": "NonFinite simulate use_compilation_cache",
     "report": "Result",
+    "risk.measure": "Measure",
+    "parameters": "parameters",
+    "studies.sensitivity": "sensitivity",
+    "studies.reverse_stress": "reverse_stress",
+    "studies.rare_event": "rare_event",
+    "studies.design": "design_limits",
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
@@ -27,3 +35,14 @@ def __getattr__(name: str):
 
 def __dir__():
     return __all__
+
+
+class _Package(ModuleType):
+    """Keeps `jaxrisk.parameters` the function when the module of that name is imported, which would take its place."""
+
+    def __setattr__(self, name: str, value):
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

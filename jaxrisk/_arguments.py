@@ -1,10 +1,14 @@
 """What may be written after `jaxrisk`: the commands with their options, and what is read before they are."""
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
+from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any
 
+import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, arg, subcommand
+
+from ._study_arguments import Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip
@@ -55,87 +59,57 @@ class Schema:
     debug: _Debug = False
 
 
+COMMANDS: dict[str, Any] = {
+    "run": Run,
+    "sensitivity": Sensitivity,
+    "design": Design,
+    "reverse-stress": ReverseStress,
+    "rare-event": RareEvent,
+    "parameters": Parameters,
+    "check": Check,
+    "schema": Schema,
+}
+
+
+def summary_of(command: Any) -> str:
+    """The first line of a command's docstring."""
+    return (getdoc(command) or "").splitlines()[0]
+
+
 Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
-    Annotated[Run, subcommand("run")] | Annotated[Check, subcommand("check")] | Annotated[Schema, subcommand("schema")]
+    Annotated[Run, subcommand("run", description=summary_of(Run))]
+    | Annotated[Sensitivity, subcommand("sensitivity", description=summary_of(Sensitivity))]
+    | Annotated[Design, subcommand("design", description=summary_of(Design))]
+    | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
+    | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
+    | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
+    | Annotated[Check, subcommand("check", description=summary_of(Check))]
+    | Annotated[Schema, subcommand("schema", description=summary_of(Schema))]
 ]]]  # fmt: skip
+"""What is parsed where the first word is not a command: the list of commands, or the nearest to it."""
 
 
-def dotted_as_set(arguments: list[str]) -> list[str]:
-    """Rewrite `--market.volatility 0.5` and `--market.volatility=0.5` as `--set market.volatility=0.5`.
-
-    >>> dotted_as_set(["run", "a.toml", "--shock.size", "-0.1", "--seed=2"])
-    ['run', 'a.toml', '--set', 'shock.size=-0.1', '--seed=2']
-    """
-    rewritten: list[str] = []
-    left = iter(arguments)
-    for argument in left:
-        name, equals, value = argument.partition("=")
-        if name.startswith("--") and "." in name:
-            rewritten += ["--set", f"{name[2:]}={value if equals else next(left, '')}"]
-        else:
-            rewritten.append(argument)
-    return rewritten
+def parse(arguments: list[str]) -> Any:
+    """The command with its options; raises `SystemExit` after help or where tyro finds a problem."""
+    command = COMMANDS.get(arguments[0]) if arguments else None
+    if command is None:
+        text = "Monte Carlo of liquidation cascades in leveraged markets."
+        return tyro.cli(Command, prog="jaxrisk", description=text, args=arguments or ["--help"])
+    options = OmitArgPrefixes[FlagCreatePairsOff[command]]
+    return tyro.cli(options, prog=f"jaxrisk {arguments[0]}", description=getdoc(command), args=arguments[1:])
 
 
-def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
-    """Arguments without options that there are not or that lack their value, and a line on each of these.
-
-    A word after an unknown option is taken for its value, unless the option is like one without, or the scenario is not named
-    elsewhere. None in place of the arguments where it is not named at all.
-
-    >>> without_unknown(["run", "a.toml", "--path", "5"])
-    (['run', 'a.toml'], ['command line: --path: no such option (did you mean "--paths"?)'])
-    """
-    from .config import Problem
-    from .config.problems import nearest
-
-    command: Any = {"run": Run, "check": Check, "schema": Schema}.get(arguments[0] if arguments else "")
-    if command is None or {"-h", "--help", "--"} & set(arguments):
-        return arguments, []
-    known = {field.name.replace("_", "-"): field.default for field in fields(command) if field.default is not MISSING}
-    kept, words, perhaps, problems = arguments[:1], [], [], []
-    wrong = lambda where, text, near=None: problems.append(str(Problem("command line", where, None, text, near)))
-    place = 1
-    while place < len(arguments):
-        argument, following = arguments[place], arguments[place + 1 : place + 2]
-        place += 1
-        following = [] if following and following[0].startswith("--") else following
-        option, equals, _ = argument.partition("=")
-        name = option.lstrip("-").replace("_", "-")
-        if not argument.startswith("-"):
-            words.append(argument)
-        elif option.startswith("--") and name in known:
-            if equals or known[name] is False:
-                kept.append(argument)
-            elif following:
-                kept.append(f"{argument}={following[0]}")
-                place += 1
-            else:
-                wrong(option, "needs a value")
-        else:
-            near = nearest(name, known)
-            wrong(option, "no such option", near and f"--{near}")
-            if command is Run and following and not equals and (near is None or known[near] is not False):
-                perhaps += following if near is None else []
-                place += 1
-    words = words or perhaps[:1]
-    if command is Run and not words:
-        wrong("SCENARIO", "missing; needs a TOML file, or the name of a shipped scenario")
-        return None, problems
-    return kept + words, problems
-
-
-def overrides_of(command: Run) -> tuple[dict[str, str], list[str]]:
-    """Values by dotted key, and settings that are not of the form KEY=VALUE."""
+def overrides_of(command: Run | Study | Parameters) -> tuple[dict[str, str], list[str]]:
+    """Values by dotted key, and a line on each setting that is not of the form KEY=VALUE."""
     overrides, wrong = {}, []
     for setting in command.set:
         key, equals, value = setting.partition("=")
         if equals and key.strip() and value.strip():
             overrides[key.strip()] = value.strip()
         else:
-            wrong.append(setting)
+            wrong.append(f"command line: --set {setting}: has to be KEY=VALUE, such as market.volatility=0.5")
     for option, key in RUN_KEYS.items():
-        value = getattr(command, option)
+        value = getattr(command, option, None)
         if value is not None:
             overrides[key] = value
     return overrides, wrong

@@ -1,21 +1,33 @@
-"""The command line: `jaxrisk run`, `check` and `schema`."""
+"""The command line: `jaxrisk run`, `sensitivity`, `design`, `reverse-stress`, `rare-event`, `parameters`, `check`, `schema`."""
 
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import tyro
-
-from ._arguments import Check, Command, Run, dotted_as_set, overrides_of, without_unknown
-
-OK, INTERNAL, BAD_INPUT, NON_FINITE, INTERRUPTED = 0, 1, 2, 3, 130
+from ._arguments import Check, Parameters, Run, Schema, overrides_of, parse
+from ._exit import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, OK, complain
+from ._options import dotted_as_set, without_unknown
+from ._progress import Progress, show, unwritable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 fine, 2 bad input, 3 a number was not finite, 130 interrupted, 1 our mistake."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Run one command; returns the exit code.
+
+    0 fine; 2 bad input; 3 a number was not finite; 4 answered, and the answer is no (a budget that cannot be met, a level that
+    cannot be reached); 130 interrupted; 1 our mistake.
+    """
+    code = _main(list(sys.argv[1:] if arguments is None else arguments))
+    if code == INTERRUPTED and arguments is None:
+        # blocks of paths may still be running, and XLA crashes when Python ends under them
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _main(arguments: list[str]) -> int:
     if arguments and arguments[0] in ("--version", "-V"):
         print(f"jaxrisk {_version()}")
         return OK
@@ -23,21 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     if known is None:
         return complain(wrong)
     try:
-        command: Any = tyro.cli(
-            Command,
-            prog="jaxrisk",
-            description="Monte Carlo of liquidation cascades in leveraged markets.",
-            args=known or ["--help"],
-        )
+        command: Any = parse(known)
     except SystemExit as stop:
         complain(wrong)
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     try:
-        if isinstance(command, Run):
-            return run(command, wrong)
-        complain(wrong)
-        code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
-        return BAD_INPUT if wrong else code
+        return _answer(command, wrong)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -52,11 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERNAL
 
 
-def complain(lines: Iterable[Any]) -> int:
-    """Print problems, one line each."""
-    for line in lines:
-        print(line, file=sys.stderr)
-    return BAD_INPUT
+def _answer(command: Any, wrong: list[str]) -> int:
+    if isinstance(command, Run):
+        return run(command, wrong)
+    if isinstance(command, Check | Schema):
+        complain(wrong)
+        code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
+        return BAD_INPUT if wrong else code
+    from ._commands import parameters, study
+
+    return parameters(command, wrong) if isinstance(command, Parameters) else study(command, wrong)
 
 
 def run(command: Run, wrong: Iterable[str] = ()) -> int:
@@ -67,8 +75,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from .config import ConfigError, prepare
 
     overrides, settings = overrides_of(command)
-    problems: list[Any] = list(wrong)
-    problems += [f"command line: --set {text}: has to be KEY=VALUE, such as market.volatility=0.5" for text in settings]
+    problems: list[Any] = [*wrong, *settings]
     prepared, out = None, command.out
     try:
         prepared = prepare(command.scenario, overrides)
@@ -84,22 +91,6 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     # each; nothing is wrong with such a program
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return _simulate(prepared.scenario(), out)
-
-
-def unwritable(out: Path, force: bool) -> str | None:
-    """Why a result cannot be written there, or None."""
-    try:
-        if out.is_dir():
-            return "is a folder; --out has to name a file"
-        if out.exists() and not force:
-            return "exists already; choose another --out, or overwrite it with --force"
-        folder = next(folder for folder in out.absolute().parents if folder.exists())
-        probe = folder / f".{out.name[:100]}.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        return f"cannot be written: {getattr(error, 'strerror', None) or error}"
-    return None
 
 
 def _simulate(scenario, out: Path) -> int:
@@ -126,46 +117,6 @@ def _simulate(scenario, out: Path) -> int:
         print(note)
     print(f"result: {out}")
     return OK
-
-
-class Progress:
-    """Counts finished paths, with a bar on a terminal; called with `(done, total)`."""
-
-    def __init__(self, stream: TextIO):
-        self.done = 0
-        self.stream = stream
-        self.bar: Any = None
-        self.task: Any = None
-
-    def __enter__(self) -> "Progress":
-        if self.stream.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = TextColumn("paths"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-            self.bar = Progress(*columns, console=Console(file=self.stream), transient=True)
-            self.task = self.bar.add_task("paths", total=None)
-            self.bar.start()
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        self.done = done
-        if self.bar is not None:
-            self.bar.update(self.task, completed=done, total=total)
-
-    def __exit__(self, *error) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-
-def show(summary, stream: TextIO) -> None:
-    """The summary through rich on a terminal, as plain text elsewhere."""
-    if stream.isatty():
-        from rich.console import Console
-
-        Console(file=stream).print(summary)
-    else:
-        print(summary, file=stream)
 
 
 def check(files: tuple[str, ...]) -> int:
@@ -205,6 +156,8 @@ def _version() -> str:
     except PackageNotFoundError:
         return "(not installed)"
 
+
+__all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "NO", "NON_FINITE", "OK", "dotted_as_set", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

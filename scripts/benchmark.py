@@ -1,7 +1,7 @@
 """How fast a run is, as ratios measured in one go on one machine.
 
     python scripts/benchmark.py                               # the reference workload, the peers, block sizes, ladder sizes
-    python scripts/benchmark.py --only product --repeats 1    # one part: product, peers, blocks, ladder or margins
+    python scripts/benchmark.py --only product --repeats 1    # one part, here the product (see --help)
     python scripts/benchmark.py --paths 16384 --steps 360     # smaller
 
 The reference workload is one asset on one venue for a day of one-minute steps: stochastic variance by full truncation with jumps,
@@ -25,6 +25,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from benchmark_books import margin_checks
+from benchmark_gradients import gradient_cost
+from benchmark_variance import variance
 
 from jaxrisk.cascade import Impact, PowerImpact, Venues, blocks as compiled, prepare, run_block, seed_key
 from jaxrisk.market import Bates
@@ -254,7 +256,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
     parser.add_argument(
-        "--only", choices=("product", "peers", "blocks", "ladder", "margins"), help="one part; peers includes the product"
+        "--only",
+        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "margins"),
+        help="one part; peers includes the product",
     )
     options = parser.parse_args()
     print(machine())
@@ -264,6 +268,10 @@ def main() -> None:
         blocks(options)
     if options.only in (None, "ladder"):
         ladder(options)
+    if options.only in (None, "variance"):
+        variance(timed, options.repeats, options.steps)
+    if options.only in (None, "gradients"):
+        gradient_cost(reference(options.steps), accounts, timed, options.repeats)
     if options.only in (None, "margins"):
         margin_checks(reference(1), accounts, timed, cores(), options.repeats)
 

@@ -1,4 +1,4 @@
-"""Print simulated figures beside closed forms, with the difference in standard errors: process laws and drawdown.
+"""Print simulated figures beside closed forms, with the difference in standard errors: process laws, drawdown, intervals.
 
 Call prices are martingale and distribution at once. The references are the published or Fourier prices that the tests recompute;
 liquidation probabilities, limits and their derivatives are checked by `tests/cascade/test_liquidation_law.py`.
@@ -7,6 +7,7 @@ liquidation probabilities, limits and their derivatives are checked by `tests/ca
 import argparse
 
 import numpy as np
+import validate_statistics
 
 import jaxrisk as jr
 
@@ -52,6 +53,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paths", type=int, default=PATHS, help=f"paths of each comparison (default {PATHS:,})")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--replications", type=int, default=validate_statistics.REPLICATIONS, help="samples of each law of losses"
+    )
     options = parser.parse_args()
     run = {"paths": options.paths, "seed": options.seed, "sample_paths": 0}
     print(f"{options.paths:,} paths each, seed {options.seed}\n\nEuropean calls, S = 100")
@@ -67,6 +71,7 @@ def main() -> None:
     show("mean", scaled.mean(), scaled.std() / np.sqrt(len(scaled)), 1.253314)
     for level, quantile in DRAWDOWN.items():
         show(f"below {quantile}", np.mean(scaled <= quantile), np.sqrt(level * (1 - level) / len(scaled)), level)
+    validate_statistics.report(options.replications)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ LEAST_BALANCING = 0.001  # share of open interest below which holders who make u
 
 
 def notes(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
-    """Lines on positions left out at the start, on holders added to balance the sides, and on criticality.
+    """Lines on positions left out at the start, on holders added to balance the sides, on sampling, and on criticality.
 
     **Arguments:** `info`: a result's; `assets`: their names. What is not in `info` makes no line.
 
@@ -27,6 +27,8 @@ def notes(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
         )
     if added > LEAST_BALANCING * held:
         lines.append(f"longs and shorts differ: {_part(added, held)} of unlevered holders make up the difference")
+    if info.get("sampling") == "sobol":
+        lines.append(f"Sobol points: errors are from the spread of {int(info['replicates'])} independent replicates")
     return lines + _criticality(info, assets)
 
 

@@ -29,7 +29,10 @@ _STYLE: dict[Any, Any] = {
 
 
 def exceedance(result: "Result") -> "Figure":
-    """Exceedance curves with 95% bands: drawdown of the index with and without feedback, and the open-interest loss."""
+    """Exceedance curves with 95% bands: drawdown of the index with and without feedback, and the open-interest loss.
+
+    The darker band holds at each loss, the lighter at all losses at once.
+    """
     with _style():
         figure, axes = _figure(1, 2, (10.0, 4.2))
         _drawdown_curve(axes[0, 0], result)
@@ -93,12 +96,14 @@ def _nothing(axes: "Axes", text: str) -> None:
 def _curve(axes: "Axes", result: "Result", name: str, colour: str, label: str | None) -> None:
     curve = result.exceedance_curve(name)
     seen = curve.value > 0.0
-    levels, value, low, high = (np.asarray(field)[seen] for field in (curve.level, curve.value, curve.low, curve.high))
     if not seen.any():
         return
+    levels, value = 100.0 * np.asarray(curve.level)[seen], curve.value[seen]
     least = 0.6 * float(value.min())
-    axes.fill_between(100.0 * levels, np.maximum(low, 0.1 * least), high, color=colour, alpha=0.18, linewidth=0.0)
-    axes.plot(100.0 * levels, value, color=colour, label=label)
+    for band, shade in ((result.exceedance_curve(name, simultaneous=True), 0.08), (curve, 0.14)):
+        low, high = np.asarray(band.low)[seen], np.asarray(band.high)[seen]
+        axes.fill_between(levels, np.maximum(low, 0.1 * least), high, color=colour, alpha=shade, linewidth=0.0)
+    axes.plot(levels, value, color=colour, label=label)
     axes.set_yscale("log")
     axes.set_ylim(min(least, 1e-2, *([axes.get_ylim()[0]] if len(axes.lines) > 1 else [])), 1.3)
 

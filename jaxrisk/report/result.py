@@ -2,15 +2,16 @@
 
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import risk
 from ..observables import column, columns, unknown
-from ..risk import tail
-from ..risk.tail import Estimate
+from ..risk import Estimate, ParetoTail
+from ..risk.replicates import by_replicates
 from .observables import curve_axes, sample_axes
 from .table import Summary
 from .writer import (
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-STATISTICS = ("mean", "quantile", "value_at_risk", "expected_shortfall", "exceedance_probability", "exceedance_curve")
+STATISTICS = (
+    "mean", "quantile", "value_at_risk", "expected_shortfall", "expectile", "mean_excess", "exceedance_probability",
+    "exceedance_curve",
+)  # fmt: skip
 
 
 class Result:
@@ -106,18 +110,30 @@ class Result:
         """The addresses of all columns of an observable."""
         return columns(self[name], self.dims[name], self.coords, name)
 
-    def measure(self, name: str, statistic: str = "mean", level: Any = None) -> Estimate:
-        """A statistic of an observable, with its error: `mean`, `quantile`, `value_at_risk`, `expected_shortfall`,
-        `exceedance_probability` or `exceedance_curve`.
+    def measure(self, name: str, statistic: str = "mean", level: Any = None, **options: Any) -> Estimate:
+        """A statistic of an observable, with its error: `mean`, `quantile`, `value_at_risk`, `expected_shortfall`, `expectile`,
+        `mean_excess`, `exceedance_probability` or `exceedance_curve`; options go to the function in `jaxrisk.risk`.
 
         **Raises:** `ValueError` for an unknown name or statistic, with the nearest that exists, and as in `jaxrisk.risk`.
         """
         if statistic not in STATISTICS:
             raise unknown("statistic", statistic, STATISTICS)
-        arguments = () if statistic == "mean" or (statistic == "exceedance_curve" and level is None) else (level,)
-        if arguments == (None,):
+        if level is None and statistic == "exceedance_curve":
+            level = risk.exceedance_curve(self.column(name)).level  # one set of levels for all replicates
+        if level is None and statistic != "mean":
             raise ValueError(f"{statistic} needs a level")
-        return getattr(tail, statistic)(self.column(name), *arguments, log_weights=self.log_weights)
+        arguments = () if statistic == "mean" else (level,)
+
+        def of(values: Any, log_weights: Any) -> Estimate:
+            return getattr(risk, statistic)(values, *arguments, log_weights=log_weights, **options)
+
+        if options.get("simultaneous"):
+            return of(self.column(name), self.log_weights)  # replicates would bring back pointwise intervals
+        return self.estimate(of, self.column(name))
+
+    def estimate(self, function: Callable[[Any, Any], Estimate], values: Any) -> Estimate:
+        """`function(values, log_weights)` of one number a path, with the error of replicates where the run has them."""
+        return by_replicates(function, values, self.log_weights, int(self.info.get("replicates", 1)))
 
     def mean(self, name: str) -> Estimate:
         """Mean of an observable; see `jaxrisk.risk.mean`."""
@@ -135,13 +151,48 @@ class Result:
         """Expected shortfall of an observable; see `jaxrisk.risk.expected_shortfall`."""
         return self.measure(name, "expected_shortfall", level)
 
+    def expectile(self, name: str, level: float = 0.99) -> Estimate:
+        """Expectile of an observable; see `jaxrisk.risk.expectile`."""
+        return self.measure(name, "expectile", level)
+
+    def mean_excess(self, name: str, threshold: Any) -> Estimate:
+        """Mean excess of an observable over each threshold; see `jaxrisk.risk.mean_excess`."""
+        return self.measure(name, "mean_excess", threshold)
+
     def exceedance_probability(self, name: str, level: Any) -> Estimate:
         """Probability that an observable exceeds each level; see `jaxrisk.risk.exceedance_probability`."""
         return self.measure(name, "exceedance_probability", level)
 
-    def exceedance_curve(self, name: str, levels: Any = None) -> Estimate:
-        """Exceedance probabilities over a range of levels; see `jaxrisk.risk.exceedance_curve`."""
-        return self.measure(name, "exceedance_curve", levels)
+    def exceedance_curve(self, name: str, levels: Any = None, simultaneous: bool = False) -> Estimate:
+        """Exceedance probabilities over a range of levels, with pointwise intervals or a simultaneous band; see
+        `jaxrisk.risk.exceedance_curve`."""
+        return self.measure(name, "exceedance_curve", levels, simultaneous=simultaneous)
+
+    def pareto_tail(self, name: str, threshold: float | None = None) -> ParetoTail:
+        """Generalised-Pareto tail of an observable, to ask for what lies beyond the sample; see `jaxrisk.risk.pareto_tail`."""
+        return risk.pareto_tail(self.column(name), self.log_weights, threshold=threshold)
+
+    def conditional_drawdown_at_risk(self, level: float = 0.95, asset: str | None = None) -> Estimate:
+        """Mean of the worst drawdowns over all times of the whole paths that the run kept; see
+        `jaxrisk.risk.conditional_drawdown_at_risk`. The estimate's `paths` says how many: run with more `sample_paths` for more.
+
+        **Raises:** `ValueError` where no whole paths were kept or there is no such asset, and `TooFewPathsError` where the kept
+        ones are too few.
+        """
+        if "price" not in self.samples:
+            raise ValueError("no whole paths were kept: run with sample_paths, a few hundred for level 0.95")
+        price = np.asarray(self.samples["price"], dtype=np.float64)
+        assets = [str(label) for label in self.coords.get("assets", range(price.shape[2]))]
+        if asset is None and len(assets) > 1:
+            raise ValueError(f"several assets: name one of {', '.join(assets)}")
+        if asset is not None and asset not in assets:
+            raise unknown("asset", asset, assets)
+        place = 0 if asset is None else assets.index(asset)
+        log_weights = None if self.log_weights is None else self.log_weights[: price.shape[0]]  # the first paths are kept
+        try:
+            return risk.conditional_drawdown_at_risk(price[:, :, place], level, log_weights)
+        except risk.TooFewPathsError as error:
+            raise risk.TooFewPathsError(f"{error}; run with sample_paths = {error.needed:,} or more", error.needed) from None
 
     def summary(self) -> Summary:
         """The headline: every number with its standard error and 95% interval."""
@@ -203,6 +254,12 @@ class Result:
         from . import plots
 
         return plots.overview(self)
+
+    def plot_who_pays(self) -> "Figure":
+        """Fees, fund, deleveraging and socialised loss by venue; see `jaxrisk.report.study_plots.who_pays`."""
+        from . import study_plots
+
+        return study_plots.who_pays(self)
 
     def __repr__(self) -> str:
         number = len(self.losses)

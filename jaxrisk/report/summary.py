@@ -35,7 +35,7 @@ def _rows(result: "Result") -> Iterator[Row]:
             return
         values = result.column(address) * scale
         for statistic in statistics:
-            yield _row(label, statistic, unit, _statistic(statistic), values, result.log_weights)
+            yield _row(label, statistic, unit, _statistic(statistic), values, result)
 
     yield from of("index drawdown", "max_drawdown_index", _FULL)
     for asset in several:
@@ -47,7 +47,7 @@ def _rows(result: "Result") -> Iterator[Row]:
     if "max_drawdown_index" in result.losses:
         values = result.column("max_drawdown_index")
         for level in DRAWDOWN_LEVELS:
-            yield _row("probability of index drawdown", f"> {level:.0%}", "1", _beyond(level), values, result.log_weights)
+            yield _row("probability of index drawdown", f"> {level:.0%}", "1", _beyond(level), values, result)
     yield from of("index time to trough", "time_to_trough_index", ("median",), "h", HOURS_PER_YEAR)
     yield from of("open-interest loss", "open_interest_loss_fraction", _SHORT)
     yield from of("open-interest loss, USD", "open_interest_loss_usd", ("mean", "ES 99%"), "USD")
@@ -91,9 +91,9 @@ def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Ro
                 yield from of(f"{label}, {venue}", f"{name}[{venue}]", ("mean", "ES 99%"), "USD")
     if "deleveraged_notional" in losses:
         values = result.column("deleveraged_notional[*]")
-        yield _row("probability of auto-deleveraging", "> 1 USD", "1", _beyond(LEAST_USD), values, result.log_weights)
+        yield _row("probability of auto-deleveraging", "> 1 USD", "1", _beyond(LEAST_USD), values, result)
         values = result.column("socialised_loss[*]")
-        yield _row("probability of a socialised loss", "> 1 USD", "1", _beyond(LEAST_USD), values, result.log_weights)
+        yield _row("probability of a socialised loss", "> 1 USD", "1", _beyond(LEAST_USD), values, result)
     for cause in result.coords.get("causes", []) if "open_interest_loss_by_cause" in losses else []:
         if losses["open_interest_loss_by_cause"][:, list(result.coords["causes"]).index(cause)].any():
             yield from of(f"open interest lost, {cause}", f"open_interest_loss_by_cause[{cause}]", ("mean",), "USD")
@@ -120,13 +120,13 @@ def _support(result: "Result") -> Iterator[Row]:
             continue  # no support was set for this asset
         values = result.column(address)
         label = f"support of {address.split('[')[-1].rstrip(']')}"
-        yield _row(label, "probability of break", "1", _beyond(0.0), values, result.log_weights)
-        yield _row(label, "mean overshoot if broken", "1", _if_positive, values, result.log_weights)
+        yield _row(label, "probability of break", "1", _beyond(0.0), values, result)
+        yield _row(label, "mean overshoot if broken", "1", _if_positive, values, result)
 
 
-def _row(label: str, statistic: str, unit: str, function: Callable, values: Any, log_weights: Any) -> Row:
+def _row(label: str, statistic: str, unit: str, function: Callable, values: Any, result: "Result") -> Row:
     try:
-        estimate = function(values, log_weights)
+        estimate = result.estimate(function, values)
     except TooFewPathsError as error:
         return Row(
             label, statistic, None, unit, "too few events" if function is _if_positive else f"needs {error.needed:,} paths"

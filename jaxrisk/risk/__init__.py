@@ -1,5 +1,8 @@
 """What the losses say: tail measures with their errors."""
 
+from .drawdown import conditional_drawdown_at_risk
+from .expectile import expectile
+from .extremes import ParetoTail, mean_excess, pareto_tail
 from .tail import (
     Estimate,
     TooFewPathsError,
@@ -15,13 +18,18 @@ from .tail import (
 
 __all__ = [
     "Estimate",
+    "ParetoTail",
     "TooFewPathsError",
+    "conditional_drawdown_at_risk",
     "conditional_mean",
     "effective_paths",
     "exceedance_curve",
     "exceedance_probability",
     "expected_shortfall",
+    "expectile",
     "mean",
+    "mean_excess",
+    "pareto_tail",
     "quantile",
     "value_at_risk",
 ]

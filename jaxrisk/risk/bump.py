@@ -18,6 +18,8 @@ from .sample import Sample, prepare_lean, top
 STEP = 0.02
 """Move of a parameter as a share of its value: large enough for a difference to stand out of single precision and of the jumps
 that single paths make, small enough for the measure to be nearly quadratic."""
+DISCRETE_STEP = 0.25
+"""The same for parameters that numbers of jumps depend on."""
 WIDER = 3.0
 """How much more of the base run's paths than the tail are run again."""
 MOST_PATH_STEPS = 32_768 * 1440
@@ -61,25 +63,32 @@ def bump(
 ) -> Gradient:
     """Derivatives of a measure by central differences with common random numbers; `full`: over all paths.
 
+    A number of jumps changes on few paths for a small move, and on any: where a parameter of the market has no pathwise
+    derivative all paths are run again, and the step is `DISCRETE_STEP`.
+
     `bias` is the error of the difference's own step as far as twice the step shows it (a third of the difference of both);
-    NaN where the range of the parameter does not allow it, or `full`.
+    NaN for `full`.
     """
-    which = candidates(sample, measure, full)
-    n = len(which) if measure.statistic == "mean" else len(sample.losses)
+    total = len(sample.losses)
     constants, scores, bias = np.zeros(len(parameters)), [], np.full(len(parameters), math.nan)
     for k, parameter in enumerate(parameters):
-        constants[k], score = _slope(sample, measure, scenario, parameter, ends(parameter, step), which)
+        discrete = not parameter.pathwise and parameter.name.startswith("market.")
+        size = max(step, DISCRETE_STEP) if discrete else step
+        which = candidates(sample, measure, full or discrete)
+        at = ends(parameter, size)
+        constants[k], score = _slope(sample, measure, scenario, parameter, at, which)
         if not full:
-            constant, wider = _slope(sample, measure, scenario, parameter, ends(parameter, 2.0 * step), which)
-            bias[k] = (constant - constants[k] + (wider.sum() - score.sum()) / n) / 3.0
-        scores.append(score)
+            constant, wider = _slope(sample, measure, scenario, parameter, ends(parameter, 2.0 * size), which)
+            bias[k] = (constant + wider.sum() / total - constants[k] - score.sum() / total) / 3.0
+        scores.append(np.zeros(total))
+        scores[-1][which] = score  # paths that were not run again contribute nothing
         if progress is not None:
             progress(k + 1, len(parameters))
     scores = np.stack(scores, axis=1)
-    mean = scores.sum(axis=0) / n
-    # paths that were not run again contribute nothing
-    covariance = (scores.T @ scores / n - np.outer(mean, mean)) / n
-    return Gradient(constants + mean, np.sqrt(np.maximum(np.diag(covariance), 0.0)), covariance, len(which), bias)
+    mean = scores.sum(axis=0) / total
+    covariance = (scores.T @ scores / total - np.outer(mean, mean)) / total
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    return Gradient(constants + mean, error, covariance, total if full else len(candidates(sample, measure, False)), bias)
 
 
 def _slope(sample: Sample, measure: Measure, scenario: Scenario, parameter: Parameter, at, which) -> tuple[float, np.ndarray]:
@@ -92,7 +101,11 @@ def _slope(sample: Sample, measure: Measure, scenario: Scenario, parameter: Para
         return sample.again(prepare_lean(moved(scenario, [parameter], np.array([by])), dtype), which)
 
     constants, scores = zip(*(influence(losses(by), measure, sample.losses) for by in at), strict=True)
-    return (constants[1] - constants[0]) / width, (scores[1] - scores[0]) / width
+    constant, score = (constants[1] - constants[0]) / width, (scores[1] - scores[0]) / width
+    if measure.statistic == "mean":
+        # of the paths that were run, not of all
+        constant, score = score.mean(), (score - score.mean()) * (len(sample.losses) / len(score))
+    return float(constant), score
 
 
 def influence(losses: np.ndarray, measure: Measure, base: np.ndarray) -> tuple[float, np.ndarray]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .band import simultaneous_confidence, weighted_limits
 from .estimate import (
     Estimate,
     TooFewPathsError,
@@ -201,26 +202,42 @@ def exceedance_probability(losses: Any, levels: Any, log_weights: Any = None, co
 
 
 def exceedance_curve(
-    losses: Any, levels: Any = None, log_weights: Any = None, confidence: float = 0.95, points: int = 200
+    losses: Any,
+    levels: Any = None,
+    log_weights: Any = None,
+    confidence: float = 0.95,
+    points: int = 200,
+    simultaneous: bool = False,
 ) -> Estimate:
-    """The curve of `exceedance_probability` over losses, with pointwise intervals.
+    """The curve of `exceedance_probability` over losses, with pointwise intervals or a band that holds at every loss at once.
 
     **Arguments:**
 
     - `losses`: shape `(paths,)`.
     - `levels`: losses at which to read the curve; by default `points` from the least to the greatest loss seen, dense
       in the tail.
+    - `simultaneous`: whether `low` and `high` shall hold together at all losses, seen or not, with probability `confidence`:
+      intervals of the same kind at the higher confidence that `band` says, equally sharp in the tail and the body.
 
     >>> curve = exceedance_curve([1.0, 2.0, 3.0, 4.0], levels=[0.0, 2.5])
     >>> curve.value.tolist()
     [1.0, 0.5]
     """
-    losses, _ = checked(losses, log_weights, confidence)
+    losses, weights = checked(losses, log_weights, confidence)
     if levels is None:
         shares = np.geomspace(1.0 / losses.size, 1.0, points // 2)
         ranks = np.clip(np.round(losses.size * (1.0 - shares)).astype(int), 0, losses.size - 1)
         levels = np.unique(np.append(np.sort(losses)[ranks], np.linspace(losses.min(), losses.max(), points - points // 2)))
-    return exceedance_probability(losses, np.atleast_1d(levels), log_weights, confidence)
+    curve = exceedance_probability(losses, np.atleast_1d(levels), log_weights, confidence)
+    if not simultaneous:
+        return curve
+    wider = simultaneous_confidence(losses, weights, confidence)
+    band = exceedance_probability(losses, curve.level, log_weights, wider)
+    low, high = band.low, band.high
+    if weights is not None:
+        in_tail = weighted_limits(losses, weights, curve.level, wider)
+        low, high = (np.where(np.isnan(mine), theirs, mine) for mine, theirs in zip(in_tail, (low, high), strict=True))
+    return curve._replace(low=np.minimum(low, curve.low), high=np.maximum(high, curve.high))
 
 
 def _rank(n: int, level: float) -> int:

@@ -94,6 +94,17 @@ def test_quantiles_of_a_normal_grid_give_the_closed_form(level):
     assert abs(expected_shortfall(grid, level).value - NORMAL_ES[level]) < 2e-4
 
 
+@pytest.mark.parametrize("level", NORMAL_ES)
+def test_derivative_of_the_shortfall_to_sigma_is_the_closed_form(level):
+    """Losses sigma Z have d ES / d sigma = ES / sigma: the mean of Z, a path's derivative, beyond the quantile."""
+    for shift in (0.0, 2.0):
+        normal, log_weights = _tilted(shift)(np.random.default_rng(50))
+        beyond = normal > value_at_risk(normal, level, log_weights).value
+        slope = conditional_mean(normal, beyond, log_weights)
+        # The threshold is estimated: the shortfall's error, not that of the mean given the threshold.
+        assert abs(slope.value - NORMAL_ES[level]) < 5 * expected_shortfall(normal, level, log_weights).standard_error
+
+
 def test_rare_event_by_importance_sampling():
     losses, log_weights = _tilted(4.75)(np.random.default_rng(6))
     estimate = exceedance_probability(losses, stats.norm.isf(1e-6), log_weights)

@@ -1,0 +1,161 @@
+"""What is asked of a scenario on the command line, read and checked: every problem one line, before anything is computed."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ._progress import unwritable
+from .config import Problem
+from .config.problems import nearest, written
+
+MOST_PATHS = 2**32
+_FEW = 1_000  # paths beyond a level above which no measure lacks paths
+_SHARES = ("max_drawdown", "open_interest_loss_fraction", "support_overshoot")
+"""Observables that lie between 0 and 1, or names that they begin with."""
+
+
+class Asked:
+    """Reads options and collects what is wrong with them; `scenario` is None where it is itself in error."""
+
+    def __init__(self, problems: Sequence[Any]):
+        self.problems: list[Any] = list(problems)
+        self.scenario: Any = None
+
+    def wrong(self, option: str, value: Any, allowed: str, near: str | None = None) -> None:
+        """Note a problem with an option."""
+        text = None if value is None else written(value)
+        self.problems.append(Problem("command line", option, text, allowed, near))
+
+    def number(self, option: str, text: str | None, low: float, high: float, allowed: str) -> Any:
+        """A number strictly between two, None where it is missing or wrong."""
+        if text is None:
+            self.wrong(option, None, f"missing; {allowed}")
+            return None
+        value = _number(text)
+        if value is None or not low < value < high:
+            self.wrong(option, _plain(text), allowed)
+            return None
+        return value
+
+    def count(self, option: str, text: str | None, least: int) -> int | None:
+        """A whole number, None where it is not given or wrong."""
+        if text is None:
+            return None
+        value = _number(text)
+        if value is None or value != round(value) or not least <= value <= MOST_PATHS:
+            self.wrong(option, _plain(text), f"has to be a whole number from {least:,} on")
+            return None
+        return int(value)
+
+    def choice(self, option: str, text: str, known: Sequence[str]) -> str:
+        """A word out of some."""
+        if text not in known:
+            self.wrong(option, text, f"has to be one of {', '.join(known)}", nearest(text, known))
+        return text
+
+    def file(self, option: str, path: Path | None, endings: Sequence[str], force: bool) -> None:
+        """Where something is to be written."""
+        if path is None:
+            return
+        if path.suffix.lower() not in endings:
+            self.wrong(option, str(path), f"has to end in {' or '.join(endings)}")
+        elif problem := unwritable(path, force, option):
+            self.problems.append(Problem(str(path), "", None, problem))
+
+    def measure(self, text: str) -> Any:
+        """A measure, None where it is wrong."""
+        from .risk.measure import Measure
+
+        try:
+            return Measure.of(text)
+        except ValueError as error:
+            self.wrong("--measure", text, str(error).partition('": ')[2])  # the error names the measure first
+            return None
+
+    def level(self, text: str | None, observable: str) -> Any:
+        """A level of an observable."""
+        if observable.partition("[")[0].startswith(_SHARES):
+            return self.number("--level", text, 0.0, 1.0, "has to lie strictly between 0 and 1: 0.15 is 15%")
+        return self.number("--level", text, -math.inf, math.inf, "has to be a number, in the observable's unit")
+
+    def budget(self, text: str | None, measure: Any) -> Any:
+        """The most that a measure may be."""
+        if measure is None:
+            return self.number("--budget", text, -math.inf, math.inf, "has to be a number, in the measure's unit")
+        if measure.statistic == "exceedance_probability" or measure.observable.startswith(_SHARES):
+            return self.number("--budget", text, 0.0, 1.0, "has to lie strictly between 0 and 1: 0.08 is 8%")
+        return self.number("--budget", text, -math.inf, math.inf, "has to be a number, in the measure's unit")
+
+    def lines(self, option: str, error: ValueError) -> None:
+        """What an error says, a problem a line."""
+        self.problems += [Problem("command line", option, None, line) for line in str(error).splitlines()]
+
+    def known(self, option: str, observable: str | None) -> None:
+        """Whether the scenario has an observable, found from the shapes of what a path returns; nothing is simulated."""
+        if self.scenario is None or observable is None:
+            return
+        import equinox as eqx
+        import jax.numpy as jnp
+        import numpy as np
+
+        from .cascade import path_losses, prepare, seed_key
+        from .risk.sample import Column
+
+        # of abstract values: nothing is compiled, which is most of the time
+        losses = lambda s: path_losses(prepare(s, jnp.float32), seed_key(0), jnp.zeros(1, jnp.uint32))
+        shapes = eqx.filter_eval_shape(losses, self.scenario)
+        try:
+            Column.of(self.scenario, observable)({name: np.zeros(shape.shape) for name, shape in shapes.items()})
+        except ValueError as error:
+            self.lines(option, error)
+
+    def enough_paths(self, measure: Any) -> None:
+        """Whether the scenario's run is large enough for a measure: the smallest that is depends on ranks alone."""
+        if self.scenario is None or measure is None:
+            return
+        import numpy as np
+
+        from .risk import TooFewPathsError
+
+        paths = self.scenario.description.paths
+        beyond = min(measure.level, 1.0 - measure.level) * paths
+        if measure.statistic in ("mean", "exceedance_probability") or beyond > _FEW:
+            return
+        try:
+            measure.estimate(np.arange(paths, dtype=np.float64))
+        except TooFewPathsError as error:
+            text = f"too few for {measure}: at least {error.needed:,} are needed"
+            self.problems.append(Problem("command line", "--paths", f"{paths}", text))
+
+    def named(self, option: str, names: Sequence[str]) -> list[Any]:
+        """The parameters that names mean."""
+        from .parameters import named
+
+        try:
+            return [] if self.scenario is None else named(self.scenario, list(names))
+        except ValueError as error:
+            self.lines(option, error)
+            return []
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _plain(text: str) -> Any:
+    """Numbers without quotes."""
+    value = _number(text)
+    return text if value is None or not math.isfinite(value) else int(value) if text.strip().lstrip("+-").isdigit() else value
+
+
+def folder_of(path: Path) -> None:
+    """Make the folder that a file goes to."""
+    os.makedirs(path.absolute().parent, exist_ok=True)
+
+
+__all__ = ["Asked", "folder_of"]

@@ -1,0 +1,64 @@
+"""What a command shows while it works and when it is done, and where it may write."""
+
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class Progress:
+    """Counts what is done, with a bar on a terminal; called with `(done, total)`."""
+
+    def __init__(self, stream: TextIO, label: str = "paths"):
+        self.done = 0
+        self.stream, self.label = stream, label
+        self.bar: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> "Progress":
+        if self.stream.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = TextColumn(self.label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+            self.bar = Progress(*columns, console=Console(file=self.stream), transient=True)
+            self.task = self.bar.add_task(self.label, total=None)
+            self.bar.start()
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        self.done = done
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, total=total)
+
+    def __exit__(self, *error) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def show(summary: Any, stream: TextIO) -> None:
+    """The summary through rich on a terminal, as plain text elsewhere."""
+    if stream.isatty():
+        from rich.console import Console
+
+        Console(file=stream).print(summary)
+    else:
+        print(summary, file=stream)
+
+
+def unwritable(out: Path, force: bool, option: str = "--out") -> str | None:
+    """Why a file cannot be written there, or None."""
+    try:
+        if out.is_dir():
+            return f"is a folder; {option} has to name a file"
+        if out.exists() and not force:
+            return f"exists already; choose another {option}, or overwrite it with --force"
+        folder = next(folder for folder in out.absolute().parents if folder.exists())
+        probe = folder / f".{out.name[:100]}.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, ValueError) as error:
+        return f"cannot be written: {getattr(error, 'strerror', None) or error}"
+    return None
+
+
+__all__ = ["Progress", "show", "unwritable"]

@@ -1,0 +1,171 @@
+"""What may be written after the commands that ask questions of a scenario: `sensitivity`, `design`, `reverse-stress`, ..."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+
+def _option(metavar: str | None, text: str):
+    """An option whose help says itself what its default is."""
+    return arg(metavar=metavar, help=text, help_behavior_hint="")
+
+
+MEASURE = "expected_shortfall(max_drawdown_index, 0.99)"
+"""The measure where none is named."""
+OBSERVABLE = "max_drawdown_index"
+PARAMETERS = ("limits.cap",)
+"""What is differentiated or designed where nothing is named."""
+
+_Number = str | None  # read later, so that whatever is wrong with it is said together with everything else that is wrong
+_Scenario = Annotated[Positional[str], _option("SCENARIO", "a TOML file, or the name of a shipped scenario")]
+_Paths = Annotated[_Number, _option("N", "number of paths (default: the file's run.paths)")]
+_Steps = Annotated[_Number, _option("N", "number of time steps over the same horizon (default: the file's)")]
+_Seed = Annotated[_Number, _option("N", "seed of the random numbers (default: the file's run.seed)")]
+_Set = Annotated[UseAppendAction[tuple[str, ...]], _option("KEY=VALUE", "replace a key by its dotted name; repeatable")]
+_Measure = Annotated[str, _option("TEXT", f'STATISTIC(OBSERVABLE, LEVEL) (default: "{MEASURE}")')]
+_Observable = Annotated[str, _option("NAME", f"what is to reach the level, as max_drawdown[BTC] (default: {OBSERVABLE})")]
+_Level = Annotated[_Number, _option("X", "the level, in the observable's unit: 0.15 is a drawdown of 15% (required)")]
+_Wrt = Annotated[
+    UseAppendAction[tuple[str, ...]],
+    _option("NAME", 'parameter, all of a name, or a pattern; repeatable (default: "limits.cap")'),
+]
+_Table = Annotated[Path | None, _option("FILE.csv|.json", "write the table (.csv), or everything (.json)")]
+_Plot = Annotated[Path | None, _option("FILE.png|.svg|.pdf", "draw it")]
+_Force = Annotated[bool, _option(None, "overwrite existing files")]
+_Debug = Annotated[bool, _option(None, "show the traceback of an internal error")]
+
+
+@dataclass
+class Sensitivity:
+    """Derivatives of a risk measure in leverage limits, margins, impact, ...
+
+    Each comes with its standard error, the method that was used, and why.
+
+    Names are those of `jaxrisk parameters SCENARIO`. Keys can be replaced as for `run`.
+
+    $ jaxrisk sensitivity btc_24h --limits.file eu_retail_cfd --wrt limits.cap --check
+    $ jaxrisk sensitivity btc_24h --wrt "impact.*" --wrt "venues.*.tiers.rate" --plot by.png
+    $ jaxrisk sensitivity btc_24h --cross impact.coefficient market.volatility --out by.csv
+    """
+
+    scenario: _Scenario
+    measure: _Measure = MEASURE
+    wrt: _Wrt = ()
+    method: Annotated[str, _option("auto|pathwise|bump", "how: auto measures and chooses (default: auto)")] = "auto"
+    check: Annotated[bool, _option(None, "compare with bumps of whole runs: slow, sure")] = False
+    cross: Annotated[tuple[str, str] | None, _option("A B", "also the second derivative in these two")] = None
+    paths: _Paths = None
+    steps: _Steps = None
+    seed: _Seed = None
+    set: _Set = ()
+    out: _Table = None
+    plot: _Plot = None
+    force: _Force = False
+    debug: _Debug = False
+
+
+@dataclass
+class Design:
+    """The least restrictive limits that keep a risk measure within a budget.
+
+    Shows limits before and after, the measure on fresh paths, and the open interest forgone.
+
+    A scenario without limits gets one for each class.
+
+    Exit code 4: the budget cannot be met; the best found is shown.
+
+    $ jaxrisk design btc_24h --measure "expected_shortfall(open_interest_loss_usd, 0.99)" \\
+    >     --budget 2.5e8 --out limits.toml
+    $ jaxrisk run btc_24h --limits.file limits.toml
+    $ jaxrisk design three_venues_shock_24h --limits.file new_user_20x --budget 0.12 --plot limits.png
+    """
+
+    scenario: _Scenario
+    budget: Annotated[_Number, _option("X", "most that the measure may be, in its unit: 0.08 is 8% (required)")] = None
+    measure: _Measure = MEASURE
+    wrt: _Wrt = ()
+    paths: Annotated[_Number, _option("N", "number of paths of a search step (default: the file's run.paths)")] = None
+    verify_paths: Annotated[_Number, _option("N", "number of fresh paths the limits found are verified on")] = None
+    steps: _Steps = None
+    seed: _Seed = None
+    set: _Set = ()
+    out: Annotated[
+        Path | None, _option("FILE.toml|.csv|.json", "write the limits for --limits.file (.toml), the table, or everything")
+    ] = None
+    plot: _Plot = None
+    force: _Force = False
+    debug: _Debug = False
+
+
+@dataclass
+class ReverseStress:
+    """The most likely way to a given loss: the price's path, and how likely.
+
+    Exit code 4: the level cannot be reached; the worst found is shown.
+
+    $ jaxrisk reverse-stress btc_24h --level 0.15 --plot path.png
+    $ jaxrisk reverse-stress btc_eth_sol_7d --observable "max_drawdown[ETH]" --level 0.4 --out eth.csv
+    """
+
+    scenario: _Scenario
+    level: _Level = None
+    observable: _Observable = OBSERVABLE
+    restarts: Annotated[_Number, _option("N", "searches from different starts")] = None
+    steps: _Steps = None
+    seed: _Seed = None
+    set: _Set = ()
+    out: _Table = None
+    plot: _Plot = None
+    force: _Force = False
+    debug: _Debug = False
+
+
+@dataclass
+class RareEvent:
+    """The probability of a loss too rare for plain simulation.
+
+    `jaxrisk.Result.load("rare.nc")` opens the weighted paths that --out keeps.
+
+    $ jaxrisk rare-event btc_24h --level 0.3
+    $ jaxrisk rare-event btc_24h --level 0.3 --method splitting --relative-error 0.05 --out rare.nc
+    """
+
+    scenario: _Scenario
+    level: _Level = None
+    observable: _Observable = OBSERVABLE
+    method: Annotated[str, _option("auto|plain|importance|splitting", "how: auto tries and chooses (default: auto)")] = "auto"
+    relative_error: Annotated[str, _option("X", "standard error over probability to stop at (default: 0.1)")] = "0.1"
+    max_paths: Annotated[_Number, _option("N", "most paths simulated")] = None
+    steps: _Steps = None
+    seed: _Seed = None
+    set: _Set = ()
+    out: Annotated[
+        Path | None, _option("FILE.nc|.csv|.json", "write the weighted paths (.nc), the table, or everything else")
+    ] = None
+    plot: _Plot = None
+    force: _Force = False
+    debug: _Debug = False
+
+
+@dataclass
+class Parameters:
+    """List the numbers of a scenario that can be named, with units and ranges.
+
+    $ jaxrisk parameters btc_24h
+    $ jaxrisk parameters btc_24h --match "limits.*" --limits.file eu_retail_cfd --out names.csv
+    """
+
+    scenario: _Scenario
+    match: Annotated[
+        UseAppendAction[tuple[str, ...]], _option("PATTERN", "only these: a name, or a pattern with * and ?; repeatable")
+    ] = ()
+    set: _Set = ()
+    out: _Table = None
+    force: _Force = False
+    debug: _Debug = False
+
+
+Study = Sensitivity | Design | ReverseStress | RareEvent
+"""The commands that compute."""

@@ -1,0 +1,153 @@
+"""Tables of what studies find: sensitivities, designed limits, reverse stress tests, rare events, and the names of parameters."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .design_table import design
+from .rare_tables import rare_event, reverse_stress
+from .study_table import Section, StudySummary, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
+
+_LISTED = 8  # reasons of single parameters in the notes
+_DECIMALS = 4  # of elasticities: a hundredth of a percent of a percent is nothing
+_NAMED = 3  # parameters named in a note; of more, only the number is said
+_Z = 1.959964
+
+
+def sensitivities(result: Any) -> StudySummary:
+    """Of `Sensitivities`: a line a parameter, with its slope, its elasticity, their errors, and the method."""
+    unit = unit_of(result.measure)
+    factor, name = scaled(unit, result.estimate.value)
+    per = "percentage points" if name == "%" else name
+    lines = []
+    for k, parameter in enumerate(result.parameters):
+        value, label, scale = parameter_text(parameter, parameter.value)
+        slope, slope_error = (factor / scale * float(array[k]) for array in (result.gradient, result.standard_error))
+        error = float(result.elasticity_error[k])
+        centre = float(result.elasticity[k])
+        ends = interval(centre - _Z * error, centre + _Z * error, error, _DECIMALS) if math.isfinite(centre) else ""
+        texts = (shown(slope, slope_error), shown(slope_error, slope_error), shown(centre, error, _DECIMALS), ends)
+        lines.append((parameter.name, f"{value} {label}".strip(), *texts, result.method[k]))
+    columns = ("parameter", "value", "slope", "std. error", "elasticity", "95% interval", "method")
+    notes = [
+        f"slope: {per} of the measure per unit of the parameter; elasticity: % of the measure per % of the parameter, "
+        "with its interval"
+    ]
+    notes += _reasons(result)
+    share = float(getattr(result, "share_above_criticality", math.nan))
+    notes += [f"{share:.2%} of the paths looked at fall to prices above criticality (n >= 1)"] if share > 0.0 else []
+    sections = [Section("", columns, "lrrrrll", grouped(lines)), _check(result), _cross(result)]
+    answer = [f"{said(result.estimate, unit)}, {result.estimate.paths:,} paths"]
+    return StudySummary(
+        f"Sensitivity of the {in_words(result.measure)}", answer, [s for s in sections if s], notes, _slopes(result)
+    )
+
+
+def _slopes(result: Any) -> list[dict[str, Any]]:
+    """One record a parameter, in the units of the measure and of the parameter."""
+    records = []
+    for k, parameter in enumerate(result.parameters):
+        gradient, error = float(result.gradient[k]), float(result.standard_error[k])
+        record = {
+            "parameter": parameter.name,
+            "value": parameter.value,
+            "unit": parameter.unit,
+            "gradient": gradient,
+            "standard_error": error,
+            "low": gradient - _Z * error,
+            "high": gradient + _Z * error,
+            "elasticity": float(result.elasticity[k]),
+            "elasticity_error": float(result.elasticity_error[k]),
+            "method": result.method[k],
+            "reason": result.reason[k],
+        }
+        index = getattr(result, "tail_index", None)
+        record |= {} if index is None else {"tail_index": float(index[k])}
+        for name in ("pathwise", "bumped", "checked"):
+            pair = getattr(result, name, None)
+            record |= {} if pair is None else {name: float(pair[0][k]), f"{name}_error": float(pair[1][k])}
+        records.append(record | {"measure": str(result.measure)})
+    return records
+
+
+def _reasons(result: Any) -> list[str]:
+    """Which method and why: those in which paths were differentiated together, the others one by one as long as they are few."""
+    methods, indices = np.array(result.method), getattr(result, "tail_index", None)
+    notes = []
+    for method in dict.fromkeys(result.method):
+        mine = np.flatnonzero(methods == method)
+        reasons = list(dict.fromkeys(result.reason[k].removeprefix(method).lstrip(":, ") for k in mine))
+        if len(reasons) == 1:
+            notes.append(f"{method}{_whom(result, mine)}" + (f": {reasons[0]}" if reasons[0] else ""))
+        elif method == "pathwise":
+            known = np.array([]) if indices is None else np.asarray(indices)[mine]
+            known = known[np.isfinite(known)]
+            ends = dict.fromkeys(f"{end:.1f}" for end in (known.min(), known.max())) if known.size else []
+            tails = f": tail index of the paths' derivatives {' to '.join(ends)}" if ends else ""
+            notes.append(f"{method}{_whom(result, mine)}{tails}")
+        else:
+            whys = [result.reason[k].removeprefix(method).lstrip(":, ") for k in mine[:_LISTED]]
+            notes += [f"{method}{_whom(result, [k])}: {why}" for k, why in zip(mine, whys, strict=False)]
+            if len(mine) > _LISTED:
+                notes.append(f"{method} for {len(mine) - _LISTED} more; the reasons are in to_dataframe()")
+    return notes
+
+
+def _whom(result: Any, which: Any) -> str:
+    if len(which) == len(result.parameters):
+        return ""
+    return " for " + (", ".join(result.parameters[k].name for k in which) if len(which) <= _NAMED else f"{len(which)} parameters")
+
+
+def _check(result: Any) -> Section | None:
+    """The gradient beside that of bumped whole runs, and their difference in standard errors."""
+    if getattr(result, "checked", None) is None:
+        return None
+    factor, _ = scaled(unit_of(result.measure), result.estimate.value)
+    lines = []
+    for k, parameter in enumerate(result.parameters):
+        scale = factor / parameter_text(parameter, parameter.value)[2]
+        slope, error = (float(array[k]) for array in (result.gradient, result.standard_error))
+        bump, bump_error = (float(array[k]) for array in result.checked)
+        joint = math.hypot(error, bump_error)
+        apart = f"{(slope - bump) / joint:.1f}".replace("-0.0", "0.0") if joint > 0.0 else "-"
+        texts = [shown(scale * x, scale * e) for x, e in ((slope, error), (bump, bump_error), (bump_error, bump_error))]
+        lines.append((parameter.name, *texts, apart))
+    columns = ("parameter", "slope", "full bump", "std. error", "apart, std. errors")
+    return Section("Check: whole runs bumped, with the same random numbers", columns, "lrrrr", grouped(lines))
+
+
+def _cross(result: Any) -> Section | None:
+    rows = []
+    for first, second, value, error in getattr(result, "cross", None) or []:
+        ends = interval(value - _Z * error, value + _Z * error, error)
+        rows.append((first, second, shown(value, error), shown(error, error), ends))
+    if not rows:
+        return None
+    heading = "Second derivatives, of the measure in its own unit (1, USD, years)"
+    return Section(heading, ("in", "and in", "value", "std. error", "95% interval"), "llrrl", rows)
+
+
+def parameters(found: Sequence[Any], title: str) -> StudySummary:
+    """Of a list of `Parameter`: names, values, units and allowed ranges."""
+    lines, marked = [], False
+    for one in found:
+        value, unit, factor = parameter_text(one, one.value)
+        span = [shown(end * factor, 0.0) if math.isfinite(end) else "" for end in (one.low, one.high)]
+        allowed = f"{span[0]} to {span[1]}" if all(span) else f"from {span[0]}" if span[0] else "any"
+        lines.append((one.name, value, unit, allowed, "" if one.pathwise else "bump"))
+        marked = marked or not one.pathwise
+    columns = ("parameter", "value", "unit", "allowed", "")
+    notes = ["bump: a path's derivative is no sensitivity, so method auto bumps it"] if marked else []
+    return StudySummary(title, [], [Section("", columns, "lrlll", grouped(lines))], notes, [one._asdict() for one in found])
+
+
+def summary(result: Any) -> StudySummary:
+    """The table of any of these results."""
+    tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
+    return tables[type(result).__name__](result)
+
+
+__all__ = ["design", "parameters", "rare_event", "reverse_stress", "sensitivities", "summary"]

@@ -1,0 +1,103 @@
+"""What studies found, on disk: the table as CSV, everything as JSON, weighted paths as netCDF, designed limits as TOML."""
+
+import json
+import math
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candidate", "drive", "drive_labels")
+"""Fields too large or of no use outside Python; weighted paths go to a netCDF file."""
+_SELECTORS = ("class", "venue", "asset")
+
+
+def write(result: Any, path: Path, scenario_text: str = "") -> None:
+    """Write a study's result as the ending says: `.csv`, `.json`, `.nc` (rare events) or `.toml` (designed limits).
+
+    The file appears under its name when it is whole. `scenario_text`: the effective configuration, whose limits were designed.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".nc":
+        result.result().save(path)
+        return
+    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        beside.write_text(_text(result, path.suffix.lower(), scenario_text), encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _text(result: Any, ending: str, scenario_text: str) -> str:
+    if ending == ".csv":
+        return result.to_dataframe().to_csv(index=False)
+    if ending == ".toml":
+        return limits_toml(result, scenario_text)
+    return json.dumps(everything(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def everything(result: Any) -> dict[str, Any]:
+    """All fields of a result as what JSON can hold: numbers that are not finite become null, or "inf" and "-inf"."""
+    fields = result._asdict() if hasattr(result, "_asdict") else vars(result)
+    weighted = ("losses",) if "log_weights" in fields else ()  # of every path
+    kept = {name: value for name, value in fields.items() if name not in (*_LEFT_OUT, *weighted) and not name.startswith("_")}
+    return {name: plain(value) for name, value in kept.items() if not callable(value)}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it.
+
+    >>> plain({"a": np.array([1.0, np.nan]), "b": (np.float32(0.5), math.inf)})
+    {'a': [1.0, None], 'b': [0.5, 'inf']}
+    """
+    if hasattr(value, "_asdict"):
+        return everything(value)
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(np.asarray(value).tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None if math.isnan(value) else str(value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "__dict__"):
+        return everything(value)
+    return str(value)
+
+
+def limits_toml(design: Any, scenario_text: str) -> str:
+    """Designed limits as a file that `limits.file` takes: the scenario's limits, those designed with their new value.
+
+    A cap's place among the limits is known by the selectors in its name, `limits.cap[retail,*,BTC]`, and by the number after
+    `#` where several have the same. In a scenario without limits, those designed are all there are.
+    """
+    from ..config.document import to_toml
+
+    source = tomllib.loads(scenario_text)
+    rows = [dict(row) for row in source.get("limits", {}).get("caps", [])]
+    new = {parameter.name: float(value) for parameter, value in zip(design.parameters, design.after, strict=True)}
+    if not rows:
+        shares = np.asarray(design.scenario.limits.share_downsize, np.float64)
+        rows = [
+            dict(zip(_SELECTORS, name.partition("[")[2].rstrip("]").split(","), strict=True)) | {"share_downsize": float(share)}
+            for name, share in zip(new, shares, strict=True)
+        ]
+    seen: dict[str, int] = {}
+    for row in rows:
+        label = ",".join(str(row.get(key, "*")) for key in _SELECTORS)
+        seen[label] = seen.get(label, 0) + 1
+        name = f"limits.cap[{label}{f'#{seen[label]}' if seen[label] > 1 else ''}]"
+        row["cap"] = new.pop(name, row.get("cap"))
+    if new:
+        raise ValueError("not a limit of the scenario's: " + ", ".join(new))
+    title = f"Limits designed for {design.measure} at most {design.budget:g}, from {source.get('name', 'a scenario')}"
+    feasible = "" if design.feasible else "; the budget is not met by them"
+    return to_toml({"name": "designed", "title": title, "source": f"jaxrisk design{feasible}", "caps": rows})
+
+
+__all__ = ["everything", "limits_toml", "plain", "write"]

@@ -1,0 +1,21 @@
+"""Questions asked of the engine: sensitivities, reverse stress tests, rare events, the design of limits.
+
+A function may have the name of its module: import it from here, or from its module.
+"""
+
+from .design import Design, design_limits
+from .rare_event import RareEvent, rare_event
+from .reverse_stress import ReverseStress, StressPath, reverse_stress
+from .sensitivity import Sensitivities, sensitivity
+
+__all__ = [
+    "Design",
+    "RareEvent",
+    "ReverseStress",
+    "Sensitivities",
+    "StressPath",
+    "design_limits",
+    "rare_event",
+    "reverse_stress",
+    "sensitivity",
+]

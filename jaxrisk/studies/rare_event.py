@@ -1,0 +1,140 @@
+"""Probabilities that plain simulation cannot reach: importance sampling around the most likely paths, or splitting."""
+
+import time
+from collections.abc import Callable
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from ..observables import DIMS, unknown
+from ..scenario import Scenario, coordinates
+from .rare_run import PILOT, Found, Run
+from .reverse_stress import checked
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ..report import Result
+
+METHODS = ("auto", "plain", "importance", "splitting")
+
+
+class RareEvent:
+    """P(observable > level), how it was found, and the weighted paths.
+
+    **Fields:** `observable`, `level`; `estimate`: the probability with its error; `method`: `"plain"`, `"importance"` or
+    `"splitting"`; `reason`: why that one; `losses`: every observable, paths along the first axis; `log_weights`: log(dP/dQ),
+    shape `(paths,)`, None for plain; `paths_run`: path simulations in all, pilots and the search for the proposal included (a
+    gradient counted as four); `info`: paths by stage, seconds, effective paths in the event.
+    """
+
+    def __init__(self, scenario: Scenario, observable: str, level: float, found: Found, info: dict[str, Any]):
+        self.observable, self.level, self.scenario = observable, level, scenario
+        self.estimate, self.method, self.reason = found.estimate, found.method, found.reason
+        self.losses, self.log_weights = found.losses, found.log_weights
+        self.info = info
+        self.paths_run = int(sum(found.work.values()))
+
+    def result(self) -> "Result":
+        """The paths as a result: with their weights, so that every tail measure is one of the scenario's own law.
+
+        The paths are many where the event is. An observable that other paths drive as well (open interest is lost in rises
+        too, a drawdown is not) is sampled on those by the scenario's own law alone, a tenth of the paths: ask for its own rare
+        event. Paths of splitting share their beginnings, and errors stated for independent ones are too small.
+        """
+        from ..report import Result
+
+        dims = {name: DIMS.get(name, ()) for name in self.losses}
+        return Result(self.losses, dims, coordinates(self.scenario), log_weights=self.log_weights, info=self.info)
+
+    def summary(self) -> Any:
+        """The probability, how it was found, and what comes with the event."""
+        from ..report import studies
+
+        return studies.rare_event(self)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """One row: the estimate, its interval, the method and the work."""
+        import pandas as pd
+
+        record = {"observable": self.observable, "level": self.level, "method": self.method, "paths_run": self.paths_run}
+        estimate = {name: value for name, value in self.estimate._asdict().items() if name != "level"}
+        return pd.DataFrame([record | {"probability": estimate.pop("value")} | estimate | {"reason": self.reason}])
+
+    def plot(self) -> "Figure":
+        """The exceedance curve out to the level."""
+        from ..report import study_plots
+
+        return study_plots.rare_event(self)
+
+    def __repr__(self) -> str:
+        value, error = self.estimate.value, self.estimate.standard_error
+        return f"RareEvent(P({self.observable} > {self.level:g}) = {value:.3g} +- {error:.2g}, {self.method})"
+
+
+def rare_event(
+    scenario: Scenario,
+    observable: str,
+    level: float,
+    method: str = "auto",
+    *,
+    relative_error: float = 0.1,
+    max_paths: int = 1_000_000,
+    seed: int | None = None,
+    precision: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RareEvent:
+    """P(observable > level) to a relative error, however small it is.
+
+    - `"plain"`: the scenario's own paths.
+    - `"importance"`: the most likely paths to the level (`reverse_stress`) become the components of a tilted law of the noise, a
+      mixture with the scenario's own; pilot runs fit it to the event (cross-entropy); fresh paths drawn from it are weighted by
+      dP/dQ. Unbiased.
+    - `"splitting"`: adaptive multilevel splitting, which asks nothing of the law.
+    - `"auto"`: plain where that is cheap, else importance sampling, and splitting where the law cannot be steered, or where the
+      effective number of paths in the event, the largest weight, or a comparison with plain paths says that the proposal
+      misses part of the event.
+
+    **Arguments:** `observable`: one number a path, `max_drawdown_index` or `liquidated_notional[*,BTC,long]`; `level`: in its
+    unit; `relative_error`: standard error over the probability that is aimed at, in (0, 1); `max_paths`: most paths of the final
+    run (the error is then larger than asked for, and stated); `seed`, `precision`: where None, the scenario says; `progress`:
+    called with `(done, total)`.
+
+    **Raises:** `ValueError` for an unknown observable or method (with the nearest), numbers out of range, a level that cannot be
+    reached (with the highest loss found), and `"importance"` for a law that cannot be steered.
+
+    >>> import jaxrisk as jr
+    >>> day = jr.load("btc_24h")
+    >>> day = day.replace(settings=type(day.settings)(day.settings.horizon, 24))
+    >>> found = jr.rare_event(day, "max_drawdown_index", 0.03)
+    >>> found.method, 0.1 < found.estimate.value < 0.3
+    ('plain', True)
+    """
+    begun = time.perf_counter()
+    level, seed, precision = checked(scenario, level, seed, precision)
+    _check(method, relative_error, max_paths)
+    with jax.enable_x64(precision == "float64"):
+        run = Run(scenario, observable, level, relative_error, index(max_paths), seed, precision, progress)
+        found = {"auto": run.auto, "plain": run.plain, "importance": run.importance, "splitting": run.splitting}[method]()
+    said, settings = scenario.description, scenario.settings
+    info = {
+        "name": said.name, "title": said.title, "seed": str(seed), "precision": precision, "steps": settings.steps,
+        "horizon_years": settings.horizon, "method": found.method, "reason": found.reason,
+        "wall_seconds": round(time.perf_counter() - begun, 3),
+    }  # fmt: skip
+    info |= {f"path_simulations_{stage}": round(work) for stage, work in found.work.items()} | found.notes
+    return RareEvent(scenario, observable, level, found, info)
+
+
+def _check(method: str, relative_error: float, max_paths: int) -> None:
+    if method not in METHODS:
+        raise unknown("method", str(method), METHODS)
+    if not 0.0 < float(relative_error) < 1.0:
+        raise ValueError(f"relative_error = {relative_error}: has to lie strictly between 0 and 1")
+    if index(max_paths) < PILOT:
+        raise ValueError(f"max_paths = {max_paths}: at least {PILOT:,} are needed")
+
+
+__all__ = ["METHODS", "RareEvent", "rare_event"]

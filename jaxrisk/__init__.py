@@ -3,9 +3,7 @@
 The names below are the public ones; they are imported when first used, so that the command line answers at once.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 
 _ROOMS = {
     "market": "Bates Bootstrap GBM Garch Heston Kou Merton Replay Shock",
@@ -16,7 +14,7 @@ _ROOMS = {
     "batch": "NonFinite simulate use_compilation_cache",
     "report": "Result",
     "risk.measure": "Measure",
-    "parameters": "parameters",
+    "parameter": "parameters",
     "studies.sensitivity": "sensitivity",
     "studies.reverse_stress": "reverse_stress",
     "studies.rare_event": "rare_event",
@@ -35,14 +33,3 @@ def __getattr__(name: str):
 
 def __dir__():
     return __all__
-
-
-class _Package(ModuleType):
-    """Keeps `jaxrisk.parameters` the function when the module of that name is imported, which would take its place."""
-
-    def __setattr__(self, name: str, value):
-        if not (name in _PUBLIC and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

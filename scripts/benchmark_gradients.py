@@ -51,9 +51,7 @@ def gradient_cost(scenario, accounts: Callable, timed: Callable, repeats: int) -
     run, gradient = (statistics.median(pair[side].wall for pair in times) for side in (0, 1))
     run_cores, gradient_cores = (statistics.median(pair[side].cores for pair in times) for side in (0, 1))
     steps = scenario.settings.steps
-    print(
-        f"\nGradient of the 99% expected shortfall for {CAPS} caps, {ACCOUNTS:,} accounts; run of {PATHS:,} paths x {steps:,} steps"
-    )
+    print(f"\nGradient of the 99% expected shortfall for {CAPS} caps, {ACCOUNTS:,} accounts; {PATHS:,} paths x {steps:,} steps")
     print(f"  run {run:.2f} s ({run_cores:.2f} s of cores), gradient {gradient:.3f} s ({gradient_cores:.3f} s of cores)")
     print(f"  gradient over run: {gradient / run:.1%} by the clock, {gradient_cores / run_cores:.1%} of cores (aim {AIM:.0%})")
     value, error = found[-1].value, found[-1].standard_error

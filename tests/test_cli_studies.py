@@ -461,7 +461,7 @@ def test_the_list_of_commands_has_one_line_each(capsys, monkeypatch):
 def test_a_bar_on_a_terminal(monkeypatch):
     import io
 
-    from jaxrisk._progress import Progress
+    from jaxrisk.cli.progress import Progress
 
     stream = io.StringIO()
     stream.isatty = lambda: True
@@ -490,9 +490,7 @@ def test_the_commands_start_without_the_heavy_libraries(tiny, command):
 
 
 def test_names_at_the_top():
-    """A module that is imported does not take the place of the function of its name."""
-    import jaxrisk.parameters
-
+    """No module takes the place of a function."""
     assert callable(jaxrisk.parameters)
     assert np.isclose(jaxrisk.Measure.of("quantile(x, 0.5)").level, 0.5)
     assert {"sensitivity", "reverse_stress", "rare_event", "design_limits", "parameters", "Measure"} <= set(dir(jaxrisk))

@@ -7,7 +7,7 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.cascade import prepare
-from jaxrisk.parameters import moved, named, parameters
+from jaxrisk.parameter import moved, named, parameters
 from jaxrisk.positions import Limits, maintenance_margin
 
 SHIPPED = ("btc_24h", "btc_eth_sol_7d", "btc_shock_10pct", "cross_margin_24h", "leverage_cycle_90d", "spill_over_24h",

@@ -29,6 +29,8 @@ def notes(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
         lines.append(f"longs and shorts differ: {_part(added, held)} of unlevered holders make up the difference")
     if info.get("sampling") == "sobol":
         lines.append(f"Sobol points: errors are from the spread of {int(info['replicates'])} independent replicates")
+    if info.get("method") == "splitting":
+        lines.append("paths of splitting share their beginnings: errors other than that of the event's probability are too small")
     return lines + _criticality(info, assets)
 
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..parameters import Parameter, moved
+from ..parameter import Parameter, moved
 from ..scenario import Scenario
 from .gradients import Gradient
 from .measure import Measure
@@ -48,7 +48,10 @@ def candidates(sample: Sample, measure: Measure, full: bool) -> np.ndarray:
     if measure.statistic == "mean":
         return np.arange(min(n, MOST_PATH_STEPS // sample.prepared.scenario.settings.steps))
     beyond = np.mean(sample.losses > measure.level) if measure.statistic == "exceedance_probability" else 1.0 - measure.level
-    return top(sample.losses, min(1.0, WIDER * beyond + 20.0 / n))
+    chosen = top(sample.losses, min(1.0, WIDER * beyond + 20.0 / n))
+    # where the last of them ties with others (nothing lost, mostly) nobody knows which of those a move lifts into the tail
+    tied = np.count_nonzero(sample.losses == sample.losses[chosen[-1]])
+    return np.arange(n) if tied > len(chosen) // 10 else chosen
 
 
 def bump(

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..parameters import Parameter, moved
+from ..parameter import Parameter, moved
 from ..scenario import Scenario
 from .bump import STEP, candidates, ends
 from .gradients import Tail, of_paths

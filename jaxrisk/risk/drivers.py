@@ -105,4 +105,10 @@ def placed(values: Float[Array, " some"], places: tuple[int, ...], length: int) 
     return jnp.stack([values[where[i]] if i in where else zero for i in range(length)]) if length else jnp.zeros(0, values.dtype)
 
 
-__all__ = ["STEERED", "Drivers", "NotSteerableError", "cosines", "drivers", "placed"]
+def replaced(values, replacements, places: tuple[int, ...]):
+    """Values with some of them replaced."""
+    where = {place: k for k, place in enumerate(places)}
+    return jnp.stack([replacements[where[i]] if i in where else values[i] for i in range(values.shape[0])])
+
+
+__all__ = ["STEERED", "Drivers", "NotSteerableError", "cosines", "drivers", "placed", "replaced"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..cascade import path_losses, prepare, seed_key
 from ..cascade.blocks import block_size, in_precision, workers
-from ..parameters import moved
+from ..parameter import moved
 from ..positions import Nodes, enough_nodes
 from ..scenario import Scenario
 from .sample import Column, Sample

@@ -26,7 +26,7 @@ from .._leaf import Array
 from ..cascade.noise import uniform, words
 from ..cascade.source import AbstractSource, draw
 from ..cascade.state import Noise, Prepared
-from .drivers import Drivers, cosines, placed
+from .drivers import Drivers, cosines, placed, replaced
 
 DEFENSIVE = 0.1
 """Share of the scenario's own law in a mixture."""
@@ -103,17 +103,17 @@ class Tilted(AbstractSource):
         if not self.jump_uniforms:
             return noise._replace(normals=normals), memory
         jumps, jumped = self._jumps(uniforms, memory.jump_probability)
-        uniforms = _put(uniforms, jumps, self.jump_uniforms)
+        uniforms = replaced(uniforms, jumps, self.jump_uniforms)
         shift = jnp.where(jumped, memory.size_shift, 0.0)
         if self.sizes_uniform:
             drawn = jnp.stack([uniforms[place] for place in self.jump_sizes])
             sizes = jax.scipy.special.ndtri(drawn) + shift
             top = 1.0 - jnp.finfo(drawn.dtype).eps
             moved_sizes = jnp.where(jumped, jnp.minimum(jax.scipy.special.ndtr(sizes), top), drawn)
-            uniforms = _put(uniforms, moved_sizes, self.jump_sizes)
+            uniforms = replaced(uniforms, moved_sizes, self.jump_sizes)
         else:
             sizes = jnp.stack([normals[place] for place in self.jump_sizes]) + shift
-            normals = _put(normals, sizes, self.jump_sizes)
+            normals = replaced(normals, sizes, self.jump_sizes)
         memory = memory._replace(
             jumps=memory.jumps + jumped.astype(sizes.dtype), sizes=memory.sizes + jnp.where(jumped, sizes, 0.0)
         )
@@ -135,12 +135,6 @@ class Tilted(AbstractSource):
         if self.statistics:
             kept |= {"projection": memory.projection, "jumps": memory.jumps, "sizes": memory.sizes}
         return kept
-
-
-def _put(values, replacements, places: tuple[int, ...]):
-    """Values with some of them replaced."""
-    where = {place: k for k, place in enumerate(places)}
-    return jnp.stack([replacements[where[i]] if i in where else values[i] for i in range(values.shape[0])])
 
 
 def log_densities(proposal: Proposal, driven: Drivers, steps: int) -> tuple[np.ndarray, np.ndarray]:

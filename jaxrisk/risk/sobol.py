@@ -29,8 +29,7 @@ from .._leaf import Array
 from ..cascade.noise import normal, uniform, words
 from ..cascade.source import AbstractSource, draw
 from ..cascade.state import Noise, Prepared
-from .drivers import Drivers, drivers
-from .proposal import _put
+from .drivers import Drivers, drivers, replaced
 
 SEGMENTS = 8
 """Segments of a path: the directions of each normal that come from the points."""
@@ -95,7 +94,7 @@ class Sobol(AbstractSource):
         own = jnp.stack([noise.normals[place] for place in self.driven.normals])
         share = 1.0 / remaining.astype(own.dtype)
         moved = left * share + jnp.sqrt(1.0 - share) * own
-        noise = noise._replace(normals=_put(noise.normals, moved, self.driven.normals))
+        noise = noise._replace(normals=replaced(noise.normals, moved, self.driven.normals))
         memory = memory._replace(left=left - moved)
         return self._jumped(noise, memory, index) if self.driven.jump_uniforms else (noise, memory)
 
@@ -108,13 +107,15 @@ class Sobol(AbstractSource):
         below = 1.0 - jnp.finfo(own.dtype).eps
         inside = jnp.minimum(drawn / jnp.where(chance > 0.0, chance, 1.0), below) * own
         chosen = jnp.where(jumped, inside, below)
-        uniforms = _put(noise.uniforms, chosen, driven.jump_uniforms)
+        uniforms = replaced(noise.uniforms, chosen, driven.jump_uniforms)
         from_point = jumped & (memory.done < SIZES)
         sizes = memory.sizes[0]
         for k in range(1, SIZES):
             sizes = jnp.where(memory.done == k, memory.sizes[k], sizes)
         values = uniforms if driven.sizes_uniform else noise.normals
-        values = _put(values, jnp.where(from_point, sizes, jnp.stack([values[p] for p in driven.jump_sizes])), driven.jump_sizes)
+        values = replaced(
+            values, jnp.where(from_point, sizes, jnp.stack([values[p] for p in driven.jump_sizes])), driven.jump_sizes
+        )
         memory = memory._replace(jumps=memory.jumps - jumped, done=memory.done + jumped)
         if driven.sizes_uniform:
             return noise._replace(uniforms=values), memory

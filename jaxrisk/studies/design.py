@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from ..parameters import Parameter, named, parameters
+from ..parameter import Parameter, named, parameters
 from ..positions import ANY, Limits
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ..cascade import fragility
-from ..parameters import Parameter, named
+from ..parameter import Parameter, named
 from ..risk.bump import bump
 from ..risk.cross import cross_sensitivity
 from ..risk.estimate import Estimate
@@ -135,24 +135,24 @@ def sensitivity(
     >>> found.method, bool(found.gradient[0] > 0.0)
     (['pathwise'], True)
     """
-    measure, parameters, pairs = _arguments(scenario, measure, wrt, method, cross, paths, seed)
+    chosen, parameters, pairs = _arguments(scenario, measure, wrt, method, cross, paths, seed)
     paths = scenario.description.paths if paths is None else int(paths)
     seed = scenario.description.seed if seed is None else int(seed)
     begun = time.time()
     with jax.enable_x64(scenario.description.precision == "float64"):
-        sample = draw_sample(scenario, measure.observable, paths, seed, progress=progress)
-        estimate = measure.estimate(sample.losses)
-        looked_at(sample, measure)
-        found = _Found(sample, measure, scenario, parameters, method)
+        sample = draw_sample(scenario, chosen.observable, paths, seed, progress=progress)
+        estimate = chosen.estimate(sample.losses)
+        tail = looked_at(sample, chosen)
+        found = _Found(sample, chosen, scenario, parameters, method)
         found.measure_pathwise()
         found.measure_bumps()
-        checked = bump(sample, measure, scenario, parameters, step=0.01, full=True) if check else None
-        mixed = [(a, b, *cross_sensitivity(sample, measure, scenario, a, b)) for a, b in pairs]
-        share = _above_criticality(sample, looked_at(sample, measure).which)
+        checked = bump(sample, chosen, scenario, parameters, step=0.01, full=True) if check else None
+        mixed = [(a, b, *cross_sensitivity(sample, chosen, scenario, a, b)) for a, b in pairs]
+        share = _above_criticality(sample, tail.which)
     values = np.array([one.value for one in parameters])
     scale = values / estimate.value if estimate.value else np.full(len(values), math.nan)
     return Sensitivities(
-        measure=measure,
+        measure=chosen,
         estimate=estimate,
         parameters=parameters,
         gradient=found.value,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
-from jaxrisk.parameters import moved, named
+from jaxrisk.parameter import moved, named
 from jaxrisk.risk import TooFewPathsError, sample as sampling
 from jaxrisk.risk.bump import bump
 from jaxrisk.risk.gradients import Tail, looked_at, of_paths, pathwise
@@ -155,8 +155,8 @@ class TestAuto:
         assert found.gradient[0] > 0.0
 
     def test_a_jump_rate_lifts_paths_into_the_tail_from_anywhere(self, scenario):
-        """Against runs of 60,000 paths with other random numbers at half the rate more and less: within four joint errors. Running
-        only the worst paths again gives the opposite sign."""
+        """Against runs of 60,000 paths with other random numbers at half the rate more and less: within four joint errors.
+        Running only the worst paths again gives the opposite sign."""
         found = sensitivity(scenario, "expected_shortfall(max_drawdown_index, 0.95)", "market.jump_rate", paths=20_000)
         rate = found.parameters[0].value
         ends = []
@@ -170,18 +170,30 @@ class TestAuto:
         assert abs(found.gradient[0] - slope) < 4.0 * np.hypot(found.standard_error[0], error)
 
     @pytest.mark.parametrize(("name", "wrt"), [
-        ("leverage_cycle_90d", ["flow.closing_rate", "impact.coefficient"]),
+        ("leverage_cycle_90d", ["flow.closing_rate[BTC]", "impact.coefficient"]),
         ("cross_margin_24h", ["impact.coefficient", "venues.*.insurance_fund"]),
         ("three_venues_shock_24h", ["venues.*.insurance_fund", "calls.top_up", "channels.stops"]),
     ])  # fmt: skip
     def test_every_book(self, name, wrt):
         """Single accounts are bumped, tables differentiated; both agree with a bump of all paths within four joint errors."""
-        scenario = jr.load(name, {"run.steps": 24})
+        scenario = jr.load(name, {"run.steps": 90 if name == "leverage_cycle_90d" else 24})
         found = sensitivity(scenario, "mean(open_interest_loss_usd)", wrt, paths=256, check=True)
         assert np.isfinite(found.gradient).all()
         assert all(method == "bump" for method in found.method) or name != "cross_margin_24h"
         joint = np.hypot(found.standard_error, found.checked[1])
         assert np.all(np.abs(found.gradient - found.checked[0]) <= 4.0 * joint + 1e-6 * np.abs(found.gradient))
+
+    def test_a_bump_finds_who_is_lifted_out_of_a_tie(self, scenario):
+        """Most paths liquidate nobody of a low-leverage market; which of them a higher cap lifts into the tail is not known
+        beforehand. Against a bump of all paths: the same."""
+        low = scenario.replace(limits=type(scenario.limits).single(6.0, share_downsize=0.5))
+        measure = "expected_shortfall(liquidated_notional[*,*,long], 0.9)"
+        found = sensitivity(low, measure, "limits.cap", "bump", paths=4000)
+        sample = sampling.draw_sample(low, "liquidated_notional[*,*,long]", 4000, 1)
+        whole = bump(sample, Measure.of(measure), low, found.parameters, full=True)
+        assert np.mean(sample.losses == 0.0) > 0.7
+        assert whole.value[0] > 0.0
+        np.testing.assert_allclose(found.gradient, whole.value, rtol=1e-6)
 
     def test_cross_sensitivity_is_the_difference_of_sensitivities(self, scenario):
         """Second derivative to impact and volatility against a bump of a bump over all paths: within four joint errors."""

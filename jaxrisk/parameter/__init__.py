@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ._numbers import groups_of
-from .scenario import Scenario
+from ..scenario import Scenario
+from .numbers import groups_of
 
 
 class Parameter(NamedTuple):

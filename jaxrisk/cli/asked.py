@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ._progress import unwritable
-from .config import Problem
-from .config.problems import nearest, written
+from ..config import Problem
+from ..config.problems import nearest, written
+from .progress import unwritable
 
 MOST_PATHS = 2**32
 _FEW = 1_000  # paths beyond a level above which no measure lacks paths
@@ -66,7 +66,7 @@ class Asked:
 
     def measure(self, text: str) -> Any:
         """A measure, None where it is wrong."""
-        from .risk.measure import Measure
+        from ..risk.measure import Measure
 
         try:
             return Measure.of(text)
@@ -100,8 +100,8 @@ class Asked:
         import jax.numpy as jnp
         import numpy as np
 
-        from .cascade import path_losses, prepare, seed_key
-        from .risk.sample import Column
+        from ..cascade import path_losses, prepare, seed_key
+        from ..risk.sample import Column
 
         # of abstract values: nothing is compiled, which is most of the time
         losses = lambda s: path_losses(prepare(s, jnp.float32), seed_key(0), jnp.zeros(1, jnp.uint32))
@@ -117,7 +117,7 @@ class Asked:
             return
         import numpy as np
 
-        from .risk import TooFewPathsError
+        from ..risk import TooFewPathsError
 
         paths = self.scenario.description.paths
         beyond = min(measure.level, 1.0 - measure.level) * paths
@@ -131,7 +131,7 @@ class Asked:
 
     def named(self, option: str, names: Sequence[str]) -> list[Any]:
         """The parameters that names mean."""
-        from .parameters import named
+        from ..parameter import named
 
         try:
             return [] if self.scenario is None else named(self.scenario, list(names))

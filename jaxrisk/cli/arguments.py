@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, arg, subcommand
 
-from ._study_arguments import Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
+from .study_arguments import Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._groups import SECOND, UNBOUNDED, Group, concrete, each, fields, plain, scaling
-from .cascade import PowerImpact, TableImpact
-from .market import Bootstrap
-from .positions import Accounts, CrossAccounts, Histogram, LiquidationMap
-from .scenario import Scenario
+from ..cascade import PowerImpact, TableImpact
+from ..market import Bootstrap
+from ..positions import Accounts, CrossAccounts, Histogram, LiquidationMap
+from ..scenario import Scenario
+from .groups import SECOND, UNBOUNDED, Group, concrete, each, fields, plain, scaling
 
 
 def groups_of(scenario: Scenario) -> list[Group]:
@@ -317,4 +317,6 @@ def _channels(scenario: Scenario) -> list[Group]:
         "deleveraging": scenario.venues.backstop is not None,
         "common_holders": scenario.impact.common_holders is not None,
     }
-    return fields("channels", lambda s: s.channels, (), {name: _SHARE for name, some in there.items() if some})
+    # with all stop orders both sides are equal, without some others make up the difference: the derivative jumps there
+    offered = {name: (*_SHARE, name != "stops") for name, some in there.items() if some}
+    return fields("channels", lambda s: s.channels, (), offered)

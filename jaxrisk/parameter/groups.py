@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .scenario import Scenario
+from ..scenario import Scenario
 
 SECOND = 1.0 / (365 * 86400)
 UNBOUNDED = math.inf

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ._arguments import overrides_of
-from ._asked import Asked, folder_of
-from ._exit import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain
-from ._progress import Progress, show
-from ._study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
+from .arguments import overrides_of
+from .asked import Asked, folder_of
+from .exit_codes import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain
+from .progress import Progress, show
+from .study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 
 _TABLES, _PLOTS = (".csv", ".json"), (".png", ".svg", ".pdf")
 _ENDINGS = {Design: (".toml", *_TABLES), RareEvent: (".nc", *_TABLES)}
@@ -21,7 +21,7 @@ def study(command: Study, wrong: list[str]) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
-    from .config import ConfigError, prepare
+    from ..config import ConfigError, prepare
 
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
@@ -71,7 +71,7 @@ def _sensitivity(command: Sensitivity, asked: Asked) -> Callable[[Any], Any]:
     asked.enough_paths(measure)
 
     def work(progress):
-        from .studies.sensitivity import sensitivity
+        from ..studies.sensitivity import sensitivity
 
         more: dict[str, Any] = {"check": command.check, "cross": [command.cross] if command.cross else (), "progress": progress}
         return sensitivity(asked.scenario, measure, list(command.wrt or PARAMETERS), method, **more)
@@ -92,7 +92,7 @@ def _design(command: Design, asked: Asked) -> Callable[[Any], Any]:
     asked.enough_paths(measure)
 
     def work(progress):
-        from .studies.design import design_limits
+        from ..studies.design import design_limits
 
         paths = None if command.paths is None else asked.scenario.description.paths
         more: dict[str, Any] = {} if verify is None else {"verify_paths": verify}
@@ -108,7 +108,7 @@ def _reverse_stress(command: ReverseStress, asked: Asked) -> Callable[[Any], Any
     asked.known("--observable", command.observable)
 
     def work(progress):
-        from .studies.reverse_stress import reverse_stress
+        from ..studies.reverse_stress import reverse_stress
 
         more: dict[str, Any] = {} if restarts is None else {"restarts": restarts}
         return reverse_stress(asked.scenario, command.observable, level, progress=progress, **more)
@@ -124,7 +124,7 @@ def _rare_event(command: RareEvent, asked: Asked) -> Callable[[Any], Any]:
     asked.known("--observable", command.observable)
 
     def work(progress):
-        from .studies.rare_event import rare_event
+        from ..studies.rare_event import rare_event
 
         more: dict[str, Any] = {} if most is None else {"max_paths": most}
         return rare_event(asked.scenario, command.observable, level, method, relative_error=relative, progress=progress, **more)
@@ -134,7 +134,7 @@ def _rare_event(command: RareEvent, asked: Asked) -> Callable[[Any], Any]:
 
 def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
     """Do what was asked, show it, and write it; what fails to be written was shown before."""
-    from .batch import NonFinite, use_compilation_cache
+    from ..batch import NonFinite, use_compilation_cache
 
     use_compilation_cache()
     try:
@@ -169,7 +169,7 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
 
 def _out_of_reach(error: ValueError) -> bool:
     """Whether a level cannot be reached, which is an answer; the error says what can."""
-    from .risk.stress_path import Unreachable
+    from ..risk.stress_path import Unreachable
 
     return isinstance(error, Unreachable) or isinstance(error.__context__, Unreachable)
 
@@ -192,7 +192,7 @@ def _answered_no(result: Any) -> bool:
 
 
 def _save(result: Any, path: Any, text: str) -> None:
-    from .report.study_files import write
+    from ..report.study_files import write
 
     write(result, path, text)
 
@@ -203,7 +203,7 @@ def _draw(result: Any, path: Any, text: str) -> None:
 
 def parameters(command: Parameters, wrong: list[str]) -> int:
     """`jaxrisk parameters`; the exit code."""
-    from .config import ConfigError, prepare
+    from ..config import ConfigError, prepare
 
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
@@ -215,8 +215,8 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
         asked.problems += error.problems
     if prepared is None:
         return complain(asked.problems)
-    from .parameters import parameters as all_parameters
-    from .report.studies import parameters as table
+    from ..parameter import parameters as all_parameters
+    from ..report.studies import parameters as table
 
     asked.scenario = prepared.scenario()
     found = asked.named("--match", command.match) if command.match else all_parameters(asked.scenario)
@@ -225,7 +225,7 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
     summary = table(found, f"{prepared.name}: {len(found):,} parameters")
     show(summary, sys.stdout)
     if command.out is not None:
-        from .report.study_files import write
+        from ..report.study_files import write
 
         folder_of(command.out)
         try:

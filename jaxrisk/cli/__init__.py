@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ._arguments import Check, Parameters, Run, Schema, overrides_of, parse
-from ._exit import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, OK, complain
-from ._options import dotted_as_set, without_unknown
-from ._progress import Progress, show, unwritable
+from .arguments import Check, Parameters, Run, Schema, overrides_of, parse
+from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, OK, complain
+from .options import dotted_as_set, without_unknown
+from .progress import Progress, show, unwritable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,7 +62,7 @@ def _answer(command: Any, wrong: list[str]) -> int:
         complain(wrong)
         code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
         return BAD_INPUT if wrong else code
-    from ._commands import parameters, study
+    from .commands import parameters, study
 
     return parameters(command, wrong) if isinstance(command, Parameters) else study(command, wrong)
 
@@ -72,7 +72,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
-    from .config import ConfigError, prepare
+    from ..config import ConfigError, prepare
 
     overrides, settings = overrides_of(command)
     problems: list[Any] = [*wrong, *settings]
@@ -94,7 +94,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
 
 
 def _simulate(scenario, out: Path) -> int:
-    from .batch import NonFinite, simulate, use_compilation_cache
+    from ..batch import NonFinite, simulate, use_compilation_cache
 
     use_compilation_cache()
     progress = Progress(sys.stderr)
@@ -121,7 +121,7 @@ def _simulate(scenario, out: Path) -> int:
 
 def check(files: tuple[str, ...]) -> int:
     """`jaxrisk check`."""
-    from .config import check as problems_of
+    from ..config import check as problems_of
 
     if not files:
         print("check: at least one file is needed", file=sys.stderr)
@@ -142,7 +142,7 @@ def schema() -> int:
     """`jaxrisk schema`."""
     import json
 
-    from .config import schema as scenario_schema
+    from ..config import schema as scenario_schema
 
     print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False, allow_nan=False))
     return OK
@@ -158,6 +158,3 @@ def _version() -> str:
 
 
 __all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "NO", "NON_FINITE", "OK", "dotted_as_set", "main"]
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,7 +3,7 @@
 from dataclasses import MISSING, fields
 from typing import Any
 
-from ._arguments import COMMANDS
+from .arguments import COMMANDS
 
 _VALUES = {"cross": 2}
 """How many words follow an option, where it is not one."""
@@ -35,8 +35,8 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
     >>> without_unknown(["run", "a.toml", "--path", "5"])
     (['run', 'a.toml'], ['command line: --path: no such option (did you mean "--paths"?)'])
     """
-    from .config import Problem
-    from .config.problems import nearest
+    from ..config import Problem
+    from ..config.problems import nearest
 
     command: Any = COMMANDS.get(arguments[0] if arguments else "")
     if command is None or {"-h", "--help", "--"} & set(arguments):

@@ -1,7 +1,8 @@
 """Print simulated figures beside closed forms, with the difference in standard errors: process laws, drawdown, intervals.
 
 Call prices are martingale and distribution at once. The references are the published or Fourier prices that the tests recompute;
-liquidation probabilities, limits and their derivatives are checked by `tests/cascade/test_liquidation_law.py`.
+liquidation probabilities and limits are checked by `tests/cascade/test_liquidation_law.py`. Derivatives, rare events and designed
+limits have scripts of their own: `validate_gradients.py`, `validate_rare_events.py`, `validate_design.py`.
 """
 
 import argparse

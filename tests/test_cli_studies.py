@@ -173,7 +173,7 @@ BAD = [
     (["--measure", "a b"], 'has to be like "expected_shortfall(max_drawdown_index, 0.99)"'),
     (["--wrt", "limits.caps"], 'command line: --wrt: no parameter "limits.caps": did you mean "limits.cap'),
     (["--wrt", "impact.coeficient"], 'no parameter "impact.coeficient": did you mean "impact.coefficient'),
-    (["--paths", "500"], "command line: --paths = 500: too few for expected_shortfall(max_drawdown_index, 0.99): at least 1,000"),
+    (["--paths", "500"], "command line: --paths = 500: too few for expected_shortfall(max_drawdown_index, 0.99): at least 2,000"),
     (["--paths", "100", "--measure", "quantile(max_drawdown_index, 0.999)"], "too few for quantile(max_drawdown_index, 0.999)"),
     (["--paths", "0"], "command line: run.paths = 0: has to be a whole number"),
     (["--out", "x.nc"], 'command line: --out = "x.nc": has to end in .csv or .json'),

@@ -6,20 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, arg, subcommand
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, subcommand
 
-from .study_arguments import Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
+from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip
-
-
-def _option(metavar: str | None, text: str):
-    """An option whose help says itself what its default is."""
-    return arg(metavar=metavar, help=text, help_behavior_hint="")
-
-
-_Debug = Annotated[bool, _option(None, "show the traceback of an internal error")]
 
 
 @dataclass
@@ -30,16 +22,16 @@ class Run:
     --populations.retail_long.open_interest=1e9, or --set KEY=VALUE.
     """
 
-    scenario: Annotated[Positional[str], _option("SCENARIO", "a TOML file, or the name of a shipped scenario")]
-    paths: Annotated[str | None, _option("N", "number of paths (default: the file's run.paths)")] = None
-    steps: Annotated[str | None, _option("N", "number of time steps over the same horizon (default: the file's)")] = None
-    seed: Annotated[str | None, _option("N", "seed of the random numbers (default: the file's run.seed)")] = None
-    out: Annotated[Path | None, _option("FILE.nc", "where the result is written (default: results/NAME.nc)")] = None
-    precision: Annotated[str | None, _option("float32|float64", "floating-point precision (default: the file's)")] = None
-    sample_paths: Annotated[str | None, _option("N", "whole paths kept in the result (default: the file's)")] = None
-    set: Annotated[UseAppendAction[tuple[str, ...]], _option("KEY=VALUE", "replace a key by its dotted name; repeatable")] = ()
-    force: Annotated[bool, _option(None, "overwrite an existing result")] = False
-    debug: _Debug = False
+    scenario: Annotated[Positional[str], option("SCENARIO", "a TOML file, or the name of a shipped scenario")]
+    paths: Annotated[str | None, option("N", "number of paths (default: the file's run.paths)")] = None
+    steps: Annotated[str | None, option("N", "number of time steps over the same horizon (default: the file's)")] = None
+    seed: Annotated[str | None, option("N", "seed of the random numbers (default: the file's run.seed)")] = None
+    out: Annotated[Path | None, option("FILE.nc", "where the result is written (default: results/NAME.nc)")] = None
+    precision: Annotated[str | None, option("float32|float64", "floating-point precision (default: the file's)")] = None
+    sample_paths: Annotated[str | None, option("N", "whole paths kept in the result (default: the file's)")] = None
+    set: Annotated[UseAppendAction[tuple[str, ...]], option("KEY=VALUE", "replace a key by its dotted name; repeatable")] = ()
+    force: Annotated[bool, option(None, "overwrite an existing result")] = False
+    debug: Debug = False
 
 
 @dataclass
@@ -47,16 +39,16 @@ class Check:
     """Say everything that is wrong with files, and with the files they name."""
 
     files: Annotated[
-        Positional[tuple[str, ...]], _option("FILE ...", "scenarios, limits or venue tiers, or a shipped scenario's name")
+        Positional[tuple[str, ...]], option("FILE ...", "scenarios, limits or venue tiers, or a shipped scenario's name")
     ]
-    debug: _Debug = False
+    debug: Debug = False
 
 
 @dataclass
 class Schema:
     """Print the JSON Schema of scenario files, with units and bounds."""
 
-    debug: _Debug = False
+    debug: Debug = False
 
 
 COMMANDS: dict[str, Any] = {
@@ -108,8 +100,8 @@ def overrides_of(command: Run | Study | Parameters) -> tuple[dict[str, str], lis
             overrides[key.strip()] = value.strip()
         else:
             wrong.append(f"command line: --set {setting}: has to be KEY=VALUE, such as market.volatility=0.5")
-    for option, key in RUN_KEYS.items():
-        value = getattr(command, option, None)
+    for name, key in RUN_KEYS.items():
+        value = getattr(command, name, None)
         if value is not None:
             overrides[key] = value
     return overrides, wrong

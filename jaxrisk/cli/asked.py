@@ -44,7 +44,7 @@ class Asked:
         if text is None:
             return None
         value = _number(text)
-        if value is None or value != round(value) or not least <= value <= MOST_PATHS:
+        if value is None or not value.is_integer() or not least <= value <= MOST_PATHS:
             self.wrong(option, _plain(text), f"has to be a whole number from {least:,} on")
             return None
         return int(value)
@@ -111,22 +111,30 @@ class Asked:
         except ValueError as error:
             self.lines(option, error)
 
-    def enough_paths(self, measure: Any) -> None:
-        """Whether the scenario's run is large enough for a measure: the smallest that is depends on ranks alone."""
+    def enough_paths(self, measure: Any, derivative: bool = False) -> None:
+        """Whether the scenario's run is large enough for a measure, or its derivative too: that depends on ranks alone."""
         if self.scenario is None or measure is None:
             return
         import numpy as np
 
         from ..risk import TooFewPathsError
+        from ..risk.gradients import looked_at
+        from ..risk.sample import Column, Sample
 
         paths = self.scenario.description.paths
         beyond = min(measure.level, 1.0 - measure.level) * paths
         if measure.statistic in ("mean", "exceedance_probability") or beyond > _FEW:
             return
-        try:
-            measure.estimate(np.arange(paths, dtype=np.float64))
-        except TooFewPathsError as error:
-            text = f"too few for {measure}: at least {error.needed:,} are needed"
+        ranks, needed = np.arange(paths, dtype=np.float64), 0
+        sample = Sample(None, Column("", ()), 0, 0, ranks, ranks)
+        checks = [lambda: measure.estimate(ranks)] + [lambda: looked_at(sample, measure)] * derivative
+        for check in checks:
+            try:
+                check()
+            except TooFewPathsError as error:
+                needed = max(needed, error.needed)
+        if needed:
+            text = f"too few for {measure}: at least {needed:,} are needed"
             self.problems.append(Problem("command line", "--paths", f"{paths}", text))
 
     def named(self, option: str, names: Sequence[str]) -> list[Any]:

@@ -68,7 +68,7 @@ def _sensitivity(command: Sensitivity, asked: Asked) -> Callable[[Any], Any]:
         found = asked.named("--cross", (name,))
         if len(found) > 1:
             asked.wrong("--cross", name, f"means {len(found)} parameters; one is needed, such as {found[0].name}")
-    asked.enough_paths(measure)
+    asked.enough_paths(measure, derivative=True)
 
     def work(progress):
         from ..studies.sensitivity import sensitivity

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 
-def _option(metavar: str | None, text: str):
+def option(metavar: str | None, text: str):
     """An option whose help says itself what its default is."""
     return arg(metavar=metavar, help=text, help_behavior_hint="")
 
@@ -19,22 +19,22 @@ PARAMETERS = ("limits.cap",)
 """What is differentiated or designed where nothing is named."""
 
 _Number = str | None  # read later, so that whatever is wrong with it is said together with everything else that is wrong
-_Scenario = Annotated[Positional[str], _option("SCENARIO", "a TOML file, or the name of a shipped scenario")]
-_Paths = Annotated[_Number, _option("N", "number of paths (default: the file's run.paths)")]
-_Steps = Annotated[_Number, _option("N", "number of time steps over the same horizon (default: the file's)")]
-_Seed = Annotated[_Number, _option("N", "seed of the random numbers (default: the file's run.seed)")]
-_Set = Annotated[UseAppendAction[tuple[str, ...]], _option("KEY=VALUE", "replace a key by its dotted name; repeatable")]
-_Measure = Annotated[str, _option("TEXT", f'STATISTIC(OBSERVABLE, LEVEL) (default: "{MEASURE}")')]
-_Observable = Annotated[str, _option("NAME", f"what is to reach the level, as max_drawdown[BTC] (default: {OBSERVABLE})")]
-_Level = Annotated[_Number, _option("X", "the level, in the observable's unit: 0.15 is a drawdown of 15% (required)")]
+_Scenario = Annotated[Positional[str], option("SCENARIO", "a TOML file, or the name of a shipped scenario")]
+_Paths = Annotated[_Number, option("N", "number of paths (default: the file's run.paths)")]
+_Steps = Annotated[_Number, option("N", "number of time steps over the same horizon (default: the file's)")]
+_Seed = Annotated[_Number, option("N", "seed of the random numbers (default: the file's run.seed)")]
+_Set = Annotated[UseAppendAction[tuple[str, ...]], option("KEY=VALUE", "replace a key by its dotted name; repeatable")]
+_Measure = Annotated[str, option("TEXT", f'STATISTIC(OBSERVABLE, LEVEL) (default: "{MEASURE}")')]
+_Observable = Annotated[str, option("NAME", f"what is to reach the level, as max_drawdown[BTC] (default: {OBSERVABLE})")]
+_Level = Annotated[_Number, option("X", "the level, in the observable's unit: 0.15 is a drawdown of 15% (required)")]
 _Wrt = Annotated[
     UseAppendAction[tuple[str, ...]],
-    _option("NAME", 'parameter, all of a name, or a pattern; repeatable (default: "limits.cap")'),
+    option("NAME", 'parameter, all of a name, or a pattern; repeatable (default: "limits.cap")'),
 ]
-_Table = Annotated[Path | None, _option("FILE.csv|.json", "write the table (.csv), or everything (.json)")]
-_Plot = Annotated[Path | None, _option("FILE.png|.svg|.pdf", "draw it")]
-_Force = Annotated[bool, _option(None, "overwrite existing files")]
-_Debug = Annotated[bool, _option(None, "show the traceback of an internal error")]
+_Table = Annotated[Path | None, option("FILE.csv|.json", "write the table (.csv), or everything (.json)")]
+_Plot = Annotated[Path | None, option("FILE.png|.svg|.pdf", "draw it")]
+_Force = Annotated[bool, option(None, "overwrite existing files")]
+Debug = Annotated[bool, option(None, "show the traceback of an internal error")]
 
 
 @dataclass
@@ -53,9 +53,9 @@ class Sensitivity:
     scenario: _Scenario
     measure: _Measure = MEASURE
     wrt: _Wrt = ()
-    method: Annotated[str, _option("auto|pathwise|bump", "how: auto measures and chooses (default: auto)")] = "auto"
-    check: Annotated[bool, _option(None, "compare with bumps of whole runs: slow, sure")] = False
-    cross: Annotated[tuple[str, str] | None, _option("A B", "also the second derivative in these two")] = None
+    method: Annotated[str, option("auto|pathwise|bump", "how: auto measures and chooses (default: auto)")] = "auto"
+    check: Annotated[bool, option(None, "compare with bumps of whole runs: slow, sure")] = False
+    cross: Annotated[tuple[str, str] | None, option("A B", "also the second derivative in these two")] = None
     paths: _Paths = None
     steps: _Steps = None
     seed: _Seed = None
@@ -63,7 +63,7 @@ class Sensitivity:
     out: _Table = None
     plot: _Plot = None
     force: _Force = False
-    debug: _Debug = False
+    debug: Debug = False
 
 
 @dataclass
@@ -83,20 +83,20 @@ class Design:
     """
 
     scenario: _Scenario
-    budget: Annotated[_Number, _option("X", "most that the measure may be, in its unit: 0.08 is 8% (required)")] = None
+    budget: Annotated[_Number, option("X", "most that the measure may be, in its unit: 0.08 is 8% (required)")] = None
     measure: _Measure = MEASURE
     wrt: _Wrt = ()
-    paths: Annotated[_Number, _option("N", "number of paths of a search step (default: the file's run.paths)")] = None
-    verify_paths: Annotated[_Number, _option("N", "number of fresh paths the limits found are verified on")] = None
+    paths: Annotated[_Number, option("N", "number of paths of a search step (default: the file's run.paths)")] = None
+    verify_paths: Annotated[_Number, option("N", "number of fresh paths the limits found are verified on")] = None
     steps: _Steps = None
     seed: _Seed = None
     set: _Set = ()
     out: Annotated[
-        Path | None, _option("FILE.toml|.csv|.json", "write the limits for --limits.file (.toml), the table, or everything")
+        Path | None, option("FILE.toml|.csv|.json", "write the limits for --limits.file (.toml), the table, or everything")
     ] = None
     plot: _Plot = None
     force: _Force = False
-    debug: _Debug = False
+    debug: Debug = False
 
 
 @dataclass
@@ -112,14 +112,14 @@ class ReverseStress:
     scenario: _Scenario
     level: _Level = None
     observable: _Observable = OBSERVABLE
-    restarts: Annotated[_Number, _option("N", "searches from different starts")] = None
+    restarts: Annotated[_Number, option("N", "searches from different starts")] = None
     steps: _Steps = None
     seed: _Seed = None
     set: _Set = ()
     out: _Table = None
     plot: _Plot = None
     force: _Force = False
-    debug: _Debug = False
+    debug: Debug = False
 
 
 @dataclass
@@ -135,18 +135,16 @@ class RareEvent:
     scenario: _Scenario
     level: _Level = None
     observable: _Observable = OBSERVABLE
-    method: Annotated[str, _option("auto|plain|importance|splitting", "how: auto tries and chooses (default: auto)")] = "auto"
-    relative_error: Annotated[str, _option("X", "standard error over probability to stop at (default: 0.1)")] = "0.1"
-    max_paths: Annotated[_Number, _option("N", "most paths simulated")] = None
+    method: Annotated[str, option("auto|plain|importance|splitting", "how: auto tries and chooses (default: auto)")] = "auto"
+    relative_error: Annotated[str, option("X", "standard error over probability to stop at (default: 0.1)")] = "0.1"
+    max_paths: Annotated[_Number, option("N", "most paths simulated")] = None
     steps: _Steps = None
     seed: _Seed = None
     set: _Set = ()
-    out: Annotated[
-        Path | None, _option("FILE.nc|.csv|.json", "write the weighted paths (.nc), the table, or everything else")
-    ] = None
+    out: Annotated[Path | None, option("FILE.nc|.csv|.json", "write weighted paths (.nc), the table, or everything else")] = None
     plot: _Plot = None
     force: _Force = False
-    debug: _Debug = False
+    debug: Debug = False
 
 
 @dataclass
@@ -159,12 +157,12 @@ class Parameters:
 
     scenario: _Scenario
     match: Annotated[
-        UseAppendAction[tuple[str, ...]], _option("PATTERN", "only these: a name, or a pattern with * and ?; repeatable")
+        UseAppendAction[tuple[str, ...]], option("PATTERN", "only these: a name, or a pattern with * and ?; repeatable")
     ] = ()
     set: _Set = ()
     out: _Table = None
     force: _Force = False
-    debug: _Debug = False
+    debug: Debug = False
 
 
 Study = Sensitivity | Design | ReverseStress | RareEvent

@@ -61,10 +61,12 @@ def rare_event(result: Any) -> StudySummary:
     wanted = f"{observable_in_words(result.observable)} above {level_in_words(result.observable, float(result.level))}"
     answer = [f"{odds(value)}, standard error {few(error)}, 95% interval {few(low)} to {few(high)}"]
     if not value > 0.0:
-        answer = [f"not reached on any of {result.estimate.paths:,} paths; with 95% confidence at most {few(high)}"]
+        answer = [f"not reached on any of {result.estimate.paths:,} paths"]
+        if high > 0.0:  # replicates of splitting that all end below the level bound nothing
+            answer[0] += f"; with 95% confidence at most {few(high)}"
     notes = [f"{result.method}" + (f": {result.reason}" if result.reason else "")]
     work = int(result.paths_run)
-    if error > 0.0 and 0.0 < value < 1.0:
+    if error > 0.0 and 0.0 < value < 1.0 and result.method != "plain":
         plain = (1.0 - value) * value / error**2
         notes.append(
             f"{work:,} paths simulated; plain simulation needs {_count(plain)} for the same standard error, "
@@ -81,7 +83,8 @@ def rare_event(result: Any) -> StudySummary:
     section = Section(
         "On the paths where it happens", ("mean of", "estimate", "std. error", "unit", "95% interval"), "lrrll", lines
     )
-    return StudySummary(f"Probability of a {wanted}", answer, [section], notes, [record])
+    article = "an" if wanted[0] in "aeiou" else "a"
+    return StudySummary(f"Probability of {article} {wanted}", answer, [section], notes, [record])
 
 
 def _count(number: float) -> str:

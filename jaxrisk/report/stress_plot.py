@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .plots import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SERIES, _figure, _nothing, _style
+from .study_table import level_in_words, observable_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,8 @@ def reverse_stress(found: Any) -> "Figure":
             low, high = (f(axes[row, column].get_ylim()[i] for column in range(len(answers))) for i, f in ((0, min), (1, max)))
             for column in range(len(answers)):
                 axes[row, column].set_ylim(low, high)
-        figure.suptitle(f"The most likely ways to {found.observable} of {found.level:,.4g}", x=0.01, ha="left", fontsize=13)
+        asked = f"{observable_in_words(found.observable)} of {level_in_words(found.observable, found.level)}"
+        figure.suptitle(f"The most likely ways to a {asked}", x=0.01, ha="left", fontsize=13)
         return figure
 
 
@@ -52,8 +54,8 @@ def _name(answer: Any) -> str:
 def _odds(probability: float) -> str:
     if not probability > 0.0:
         return "below 1e-300"
-    power = math.floor(math.log10(probability))
-    return f"about {probability / 10.0**power:.0f}e{power}"
+    digit, _, power = f"{probability:.0e}".partition("e")
+    return f"about {digit}e{int(power)}"
 
 
 def _prices(axes: "Axes", found: Any, answer: Any, time: np.ndarray, per_unit: float) -> None:

@@ -14,6 +14,7 @@ from ..scenario import Scenario
 from .gradients import Gradient
 from .measure import Measure
 from .sample import Sample, prepare_lean, top
+from .tail import rank_of
 
 STEP = 0.02
 """Move of a parameter as a share of its value: large enough for a difference to stand out of single precision and of the jumps
@@ -26,16 +27,23 @@ MOST_PATH_STEPS = 32_768 * 1440
 """Paths times steps of a mean's difference at most."""
 
 
+def step_of(parameter: Parameter, step: float = STEP) -> tuple[float, bool]:
+    """The step for a parameter, and whether it can lift paths into the tail from anywhere: numbers of jumps do."""
+    discrete = not parameter.pathwise and parameter.name.startswith("market.")
+    return (max(step, DISCRETE_STEP), True) if discrete else (step, False)
+
+
 def ends(parameter: Parameter, step: float) -> tuple[float, float]:
-    """How far a parameter is moved down and up: by a share of its value, inside its range (then one-sided).
+    """How far a parameter is moved down and up: by a share of its value (of a million USD, ten seconds or a tenth, where that is
+    zero), inside its range (then one-sided).
 
     >>> ends(Parameter("channels.feedback", 1.0, "1", 0.0, 1.0), 0.02)
     (-0.02, 0.0)
     """
     size = step * abs(parameter.value)
     if size == 0.0:
-        width = parameter.high - parameter.low
-        size = step * width if math.isfinite(width) else step
+        usual = {"USD": 1e6, "s": 10.0}.get(parameter.unit, 0.1)
+        size = step * min(usual, parameter.high - parameter.low)
     down, up = max(-size, parameter.low - parameter.value), min(size, parameter.high - parameter.value)
     return (down, up) if up > down else (-size, size)
 
@@ -74,15 +82,19 @@ def bump(
     """
     total = len(sample.losses)
     constants, scores, bias = np.zeros(len(parameters)), [], np.full(len(parameters), math.nan)
+    resolution = np.zeros(len(parameters))
     for k, parameter in enumerate(parameters):
-        discrete = not parameter.pathwise and parameter.name.startswith("market.")
-        size = max(step, DISCRETE_STEP) if discrete else step
-        which = candidates(sample, measure, full or discrete)
+        size, everywhere = step_of(parameter, step)
+        which = candidates(sample, measure, full or everywhere)
         at = ends(parameter, size)
         constants[k], score = _slope(sample, measure, scenario, parameter, at, which)
+        resolution[k] = _resolution(sample, measure, at)
         if not full:
-            constant, wider = _slope(sample, measure, scenario, parameter, ends(parameter, 2.0 * size), which)
-            bias[k] = (constant + wider.sum() / total - constants[k] - score.sum() / total) / 3.0
+            further = ends(parameter, 2.0 * size)
+            constant, wider = _slope(sample, measure, scenario, parameter, further, which)
+            # an error in the square of the step, or in the step itself where only one side is allowed
+            order = 3.0 if math.isclose(-at[0], at[1]) and math.isclose(-further[0], further[1]) else 1.0
+            bias[k] = (constant + wider.sum() / total - constants[k] - score.sum() / total) / order
         scores.append(np.zeros(total))
         scores[-1][which] = score  # paths that were not run again contribute nothing
         if progress is not None:
@@ -90,7 +102,7 @@ def bump(
     scores = np.stack(scores, axis=1)
     mean = scores.sum(axis=0) / total
     covariance = (scores.T @ scores / total - np.outer(mean, mean)) / total
-    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    error = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), resolution)
     return Gradient(constants + mean, error, covariance, total if full else len(candidates(sample, measure, False)), bias)
 
 
@@ -111,6 +123,23 @@ def _slope(sample: Sample, measure: Measure, scenario: Scenario, parameter: Para
     return float(constant), score
 
 
+def _resolution(sample: Sample, measure: Measure, at) -> float:
+    """What one path more across a level would make of the slope: a count that does not change says no more than that."""
+    one = 1.0 / (len(sample.losses) * (at[1] - at[0]))
+    if measure.statistic == "exceedance_probability":
+        return one
+    return one / _density(sample.losses, measure) if measure.statistic in ("quantile", "value_at_risk") else 0.0
+
+
+def _density(losses: np.ndarray, measure: Measure) -> float:
+    """Of the losses at a quantile."""
+    n, order = len(losses), np.sort(losses)
+    rank = rank_of(n, measure.level)
+    half = max(10, int(0.5 * min(rank, n - rank) ** 0.8))
+    low, high = max(0, rank - half), min(n - 1, rank + half)
+    return (high - low) / (n * max(order[high] - order[low], 1e-300))
+
+
 def influence(losses: np.ndarray, measure: Measure, base: np.ndarray) -> tuple[float, np.ndarray]:
     """A measure of a run of which `losses` hold the tail, as a constant and what each path adds to `n` times the measure.
 
@@ -121,17 +150,12 @@ def influence(losses: np.ndarray, measure: Measure, base: np.ndarray) -> tuple[f
         return 0.0, losses
     if measure.statistic == "exceedance_probability":
         return 0.0, (losses > measure.level).astype(float)
-    order, rank = np.sort(losses)[::-1], max(0, math.ceil(n * (1.0 - measure.level) - 1e-9) - 1)
-    edge = order[min(len(order) - 1, rank)]
+    edge = np.sort(losses)[::-1][min(len(losses) - 1, n - 1 - rank_of(n, measure.level))]
     if measure.statistic == "expected_shortfall":
         return edge, np.maximum(losses - edge, 0.0) / (1.0 - measure.level)
     # a quantile moves by how many paths cross it, over the density there; one density for both ends of a difference
-    half = max(10, int(0.5 * min(rank, n - rank) ** 0.8))
-    sorted_base = np.sort(base)[::-1]
-    low, high = sorted_base[min(n - 1, rank + half)], sorted_base[max(0, rank - half)]
-    density = (min(n - 1, rank + half) - max(0, rank - half)) / (n * max(high - low, 1e-300))
-    above = (losses > edge).astype(float) / density
+    above = (losses > edge).astype(float) / _density(base, measure)
     return edge - above.sum() / n, above
 
 
-__all__ = ["STEP", "bump", "candidates", "ends", "influence"]
+__all__ = ["STEP", "bump", "candidates", "ends", "influence", "step_of"]

@@ -6,26 +6,35 @@ import numpy as np
 
 from ..parameter import Parameter, moved
 from ..scenario import Scenario
-from .bump import STEP, candidates, ends
+from .bump import candidates, ends, step_of
 from .gradients import Tail, of_paths
-from .measure import Measure
+from .measure import STEPPED, Measure
 from .pathwise import Reverse, along
 from .sample import Sample, prepare_lean
+
+
+def cross_problem(measure: Measure, first: Parameter) -> str | None:
+    """Why there is no second derivative of a measure to this parameter and another, or None."""
+    if not first.pathwise:
+        return f"cross: a path's derivative to {first.name} is no sensitivity; name the other parameter first"
+    if measure.statistic not in ("mean", "expected_shortfall"):
+        return f"cross: for a mean or an expected shortfall, and not for {measure}"
+    if measure.observable.startswith(STEPPED):
+        return f"cross: {measure.observable} is a step function of a path, whose derivative is no sensitivity"
+    return None
 
 
 def cross_sensitivity(sample: Sample, measure: Measure, scenario: Scenario, first: Parameter, second: Parameter):
     """`(value, standard error)` of the second derivative: a difference, with the same random numbers and the tail sorted anew, of
     the pathwise derivative to `first` under `second` moved up and down.
 
-    **Raises:** `ValueError` where a path's derivative to `first` is no sensitivity, or the measure is neither a mean nor an
-    expected shortfall.
+    **Raises:** `ValueError` where `cross_problem` finds one.
     """
-    if not first.pathwise:
-        raise ValueError(f"cross ({first.name}, {second.name}): a path's derivative to the first is no sensitivity; swap them")
-    if measure.statistic not in ("mean", "expected_shortfall"):
-        raise ValueError(f"cross: for a mean or an expected shortfall, and not for {measure}")
-    which, dtype = candidates(sample, measure, False), sample.prepared.decay.dtype
-    down, up = ends(second, STEP)
+    if problem := cross_problem(measure, first):
+        raise ValueError(problem)
+    step, everywhere = step_of(second)
+    which, dtype = candidates(sample, measure, everywhere), sample.prepared.decay.dtype
+    down, up = ends(second, step)
     n = len(which) if measure.statistic == "mean" else len(sample.losses)
     values, scores = [], []
     for by in (down, up):
@@ -54,4 +63,4 @@ def _scores(losses: np.ndarray, slopes: np.ndarray, measure: Measure, n: int) ->
     return float(of_paths(tail, inside[:, None], n, measure).value[0]), score
 
 
-__all__ = ["cross_sensitivity"]
+__all__ = ["cross_problem", "cross_sensitivity"]

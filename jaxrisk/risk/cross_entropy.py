@@ -126,7 +126,7 @@ def in_event(log_weight: np.ndarray, event: np.ndarray) -> tuple[float, float, f
     """
     if not event.any():
         return 0.0, 1.0, float("inf")
-    weight = np.where(event, np.exp(log_weight - log_weight[event].max()), 0.0)
+    weight = np.exp(np.where(event, log_weight - log_weight[event].max(), -np.inf))
     effective = weight.sum() ** 2 / np.sum(weight**2)
     return float(effective), float(weight.max() / weight.sum()), float(len(weight) / effective - 1.0)
 

@@ -197,6 +197,8 @@ def pareto_tail(
     losses, weights = checked(losses, log_weights, confidence)
     order = np.argsort(losses)
     losses, weights = losses[order], None if weights is None else weights[order]
+    if threshold is not None and not losses[0] <= threshold < math.inf:
+        raise ValueError(f"threshold {threshold:g} has to be finite, with losses at or below it: the least is {losses[0]:g}")
     if threshold is not None:
         thresholds, rule = [float(threshold)], "given"
     else:

@@ -13,7 +13,7 @@ from ..cascade.engine import outcome, scan_paths, seed_key
 from ..cascade.source import AbstractSource
 from ..cascade.state import Noise, Prepared
 from ..market import Bates, Garch, Heston
-from .drivers import Drivers, cosines, placed
+from .drivers import Drivers, cosines, placed, replaced
 
 
 class GivenNoise(NamedTuple):
@@ -87,12 +87,12 @@ class Steered(AbstractSource):
             # a uniform in the middle of those that mean one jump, or none
             never = jnp.concatenate([self.survival, jnp.zeros_like(self.survival[:, :1])], axis=1)
             one, none = 0.5 * (never[:, 0] + never[:, 1]), 0.5 * (1.0 + never[:, 0])
-            uniforms = _at(uniforms, jnp.where(jnp.any(here, axis=0), one, none), self.jump_uniforms)
+            uniforms = replaced(uniforms, jnp.where(jnp.any(here, axis=0), one, none), self.jump_uniforms)
             if self.sizes_uniform:
                 size = jnp.clip(jax.scipy.special.ndtr(size), jnp.finfo(dtype).tiny, 1.0 - jnp.finfo(dtype).eps)
-                uniforms = _at(uniforms, size, self.jump_sizes)
+                uniforms = replaced(uniforms, size, self.jump_sizes)
             else:
-                normals = _at(normals, size, self.jump_sizes)
+                normals = replaced(normals, size, self.jump_sizes)
         straight = jnp.full((assets, 2), 1.0 - jnp.finfo(dtype).eps, dtype) if scenario.settings.bridge else None
         return Noise(normals, uniforms, straight), ()
 
@@ -111,11 +111,6 @@ def steered(prepared: Prepared, driven: Drivers, profiles: int) -> Steered:
         jump_sizes=driven.jump_sizes,
         sizes_uniform=driven.sizes_uniform,
     )
-
-
-def _at(values, replacements, places: tuple[int, ...]):
-    where = {place: k for k, place in enumerate(places)}
-    return jnp.stack([replacements[where[i]] if i in where else values[i] for i in range(values.shape[0])])
 
 
 def noise_of(prepared: Prepared, source: Steered, course: Course) -> GivenNoise:

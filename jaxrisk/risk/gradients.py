@@ -20,6 +20,7 @@ from .estimate import Estimate, TooFewPathsError
 from .measure import Measure
 from .pathwise import Reverse, along, group_gradients
 from .sample import Sample, draw_sample
+from .tail import rank_of
 
 MOST_PATH_STEPS = 8192 * 1440
 """Paths times steps of a mean's gradient at most: the reverse pass is some nine times as long as a run."""
@@ -75,7 +76,7 @@ def looked_at(sample: Sample, measure: Measure) -> Tail:
         share[-1] -= count / beyond - 1.0
         return Tail(order[:count], share, 1.0, True)
     exceedance = measure.statistic == "exceedance_probability"
-    at = level if exceedance else losses[order[max(0, math.ceil(n * (1.0 - level)) - 1)]]
+    at = level if exceedance else losses[order[n - 1 - rank_of(n, level)]]
     tail = np.count_nonzero(losses > at)
     _enough(float(min(tail, n - tail)), n, measure)
     # a window that holds about n^(4/5) of n paths in the middle of the distribution, and less towards its ends

@@ -9,6 +9,8 @@ from . import tail
 from .estimate import Estimate
 
 STATISTICS = ("mean", "quantile", "value_at_risk", "expected_shortfall", "exceedance_probability")
+STEPPED = ("time_to_trough", "support_broken")
+"""What observables that are step functions of a path begin with: a path's derivative is zero, and no sensitivity."""
 
 
 class Measure(NamedTuple):
@@ -72,4 +74,4 @@ class Measure(NamedTuple):
         return f"{self.statistic}({self.observable}{level})"
 
 
-__all__ = ["STATISTICS", "Measure"]
+__all__ = ["STATISTICS", "STEPPED", "Measure"]

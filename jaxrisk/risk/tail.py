@@ -240,13 +240,13 @@ def exceedance_curve(
     return curve._replace(low=np.minimum(low, curve.low), high=np.maximum(high, curve.high))
 
 
-def _rank(n: int, level: float) -> int:
+def rank_of(n: int, level: float) -> int:
     """Zero-based rank of the quantile, forgiving the rounding of n times level."""
     return min(max(math.ceil(n * level * (1.0 - 1e-12)) - 1, 0), n - 1)
 
 
 def _quantile_value(losses: np.ndarray, level: float) -> float:
-    rank = _rank(losses.size, level)
+    rank = rank_of(losses.size, level)
     return float(np.partition(losses, rank)[rank])
 
 
@@ -263,7 +263,7 @@ def _quantile(losses: np.ndarray, weights: Any, level: float, confidence: float,
         if lower < 1 or upper > n:
             needed = math.floor(max(math.log(tail) / math.log(level), math.log(tail) / math.log1p(-level))) + 1
             raise _too_few(what, level, n, needed)
-        ranks = [_rank(n, level), lower - 1, upper - 1]
+        ranks = [rank_of(n, level), lower - 1, upper - 1]
         parted = np.partition(losses, ranks)
         value, low, high = (float(parted[rank]) for rank in ranks)
         effective = float(n)

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cascade import prepare
 from ..risk.bump import candidates, influence
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
-from ..risk.sample import Sample, draw_sample
+from ..risk.sample import Sample, draw_sample, prepare_lean
 from .design_cost import Caps
 
 RAISE = 0.05
@@ -30,8 +29,9 @@ def confidence_of(attempt: int, attempts: int) -> float:
 
 
 def upper_limit(estimate: Estimate, confidence: float) -> float:
-    """Upper end of a one-sided interval, from the standard error, or the interval of twice the tail where that is further."""
-    return float(estimate.value + NormalDist().inv_cdf(confidence) * estimate.standard_error)
+    """Upper end of a one-sided interval, from the standard error, or that of the estimate's own 95% interval where it is higher:
+    few paths are skewed."""
+    return float(max(estimate.value + NormalDist().inv_cdf(confidence) * estimate.standard_error, estimate.high))
 
 
 class Sampled(NamedTuple):
@@ -74,7 +74,7 @@ class Sampled(NamedTuple):
         return self.measure.estimate(losses)
 
     def _again(self, x: np.ndarray) -> np.ndarray:
-        return self.sample.again(prepare(self.caps.at(x), self.sample.prepared.decay.dtype), self.which)
+        return self.sample.again(prepare_lean(self.caps.at(x), self.sample.prepared.decay.dtype), self.which)
 
     def slopes(self) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives to the log caps at those that were drawn, and their covariance, by differences over 5% up and down.

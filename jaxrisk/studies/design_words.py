@@ -7,6 +7,8 @@ import numpy as np
 from ..risk.measure import Measure
 from .design_check import RAISE
 
+_FAR = 1e3  # a residual without noise, where the budget has no price, is infinitely many standard errors
+
 
 def words(found: dict[str, Any], names: tuple[str, ...], measure: Measure, budget: float) -> list[str]:
     """Sentences on whether the budget is met, what binds, what has slack, what it costs."""
@@ -39,9 +41,8 @@ def words(found: dict[str, Any], names: tuple[str, ...], measure: Measure, budge
             f"{weight:g} times in the cost"
         )
     if info["iterations"] and not info["converged"]:
-        said.append(
-            f"the search ended with a residual of {info['residual']:.1f} standard errors: with more paths the cost may be lower"
-        )
+        size = f"of {info['residual']:.1f} standard errors" if info["residual"] < _FAR else "far beyond its noise"
+        said.append(f"the search ended with a residual {size}: with more paths the cost may be lower")
     return said
 
 

@@ -17,7 +17,7 @@ from ..risk.estimate import Estimate
 from ..risk.proposal import Proposal, tilted
 from ..risk.splitting import splitting
 from ..risk.stress_surface import Score, Surface
-from .reverse_stress import AtRestError, most_likely, score_of
+from .reverse_stress import AtRestError, OutOfReachError, most_likely, score_of
 
 PILOT = 2_048
 """Paths of a pilot run; the first is plain and says whether the event is rare at all."""
@@ -104,6 +104,10 @@ class Run:
             return self.importance(pilot)
         except (NotSteerableError, AtRestError) as error:
             return self.splitting(f"{error}".split(". ")[0].split("; a higher")[0])
+        except OutOfReachError:
+            if seen == 0.0:
+                raise
+            return self.splitting("no smooth path with a few jumps gets there, though plain paths do")
         except UnreliableError as error:
             return self.splitting(f"importance sampling was not believed: {error}")
 

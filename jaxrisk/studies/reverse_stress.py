@@ -33,6 +33,10 @@ class AtRestError(ValueError):
     """The level is reached without any noise."""
 
 
+class OutOfReachError(ValueError):
+    """No path that the search can draw reaches the level."""
+
+
 class StressPath(NamedTuple):
     """One most likely path to the loss.
 
@@ -219,7 +223,7 @@ def most_likely(surface: Surface, level: float, restarts: int, seed: int, progre
         found = nearest_paths(surface, level, restarts, seed=seed, progress=progress)
     except Unreachable as error:
         highest = max(error.highest, at_rest)
-        raise ValueError(
+        raise OutOfReachError(
             f"{observable} >= {level:g}: out of reach; within {SCALES[-1]:.0f} standard deviations most found is {highest:.4g}"
         ) from None
     best = max(first_order(one) for one in found)
@@ -281,4 +285,7 @@ def _jumps(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, s
     return tuple(jumps)
 
 
-__all__ = ["PROFILES", "AtRestError", "ReverseStress", "StressPath", "checked", "most_likely", "reverse_stress", "score_of"]
+__all__ = [
+    "PROFILES", "AtRestError", "OutOfReachError", "ReverseStress", "StressPath", "checked", "most_likely", "reverse_stress",
+    "score_of",
+]  # fmt: skip

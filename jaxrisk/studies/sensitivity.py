@@ -12,10 +12,10 @@ import numpy as np
 from ..cascade import fragility
 from ..parameter import Parameter, named
 from ..risk.bump import bump
-from ..risk.cross import cross_sensitivity
+from ..risk.cross import cross_problem, cross_sensitivity
 from ..risk.estimate import Estimate
 from ..risk.gradients import Gradient, looked_at, pathwise, tail_index
-from ..risk.measure import Measure
+from ..risk.measure import STEPPED, Measure
 from ..risk.pathwise import Reverse, along
 from ..risk.sample import Sample, draw_sample
 from ..scenario import Scenario
@@ -31,8 +31,6 @@ PRECISE = 0.10
 """Relative standard error above which the other method is measured too."""
 APART = 4.0
 """Standard errors between the methods beyond which they are taken to disagree, and the bump is believed."""
-STEPPED = ("time_to_trough", "support_broken")
-"""Observables that are step functions of the path."""
 
 
 @dataclass(repr=False)
@@ -44,7 +42,8 @@ class Sensitivities:
     - `measure`, `estimate`: what was differentiated, and its value.
     - `parameters`: with their units.
     - `gradient`, `standard_error`: in units of the measure a unit of the parameter; `covariance`, `(parameters, parameters)`.
-    - `elasticity`, `elasticity_error`: relative change of the measure for a relative change of the parameter.
+    - `elasticity`, `elasticity_error`: relative change of the measure for a relative change of the parameter; its error is that
+      of the derivative, not of the measure that it is divided by.
     - `method`: `"pathwise"`, `"bump"` or `"blend"`; `reason`: why.
     - `pathwise`, `bumped`: `(value, error)` of each method where it was measured, NaN elsewhere.
     - `tail_index`: of what the paths contribute to the pathwise derivative, NaN where not measured; `share_above_criticality`: of
@@ -141,8 +140,8 @@ def sensitivity(
     begun = time.time()
     with jax.enable_x64(scenario.description.precision == "float64"):
         sample = draw_sample(scenario, chosen.observable, paths, seed, progress=progress)
-        estimate = chosen.estimate(sample.losses)
         tail = looked_at(sample, chosen)
+        estimate = chosen.estimate(sample.losses)
         found = _Found(sample, chosen, scenario, parameters, method)
         found.measure_pathwise()
         found.measure_bumps()
@@ -194,6 +193,7 @@ def _arguments(scenario, measure, wrt, method, cross, paths, seed):
             problems.append(f"cross {tuple(pair)}: has to name two parameters, one entry each")
         elif both is not None:
             pairs.append(tuple(both))
+            problems += [text for text in [chosen and cross_problem(chosen, both[0])] if text]
     if method not in METHODS:
         problems.append(f'method "{method}": one of {", ".join(METHODS)} is allowed')
     if paths is not None and not 2 <= paths <= 2**32:

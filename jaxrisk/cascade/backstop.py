@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array, leaf
-from ..positions import Claims, Orders
+from ..positions import LEAST, Claims, Orders
 
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
 BUCKETS = 8
@@ -93,7 +93,7 @@ def deleveraged_share(backstop: Backstop, state: FundState, claims: Claims, chan
         asked &= ~(watched & fallen)
     available = jnp.where(asked, state.fund + credit, 0.0)
     uncovered = jnp.where(need > available, need - available, 0.0)
-    return channel * uncovered / jnp.where(need > 0.0, need, 1.0)
+    return channel * uncovered / jnp.where(need > LEAST, need, 1.0)
 
 
 def forgone(orders: Orders, ratio: Float[Array, "venues assets"], inverse: tuple[bool, ...]) -> Float[Array, " venues"]:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from ..market import Move
-from ..positions import Orders
+from ..positions import LEAST, Orders
 from .backstop import by_venue, watch
 from .observe import Observation, log_index
 from .state import Noise, Prepared, State
@@ -111,7 +111,7 @@ def summed(prepared: Prepared, sums: dict, orders: Orders, closed, worth) -> dic
     scenario = prepared.scenario
     forced = orders.forced()
     # what holders of the other side closed, by what made them
-    cause = closed[..., ::-1] / jnp.where(forced > 0.0, forced, 1.0)
+    cause = closed[..., ::-1] / jnp.where(forced > LEAST, forced, 1.0)
     for name in ("liquidated", "stopped", "reduced"):
         add[f"lost_{name}"] += jnp.sum(getattr(orders, name) * cause)
     add["lost_deleveraged"] += jnp.sum(orders.deleveraged)

@@ -1,6 +1,7 @@
 """Who holds what: populations, tiers, contracts, limits, and the book a simulation steps through."""
 
 from .account import AccountBook as AccountBook
+from .batch import LEAST as LEAST
 from .book import AbstractBook as AbstractBook, Claims as Claims, Orders as Orders, View as View
 from .books import BOOKS as BOOKS, build_book as build_book
 from .build import build_ladder as build_ladder

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from .._leaf import Array
 
 Cells = Float[Array, "venues assets sides"]
+LEAST = 1e-15
+"""Quantity, USD, that counts as nothing: a backlog that decays is never zero, and the derivative of a ratio to it overflows."""
 _POINT = 1e-5
 """Spread over quantity below which a batch is one price: rounding of its sums in single precision."""
 
@@ -65,7 +67,7 @@ def outcome_of(batch: Batch, ratio: Float[Array, "venues assets"], inverse: tupl
     # a position's result is slope * (b - even): zero where its bankruptcy price is the price
     even = jnp.where(coin, 1.0 / x - 1.0, x - 1.0)
     slope = jnp.where(coin, sign * x, -sign)
-    some = batch.quantity > 0.0
+    some = batch.quantity > LEAST
     whole = jnp.where(some, batch.quantity, 1.0)
     mean = batch.offset / whole
     variance = batch.square / whole - mean**2
@@ -89,4 +91,4 @@ def outcome_of(batch: Batch, ratio: Float[Array, "venues assets"], inverse: tupl
     return Outcome(quantity * loss, quantity * (result + loss), bankrupt, price)
 
 
-__all__ = ["Batch", "Outcome", "contracts_of", "notional", "outcome_of"]
+__all__ = ["LEAST", "Batch", "Outcome", "contracts_of", "notional", "outcome_of"]

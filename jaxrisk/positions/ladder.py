@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
-from .batch import Batch, notional, outcome_of
+from .batch import LEAST, Batch, notional, outcome_of
 from .book import AbstractBook, Cells, Claims, Optional, Orders, View
 from .grid import Grid
 from .schedule import Schedule
@@ -199,7 +199,7 @@ class LadderBook(AbstractBook):
         solvent = batch.quantity - end.bankrupt.quantity
         wanted = fee[:, None, None] * notional(solvent, ratio, self.inverse)
         paid = jnp.where(wanted < end.surplus, wanted, end.surplus)
-        for_good = batch.final / jnp.where(batch.quantity > 0.0, batch.quantity, 1.0)
+        for_good = batch.final / jnp.where(batch.quantity > LEAST, batch.quantity, 1.0)
         return Claims(paid, (end.surplus - paid) * for_good, end.shortfall, end.bankrupt.quantity)
 
     def spare(self, state: LadderState, orders: Orders, ratio, share) -> Orders:
@@ -208,7 +208,7 @@ class LadderBook(AbstractBook):
         wanted = share[:, None, None] * end.bankrupt.quantity
         others = self._deleveragable(state)[..., ::-1]
         taken = jnp.where(wanted < others, wanted, others)
-        spared = end.bankrupt.part(taken / jnp.where(end.bankrupt.quantity > 0.0, end.bankrupt.quantity, 1.0))
+        spared = end.bankrupt.part(taken / jnp.where(end.bankrupt.quantity > LEAST, end.bankrupt.quantity, 1.0))
         rest = batch.less(spared)
         return orders._replace(liquidated=rest.quantity, deleveraged=spared.quantity, price=end.price, detail=rest)
 

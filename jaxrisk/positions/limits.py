@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -84,8 +85,10 @@ def binding(limits: Limits, account_class, venue, asset, notional) -> Binding:
     for selector, index in ((limits.account_class, account_class), (limits.venue, venue), (limits.asset, asset)):
         wanted = jnp.asarray(selector)[:, None]
         matches &= (wanted == ANY) | (wanted == index)
-    caps = jnp.where(matches, jnp.asarray(limits.cap, dtype)[:, None], jnp.inf)
+    # picked, not minimised: the derivative of a minimum over all limits costs a hundred times as much with a hundred of them
+    caps = jnp.where(matches, jax.lax.stop_gradient(jnp.asarray(limits.cap, dtype))[:, None], jnp.inf)
     which = jnp.argmin(caps, axis=0)
     holds = jnp.any(matches, axis=0)
     pick = lambda field: jnp.where(holds, jnp.asarray(field, dtype)[which], 0.0)
-    return Binding(jnp.min(caps, axis=0), pick(limits.share_downsize), pick(limits.leakage), pick(limits.close_out))
+    cap = jnp.where(holds, jnp.asarray(limits.cap, dtype)[which], jnp.inf)
+    return Binding(cap, pick(limits.share_downsize), pick(limits.leakage), pick(limits.close_out))

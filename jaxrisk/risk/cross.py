@@ -41,7 +41,9 @@ def cross_sensitivity(sample: Sample, measure: Measure, scenario: Scenario, firs
         there = moved(scenario, [second], np.array([by]))
         prepared = prepare_lean(there, dtype)
         losses = sample.again(prepared, which)
-        slopes = along(sample._replace(prepared=prepared), Reverse.of(there, (first.name,), prepared), which, np.ones(1))
+        slopes = along(
+            sample._replace(prepared=prepared), Reverse.of(there, (first.name,), prepared, sample.column), which, np.ones(1)
+        )
         value, score = _scores(losses, slopes, measure, n)
         values.append(value)
         scores.append(score)

@@ -107,7 +107,7 @@ def pathwise(sample: Sample, measure: Measure, scenario: Scenario, names: tuple[
     **Raises:** `TooFewPathsError`.
     """
     tail = looked_at(sample, measure)
-    reverse = Reverse.of(scenario, names, sample.prepared)
+    reverse = Reverse.of(scenario, names, sample.prepared, sample.column)
     if len(names) <= FORWARD:
         slopes = [along(sample, reverse, tail.which, unit) for unit in np.eye(len(names))]
         return of_paths(tail, np.stack(slopes, axis=1), len(sample.losses), measure)

@@ -245,7 +245,7 @@ class _Found:
             # all in the direction in which each moves the measure up, by a share of its value
             size = np.array([abs(self.parameters[k].value) or 1.0 for k in smooth])
             which = looked_at(self.sample, self.measure).which
-            reverse = Reverse.of(self.scenario, names, self.sample.prepared)
+            reverse = Reverse.of(self.scenario, names, self.sample.prepared, self.sample.column)
             self.index[smooth] = tail_index(along(self.sample, reverse, which, size * np.sign(found.value)))
 
     def measure_bumps(self) -> None:

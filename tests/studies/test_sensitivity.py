@@ -67,7 +67,7 @@ def test_reverse_and_forward_mode_agree(scenario, samples):
     """Sums over groups in reverse mode, checkpointed, are those of the single paths in forward mode: to single precision."""
     sample = samples["max_drawdown_index"]
     names = tuple(one.name for one in _named(scenario))
-    reverse = Reverse.of(scenario, names, sample.prepared)
+    reverse = Reverse.of(scenario, names, sample.prepared, sample.column)
     which = looked_at(sample, Measure.of(MEASURES[1])).which[:120]
     weights = np.linspace(0.5, 1.5, 120).reshape(6, 20)
     groups = group_gradients(sample, reverse, which.reshape(6, 20), weights)

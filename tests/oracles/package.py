@@ -7,7 +7,8 @@ import numpy as np
 
 from jaxrisk.cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, Venues, prepare, seed_key
 from jaxrisk.cascade.backstop import Backstop
-from jaxrisk.cascade.source import draw, outcome
+from jaxrisk.cascade.engine import outcome
+from jaxrisk.cascade.source import draw
 from jaxrisk.cascade.step import start, step
 from jaxrisk.market import Replay, Shock
 from jaxrisk.positions import Accounts, Calls, Flow, Funding, Grid, Policy, Stops, Tiers

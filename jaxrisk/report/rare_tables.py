@@ -62,8 +62,10 @@ def rare_event(result: Any) -> StudySummary:
     answer = [f"{odds(value)}, standard error {few(error)}, 95% interval {few(low)} to {few(high)}"]
     if not value > 0.0:
         answer = [f"not reached on any of {result.estimate.paths:,} paths"]
-        if high > 0.0:  # replicates of splitting that all end below the level bound nothing
-            answer[0] += f"; with 95% confidence at most {few(high)}"
+        # splitting's paths bound nothing where all end below the level
+        answer[0] += (
+            "; the probability is not known from them" if math.isnan(high) else f"; with 95% confidence at most {few(high)}"
+        )
     notes = [f"{result.method}" + (f": {result.reason}" if result.reason else "")]
     work = int(result.paths_run)
     if error > 0.0 and 0.0 < value < 1.0 and result.method != "plain":

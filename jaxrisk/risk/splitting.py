@@ -34,7 +34,8 @@ class Splitting(NamedTuple):
     **Fields:**
 
     - `estimate`: P(observable > level). Its standard error is the spread of independent replicates over the root of their number,
-      its interval Student's with `replicates - 1` degrees of freedom, not below zero.
+      its interval Student's with `replicates - 1` degrees of freedom, not below zero. Where no path reaches the level the value
+      is zero, its error and upper end NaN: unlike plain paths that all miss it, such paths bound nothing.
     - `losses`: all observables of all paths, also of those that were replaced; first axis `paths`.
     - `log_weights`: shape `(paths,)`: the mean of $w f$ is an unbiased estimate of $E f$ for every function of a path's losses.
       Paths share their beginnings: the errors that tail measures state for independent paths are **too small** here; use
@@ -183,7 +184,7 @@ def _collected(replicates: list[Replicate], engine: Engine, level: float) -> Spl
     reached = np.asarray(engine.score(losses), np.float64) > level
     _, family = np.unique(np.concatenate([root for r in replicates for root in r.roots])[reached], return_inverse=True)
     found = Splitting(
-        estimate=Estimate(0.0, 0.0, 0.0, 0.0, level, paths, 0.0),
+        estimate=Estimate(0.0, math.nan, 0.0, math.nan, level, paths, kish(np.exp(log_weights))),
         losses=losses,
         log_weights=log_weights,
         replicate=np.repeat(np.arange(len(replicates)), [len(r.log_weight) for r in replicates]),
@@ -192,7 +193,8 @@ def _collected(replicates: list[Replicate], engine: Engine, level: float) -> Spl
         extinct=sum(r.extinct for r in replicates),
         families=kish(np.bincount(family, np.exp(log_weights[reached]))) if reached.any() else 0.0,
     )
-    return found._replace(estimate=found.mean(reached, level=level))
+    # replicates that all end below the level agree on zero, and yet bound nothing
+    return found._replace(estimate=found.mean(reached, level=level)) if reached.any() else found
 
 
 __all__ = ["Splitting", "splitting"]

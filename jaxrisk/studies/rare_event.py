@@ -1,5 +1,6 @@
 """Probabilities that plain simulation cannot reach: importance sampling around the most likely paths, or splitting."""
 
+import math
 import time
 from collections.abc import Callable
 from operator import index
@@ -71,7 +72,8 @@ class RareEvent:
 
     def __repr__(self) -> str:
         value, error = self.estimate.value, self.estimate.standard_error
-        return f"RareEvent(P({self.observable} > {self.level:g}) = {value:.3g} +- {error:.2g}, {self.method})"
+        known = f"= {value:.3g} +- {error:.2g}" if not math.isnan(error) else "is not known"
+        return f"RareEvent(P({self.observable} > {self.level:g}) {known}, {self.method})"
 
 
 def rare_event(
@@ -91,8 +93,10 @@ def rare_event(
     - `"plain"`: the scenario's own paths.
     - `"importance"`: the most likely paths to the level (`reverse_stress`) become the components of a tilted law of the noise, a
       mixture with the scenario's own; pilot runs fit it to the event (cross-entropy); fresh paths drawn from it are weighted by
-      dP/dQ. Unbiased.
-    - `"splitting"`: adaptive multilevel splitting, which asks nothing of the law.
+      dP/dQ: unbiased for a number of paths fixed beforehand. It follows the variance seen so far, which biases the estimate by
+      little against its error.
+    - `"splitting"`: adaptive multilevel splitting, which asks nothing of the law. Run again with more particles while the error
+      is too large, so with as little a bias. Where no path reaches the level the value is 0, its error and upper end NaN.
     - `"auto"`: plain where that is cheap, else importance sampling, and splitting where the law cannot be steered, or where the
       effective number of paths in the event, the largest weight, or a comparison with plain paths says that the proposal
       misses part of the event.

@@ -142,7 +142,9 @@ class Run:
             if found.paths_run * grow > self.max_paths:
                 break
             particles = math.ceil(particles * grow)
-        if found.families < LEAST_FAMILIES:
+        if not found.estimate.value > 0.0:
+            reason += "; no path reached the level, and the probability is not known from them"
+        elif found.families < LEAST_FAMILIES:
             reason += f"; not to be believed: the event's paths descend from {found.families:.0f} first ones"
         notes = {"families": found.families}
         return Found("splitting", reason, found.estimate, found.losses, found.log_weights, self.work, notes)

@@ -111,6 +111,8 @@ def test_rare_event_says_what_it_saved_and_what_comes_with_it():
     assert not shared.sections  # paths that share their beginnings: the errors of means would be too small
     nothing = example.rare_event(estimate=Estimate(0.0, 0.0, 0.0, 3e-4, 0.3, 10_000, 10_000.0))
     assert studies.rare_event(nothing).answer == ("not reached on any of 10,000 paths; with 95% confidence at most 3.0e-04",)
+    unknown = example.rare_event(estimate=Estimate(0.0, math.nan, 0.0, math.nan, 0.3, 10_000, 10_000.0), method="splitting")
+    assert studies.rare_event(unknown).answer == ("not reached on any of 10,000 paths; the probability is not known from them",)
 
 
 def test_design_within_the_budget():

@@ -101,6 +101,16 @@ def test_laws_that_cannot_be_steered_are_split(leveraged):
         rare_event(scenario, "max_drawdown_index", level, "importance")
 
 
+def test_splitting_that_never_gets_there_says_so(driftless):
+    """A drawdown beyond one."""
+    found = rare_event(driftless(4), "max_drawdown_index", 1.0, "splitting", relative_error=0.9, max_paths=2048)
+    assert found.estimate.value == 0.0
+    assert np.isnan(found.estimate.standard_error)
+    assert "not known" in found.reason
+    assert "not known" in repr(found)
+    assert found.summary().answer[0].endswith("; the probability is not known from them")
+
+
 def test_table_frame_figure_and_progress(driftless):
     told = []
     found = rare_event(driftless(), "max_drawdown_index", 0.13, progress=lambda done, total: told.append(done / total))

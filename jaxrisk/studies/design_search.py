@@ -97,7 +97,8 @@ def _stage(problem: Problem, found: Found, paths: int, rate: float, most: int) -
         force = cost_slope + price * slope
         free = free_of(x, -force, problem.low, problem.high)
         force = np.where(free, force, 0.0)
-        rest = np.maximum(np.abs(force) - NEAR * np.abs(cost_slope), 0.0) * np.sign(force)
+        felt = (slope != 0.0) | (error != 0.0)  # what no path feels moves on, but has no noise to be measured in
+        rest = np.where(felt, np.maximum(np.abs(force) - NEAR * np.abs(cost_slope), 0.0) * np.sign(force), 0.0)
         trail.append((x, rest, price * error, over, point.estimate.standard_error / problem.scale))
         update, state = adam.update(force, state)
         x = np.clip(x + np.asarray(update, np.float64) + newton(over, smooth, free), problem.low, problem.high)
@@ -125,9 +126,13 @@ def _left(trail: list[tuple]) -> float:
     """Largest mean residual and distance to the budget, in standard errors of the mean."""
     force, error = (np.array([one[k] for one in trail]) for k in (1, 2))
     over, noise = (np.array([one[k] for one in trail]) for k in (3, 4))
-    within = lambda mean, errors: np.abs(mean) / np.maximum(np.sqrt((errors**2).sum(axis=0)) / len(trail), 1e-12)
-    each = np.where(np.abs(force.mean(axis=0)) > 1e-12, within(force.mean(axis=0), error), 0.0)
-    return float(max(each.max(initial=0.0), within(over.mean(), noise)))
+    return max(_within(force, error).max(initial=0.0), float(_within(over, noise)))
+
+
+def _within(values: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Size of the mean over the first axis in its standard errors; infinite where it is no noise at all."""
+    mean, error = np.abs(values.mean(axis=0)), np.sqrt((errors**2).sum(axis=0)) / len(values)
+    return np.where(error > 0.0, mean / np.where(error > 0.0, error, 1.0), np.where(mean > 1e-12, math.inf, 0.0))
 
 
 __all__ = ["Found", "Point", "Problem", "free_of", "multiplier", "newton", "search"]

@@ -245,3 +245,20 @@ def test_search_on_a_noisy_problem_with_a_known_answer():
     assert found.converged
     assert b @ found.x == pytest.approx(budget, abs=4 * 0.01)
     assert found.x == pytest.approx(answer, abs=0.15)
+
+
+def test_a_cap_that_no_path_feels_does_not_keep_the_search_from_ending():
+    """Its slope is zero without error: what is left of it has no noise to be compared with."""
+    generator, budget = np.random.default_rng(2), 2.0
+
+    def measure(x, paths):
+        error = 1.0 / math.sqrt(paths)
+        slope = np.array([1.0 + error * generator.normal(), 0.0])
+        estimate = Estimate(x[0] + error * generator.normal(), error, 0.0, 0.0, math.nan, paths, paths)
+        return Point(estimate, slope, np.array([error, 0.0]))
+
+    cost = lambda x: Cost(0.0, 0.0, float(np.exp(-x).sum()), -np.exp(-x))
+    found = search(Problem(measure, cost, budget, np.zeros(2), np.array([5.0, 50.0]), 4.0), np.ones(2), 1600, 200)
+    assert found.converged
+    assert found.residual < 2.0
+    assert found.x[0] == pytest.approx(budget, abs=0.1)

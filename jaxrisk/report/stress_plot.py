@@ -52,7 +52,7 @@ def _name(answer: Any) -> str:
 
 
 def _odds(probability: float) -> str:
-    if not probability > 0.0:
+    if not probability > 1e-300:
         return "below 1e-300"
     digit, _, power = f"{probability:.0e}".partition("e")
     return f"about {digit}e{int(power)}"

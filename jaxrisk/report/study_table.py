@@ -143,10 +143,12 @@ def grouped(lines: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def shown(number: float, error: float, most: int = _MOST_DECIMALS) -> str:
     """A number rounded to two digits of its error; with an exponent where it would be all zeros.
 
-    `most`: decimals; where fewer than usual are asked for, there is no exponent: too small to matter is 0.
+    `most`: decimals, beyond which digits are left out, unless no other is left.
 
     >>> shown(12.3456, 0.123), shown(2.345e-7, 1.2e-8), shown(1234567.0, 0.0), shown(0.0, 0.0)
     ('12.35', '2.34e-07', '1,234,567', '0')
+    >>> shown(0.0123456, 1e-6, most=4), shown(5.5e-8, 1e-9, most=4)
+    ('0.0123', '5.50e-08')
     """
     number, error = float(number), float(error)
     if not math.isfinite(number):
@@ -157,9 +159,11 @@ def shown(number: float, error: float, most: int = _MOST_DECIMALS) -> str:
     digits = 1 - math.floor(math.log10(error))
     if digits <= most and max(abs(number), error) < 1e7:
         return _rounded(number, digits)
-    if most < _MOST_DECIMALS and abs(number) < 1e7:
-        return _rounded(number, most)
-    size = math.floor(math.log10(abs(number))) if number else math.floor(math.log10(error))
+    if most < _MOST_DECIMALS and abs(number) < 1e7 and (text := _rounded(number, most)).strip("0."):
+        return text
+    if number == 0.0:
+        return "0"
+    size = math.floor(math.log10(abs(number)))
     return f"{number:.{min(max(size - math.floor(math.log10(error)) + 1, 1), 4)}e}"
 
 
@@ -246,17 +250,17 @@ def parameter_text(parameter: Any, value: float) -> tuple[str, str, float]:
 
 
 def odds(probability: float) -> str:
-    """A probability that may be tiny, also as odds.
+    """A probability that may be tiny, also as odds; 0 is what became of one too small for a float.
 
-    >>> odds(0.25), odds(1.3e-6), odds(float("nan"))
-    ('25%', '1.3e-06 (1 in 770,000)', '-')
+    >>> odds(0.25), odds(1.3e-6), odds(0.0), odds(float("nan"))
+    ('25%', '1.3e-06 (1 in 770,000)', 'below 1e-300', '-')
     """
     if not math.isfinite(probability):
         return "-"
     if probability >= 0.001:
         return f"{100.0 * probability:.3g}%"
-    if not probability > 0.0:
-        return "0"
+    if not probability > 1e-300:
+        return "below 1e-300"
     return f"{probability:.1e}" + (f" (1 in {float(f'{1.0 / probability:.2g}'):,.0f})" if probability > 1e-12 else "")
 
 

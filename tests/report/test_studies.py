@@ -93,6 +93,9 @@ def test_reverse_stress_says_each_answer():
     assert "2. one fall of 11% at noon" in text
     assert "all of them together, to first order: 2.8e-05 (1 in 35,000)" in text
     assert "no path found" in str(studies.reverse_stress(example.reverse_stress(answers=[])))
+    answers = example.reverse_stress().answers[:1]
+    answers[0].probability = 0.0  # of 40 standard deviations, in a float
+    assert row(studies.reverse_stress(example.reverse_stress(answers=answers)), "1")[-1] == "below 1e-300"
 
 
 def test_rare_event_says_what_it_saved_and_what_comes_with_it():
@@ -186,7 +189,9 @@ def test_groups_and_roundings():
     assert shown(-1.5e9, 0.0) == "-1.5e+09"
     assert shown(math.inf, 0.0) == "inf"
     assert shown(-0.0003, 0.012) == "0.000"
-    assert shown(5.5e-8, 1e-9, 4) == "0.0000"
+    assert shown(5.5e-8, 1e-9, 4) == "5.50e-08"  # and not a row of zeros, as of a parameter that nothing feels
+    assert shown(0.0003, 1e-6, 4) == "0.0003"
+    assert shown(0.0, 1e-8) == shown(0.0, 1e-8, 4) == "0"
     assert shown(3.14159, 0.02) == "3.142"
     assert said(Estimate(2.5e7, 1e6, 2.3e7, 2.7e7, 0.99, 10, 10.0), "USD").startswith("25.0 USD M (standard error 1.0 USD M")
     assert in_words(Measure.of("exceedance_probability(max_drawdown_index, 0.2)")) == (

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+MOST_SAMPLE_PATHS = 1000
+"""Whole paths that a run keeps at most."""
+
 
 class Observable(NamedTuple):
     """Name for people, unit, and the named axes after `paths`."""
@@ -113,4 +116,4 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     return ValueError(f"no {kind} {name!r}{guess}There are: {', '.join(known)}")
 
 
-__all__ = ["CAUSES", "DIMS", "OBSERVABLES", "Observable", "column", "columns", "describe", "unknown"]
+__all__ = ["CAUSES", "DIMS", "MOST_SAMPLE_PATHS", "OBSERVABLES", "Observable", "column", "columns", "describe", "unknown"]

@@ -16,7 +16,7 @@ import numpy as np
 from ..cascade import fragility, prepare, record_block, seed_key
 from ..cascade.blocks import block_size, chunks, in_precision
 from ..cascade.engine import COUNTERS
-from ..observables import DIMS
+from ..observables import DIMS, MOST_SAMPLE_PATHS
 from ..report import Result, ResultWriter
 from ..risk.sobol import BITS, REPLICATES, sobol
 from ..scenario import Scenario, coordinates
@@ -147,7 +147,10 @@ def _configure(scenario, paths, seed, steps, feedback, precision, sampling, samp
                 run.sampling == "sobol" and run.first_path + run.paths > REPLICATES << BITS,
                 f"paths = {run.paths}: Sobol points repeat after path {REPLICATES << BITS}",
             ),
-            (not 0 <= run.sample_paths <= 1000, f"sample_paths = {run.sample_paths}: from 0 to 1000 is allowed"),
+            (
+                not 0 <= run.sample_paths <= MOST_SAMPLE_PATHS,
+                f"sample_paths = {run.sample_paths}: from 0 to {MOST_SAMPLE_PATHS} is allowed",
+            ),
             (not 0 <= run.first_path <= 2**32 - run.paths, f"first_path = {run.first_path}: path indices are 32 bits"),
             (steps is not None and steps < 1, f"steps = {steps}: at least 1 is needed"),
         )

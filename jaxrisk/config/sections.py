@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ..observables import MOST_SAMPLE_PATHS
 from .containers import ListOf, PerAsset
 from .matrices import NO_PAIRS, CommonHolders, Cross
 from .table import ByAsset, Refuse, Table
@@ -29,7 +30,7 @@ class Run(Table):
     paths: Annotated[int, Whole("number of paths", at_least=1, at_most=2**32)] = 10_000
     seed: Annotated[int, Whole("seed of the random numbers", at_least=0, at_most=2**63 - 1)] = 1
     precision: Annotated[str, Choice("floating-point precision", ("float32", "float64"))] = "float32"
-    sample_paths: Annotated[int, Whole("whole paths kept in the result", at_least=0, at_most=1000)] = 0
+    sample_paths: Annotated[int, Whole("whole paths kept in the result", at_least=0, at_most=MOST_SAMPLE_PATHS)] = 0
     bridge: Annotated[str, Choice("Brownian-bridge correction between steps; auto is on where exact", ("auto", "on", "off"))] = (
         "auto"
     )

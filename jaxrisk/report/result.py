@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import risk
-from ..observables import column, columns, unknown
+from ..observables import MOST_SAMPLE_PATHS, column, columns, unknown
 from ..risk import Estimate, ParetoTail
 from ..risk.replicates import by_replicates
 from .observables import curve_axes, sample_axes
@@ -192,7 +192,11 @@ class Result:
         try:
             return risk.conditional_drawdown_at_risk(price[:, :, place], level, log_weights)
         except risk.TooFewPathsError as error:
-            raise risk.TooFewPathsError(f"{error}; run with sample_paths = {error.needed:,} or more", error.needed) from None
+            advice = f"run with sample_paths = {error.needed} or more"
+            if error.needed > MOST_SAMPLE_PATHS:
+                more = ", and more sample_paths" if price.shape[0] < MOST_SAMPLE_PATHS else ""
+                advice = f"a run keeps at most {MOST_SAMPLE_PATHS:,} whole paths: ask for a lower level{more}"
+            raise risk.TooFewPathsError(f"{error}; {advice}", error.needed) from None
 
     def summary(self) -> Summary:
         """The headline: every number with its standard error and 95% interval."""

@@ -39,6 +39,8 @@ def test_conditional_drawdown_at_risk(result):
         result.conditional_drawdown_at_risk(0.9)
     with pytest.raises(ValueError, match="no asset 'ETC': did you mean 'ETH'"):
         result.conditional_drawdown_at_risk(0.9, "ETC")
+    with pytest.raises(risk.TooFewPathsError, match="at most 1,000 whole paths: ask for a lower level, and more sample_paths"):
+        result.conditional_drawdown_at_risk(0.9999, "ETH")
     result.samples["price"] = result.samples["price"][:15]
     with pytest.raises(risk.TooFewPathsError, match="run with sample_paths = "):
         result.conditional_drawdown_at_risk(0.95, "ETH")

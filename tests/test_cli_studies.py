@@ -360,6 +360,15 @@ def test_a_level_out_of_the_engine_s_reach(tiny, engines, capsys):
     assert capsys.readouterr().err == "max_drawdown_index >= 0.99: out of reach; the highest found is 0.4\n"
 
 
+def test_a_level_that_no_path_reaches_is_an_answer(tiny, capfd, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
+    assert main(["reverse-stress", "tiny.toml", "--level", "0.99", "--restarts", "1", "--steps", "4", "--out", "a.csv"]) == NO
+    out, err = capfd.readouterr()
+    assert err.startswith("max_drawdown_index >= 0.99: out of reach; within ")
+    assert "Traceback" not in err + out
+    assert not (tiny / "a.csv").exists()
+
+
 def raised_by(name, error):
     """An error that comes out of a module of this name."""
     exec("def fail(error): raise error", space := {"__name__": name})
@@ -447,6 +456,9 @@ def test_help_fits_on_a_screen_and_has_examples(tiny, capsys, monkeypatch, comma
     assert len(lines) < 50
     assert max(map(len, lines)) <= 100
     assert any(line.startswith(f"$ jaxrisk {command} ") for line in lines)
+    assert lines[0] == f"usage: jaxrisk {command} [-h] [OPTIONS] SCENARIO"
+    assert main([command, "btc_24h", "--help"]) == OK
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_the_list_of_commands_has_one_line_each(capsys, monkeypatch):

@@ -39,20 +39,27 @@ def _main(arguments: list[str]) -> int:
     except SystemExit as stop:
         complain(wrong)
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    except BrokenPipeError:
+        return _reader_left()
     try:
         return _answer(command, wrong)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: say nothing more
-        return OK
+        return _reader_left()
     except Exception as error:
         if command.debug:
             raise
         first = (str(error).strip().splitlines() or [""])[0]
         print(f"internal error: {type(error).__name__}: {first} (run again with --debug for the traceback)", file=sys.stderr)
         return INTERNAL
+
+
+def _reader_left() -> int:
+    """Nobody reads on, as of `jaxrisk run --help | head`: say nothing more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
 
 
 def _answer(command: Any, wrong: list[str]) -> int:

@@ -88,7 +88,9 @@ def parse(arguments: list[str]) -> Any:
         text = "Monte Carlo of liquidation cascades in leveraged markets."
         return tyro.cli(Command, prog="jaxrisk", description=text, args=arguments or ["--help"])
     options = OmitArgPrefixes[FlagCreatePairsOff[command]]
-    return tyro.cli(options, prog=f"jaxrisk {arguments[0]}", description=getdoc(command), args=arguments[1:])
+    # beside a scenario, tyro's help would leave the scenario out
+    left = ["--help"] if {"-h", "--help"} & set(arguments) else arguments[1:]
+    return tyro.cli(options, prog=f"jaxrisk {arguments[0]}", description=getdoc(command), args=left)
 
 
 def overrides_of(command: Run | Study | Parameters) -> tuple[dict[str, str], list[str]]:

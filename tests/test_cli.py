@@ -68,8 +68,9 @@ def engine(monkeypatch):
         def notes(self):
             return ["a note"]
 
-    def simulate(scenario, progress=None, out=None):
+    def simulate(scenario, sampling="plain", progress=None, out=None):
         calls.append((scenario, progress, out))
+        calls.sampling = sampling
         out.write_text("result")
         progress(16, 32)
         if calls.error is not None:
@@ -121,11 +122,30 @@ def test_options_reach_the_engine(tiny, engine, capsys):
     assert scenario.settings.steps == 12
     assert float(scenario.market.volatility[0]) == 0.5
     assert type(scenario.impact.law).__name__ == "LinearImpact"
+    assert engine.sampling == "plain"
     assert progress.bar is None  # not a terminal
     assert str(out) == "results/tiny.nc"
     captured = capsys.readouterr()
     assert captured.out == "the summary\na note\nresult: results/tiny.nc\n"
     assert captured.err == ""
+
+
+def test_sobol_points_are_asked_for(tiny, engine, capsys):
+    assert main(["run", "tiny.toml", "--sampling", "sobol"]) == OK
+    assert engine.sampling == "sobol"
+
+
+def test_where_there_are_no_sobol_points(tiny, capfd, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
+    garch = 'process = "garch"\nvariance = 0.36\nmean_variance = 0.36\nalpha = 0.1\nbeta = 0.85\ndegrees_of_freedom = 8.0'
+    garch += '\nreference_step = "1h"'
+    (tiny / "garch.toml").write_text(SCENARIO.replace('process = "gbm"\nvolatility = 0.6', garch))
+    for arguments in (["garch.toml"], ["tiny.toml", "--paths", "1e8"]):
+        assert main(["run", *arguments, "--sampling=sobol", "--out", "r.nc"]) == BAD_INPUT
+        err = capfd.readouterr().err
+        assert err.startswith("command line: --sampling sobol: ")
+        assert len(err.splitlines()) == 1
+    assert not (tiny / "r.nc").exists()
 
 
 def test_a_shipped_scenario_is_found_by_its_name(tiny, engine):
@@ -140,6 +160,7 @@ def test_a_shipped_scenario_is_found_by_its_name(tiny, engine):
         (["run", "tiny.toml", "--steps", "x", "--paths", "0"], ["command line: run.steps", "command line: run.paths = 0"]),
         (["run", "tiny.toml", "--steps", "1e6"], ["command line: run.steps", "from 1s to 1d"]),
         (["run", "tiny.toml", "--set", "nothing"], ["--set nothing", "KEY=VALUE"]),
+        (["run", "tiny.toml", "--sampling", "sobl"], ["--sampling", "has to be one of plain, sobol", 'did you mean "sobol"?']),
         (["run", "tiny.toml", "--precision", "float16"], ["run.precision", 'did you mean "float64"?']),
         (["run", "tinny.toml"], ["tinny.toml: no such file", 'did you mean "tiny.toml"?']),
         (["run", "."], [".: is a folder"]),

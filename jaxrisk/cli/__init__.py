@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import Check, Parameters, Run, Schema, overrides_of, parse
+from .asked import Asked
 from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, OK, complain
 from .options import dotted_as_set, without_unknown
 from .progress import Progress, show, unwritable
@@ -82,8 +83,9 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from ..config import ConfigError, prepare
 
     overrides, settings = overrides_of(command)
-    problems: list[Any] = [*wrong, *settings]
-    prepared, out = None, command.out
+    asked = Asked([*wrong, *settings])
+    asked.choice("--sampling", command.sampling, ("plain", "sobol"))
+    problems, prepared, out = asked.problems, None, command.out
     try:
         prepared = prepare(command.scenario, overrides)
         out = out if out is not None else Path("results") / f"{prepared.name}.nc"
@@ -97,24 +99,32 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
     # each; nothing is wrong with such a program
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return _simulate(prepared.scenario(), out)
+    return _simulate(prepared.scenario(), out, command.sampling)
 
 
-def _simulate(scenario, out: Path) -> int:
+def _simulate(scenario, out: Path, sampling: str) -> int:
     from ..batch import NonFinite, simulate, use_compilation_cache
+    from ..risk.drivers import NotSteerableError
+    from ..risk.sobol import BITS, REPLICATES
 
+    paths, most = scenario.description.paths, REPLICATES << BITS
+    if sampling == "sobol" and paths > most:
+        return complain([f"command line: --sampling sobol: {paths:,} paths, and after {most:,} the points repeat"])
     use_compilation_cache()
     progress = Progress(sys.stderr)
     before = out.stat().st_mtime_ns if out.exists() else None
     kept = lambda: out.exists() and out.stat().st_mtime_ns != before
     try:
         with progress:
-            result = simulate(scenario, progress=progress, out=out)
+            result = simulate(scenario, sampling=sampling, progress=progress, out=out)
     except NonFinite as error:
         print(f"stopped: {error}", file=sys.stderr)
         if error.result is not None and kept():
             print(f"the {error.result.paths:,} paths finished before it are in {out}", file=sys.stderr)
         return NON_FINITE
+    except NotSteerableError as error:
+        market = str(error).partition(". ")[0]  # what follows is advice on rare events
+        return complain([f"command line: --sampling {sampling}: {market}"])
     except KeyboardInterrupt:
         where = f"the {progress.done:,} paths finished until then are in {out}" if kept() else "nothing was finished"
         print(f"interrupted; {where}", file=sys.stderr)

@@ -195,6 +195,10 @@ BAD_SENSITIVITY = [
 ]
 BAD_DESIGN = [
     *BAD[:1],
+    (
+        ["--measure", "mean_excess(max_drawdown_index, 0.1)"],
+        'no statistic "mean_excess" (only Result.measure has it); there are mean, quantile, value_at_risk, expected_shortfall, ',
+    ),
     *BAD[7:9],
     (["--budget", "0"], "command line: --budget = 0: has to lie strictly between 0 and 1: 0.08 is 8%"),
     (["--budget", "x"], 'command line: --budget = "x": has to lie strictly between 0 and 1'),

@@ -9,6 +9,8 @@ from . import tail
 from .estimate import Estimate
 
 STATISTICS = ("mean", "quantile", "value_at_risk", "expected_shortfall", "exceedance_probability")
+OF_RESULTS = ("expectile", "mean_excess", "exceedance_curve")
+"""What a result can be asked for, but neither differentiated nor designed for."""
 STEPPED = ("time_to_trough", "support_broken")
 """What observables that are step functions of a path begin with: a path's derivative is zero, and no sensitivity."""
 
@@ -55,6 +57,7 @@ class Measure(NamedTuple):
         if self.statistic not in STATISTICS:
             near = difflib.get_close_matches(self.statistic, STATISTICS, n=1, cutoff=0.5)
             guess = f' (did you mean "{near[0]}"?)' if near else ""
+            guess = " (only Result.measure has it)" if self.statistic in OF_RESULTS else guess
             raise ValueError(f'measure "{self}": no statistic "{self.statistic}"{guess}; there are {", ".join(STATISTICS)}')
         if self.statistic == "mean":
             return self._replace(level=math.nan)

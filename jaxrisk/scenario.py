@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from ._leaf import Array, leaf
 from .cascade import TRIGGERS, Channels, Depth, Impact, Venues
-from .market import AbstractMarket, Shock
+from .market import AbstractMarket, Given, Shock
 from .observables import CAUSES
 from .positions import (
     BOOKS,
@@ -83,6 +83,7 @@ class Scenario(eqx.Module):
 
     - `market`: law of the exogenous price.
     - `shock`: an overlay on it, or None.
+    - `given`: prices that the run begins with, or None.
     - `impact`, `depth` (or None), `channels`, `venues`: the market's mechanics.
     - `populations`: name to population.
     - `limits`: leverage limits.
@@ -99,6 +100,7 @@ class Scenario(eqx.Module):
     price: Float[Array, " assets"] = leaf()
     settings: Settings
     shock: Shock | None = None
+    given: Given | None = None
     depth: Depth | None = None
     channels: Channels = eqx.field(default_factory=Channels)
     limits: Limits = eqx.field(default_factory=Limits.none)
@@ -161,6 +163,7 @@ class Scenario(eqx.Module):
             "venues.policy.first_share": (v.policy and v.policy.first_share, (venues,)),
             "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
             "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
+            "given.log_prices": (self.given and self.given.log_prices, (self.given.steps + 1 if self.given else 0, assets)),
             "calls.level": (c and c.level, (classes,)),
             "calls.top_up": (c and c.top_up, (classes,)),
             "calls.reduce": (c and c.reduce, (classes,)),

@@ -52,10 +52,13 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
 
     # 1. shock: the exogenous price moves, displaced volume relaxes; funding, and positions that close and open unforced
     market, move = scenario.market.step(prepared.market, state.market, noise.normals, noise.uniforms, index)
+    if scenario.given is not None:
+        market, move = scenario.given.hold(state.market, market, move, index)
     state = _relaxed(prepared, _shocked(prepared, state._replace(market=market), move, index, years))
     state = state._replace(book=prepared.book.advance(state.book, view(state, index), years))
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
+    state = _pinned(prepared, state, index)
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
     if noise.bridge is not None:
@@ -108,6 +111,15 @@ def _relaxed(prepared: Prepared, state: State) -> State:
         local=state.local * decay,
         leaked=None if state.leaked is None else state.leaked * decay,
     )
+
+
+def _pinned(prepared: Prepared, state: State, index) -> State:
+    """While prices are given, the fundamental is what makes the price theirs under the impact so far."""
+    given, impact = prepared.scenario.given, prepared.scenario.impact
+    if given is None:
+        return state
+    fall = impact.fall(jnp.sum(state.transient + state.permanent, axis=0), prepared.scenario.channels.feedback)
+    return state._replace(fundamental=given.fundamental(state.fundamental, fall, index))
 
 
 def _mark(prepared: Prepared, state: State):
@@ -173,14 +185,14 @@ def _round(prepared: Prepared, state: State, index):
 
     # 6. backstop, first part: what is beyond bankruptcy and not covered is matched with the other side instead of sold
     if venues.backstop is not None:
-        _, tentative = _mark(prepared, _displaced(prepared, state, orders.forced()))
+        _, tentative = _mark(prepared, _pinned(prepared, _displaced(prepared, state, orders.forced()), index))
         claims = book.claims(held, orders, jnp.exp(tentative), venues.liquidation_fee)
         spared = deleveraged_share(venues.backstop, state.fund, claims, channels.deleveraging, years)
         orders = book.spare(held, orders, jnp.exp(tentative), spared)
 
     # 5. impact
     old_mark = state.mark
-    state = _displaced(prepared, state, orders.forced())
+    state = _pinned(prepared, _displaced(prepared, state, orders.forced()), index)
     price, mark = _mark(prepared, state)
     state = _seen(state, price, mark, jnp.minimum(old_mark, mark), jnp.maximum(old_mark, mark))
 

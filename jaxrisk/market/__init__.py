@@ -4,6 +4,7 @@ from .base import AbstractMarket, Move, NoiseShape
 from .bootstrap import Bootstrap
 from .garch import Garch
 from .gbm import GBM
+from .given import Given
 from .heston import Bates, Heston
 from .jumps import Kou, Merton, jumps_needed
 from .replay import Replay
@@ -15,6 +16,7 @@ __all__ = [
     "Bates",
     "Bootstrap",
     "Garch",
+    "Given",
     "Heston",
     "Kou",
     "Merton",

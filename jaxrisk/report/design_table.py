@@ -25,7 +25,7 @@ def design(result: Any) -> StudySummary:
     lines = []
     for k, parameter in enumerate(result.parameters):
         before, after = float(result.before[k]), float(result.after[k])
-        change = f"{after / before - 1.0:+.1%}" if 0.0 < before < math.inf else ""
+        change = f"{after / before - 1.0:+.1%}" if 0.0 < before < NO_LIMIT else ""
         change = change if result.binding[k] else "binds nobody"
         lines.append((parameter.name, _leverage(before), _leverage(after), change))
     caps = Section("", ("limit", "before", "after", "change"), "lrrl", grouped(lines))

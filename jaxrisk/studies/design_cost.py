@@ -48,6 +48,11 @@ class Caps(NamedTuple):
             highest = [max(1.0, float(_highest(scenario.limits, held, int(k)))) for k in which]
         return Caps(scenario, which, np.zeros(len(which)), np.log(highest))
 
+    @property
+    def present(self) -> np.ndarray:
+        """Logs of the caps that the scenario has."""
+        return np.log(np.asarray(self.scenario.limits.cap, np.float64)[self.which])
+
     def at(self, x: Any) -> Scenario:
         """The scenario with these caps at `exp(x)`."""
         limits = self.scenario.limits

@@ -127,6 +127,10 @@ class Run:
             return at(0.5 * (below[0] + above[0])), tight
         # demand that reopens elsewhere may make tight limits worse than loose ones
         tried = [(tight, low)] + [(self.value(at(share), paths), at(share)) for share in STARTS]
+        # and what is called the best is to be no worse than the limits there are
+        present = np.clip(self.caps.present, low, high)
+        if np.any(present < high):
+            tried.insert(0, (self.value(present, paths), present))
         best, x = min(tried, key=lambda one: one[0].value)
         return self.lowest(x, best, paths)
 

@@ -11,6 +11,7 @@ import pytest
 from report import example_studies as example
 from rich.console import Console
 
+from jaxrisk.config import check
 from jaxrisk.report import Result, studies, study_plots
 from jaxrisk.report.study_files import everything, limits_toml, write
 from jaxrisk.report.study_table import Section, StudySummary, _text, grouped, in_words, said, shown
@@ -142,6 +143,8 @@ def test_limits_raised_alone_and_limits_that_bind_nobody():
     )
     assert row(summary, "[retail,*,*]")[1:] == ("none", "8.5", "")
     assert row(summary, "[professional,*,*]")[1:] == ("none", "none", "binds nobody")
+    classes = studies.design(example.design(before=np.full(2, 1e6)))  # as `with_class_caps` leaves them
+    assert row(classes, "[retail,*,*]")[1:] == ("none", "8.512", "")  # and not -100%
     assert [line[0] for line in summary.sections[1].lines] == ["limits.cap[retail,*,*]"]
 
 
@@ -320,10 +323,13 @@ def test_designed_limits_as_a_limit_file():
         limits_toml(example.design(parameters=foreign, after=[2.0]), CAPS)
 
 
-def test_limits_designed_where_there_were_none():
+def test_limits_designed_where_there_were_none(tmp_path):
     scenario = SimpleNamespace(limits=SimpleNamespace(share_downsize=np.array([0.5, 0.5])))
     read = tomllib.loads(limits_toml(example.design(scenario=scenario), 'name = "bare"\n'))
     assert read["caps"][0] == {"class": "retail", "venue": "*", "asset": "*", "cap": 8.512, "share_downsize": 0.5}
+    idle = example.design(scenario=scenario, after=np.array([8.5, 1e6]), binding=np.array([True, False]))
+    (tmp_path / "idle.toml").write_text(limits_toml(idle, 'name = "bare"\n'))
+    assert not check(tmp_path / "idle.toml")  # as high as `with_class_caps` has them, and taken all the same
 
 
 def test_several_limits_with_the_same_selectors_are_told_apart():

@@ -15,11 +15,13 @@ import jaxrisk as jr
 from jaxrisk.cascade import prepare
 from jaxrisk.positions import ANY, Histogram, Limits, Lognormal
 from jaxrisk.risk.estimate import Estimate
+from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
 from jaxrisk.scenario import Channels, Names
 from jaxrisk.studies.design import design_limits, with_class_caps
 from jaxrisk.studies.design_check import Sampled
 from jaxrisk.studies.design_cost import Caps, Cost
+from jaxrisk.studies.design_run import Run
 from jaxrisk.studies.design_search import Point, Problem, multiplier, newton, search
 
 MEDIAN, SD, LOW, HIGH = 12.0, 0.9, 1.01, 125.0
@@ -158,6 +160,18 @@ def test_a_budget_that_cannot_be_met_is_said_with_the_best_found():
     assert "no caps meet the budget" in found.words[0]
     least = 0.5 * over_leverage(liquidated)
     assert found.estimate.value == pytest.approx(least, rel=0.05)
+
+
+def test_the_best_found_is_no_worse_than_the_limits_there_are():
+    """Where demand reopens elsewhere, the best of two caps may be one low and one high, far from all that is tried."""
+    scenario = market({"one": crowd(0.5), "other": crowd(0.5, 1)}, caps=[2.0, 100.0], classes=("a", "b"))
+    run = Run(Caps.of(scenario, np.arange(2)), ("one", "other"), Measure.of(MEAN), 0.01, 4096, 4096, 1, 1.0)
+    away = lambda x: float(np.sum((x - np.log([2.0, 100.0])) ** 2))
+    run.value = lambda x, paths: Estimate(0.1 + away(x), 0.001, 0.0, 1.0, math.nan, paths, paths)
+    run.point = lambda x, paths: Point(run.value(x, paths), np.zeros(2), np.zeros(2))
+    x, least = run.bracket(run.value(run.caps.high, 1))
+    assert np.exp(x) == pytest.approx([2.0, 100.0])
+    assert least.value == pytest.approx(0.1)
 
 
 def test_everything_wrong_with_the_arguments_is_said_at_once():

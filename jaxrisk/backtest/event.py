@@ -1,0 +1,272 @@
+"""An unwind as it happened: what was known before it, and what was observed after."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..calibration.price_file import PriceFile, read_price_file
+from ..config.files import read_toml
+from ..config.paths import NotFound, find, shipped
+from ..config.problems import ConfigError, Problem, Report, nearest
+from .event_keys import Reported, read_keys
+from .known import alarm, drawdown, known_at, median_daily_volume, realised_volatility
+
+GRID = 300
+"""Seconds between the prices at which drawdowns are measured, unless the file is coarser."""
+_LOW_TOLERANCE = 0.05
+
+
+class Before(NamedTuple):
+    """What was known at the start.
+
+    **Fields:** `open_interest`: coins, all venues, one side; `open_interest_at`: when; `venue_share`: of the volume of all venues,
+    that of the history file; `daily_volume`: USD a day, all venues; `volatility`: of a year; `depth`: USD, or None; `funding`:
+    rate of 8 hours, or None; `venues`: shares of open interest by name, or None.
+    """
+
+    open_interest: float
+    open_interest_at: np.datetime64
+    venue_share: float
+    daily_volume: float
+    volatility: float
+    depth: float | None = None
+    funding: float | None = None
+    venues: dict[str, float] | None = None
+
+
+class Observed(NamedTuple):
+    """What was observed.
+
+    **Fields:** `drawdown`: largest fall from the highest close since the start; `low`: lowest close, USD, and `low_at`;
+    `rebound`: highest close after the low over the low, less 1; `open_interest_loss`: fraction of coins, or None; `long_share` of reported
+    liquidations, or None; `reported`: liquidations as reported.
+    """
+
+    drawdown: float
+    low: float
+    low_at: np.datetime64
+    rebound: float
+    open_interest_loss: float | None
+    long_share: float | None
+    reported: tuple[Reported, ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """An unwind. `history` ends at the start: what came later is only in what `given`, `path` and `observed` return.
+
+    **Fields:** `file`: the event's; `start`: UTC; `horizon`, `given_span`, `rebound_span`: seconds; `scenario`: whose leverage,
+    tiers and mechanics are used; `findings`: sentences on the files.
+    """
+
+    file: str
+    name: str
+    title: str
+    asset: str
+    scenario: str
+    sources: tuple[str, ...]
+    start: np.datetime64
+    horizon: int
+    given_span: int
+    rebound_span: int
+    before: Before
+    history: PriceFile
+    findings: tuple[str, ...]
+    _prices: PriceFile
+    _after: dict[str, Any]
+
+    @property
+    def grid(self) -> int:
+        """Seconds between the prices of `given` and `path`: five minutes, or the file's step where that is longer."""
+        return max(GRID, self._prices.step)
+
+    @property
+    def price(self) -> float:
+        """Last close at the start, USD."""
+        return float(math.exp(_at(self._prices, self.start, 0, self.grid)[0]))
+
+    def given(self) -> np.ndarray:
+        """Log prices since the start over the beginning that a conditional forecast is given, the start's 0 first."""
+        return self.path(self.given_span)
+
+    def path(self, seconds: int | None = None) -> np.ndarray:
+        """Log prices since the start at 0, `grid`, ... seconds, up to `seconds` (the horizon): the last close by then."""
+        closes = _at(self._prices, self.start, self.horizon if seconds is None else seconds, self.grid)
+        return closes - closes[0]
+
+    def observed(self) -> Observed:
+        """What a forecast is scored on."""
+        closes = _at(self._prices, self.start, self.horizon, self.grid)
+        place = int(np.argmin(closes))
+        low_at = self.start + np.timedelta64(place * self.grid, "s")
+        after = self._prices.between(low_at, low_at + np.timedelta64(self.rebound_span, "s")).closes()[1]
+        rebound = math.expm1(float(np.max(after)) - closes[place]) if len(after) else math.nan
+        loss, known = None, self._after
+        if known["open_interest"] is not None:
+            loss = 1.0 - known["open_interest"] / (known["open_interest_from"] or self.before.open_interest)
+        low, share = math.exp(closes[place]), known["long_share"]
+        return Observed(drawdown(closes), low, low_at, max(rebound, 0.0), loss, share, known["liquidations"])
+
+
+def read_event(path: str | Path, data: str | Path = ".") -> Event:
+    """An event file, and the price files it names.
+
+    **Arguments:** `path`: a TOML file, or the name of a shipped event (`"2024-08-05"`); `data`: the folder that the price files
+    are relative to.
+
+    Raises `ConfigError` with all problems at once.
+    """
+    file = _find(path)
+    document, problem = read_toml(file)
+    if document is None:
+        raise ConfigError([problem] if problem else [])
+    report = Report(str(path))
+    tables = read_keys(document, report)
+    _check(tables, report)
+    prices = {key: _prices(tables["prices"], key, Path(data), file, report) for key in ("file", "history")}
+    start, findings = tables["window"]["start"], []
+    if start is not None and prices["file"] is not None:
+        _check_window(prices["file"], tables, report, findings)
+    history = prices["history"]
+    before = None
+    if start is not None and history is not None:
+        findings += [f"{history.name}: {text}" for text in history.findings]
+        history = known_at(history, start)
+        before = _before(history, tables["before"], start, report)
+    if report.problems or before is None or history is None or prices["file"] is None:
+        raise ConfigError(report.problems)
+    findings += [f"{prices['file'].name}: {text}" for text in prices["file"].findings]
+    top, window = tables[""], tables["window"]
+    spans = window["horizon"], window["given"], window["rebound"]
+    title = top["title"] or top["name"]
+    event = Event(
+        str(path), top["name"], title, top["asset"], top["scenario"], top["sources"], start, *spans, before, history,
+        tuple(findings), prices["file"], tables["after"],
+    )  # fmt: skip
+    return event if tables["after"]["low"] is None else _with_low(event, tables["after"]["low"])
+
+
+def _find(path: str | Path) -> Path:
+    """The file itself, or the shipped event of that name."""
+    folder, name = shipped() / "events", str(path)
+    if Path(path).exists():
+        return Path(path)
+    near = folder / (name if name.endswith(".toml") else f"{name}.toml")
+    if Path(path).name == name and near.exists():
+        return near
+    known = sorted(one.stem for one in folder.glob("*.toml"))
+    text = f"no such file, nor one of the shipped events ({', '.join(known)})"
+    raise ConfigError([Problem(name, "", None, text, nearest(Path(path).stem, known))])
+
+
+def _prices(table: dict[str, Any], key: str, data: Path, file: Path, report: Report) -> PriceFile | None:
+    """A price file, looked for in the data folder and then beside the event file."""
+    name = table[key]
+    if name is None:
+        return None
+    tried = [data / name, file.parent / name]
+    found = next((place for place in tried if place.exists()), None)
+    if found is None:
+        folder = tried[0].parent
+        beside = {one.name: str(Path(name).parent / one.name) for one in folder.iterdir()} if folder.is_dir() else {}
+        near = beside.get(nearest(Path(name).name, beside) or "")
+        report.add(f"prices.{key}", name, f"no such file in the data folder {data}; give its folder with --data", near)
+        return None
+    try:
+        return read_price_file(found, zone=table["zone"])
+    except ConfigError as error:
+        report.problems += error.problems
+        return None
+
+
+def _check(tables: dict[str, dict[str, Any]], report: Report) -> None:
+    """What keys have to be to each other."""
+    window, before, after = tables["window"], tables["before"], tables["after"]
+    start = window["start"]
+    for name in ("given", "horizon", "rebound"):
+        if window[name] is not None and window[name] % GRID:
+            report.add(f"window.{name}", f"{window[name]}s", "has to be a multiple of 5 min")
+    if window["given"] and window["horizon"] and window["given"] >= window["horizon"]:
+        report.add("window.given", f"{window['given']}s", "has to be shorter than window.horizon")
+    late = before["open_interest_at"]
+    if start is not None and late is not None and late > start:
+        report.add("before.open_interest_at", f"{late}Z", f"is after window.start, {start}Z: not known before it")
+    for name in ("open_interest", "open_interest_from"):
+        if (after[name] is None) != (after[f"{name}_at"] is None):
+            report.add(f"after.{name}_at", None, f"after.{name} and its time belong together", missing=True)
+    if after["open_interest_from"] is not None and after["open_interest"] is None:
+        report.add("after.open_interest", None, "missing; after.open_interest_from alone says nothing", missing=True)
+    since, until = after["open_interest_from_at"] or late, after["open_interest_at"]
+    if until is not None and ((start is not None and until <= start) or (since is not None and until <= since)):
+        report.add("after.open_interest_at", f"{until}Z", "has to be after window.start and after what it is compared with")
+    try:
+        find("scenarios", tables[""]["scenario"] or "btc_24h")
+    except NotFound as error:
+        report.add("scenario", tables[""]["scenario"], str(error), error.nearest)
+
+
+def _check_window(prices: PriceFile, tables: dict[str, dict[str, Any]], report: Report, findings: list[str]) -> None:
+    """Whether the file covers the window, and without what."""
+    window = tables["window"]
+    start, horizon = window["start"], window["horizon"]
+    if horizon is None:
+        return
+    grid = max(GRID, prices.step)
+    closed = prices.closes()[0]
+    end = start + np.timedelta64(horizon, "s")
+    if not len(closed) or closed[0] > start or closed[-1] < end:
+        has = f"{closed[0]}Z to {closed[-1]}Z" if len(closed) else "nothing"
+        report.add("window.start", f"{start}Z", f"the price file has to cover {start}Z to {end}Z; {prices.name} has {has}")
+        return
+    inside = np.concatenate([[closed[closed <= start][-1]], closed[(closed > start) & (closed <= end)], [end]])
+    longest = int(np.max(np.diff(inside)).astype(np.int64))
+    if longest > 3600:
+        report.add("prices.file", prices.name, f"{longest / 3600:.1f} h of the window are missing; at most 1 h may be")
+    elif longest > 2 * grid:
+        findings.append(f"{prices.name}: {longest / 60:.0f} min of the window are missing; the last close stands for them")
+    if grid % 300 or horizon % grid or (window["given"] or grid) % grid:
+        report.add("prices.file", prices.name, f"bars of {prices.step} s do not divide the window; 30 min and less that do")
+    if window["rebound"] is not None and closed[-1] < end + np.timedelta64(window["rebound"], "s"):
+        findings.append(f"{prices.name} ends {closed[-1]}Z, before the longest rebound; one late in the window is cut short")
+
+
+def _before(history: PriceFile, table: dict[str, Any], start: np.datetime64, report: Report) -> Before | None:
+    """What was known, from the file's keys and for the rest from the history up to the start."""
+    values = dict(table)
+    if values["volatility"] is None:
+        values["volatility"] = realised_volatility(history, start)
+        if math.isnan(values["volatility"]):
+            report.add(
+                "prices.history", history.name, "has less than half of the 30 days before the start; give before.volatility"
+            )
+    if values["daily_volume"] is None and values["venue_share"] is not None:
+        values["daily_volume"] = median_daily_volume(history, start) / values["venue_share"]
+        if not values["daily_volume"] > 0.0:
+            report.add("prices.history", history.name, "has no volume before the start; give before.daily_volume")
+    return None if report.problems else Before(**values)
+
+
+def _with_low(event: Event, low: float) -> Event:
+    """The event, with a finding where the low that the file names is not that of the prices."""
+    seen = float(np.min(event._prices.between(event.start, event.start + np.timedelta64(event.horizon, "s")).low))
+    if abs(seen / low - 1.0) <= _LOW_TOLERANCE:
+        return event
+    from dataclasses import replace
+
+    text = f"after.low is {low:,.6g}, the low in {event._prices.name} {seen:,.6g}: more than 5% apart"
+    return replace(event, findings=(*event.findings, text))
+
+
+def _at(prices: PriceFile, start: np.datetime64, seconds: int, grid: int) -> np.ndarray:
+    """Log of the last close at or before the start and every `grid` seconds after it."""
+    closed, log_price = prices.closes()
+    times = start + np.arange(0, seconds + 1, grid).astype("timedelta64[s]")
+    return log_price[np.searchsorted(closed, times, "right") - 1]
+
+
+__all__ = [
+    "Before", "Event", "Observed", "alarm", "drawdown", "known_at", "median_daily_volume", "read_event", "realised_volatility",
+]  # fmt: skip

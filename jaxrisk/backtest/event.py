@@ -22,9 +22,9 @@ _LOW_TOLERANCE = 0.05
 class Before(NamedTuple):
     """What was known at the start.
 
-    **Fields:** `open_interest`: coins, all venues, one side; `open_interest_at`: when; `venue_share`: of the volume of all venues,
-    that of the history file; `daily_volume`: USD a day, all venues; `volatility`: of a year; `depth`: USD, or None; `funding`:
-    rate of 8 hours, or None; `venues`: shares of open interest by name, or None.
+    **Fields:** `open_interest`: coins, all venues, one side; `open_interest_at`: when; `venue_share`: of the volume of all
+    venues, that of the history file; `daily_volume`: USD a day, all venues; `volatility`: of a year; `depth`: USD, or None;
+    `funding`: rate of 8 hours, or None; `venues`: shares of open interest by name, or None.
     """
 
     open_interest: float
@@ -41,8 +41,8 @@ class Observed(NamedTuple):
     """What was observed.
 
     **Fields:** `drawdown`: largest fall from the highest close since the start; `low`: lowest close, USD, and `low_at`;
-    `rebound`: highest close after the low over the low, less 1; `open_interest_loss`: fraction of coins, or None; `long_share` of reported
-    liquidations, or None; `reported`: liquidations as reported.
+    `rebound`: highest close after the low over the low, less 1; `open_interest_loss`: fraction of coins, or None; `long_share`
+    of reported liquidations, or None; `reported`: liquidations as reported.
     """
 
     drawdown: float

@@ -98,16 +98,14 @@ class Asked:
             return
         import equinox as eqx
         import jax.numpy as jnp
-        import numpy as np
 
-        from ..cascade import path_losses, prepare, seed_key
-        from ..risk.sample import Column
+        from ..cascade import prepare
+        from ..risk.sample import Column, known_column
 
         # of abstract values: nothing is compiled, which is most of the time
-        losses = lambda s: path_losses(prepare(s, jnp.float32), seed_key(0), jnp.zeros(1, jnp.uint32))
-        shapes = eqx.filter_eval_shape(losses, self.scenario)
+        prepared = eqx.filter_eval_shape(lambda s: prepare(s, jnp.float32), self.scenario)
         try:
-            Column.of(self.scenario, observable)({name: np.zeros(shape.shape) for name, shape in shapes.items()})
+            known_column(prepared, Column.of(self.scenario, observable))
         except ValueError as error:
             self.lines(option, error)
 

@@ -8,7 +8,6 @@ from .study_table import Section, StudySummary, grouped, in_words, said, scaled,
 from .table import usd
 
 NO_LIMIT = 1e5  # leverage from which a limit is none
-_RAISED = 0.05  # by which each limit alone is raised, to see that none has slack
 
 
 def design(result: Any) -> StudySummary:
@@ -57,6 +56,8 @@ def _price(result: Any, factor: float, name: str) -> Iterator[str]:
 
 def _slack(result: Any, factor: float, name: str) -> Section:
     """Each limit alone raised by 5%: whether the budget still holds."""
+    from ..studies.design_check import RAISE  # here: studies ask for these tables
+
     lines = []
     for k, (parameter, estimate) in enumerate(zip(result.parameters, result.slack, strict=False)):
         if not (result.feasible and result.binding[k]):
@@ -66,7 +67,7 @@ def _slack(result: Any, factor: float, name: str) -> Section:
         verdict = "kept" if result.slack_upper[k] <= result.budget else verdict
         lines.append((parameter.name, shown(value, error), shown(error, error), name, verdict))
     columns = ("limit", "measure", "std. error", "unit", "budget")
-    return Section(f"Each limit alone raised by {_RAISED:.0%}", columns, "lrrll", grouped(lines))
+    return Section(f"Each limit alone raised by {RAISE:.0%}", columns, "lrrll", grouped(lines))
 
 
 def _frontier(result: Any, factor: float, name: str) -> Section:

@@ -8,12 +8,11 @@ import numpy as np
 
 from .design_table import design
 from .rare_tables import rare_event, reverse_stress
-from .study_table import Section, StudySummary, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
+from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
 
 _LISTED = 8  # reasons of single parameters in the notes
 _DECIMALS = 4  # of elasticities: a hundredth of a percent of a percent is nothing
 _NAMED = 3  # parameters named in a note; of more, only the number is said
-_Z = 1.959964
 
 
 def sensitivities(result: Any) -> StudySummary:
@@ -27,7 +26,7 @@ def sensitivities(result: Any) -> StudySummary:
         slope, slope_error = (factor / scale * float(array[k]) for array in (result.gradient, result.standard_error))
         error = float(result.elasticity_error[k])
         centre = float(result.elasticity[k])
-        ends = interval(centre - _Z * error, centre + _Z * error, error, _DECIMALS) if math.isfinite(centre) else ""
+        ends = interval(centre - Z * error, centre + Z * error, error, _DECIMALS) if math.isfinite(centre) else ""
         texts = (shown(slope, slope_error), shown(slope_error, slope_error), shown(centre, error, _DECIMALS), ends)
         lines.append((parameter.name, f"{value} {label}".strip(), *texts, result.method[k]))
     columns = ("parameter", "value", "slope", "std. error", "elasticity", "95% interval", "method")
@@ -56,8 +55,8 @@ def _slopes(result: Any) -> list[dict[str, Any]]:
             "unit": parameter.unit,
             "gradient": gradient,
             "standard_error": error,
-            "low": gradient - _Z * error,
-            "high": gradient + _Z * error,
+            "low": gradient - Z * error,
+            "high": gradient + Z * error,
             "elasticity": float(result.elasticity[k]),
             "elasticity_error": float(result.elasticity_error[k]),
             "method": result.method[k],
@@ -122,7 +121,7 @@ def _check(result: Any) -> Section | None:
 def _cross(result: Any) -> Section | None:
     rows = []
     for first, second, value, error in getattr(result, "cross", None) or []:
-        ends = interval(value - _Z * error, value + _Z * error, error)
+        ends = interval(value - Z * error, value + Z * error, error)
         rows.append((first, second, shown(value, error), shown(error, error), ends))
     if not rows:
         return None

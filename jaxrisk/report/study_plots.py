@@ -11,7 +11,7 @@ import numpy as np
 from ..risk import tail
 from .design_table import NO_LIMIT
 from .plots import BLUE, GREEN, GREY, INK, ORANGE, RED, _figure, _nothing, _style
-from .study_table import in_words, observable_in_words, odds, scaled, unit_of, unit_of_observable
+from .study_table import Z, in_words, observable_in_words, odds, scaled, unit_of, unit_of_observable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 30
 _LEAST_SHARE = 0.03  # of the estimate: beyond, the proposal was not made for the event
-_Z = 1.959964
 _METHODS = {"pathwise": (BLUE, "o"), "bump": (ORANGE, "s"), "blend": (GREEN, "D")}
 _PAYERS = (
     ("liquidation_fees", "liquidation fees, into the fund", BLUE),
@@ -47,7 +46,7 @@ def sensitivities(result: Any) -> "Figure":
         for method, (colour, marker) in _METHODS.items():
             mine = np.array([result.method[k] == method for k in shown])
             if mine.any():
-                axes.errorbar(elasticity[shown[mine]], rows[mine], xerr=_Z * error[shown[mine]], fmt=marker, color=colour,
+                axes.errorbar(elasticity[shown[mine]], rows[mine], xerr=Z * error[shown[mine]], fmt=marker, color=colour,
                               markersize=5, capsize=2.5, linewidth=1.4, label=method)  # fmt: skip
         _full_bump(axes, result, shown, rows)
         axes.axvline(0.0, color=GREY, linewidth=0.9)
@@ -65,7 +64,7 @@ def _full_bump(axes: "Axes", result: Any, shown: np.ndarray, rows: np.ndarray) -
         return
     value = np.array([one.value for one in result.parameters]) / float(result.estimate.value)
     centre, error = (np.asarray(array, np.float64) * value for array in result.checked)
-    axes.errorbar(centre[shown], rows + 0.22, xerr=_Z * np.abs(error[shown]), fmt="s", mfc="white", color=GREY, markersize=4,
+    axes.errorbar(centre[shown], rows + 0.22, xerr=Z * np.abs(error[shown]), fmt="s", mfc="white", color=GREY, markersize=4,
                   capsize=2.0, linewidth=1.0, label="full bump")  # fmt: skip
 
 
@@ -131,11 +130,11 @@ def _frontier(axes: "Axes", result: Any) -> None:
     rows = [row for row in rows if row[:2] != (result.estimate.value, result.cost)]
     scale, unit = scaled("USD", max(abs(cost) for cost in [result.cost, *(row[1] for row in rows)]))
     if rows:
-        measure, cost, error = np.array(rows).T * [[factor], [scale], [_Z * factor]]
+        measure, cost, error = np.array(rows).T * [[factor], [scale], [Z * factor]]
         axes.errorbar(
             measure, cost, xerr=error, fmt="o", color=GREY, markersize=4, linewidth=1.0, capsize=2, label="other budgets"
         )
-    error = _Z * factor * float(result.estimate.standard_error)
+    error = Z * factor * float(result.estimate.standard_error)
     axes.errorbar(factor * result.estimate.value, scale * result.cost, xerr=error, fmt="o", color=BLUE, markersize=7, capsize=3,
                   zorder=3, label="this one, on fresh paths" if result.feasible else "best found")  # fmt: skip
     axes.axvline(factor * result.budget, color=RED, linewidth=1.0, linestyle="--", label="budget")
@@ -228,7 +227,10 @@ def who_pays(result: "Result") -> "Figure":
 
 def plot(result: Any) -> "Figure":
     """The figure of any of these results."""
-    return {"Sensitivities": sensitivities, "RareEvent": rare_event, "Design": design}[type(result).__name__](result)
+    from .stress_plot import reverse_stress
+
+    figures = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
+    return figures[type(result).__name__](result)
 
 
 def _headed(figure: "Figure", text: str) -> None:

@@ -18,6 +18,8 @@ _STATISTICS = {
     "expected_shortfall": "{level} expected shortfall",
 }
 _MOST_DECIMALS = 5
+Z = 1.959964
+"""Standard errors to either end of a 95% interval."""
 WIDTH = 100
 """Characters that a table tries to keep to."""
 
@@ -269,6 +271,6 @@ def few(probability: float) -> str:
 
 
 __all__ = [
-    "Section", "StudySummary", "few", "grouped", "in_words", "interval", "level_in_words", "observable_in_words", "odds",
+    "Section", "StudySummary", "Z", "few", "grouped", "in_words", "interval", "level_in_words", "observable_in_words", "odds",
     "parameter_text", "said", "scaled", "shown", "unit_of", "unit_of_observable",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -92,10 +92,11 @@ def prepare_lean(scenario: Scenario, dtype) -> Any:
 
 
 def known_column(prepared: Any, chosen: Column) -> None:
-    """Raise `ValueError` if a scenario's losses have no such column; nothing is run."""
+    """Raise `ValueError` if a scenario's losses have no such column; nothing is run. `prepared`: numbers, or shapes alone."""
     from ..cascade import path_losses, seed_key
 
-    shapes = jax.eval_shape(lambda: path_losses(prepared, seed_key(0), jnp.zeros(1, jnp.uint32)))
+    losses = lambda prepared: path_losses(prepared, seed_key(0), jnp.zeros(1, jnp.uint32))
+    shapes = eqx.filter_eval_shape(losses, prepared)
     chosen({name: np.zeros(shape.shape) for name, shape in shapes.items()})
 
 

@@ -1,6 +1,6 @@
 """The loss as a function of a few standard normals: values and gradients of many paths at once, through the whole cascade."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,9 +11,9 @@ from scipy.special import gammaln
 from ..cascade.blocks import in_precision
 from ..cascade.engine import path_losses, seed_key
 from ..cascade.state import Prepared
-from ..observables import DIMS, column
 from .drivers import Drivers
 from .given import Course, Steered, steered, steps_of
+from .sample import Column
 
 JUMPS = 3
 """Most jumps that a path is tried with."""
@@ -23,16 +23,6 @@ BATCH = 128
 """Paths in a compiled batch of values."""
 GRADIENT = 4.0
 """Path simulations that a gradient counts as."""
-
-
-class Score(eqx.Module):
-    """One number a path out of the losses; hashable, so that a compiled program is found again."""
-
-    observable: str = eqx.field(static=True)
-    labels: tuple[tuple[str, tuple[str, ...]], ...] = eqx.field(static=True)
-
-    def __call__(self, losses: dict[str, Any]) -> Any:
-        return column(losses, DIMS, dict(self.labels), self.observable)
 
 
 class Candidate(NamedTuple):
@@ -59,7 +49,7 @@ class Candidate(NamedTuple):
 class Surface:
     """The loss as a function of points: values and gradients of many at once, compiled, in the run's precision."""
 
-    def __init__(self, prepared: Prepared, driven: Drivers, score: Score, profiles: int):
+    def __init__(self, prepared: Prepared, driven: Drivers, score: Column, profiles: int):
         self.prepared, self.driven, self.score = prepared, driven, score
         self.steps = prepared.scenario.settings.steps
         self.shape = (min(profiles, self.steps), len(driven.normals))
@@ -100,12 +90,12 @@ class Surface:
 
 
 @eqx.filter_jit
-def _values(prepared, course: Course, source: Steered, score: Score):
+def _values(prepared, course: Course, source: Steered, score: Column):
     return (score(path_losses(prepared, seed_key(0), course, source)),)
 
 
 @eqx.filter_jit
-def _gradients(prepared, course: Course, source: Steered, score: Score):
+def _gradients(prepared, course: Course, source: Steered, score: Column):
     def total(smooth):
         values = score(path_losses(prepared, seed_key(0), Course(*smooth, course.steps, course.sources), source, checkpoint=True))
         return jnp.sum(values), values
@@ -129,4 +119,4 @@ def jump_cost(driven: Drivers, steps: int, sources: tuple[int, ...]) -> float:
     return float(np.sum(expected - counts * np.log(expected) + gammaln(counts + 1.0)))
 
 
-__all__ = ["BATCH", "GRADIENT", "JUMPS", "KEPT", "Candidate", "Score", "Surface", "jump_cost"]
+__all__ = ["BATCH", "GRADIENT", "JUMPS", "KEPT", "Candidate", "Surface", "jump_cost"]

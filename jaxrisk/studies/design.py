@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,18 +16,15 @@ from ..risk.measure import Measure
 from ..scenario import Scenario
 from .design_cost import Caps
 from .design_run import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from .shown import Shown
 
 VERIFY_PATHS = 1_000_000
 SHARE_DOWNSIZE = 0.5
 
 
 @dataclass(repr=False)
-class Design:
-    """Limits that keep a measure within a budget at the least cost, or the best found where none does.
+class Design(Shown):
+    """Limits that keep a measure within a budget at the least cost, or the best found where none does; a row for each.
 
     **Fields**, arrays of shape `(caps,)`:
 
@@ -69,28 +66,6 @@ class Design:
     def __repr__(self) -> str:
         verdict = "met" if self.feasible else "not met"
         return f"Design({self.measure} <= {self.budget:g}: {verdict}, {len(self.parameters)} caps)"
-
-    def __str__(self) -> str:
-        return str(self.summary())
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
-    def summary(self) -> Any:
-        """The table: limits before and after, the measure on fresh paths, cost, shadow price, frontier."""
-        from ..report.studies import summary
-
-        return summary(self)
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """One row a limit."""
-        return self.summary().to_dataframe()
-
-    def plot(self) -> "Figure":
-        """Limits before and after, and the frontier."""
-        from ..report.study_plots import plot
-
-        return plot(self)
 
 
 def with_class_caps(scenario: Scenario, share_downsize: float = SHARE_DOWNSIZE) -> Scenario:

@@ -12,17 +12,17 @@ from ..observables import DIMS, unknown
 from ..scenario import Scenario, coordinates
 from .rare_run import PILOT, Found, Run
 from .reverse_stress import checked
+from .shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from ..report import Result
 
 METHODS = ("auto", "plain", "importance", "splitting")
 
 
-class RareEvent:
+class RareEvent(Shown):
     """P(observable > level), how it was found, and the weighted paths.
 
     **Fields:** `observable`, `level`; `estimate`: the probability with its error; `method`: `"plain"`, `"importance"` or
@@ -50,12 +50,6 @@ class RareEvent:
         dims = {name: DIMS.get(name, ()) for name in self.losses}
         return Result(self.losses, dims, coordinates(self.scenario), log_weights=self.log_weights, info=self.info)
 
-    def summary(self) -> Any:
-        """The probability, how it was found, and what comes with the event."""
-        from ..report import studies
-
-        return studies.rare_event(self)
-
     def to_dataframe(self) -> "pd.DataFrame":
         """One row: the estimate, its interval, the method and the work."""
         import pandas as pd
@@ -63,12 +57,6 @@ class RareEvent:
         record = {"observable": self.observable, "level": self.level, "method": self.method, "paths_run": self.paths_run}
         estimate = {name: value for name, value in self.estimate._asdict().items() if name != "level"}
         return pd.DataFrame([record | {"probability": estimate.pop("value")} | estimate | {"reason": self.reason}])
-
-    def plot(self) -> "Figure":
-        """The exceedance curve out to the level."""
-        from ..report import study_plots
-
-        return study_plots.rare_event(self)
 
     def __repr__(self) -> str:
         value, error = self.estimate.value, self.estimate.standard_error

@@ -15,9 +15,10 @@ from ..risk.cross_entropy import Drawn, in_event, of_paths, refitted
 from ..risk.drivers import Drivers, NotSteerableError, drivers
 from ..risk.estimate import Estimate
 from ..risk.proposal import Proposal, tilted
+from ..risk.sample import Column
 from ..risk.splitting import splitting
-from ..risk.stress_surface import Score, Surface
-from .reverse_stress import AtRestError, OutOfReachError, most_likely, score_of
+from ..risk.stress_surface import Surface
+from .reverse_stress import AtRestError, OutOfReachError, most_likely
 
 PILOT = 2_048
 """Paths of a pilot run; the first is plain and says whether the event is rare at all."""
@@ -66,7 +67,7 @@ class Run:
     def __init__(self, scenario, observable, level, relative_error, max_paths, seed, precision, progress):
         self.scenario, self.observable, self.level, self.seed, self.precision = scenario, observable, level, seed, precision
         self.relative_error, self.max_paths = float(relative_error), max_paths
-        self.score: Score = score_of(scenario, observable)
+        self.score = Column.of(scenario, observable)
         self.prepared: Prepared = prepare(scenario, jnp.dtype(precision))
         self.work: dict[str, float] = {}
         self._progress, self._runs = progress, 0

@@ -14,14 +14,15 @@ from ..cascade.engine import prepare
 from ..risk.cross_entropy import first_order
 from ..risk.drivers import Drivers, drivers
 from ..risk.given import Followed, GivenNoise, followed, noise_of
+from ..risk.sample import Column
 from ..risk.stress_path import SCALES, Unreachable, nearest_paths
-from ..risk.stress_surface import Candidate, Score, Surface
-from ..scenario import Scenario, coordinates
+from ..risk.stress_surface import Candidate, Surface
+from ..scenario import Scenario
+from .shown import Shown
 from .stress_words import HOURS_PER_YEAR, Jump, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 PROFILES = 12
 """Profiles in time that each normal is steered along: a day is resolved to about two hours."""
@@ -77,7 +78,7 @@ class StressPath(NamedTuple):
         return f"StressPath({self.distance:.2f} nats: {self.words})"
 
 
-class ReverseStress:
+class ReverseStress(Shown):
     """The most likely paths to a level, the likeliest first.
 
     `observable`, `level`: what was asked; `answers`: a `StressPath` each; `assets`, `horizon_years`, `initial_price` (USD);
@@ -93,12 +94,6 @@ class ReverseStress:
     def probability(self) -> float:
         """First-order estimate: the sum over the answers."""
         return float(sum(answer.probability for answer in self.answers))
-
-    def summary(self) -> Any:
-        """A line an answer, and each in words."""
-        from ..report import studies
-
-        return studies.reverse_stress(self)
 
     def to_dataframe(self) -> "pd.DataFrame":
         """One row a time and answer: exogenous price and price in USD by asset, volatility, liquidated so far."""
@@ -118,12 +113,6 @@ class ReverseStress:
     def hours(self) -> np.ndarray:
         """Times of the steps, hours, the start included."""
         return np.linspace(0.0, self.horizon_years * HOURS_PER_YEAR, len(self.answers[0].price))
-
-    def plot(self) -> "Figure":
-        """Prices with and without liquidations, volatility, and the driving noise in time; a column an answer."""
-        from ..report import stress_plot
-
-        return stress_plot.reverse_stress(self)
 
     def __repr__(self) -> str:
         number = len(self.answers)
@@ -178,7 +167,7 @@ def reverse_stress(
     with jax.enable_x64(double):
         prepared = prepare(scenario, jnp.dtype(precision))
         driven = drivers(prepared)
-        surface = Surface(prepared, driven, score_of(scenario, observable), index(profiles))
+        surface = Surface(prepared, driven, Column.of(scenario, observable), index(profiles))
         candidates = most_likely(surface, level, index(restarts), seed, progress)
         answers = _answers(surface, candidates, scenario)
     said = scenario.description
@@ -207,14 +196,9 @@ def checked(scenario: Any, level: Any, seed: Any, precision: str | None) -> tupl
     return level, seed, precision
 
 
-def score_of(scenario: Scenario, observable: str) -> Score:
-    """What picks the observable out of a path's losses."""
-    return Score(observable, tuple((axis, tuple(map(str, labels))) for axis, labels in coordinates(scenario).items()))
-
-
 def most_likely(surface: Surface, level: float, restarts: int, seed: int, progress=None) -> list[Candidate]:
     """The optimiser's candidates, those left out that are far less likely than the first; or why there is none."""
-    observable, at_rest = surface.score.observable, surface.at_rest()
+    observable, at_rest = surface.score.name, surface.at_rest()
     if at_rest >= level:
         raise AtRestError(
             f"{observable} >= {level:g}: reached without any noise, where it is {at_rest:.4g}; a higher level is needed"
@@ -287,5 +271,4 @@ def _jumps(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, s
 
 __all__ = [
     "PROFILES", "AtRestError", "OutOfReachError", "ReverseStress", "StressPath", "checked", "most_likely", "reverse_stress",
-    "score_of",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,10 +19,7 @@ from ..risk.measure import STEPPED, Measure
 from ..risk.pathwise import Reverse, along
 from ..risk.sample import Sample, draw_sample
 from ..scenario import Scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
+from .shown import Shown
 
 METHODS = ("auto", "pathwise", "bump")
 HEAVY = 2.5
@@ -34,8 +31,8 @@ APART = 4.0
 
 
 @dataclass(repr=False)
-class Sensitivities:
-    """Derivatives of a measure to parameters.
+class Sensitivities(Shown):
+    """Derivatives of a measure to parameters; the table has a row for each.
 
     **Fields**, arrays of shape `(parameters,)` unless said:
 
@@ -73,28 +70,6 @@ class Sensitivities:
 
     def __repr__(self) -> str:
         return f"Sensitivities({self.measure}, {len(self.parameters)} parameters, {self.info.get('paths', 0):,} paths)"
-
-    def __str__(self) -> str:
-        return str(self.summary())
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
-    def summary(self) -> Any:
-        """The table: derivative, standard error, 95% interval, elasticity, method."""
-        from ..report.studies import summary
-
-        return summary(self)
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """One row a parameter."""
-        return self.summary().to_dataframe()
-
-    def plot(self) -> "Figure":
-        """Elasticities with their errors."""
-        from ..report.study_plots import plot
-
-        return plot(self)
 
 
 def sensitivity(

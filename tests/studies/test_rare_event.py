@@ -109,6 +109,7 @@ def test_splitting_that_never_gets_there_says_so(driftless):
     assert "not known" in found.reason
     assert "not known" in repr(found)
     assert found.summary().answer[0].endswith("; the probability is not known from them")
+    assert str(found) == str(found.summary())
 
 
 def test_table_frame_figure_and_progress(driftless):

@@ -12,8 +12,9 @@ from jaxrisk.cascade.engine import path_losses, prepare, seed_key
 from jaxrisk.market import GBM, Garch
 from jaxrisk.risk.drivers import drivers
 from jaxrisk.risk.given import Given, GivenNoise
+from jaxrisk.risk.sample import Column
 from jaxrisk.risk.stress_surface import Surface, jump_cost
-from jaxrisk.studies.reverse_stress import reverse_stress, score_of
+from jaxrisk.studies.reverse_stress import reverse_stress
 
 ONE = np.ones(1)
 
@@ -91,7 +92,7 @@ def test_no_nearby_path_is_nearer(bates):
     scenario = bates()
     found = reverse_stress(scenario, "max_drawdown_index", 0.18)
     prepared = prepare(scenario)
-    surface = Surface(prepared, drivers(prepared), score_of(scenario, "max_drawdown_index"), 12)
+    surface = Surface(prepared, drivers(prepared), Column.of(scenario, "max_drawdown_index"), 12)
     one = found.answers[0].candidate
     random = np.random.default_rng(2)
     moves = random.standard_normal((400, len(one.point))) * 0.15

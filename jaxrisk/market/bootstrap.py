@@ -27,10 +27,13 @@ class Bootstrap(AbstractMarket):
     **Arguments:**
 
     - `log_returns`: one row a step of the simulation, in order. Shape `(observations, assets)`.
-    - `mean_block`: $b \ge 1$, steps. Shape `()`.
+    - `mean_block`: $b \ge 1$, steps; infinite for one block to the end of the path. Shape `()`.
     - `drift`: $\mu$, a year; without effect unless `recentre`. Shape `(assets,)`.
     - `recentre`: whether the history's mean return is replaced by $(\mu - \tfrac12 s^2)\,\Delta t$, with $s^2\Delta t$ the sample
       variance of a row. A history is too short to know its trend, and a trend of the past is not a forecast. Static.
+    - `align`: blocks begin at rows that are multiples of it, with 24 rows a day at the day's first hour. A day that begins at
+      midnight is not a day that begins with any hour: the hours' volatilities differ, and a block's first hour is any of them.
+      Static.
 
     The row is an integer function of the uniforms, so the gradient to `mean_block` is zero; `log_returns` and `drift` have one.
 
@@ -45,6 +48,7 @@ class Bootstrap(AbstractMarket):
     mean_block: Float[Array, ""] = leaf()
     drift: Float[Array, " assets"] = leaf()
     recentre: bool = eqx.field(default=True, static=True)
+    align: int = eqx.field(default=1, static=True)
 
     brownian_between_steps: ClassVar[bool] = False
 
@@ -78,7 +82,8 @@ class Bootstrap(AbstractMarket):
     ) -> tuple[Int[Array, ""], Move]:
         """`Move.variance` is the history's mean; a bridge between steps is a guess here."""
         observations = constants.rows.shape[0]
-        drawn = jnp.minimum((uniforms[1] * observations).astype(jnp.int32), observations - 1)
+        starts = -(-observations // self.align)
+        drawn = self.align * jnp.minimum((uniforms[1] * starts).astype(jnp.int32), starts - 1)
         following = jnp.where(state + 1 < observations, state + 1, 0)
         fresh = (uniforms[0] < constants.fresh_probability) | (index == 0)
         row = jnp.where(fresh, drawn, following)

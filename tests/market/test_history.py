@@ -56,6 +56,24 @@ def test_marginal_law_is_the_historys(driver):
         assert abs(driver.z_score(step[:, 0], 0.0)) > 5
 
 
+def test_aligned_blocks_begin_at_multiples(driver):
+    """Every block of a history of 40 rows begins at 0, 12, 24 or 36, each equally often, the last of them cut short."""
+    row, move = rows_drawn(driver, Bootstrap(HISTORY, 6.0, [0.0, 0.0], recentre=False, align=12), 100_000)
+    np.testing.assert_allclose(move, HISTORY[row].astype(np.float32))
+    begun = row[1:][(row[:-1] + 1) % ROWS != row[1:]]
+    assert set(begun.tolist()) == {0, 12, 24, 36}
+    # a block that begins with the row that was next is none to see: 0 and the others are missed equally often
+    for start in (12, 24, 36):
+        assert abs(np.mean(begun == start) - 0.25) < 0.02
+
+
+def test_infinite_block_is_the_history_from_one_row(driver):
+    """One draw, and no other until the end: 60 paths of 30 rows, which begin at each of the four starts."""
+    run = [rows_drawn(driver, Bootstrap(HISTORY, np.inf, [0.0, 0.0], align=10), 30, seed)[0] for seed in range(60)]
+    assert {int(row[0]) for row in run} == {0, 10, 20, 30}
+    assert all(np.array_equal(row, (row[0] + np.arange(30)) % ROWS) for row in run)
+
+
 def test_recentring_replaces_the_mean():
     """The mean row becomes (drift - s^2/2) dt; deviations and variance stay."""
     drift, years = np.array([0.5, -1.0]), 1 / 8760

@@ -17,7 +17,7 @@ def drawdown(log_prices: np.ndarray) -> Any:
     """Largest fall from the running maximum, as a fraction, along the last axis.
 
     >>> import numpy as np
-    >>> float(drawdown(np.log([100.0, 120.0, 90.0, 110.0])))
+    >>> round(drawdown(np.log([100.0, 120.0, 90.0, 110.0])), 12)
     0.25
     """
     fall = np.max(-np.expm1(log_prices - np.maximum.accumulate(log_prices, axis=-1)), axis=-1)

@@ -49,9 +49,9 @@ def reported_pit(true, report: Reported, weights=None, seed: int = 0) -> float:
 def reported_log_score(true, report: Reported, weights=None, seed: int = 0) -> float:
     """Minus the log of the density of the log of the report; of the probability of at least it, for a lower bound.
 
-    The density is averaged over the draws of truth and share, with the ratio and the range of the report integrated exactly; where
-    both are points, a smear of 10% takes their place. A weight of 1 / (n + 1), for what n draws cannot tell, is spread over
-    factors of a thousand either way.
+    The density is averaged over the draws of truth and share, with the ratio and the range of the report integrated exactly;
+    where both are points, a smear of 10% takes their place. A weight of 1 / (n + 1), for what n draws cannot tell, is spread
+    over factors of a thousand either way.
     """
     logs, weights = _logs(true, report, weights, seed)
     count = 1.0 / float(np.sum(weights**2))

@@ -16,8 +16,8 @@ _WIDE = 3.0
 class Samples(NamedTuple):
     """A forecast: draws of what will be observed, each of shape `(n,)`, one path a place; None where nothing is said.
 
-    **Fields:** `drawdown`, `open_interest_loss`, `rebound`, `long_share`: fractions; `liquidations`: USD of the asset, both sides,
-    what is truly liquidated; `weights`: of the paths, None if all weigh the same.
+    **Fields:** `drawdown`, `open_interest_loss`, `rebound`, `long_share`: fractions; `liquidations`: USD of the asset, both
+    sides, what is truly liquidated; `weights`: of the paths, None if all weigh the same.
     """
 
     drawdown: np.ndarray

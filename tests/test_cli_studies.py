@@ -470,7 +470,7 @@ def test_the_list_of_commands_has_one_line_each(capsys, monkeypatch):
     assert main(["--help"]) == OK
     lines = capsys.readouterr().out.splitlines()
     start = next(place for place, line in enumerate(lines) if "(required)" in line)
-    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "parameters", "check", "schema"]
+    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "calibrate", "parameters", "check", "schema"]
     assert [line.strip("│•| -").split()[0] for line in lines[start + 1 : start + 1 + len(names)]] == names
 
 

@@ -1,4 +1,4 @@
-"""The command line: `jaxrisk run`, `sensitivity`, `design`, `reverse-stress`, `rare-event`, `parameters`, `check`, `schema`."""
+"""The command line: `jaxrisk run`, `sensitivity`, `design`, `reverse-stress`, `rare-event`, `calibrate`, ...: see `COMMANDS`."""
 
 import os
 import sys
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .arguments import Check, Parameters, Run, Schema, overrides_of, parse
+from .arguments import Calibrate, Check, Parameters, Run, Schema, overrides_of, parse
 from .asked import Asked
-from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, OK, complain
+from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, OK, complain
 from .options import dotted_as_set, without_unknown
 from .progress import Progress, show, unwritable
 
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
     0 fine; 2 bad input; 3 a number was not finite; 4 answered, and the answer is no (a budget that cannot be met, a level that
-    cannot be reached); 130 interrupted; 1 our mistake.
+    cannot be reached); 5 a calibration that did not converge, or that the data do not identify; 130 interrupted; 1 our mistake.
     """
     code = _main(list(sys.argv[1:] if arguments is None else arguments))
     if code == INTERRUPTED and arguments is None:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(arguments: list[str]) -> int:
     if arguments and arguments[0] in ("--version", "-V"):
-        print(f"jaxrisk {_version()}")
+        print(f"jaxrisk {version()}")
         return OK
     known, wrong = without_unknown(dotted_as_set(arguments))
     if known is None:
@@ -70,6 +70,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         complain(wrong)
         code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
         return BAD_INPUT if wrong else code
+    if isinstance(command, Calibrate):
+        from .calibrate import calibrate
+
+        return calibrate(command, wrong)
     from .commands import parameters, study
 
     return parameters(command, wrong) if isinstance(command, Parameters) else study(command, wrong)
@@ -165,13 +169,14 @@ def schema() -> int:
     return OK
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+def version() -> str:
+    """The installed package's version."""
+    from importlib import metadata
 
     try:
-        return version("jaxrisk")
-    except PackageNotFoundError:
+        return metadata.version("jaxrisk")
+    except metadata.PackageNotFoundError:
         return "(not installed)"
 
 
-__all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "NO", "NON_FINITE", "OK", "dotted_as_set", "main"]
+__all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "NO", "NON_FINITE", "NOT_IDENTIFIED", "OK", "dotted_as_set", "main", "version"]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, subcommand
 
+from .calibration_arguments import Calibrate
 from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Any] = {
     "design": Design,
     "reverse-stress": ReverseStress,
     "rare-event": RareEvent,
+    "calibrate": Calibrate,
     "parameters": Parameters,
     "check": Check,
     "schema": Schema,
@@ -75,6 +77,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[Design, subcommand("design", description=summary_of(Design))]
     | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
     | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
+    | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
     | Annotated[Check, subcommand("check", description=summary_of(Check))]
     | Annotated[Schema, subcommand("schema", description=summary_of(Schema))]
@@ -94,7 +97,7 @@ def parse(arguments: list[str]) -> Any:
     return tyro.cli(options, prog=f"jaxrisk {arguments[0]}", description=getdoc(command), args=left)
 
 
-def overrides_of(command: Run | Study | Parameters) -> tuple[dict[str, str], list[str]]:
+def overrides_of(command: Run | Study | Parameters | Calibrate) -> tuple[dict[str, str], list[str]]:
     """Values by dotted key, and a line on each setting that is not of the form KEY=VALUE."""
     overrides, wrong = {}, []
     for setting in command.set:

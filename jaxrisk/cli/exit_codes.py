@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-OK, INTERNAL, BAD_INPUT, NON_FINITE, NO, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, INTERNAL, BAD_INPUT, NON_FINITE, NO, NOT_IDENTIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
 def complain(lines: Iterable[Any]) -> int:

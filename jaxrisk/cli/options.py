@@ -7,6 +7,8 @@ from .arguments import COMMANDS
 
 _VALUES = {"cross": 2}
 """How many words follow an option, where it is not one."""
+_SEVERAL = ("bias", "columns", "events")
+"""Options after which any number of words may follow: each is an option of its own."""
 
 
 def dotted_as_set(arguments: list[str]) -> list[str]:
@@ -43,6 +45,7 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
         return arguments, []
     known = {field.name.replace("_", "-"): field.default for field in fields(command) if field.default is not MISSING}
     needs_scenario = any(field.name == "scenario" for field in fields(command))
+    takes_words = any(field.default is MISSING for field in fields(command))
     kept, words, perhaps, problems = arguments[:1], [], [], []
     wrong = lambda where, text, near=None: problems.append(str(Problem("command line", where, None, text, near)))
     place = 1
@@ -61,6 +64,10 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
                 kept += [option, *values]
             else:
                 wrong(option, f"needs {_VALUES[name]} values")
+        elif option.startswith("--") and name in _SEVERAL and name in known and not equals and following:
+            values = _values(arguments[place:], len(arguments))
+            place += len(values)
+            kept += [f"{option}={value}" for value in values]
         elif option.startswith("--") and name in known:
             if equals or known[name] is False:
                 kept.append(argument)
@@ -72,9 +79,15 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
         else:
             near = nearest(name, known)
             wrong(option, "no such option", near and f"--{near}")
-            if needs_scenario and following and not equals and (near is None or known[near] is not False):
+            if not takes_words and near is not None and known[near] is not False:
+                place += len(_values(arguments[place:], len(arguments))) if not equals else 0
+            elif needs_scenario and following and not equals and (near is None or known[near] is not False):
                 perhaps += following if near is None else []
                 place += 1
+    if not takes_words:
+        for word in words:
+            wrong(word, f"is no option; {arguments[0]} takes options only, such as --{next(iter(known))}")
+        words = []
     words = words or perhaps[:1]
     if needs_scenario and not words:
         wrong("SCENARIO", "missing; needs a TOML file, or the name of a shipped scenario")

@@ -1,0 +1,168 @@
+"""What was measured as keys of a scenario file, each with its origin; what could not be identified keeps the base's number."""
+
+import math
+from typing import Any
+
+from .document import Entry
+from .leverage import LeverageFit
+from .market_facts import Fact
+from .open_interest import OpenInterest
+
+_FACTS = {
+    "daily_volatility": ("impact.daily_volatility", "power"),
+    "daily_volume": ("impact.daily_volume", "power"),
+    "depth_exponent": ("depth.exponent", ""),
+}
+_UNITS = {"min": "min", "s": "s"}
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    """A number to some significant digits.
+
+    >>> rounded(0.0203456, 3)
+    0.0203
+    """
+    return float(f"{value:.{digits}g}")
+
+
+def brackets(error: float) -> str:
+    """A standard error as text, or nothing where there is none."""
+    return f", s.e. {error:.2g}" if math.isfinite(error) else ""
+
+
+def fact_entries(facts: dict[str, Fact], document: dict[str, Any], asset: str, name: str) -> dict[str, Entry]:
+    """The last price, and what goes with it: impact's volatility and volume, depth's exponent and reference, the support."""
+    found: dict[str, Entry] = {}
+    price = facts["price"].value
+    old = float(document["assets"][asset]["price"])
+    found[f"assets.{asset}.price"] = Entry(price, f"FACT: {facts['price'].note}, {name}")
+    for fact, (key, law) in _FACTS.items():
+        table = document.get(key.split(".")[0])
+        if fact in facts and isinstance(table, dict) and (not law or table.get("law") == law):
+            one = facts[fact]
+            found[key] = Entry(rounded(one.value), f"MEASURED: {one.note}{brackets(one.error)}, {name}")
+    if "daily_volatility" in facts and isinstance(document.get("depth"), dict):
+        origin = "MEASURED: daily_volatility times sqrt(365)"
+        found["depth.reference_volatility"] = Entry(rounded(facts["daily_volatility"].value * math.sqrt(365.0)), origin)
+    support = (document.get("run") or {}).get("support")
+    level = support.get(asset) if isinstance(support, dict) else support
+    if level is not None and price != old:
+        value = {asset: rounded(level * price / old, 6)}
+        found["run.support"] = Entry(value, f"ASSUMPTION: as far below the price as the base's, {level / old - 1.0:+.1%}")
+    return found
+
+
+def open_interest_entries(document: dict[str, Any], asset: str, price: float, given: OpenInterest | None) -> dict[str, Entry]:
+    """Open interest by population: the base's shares of what was given, or of the base's own coins at the new price."""
+    populations = {
+        name: table for name, table in document.get("populations", {}).items()
+        if table.get("asset") == asset and isinstance(table.get("open_interest"), int | float)
+    }  # fmt: skip
+    sides = [math.fsum(t["open_interest"] for t in populations.values() if t.get("side") in (side, "both"))
+             for side in ("long", "short")]  # fmt: skip
+    whole, old = max(sides), float(document["assets"][asset]["price"])
+    if not whole or (given is None and price == old):
+        return {}
+    coins = whole / old if given is None else given.coins
+    if given is None:
+        origin = f"ASSUMPTION: the base's {coins:,.0f} coins a side, at the new price"
+    else:
+        range_ = f", range {given.low:,.0f} to {given.high:,.0f}" if given.high > given.low else ""
+        origin = f"MEASURED: {coins:,.0f} coins a side{range_} ({given.origin}) at the price"
+    entries = {}
+    for name, table in populations.items():
+        share = table["open_interest"] / (sides[1] if table["side"] == "short" else sides[0])
+        text = f"{share:.1%} of the {table['side']}s, the base's share (ASSUMPTION). {origin}"
+        entries[f"populations.{name}.open_interest"] = Entry(rounded(share * coins * price, 6), text)
+    return entries
+
+
+def leverage_entries(document: dict[str, Any], asset: str, fit: LeverageFit) -> tuple[dict[str, Entry], list[str]]:
+    """Leverage and sizes of the populations that have a measured class and side; and a line on each that has not."""
+    entries, problems = {}, []
+    words = correction_words(fit)
+    for name, table in document.get("populations", {}).items():
+        if table.get("asset") != asset:
+            continue
+        key = asset, str(table.get("class", "all")), str(table.get("side"))
+        found = fit.fits.get(key)
+        where = f"populations.{name}.median and log_sd"
+        if table.get("kind") != "lognormal" or found is None:
+            why = (
+                f"kind is {table.get('kind')}" if table.get("kind") != "lognormal" else f"no accounts of class {key[1]}, {key[2]}"
+            )
+            problems.append(f"{where}: not identified: {why}; the base's values are kept")
+            continue
+        if found.problems:
+            problems.append(f"{where}: not identified: {'; '.join(found.problems)}; the base's values are kept")
+            continue
+        for value in ("median", "log_sd"):
+            text = f"MEASURED: {fit.sample}, {found.accounts} accounts{brackets(found.errors[value])}"
+            if words:
+                range_ = f"{found.low[value]:.3g} to {found.high[value]:.3g}"
+                text += f"; {words}; uncorrected {found.uncorrected[value]:.3g}, range {range_}"
+            entries[f"populations.{name}.{value}"] = Entry(rounded(found.values[value]), text)
+        for value, digits in (("size_median", 3), ("size_log_sd", 3)):
+            entries[f"populations.{name}.{value}"] = Entry(rounded(found.values[value], digits), f"MEASURED: {fit.sample}")
+        low = float(table.get("high", 125.0))
+        if entries[f"populations.{name}.median"].value >= low:
+            problems.append(f"{where}: the median is beyond the venue's highest leverage, {low:g}")
+    return entries, problems
+
+
+def correction_words(fit: LeverageFit) -> str:
+    """What was done about the sample's bias, in a few words; empty if nothing was."""
+    words = []
+    if fit.bias.winners:
+        how = "given" if fit.bias.share is not None else f"s.e. {fit.share_error:.2g}"
+        words.append(f"{fit.share:.2f} of unrealised gains taken off account values ({how})")
+    if fit.bias.split:
+        words.append("accounts weighted to the published split by leverage")
+    return "corrected: " + " and ".join(words) if words else ""
+
+
+def law_entries(law: Any, document: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Entry], list[str]]:
+    """The new `[market]` (None to keep the base's), its entries, and why the law is not identified."""
+    if not law.converged or law.problems:
+        why = "; ".join(law.problems) or "the fit did not converge"
+        return None, {}, [f"market ({law.process}): not identified: {why}; the base's [market] is kept"]
+    entries = {f"market.{key}": Entry(value, origin) for key, value, origin in law.table()}
+    market: dict[str, Any] = {"process": law.process}
+    old = document.get("market", {})
+    keep = ("drift", "scheme") if old.get("process") == law.process else ("drift",)
+    market |= {key: old[key] for key in keep if key in old}
+    market |= {key.removeprefix("market."): entry.value for key, entry in entries.items()}
+    return market, entries, []
+
+
+def event_entries(fit: Any, document: dict[str, Any]) -> tuple[dict[str, Entry], list[str]]:
+    """Impact, resilience, engine and closing of the other side from unwinds; what is not identified keeps the base's number."""
+    from .event_fit import NUMBERS
+
+    entries, problems = {}, list(fit.together)
+    units = {number.name: number.unit for number in NUMBERS}
+    origin = f"by maximum likelihood on {len(fit.events)} unwinds ({', '.join(fit.events)})"
+    if not fit.converged:
+        return {}, [f"{', '.join(fit.names)}: the fit to events did not converge ({fit.message}); the base's values are kept"]
+    for name, value, error, why in fit.table():
+        if why:
+            problems.append(f"{name}: not identified: {why}; the base's value is kept")
+            continue
+        unit = units.get(name, "1")
+        entry = Entry(f"{value:.4g}{unit}" if unit in _UNITS else rounded(value), f"MEASURED{brackets(error)}, {origin}")
+        section, _, key = name.partition(".")
+        for venue in document.get("venues", {}) if section == "venues" else ("",):
+            entries[f"venues.{venue}.{key}" if venue else name] = entry
+    return entries, problems
+
+
+__all__ = [
+    "brackets",
+    "correction_words",
+    "event_entries",
+    "fact_entries",
+    "law_entries",
+    "leverage_entries",
+    "open_interest_entries",
+    "rounded",
+]

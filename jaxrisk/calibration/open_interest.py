@@ -1,0 +1,83 @@
+"""Open interest in coins, as a number or from a file."""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..config.files import Columns, Reader
+from ..config.prices import iso, read_times
+from ..config.problems import ConfigError, Problem, Report, nearest
+from .account_file import stem
+
+COINS = ("oi_close", "open_interest", "oi", "coins")
+DOLLARS = ("oi_usd", "open_interest_usd")
+CLOSES = ("close", "price", "btc_close")
+DAYS = 30
+
+
+class OpenInterest(NamedTuple):
+    """Coins a side: the median of the last 30 days, their range, and where they are from in words."""
+
+    coins: float
+    low: float
+    high: float
+    origin: str
+
+
+def read_open_interest(source: str | Path) -> OpenInterest:
+    """Open interest from a number of coins, or from a CSV or Parquet file with `time` and a column of coins or dollars.
+
+    Coins: `oi_close`, `open_interest`, `oi` or `coins`; dollars, divided by `close`, `price` or `btc_close`: `oi_usd`,
+    `open_interest_usd`. Rows without a number are left out. Raises `ConfigError`.
+    """
+    try:
+        coins = float(source)
+    except ValueError:
+        return _from_file(source)
+    if not (math.isfinite(coins) and coins > 0.0):
+        raise ConfigError([Problem("command line", "--open-interest", f"{source}", "has to be above 0 (coins), or a file")])
+    return OpenInterest(coins, coins, coins, f"given on the command line: {coins:,.0f} coins")
+
+
+def _from_file(path: str | Path) -> OpenInterest:
+    report = Report(str(path))
+    table = Reader(report, Path.cwd()).table(str(path), "", ("time",))
+    times = read_times(table) if table is not None else None
+    if table is None or times is None:
+        raise ConfigError(report.problems)
+    coins = _coins(table)
+    if coins is None:
+        raise ConfigError(report.problems)
+    known = np.isfinite(coins) & (coins > 0.0)
+    if not np.any(known):
+        report.add_in(table.file, "open interest", None, "has no row with a number above 0", missing=True)
+        raise ConfigError(report.problems)
+    last = times[known].max()
+    recent = known & (times > last - DAYS * 86_400_000)
+    origin = f"median of {DAYS} days to {iso(int(last))[:10]}, {stem(path)}"
+    values = coins[recent]
+    return OpenInterest(float(np.median(values)), float(values.min()), float(values.max()), origin)
+
+
+def _coins(table: Columns) -> np.ndarray | None:
+    from ..config.files import as_numbers
+
+    column = next((name for name in COINS if name in table.values), None)
+    if column is not None:
+        return as_numbers(table.values[column])
+    dollars = next((name for name in DOLLARS if name in table.values), None)
+    close = next((name for name in CLOSES if name in table.values), None)
+    if dollars is None or close is None:
+        text = f"missing column; needs {', '.join(COINS)} (coins), or {' or '.join(DOLLARS)} with a price; "
+        near = next((word for word in map(lambda c: nearest(c, (*COINS, *DOLLARS)), table.values) if word), None)
+        table.report.add_in(
+            table.file, "open_interest", None, f"{text}the file has {', '.join(table.values)}", near, missing=True
+        )
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return as_numbers(table.values[dollars]) / as_numbers(table.values[close])
+
+
+__all__ = ["OpenInterest", "read_open_interest"]

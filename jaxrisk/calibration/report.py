@@ -1,0 +1,178 @@
+"""The diagnostics of a calibration, as Markdown or HTML: what was found, how sure it is, and what could not be told."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .bias import SPLIT, SPLIT_SOURCE
+from .run import Calibration
+
+_HTML = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: 14px; }
+th, td { padding: .2rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+</style></head><body>
+<h1>{{ title }}</h1>
+{% for section in sections %}<h2>{{ section.title }}</h2>
+{% for line in section.text %}<p>{{ line }}</p>
+{% endfor %}{% if section.rows %}<table><tr>{% for name in section.header %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in section.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</table>
+{% endif %}{% endfor %}</body></html>
+"""
+
+
+class Section(NamedTuple):
+    """A heading, paragraphs, and a table of text."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def sections(found: Calibration) -> list[Section]:
+    """What a calibration has to say, in order."""
+    parts = [_files(found), _law(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
+    return [*parts, _identified(found), _kept(found)]
+
+
+def markdown(found: Calibration) -> str:
+    """The report as Markdown."""
+    lines = [f"# Calibration of {found.name}", ""]
+    for part in sections(found):
+        lines += [f"## {part.title}", ""]
+        for text in part.text:
+            lines += [text, ""]
+        if part.rows:
+            lines += [_row(part.header), _row(["---"] + ["---:"] * (len(part.header) - 1)), *map(_row, part.rows), ""]
+    return "\n".join(lines)
+
+
+def html(found: Calibration) -> str:
+    """The report as one HTML page."""
+    from jinja2 import Environment
+
+    template = Environment(autoescape=True, trim_blocks=False).from_string(_HTML)
+    return template.render(title=f"Calibration of {found.name}", sections=sections(found))
+
+
+def write_report(found: Calibration, path: Path) -> None:
+    """Write the report, HTML where the file's name ends in .html."""
+    path.write_text(html(found) if path.suffix.lower() == ".html" else markdown(found), encoding="utf-8")
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _number(value: Any, digits: int = 4) -> str:
+    if not isinstance(value, int | float | np.floating):
+        return str(value)
+    return "" if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def _files(found: Calibration) -> Section:
+    rows = tuple((finding,) for finding in found.findings)
+    text = f"Prices: {found.law.sample}. Base scenario: {found.base}, asset {found.asset}."
+    return Section("Files", (text,) if rows else (text, "Nothing to remark on the files."), ("finding",), rows)
+
+
+def _law(found: Calibration) -> Section:
+    law = found.law
+    rows = [(f"`{name}`", _number(value), _number(law.errors.get(name, math.nan), 2)) for name, value in law.values.items()]
+    checks = ", ".join(f"{name} {_number(value)}" for name, value in law.checks.items())
+    state = "converged and identified" if law.converged and not law.problems else "not used: " + "; ".join(
+        law.problems or ("the fit did not converge",)
+    )  # fmt: skip
+    text = (law.note, f"The fit: {state}.", *([f"Checks: {checks}."] if checks else []))
+    return Section(f"Price law: {law.process}", text, ("parameter", "value", "s.e."), tuple(rows))
+
+
+def _facts(found: Calibration) -> Section:
+    rows = [(name, _number(fact.value, 6), _number(fact.error, 2), fact.note) for name, fact in found.facts.items()]
+    interest = found.open_interest
+    if interest is not None:
+        rows.append(("open interest, coins a side", f"{interest.coins:,.0f}", "", interest.origin))
+    return Section("Price, volume, depth, open interest", (), ("number", "value", "s.e.", "how"), tuple(rows))
+
+
+def _leverage(found: Calibration) -> list[Section]:
+    fit = found.leverage
+    if fit is None:
+        return []
+    text = [f"Effective leverage, account notional over account value, weighted by notional: {fit.sample}."]
+    text.append("Lognormals nearest to the quantiles from 50 to 95%; standard errors from drawing accounts with replacement.")
+    if fit.bias.winners:
+        how = "as given" if fit.bias.share is not None else f"s.e. {fit.share_error:.2g}"
+        text.append(
+            f"Winners: {fit.share:.3f} ({how}) of unrealised gains are taken off account values. In a perpetual gains and losses "
+            "are about equal over all holders; after this they are in the sample. Gains realised before are not seen."
+        )
+    if fit.bias.split:
+        whole = math.fsum(usd for _, _, usd in fit.bias.split)
+        bands = ", ".join(
+            f"{low:g}-{high:g}x {sample:.1%} in the sample, {usd / whole:.1%} published"
+            for (low, high, usd), sample in zip(fit.bias.split, fit.sample_split, strict=True)
+        )
+        source = SPLIT_SOURCE if fit.bias.split == SPLIT else "given on the command line"
+        text.append(f"Split: accounts weighted so that open interest by leverage is as published ({source}): {bands}.")
+    if not fit.bias.winners and not fit.bias.split:
+        text.append("Not corrected for any bias of the sample.")
+    rows = []
+    for key, one in fit.fits.items():
+        for name in ("median", "log_sd"):
+            value, raw = f"{one.values[name]:.3g} ({one.errors[name]:.2g})", f"{one.uncorrected[name]:.3g}"
+            range_ = f"{one.low[name]:.3g} to {one.high[name]:.3g}"
+            rows.append((f"{' '.join(key)} {name}", raw, value, range_, str(one.accounts), f"{one.equal_accounts:.0f}"))
+    header = ("", "uncorrected", "corrected (s.e.)", "range", "accounts", "as many of equal size")
+    return [Section("Leverage", tuple(text), header, tuple(rows))]
+
+
+def _ladder(found: Calibration) -> Section:
+    rows = []
+    for (asset, side), share in found.ladder.share.items():
+        rows.append((f"{asset} {side}", *(f"{x:.2%}" for x in share)))
+        if found.ladder_before is not None:
+            rows.append((f"{asset} {side}, uncorrected leverage", *(f"{x:.2%}" for x in found.ladder_before.share[asset, side])))
+    text = "Share of a side's open interest whose liquidation price lies within a move of the price, by the engine's own book."
+    return Section("Ladder", (text,), ("", *(f"{move:.0%}" for move in found.ladder.moves)), tuple(rows))
+
+
+def _events(found: Calibration) -> list[Section]:
+    fit = found.events
+    if fit is None:
+        return []
+    rows = [(f"`{name}`", _number(value), _number(error, 2), why or "identified") for name, value, error, why in fit.table()]
+    text = (f"Maximum likelihood on {len(fit.events)} unwinds: {', '.join(fit.events)}.",
+            f"Converged: {'yes' if fit.converged else 'no'}. {fit.message}")  # fmt: skip
+    parts = [Section("Unwinds", text, ("number", "value", "s.e.", "identified"), tuple(rows))]
+    matrix = np.asarray(getattr(fit, "correlation", np.zeros((0, 0))))
+    if matrix.size:
+        rows = tuple((name, *(f"{x:+.2f}" for x in line)) for name, line in zip(fit.names, matrix, strict=True))
+        parts.append(Section("Correlation of the estimates (of logs)", tuple(fit.together), ("", *fit.names), rows))
+    return parts
+
+
+def _identified(found: Calibration) -> Section:
+    text = found.problems or ["Everything that was asked for converged and is identified."]
+    return Section("Identifiability", tuple(f"- {line}" if found.problems else line for line in text))
+
+
+def _kept(found: Calibration) -> Section:
+    rows = [
+        (f"`{key}`", comment)
+        for key, comment in found.kept.items()
+        if "ASSUMPTION" in comment and not any(key == name or key.startswith(f"{name}.") for name in found.entries)
+    ]
+    text = f"Not measured here: assumptions of {found.base} that the scenario keeps."
+    return Section("What is still assumed", (text,) if rows else (), ("key", "the base says"), tuple(rows))
+
+
+__all__ = ["Section", "html", "markdown", "sections", "write_report"]

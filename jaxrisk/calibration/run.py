@@ -1,0 +1,162 @@
+"""From data to a scenario file: everything that can be measured is, and the rest is kept from a base and says so."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .account_file import AccountFile
+from .base import base_of
+from .bias import Bias
+from .document import Entry, scenario_of, with_entries, written
+from .entries import event_entries, fact_entries, law_entries, leverage_entries, open_interest_entries
+from .ladder import Ladder, ladder
+from .leverage import LeverageFit, fit_leverage
+from .market_facts import Fact, market_facts
+from .open_interest import OpenInterest
+from .price_file import PriceFile
+
+FAR = 3.0
+"""Ratio of prices beyond which the base is likely to be of another asset."""
+
+
+@dataclass
+class Calibration:
+    """What was measured, and the scenario that came of it.
+
+    **Fields:** `document`: of the scenario; `entries`: what was measured, by dotted key, with origins; `law`, `facts`,
+    `leverage`, `open_interest`, `events`: the fits, None where there was nothing to fit; `ladder`, `ladder_before`: with the
+    leverage as corrected and as it was in the sample; `findings`: on the files; `problems`: what did not converge or is not
+    identified, a line each, empty if everything is.
+    """
+
+    name: str
+    base: str
+    asset: str
+    document: dict[str, Any]
+    entries: dict[str, Entry]
+    kept: dict[str, str]
+    law: Any
+    facts: dict[str, Fact]
+    leverage: LeverageFit | None
+    open_interest: OpenInterest | None
+    events: Any
+    ladder: Ladder
+    ladder_before: Ladder | None
+    findings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    path: Path = Path("calibrated.toml")
+
+    @property
+    def identified(self) -> bool:
+        """Whether every number that was asked for could be measured."""
+        return not self.problems
+
+    def scenario(self):
+        """The scenario, as the engine runs it."""
+        return scenario_of(self.document, self.path)
+
+    def toml(self, header: list[str] | None = None) -> str:
+        """The scenario file, the origin of every number beside it."""
+        lines = [
+            *(header or [f"Written by jaxrisk calibrate from {self.law.sample}, on the base of {self.base}."]),
+            "",
+            "Numbers are MEASURED from the files named, with standard errors (s.e.), FACTS with a source, or ASSUMPTIONS with a",
+            f"range. Those that were not measured are of the base scenario and say so: from {self.base}.",
+            *(["", "Not identified:"] if self.problems else []),
+            *(f"- {problem}" for problem in self.problems),
+        ]
+        return written(self.document, self.entries, self.kept, self.base, lines)
+
+
+def calibrate(
+    prices: PriceFile,
+    process: str = "bates",
+    *,
+    base: str | Path = "btc_24h",
+    asset: str | None = None,
+    accounts: AccountFile | None = None,
+    bias: Bias = Bias(winners=True),  # noqa: B008 (a tuple)
+    open_interest: OpenInterest | None = None,
+    tiers: str | None = None,
+    events: Any = None,
+    overrides: dict[str, Any] | None = None,
+    out: Path = Path("calibrated.toml"),
+    replications: int = 200,
+) -> Calibration:
+    """Measure what the data can tell, and put it into a copy of a base scenario.
+
+    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.law`; `base`: a scenario's name or path;
+    `asset`: which of its assets the prices are of, where it has several; `accounts` with `bias`: a snapshot and how it is
+    corrected; `open_interest`: coins; `tiers`: a shipped venue's name or a path; `events`: an `EventFit`; `overrides`: values of
+    the base to replace, by dotted key; `out`: where the file will stand, which names the scenario; `replications`: of bootstraps.
+
+    Raises `ConfigError` with what is wrong with the base, the tiers or the overrides. What cannot be identified is no error: it
+    keeps the base's number and is in `problems`.
+    """
+    from .law import fit_law
+
+    start = base_of(base, overrides or {}, out, asset, tiers)
+    file, document, kept, asset = start.file, start.document, start.comments, start.asset
+    entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
+    facts = market_facts(prices)
+    entries |= fact_entries(facts, document, asset, prices.name)
+    ratio = facts["price"].value / float(document["assets"][asset]["price"])
+    if abs(math.log(ratio)) > math.log(FAR):
+        findings.append(f"the price is {ratio:.3g} times that of {asset} in {file.stem}: is the base of the same asset?")
+    law = fit_law(prices, process)
+    market, new, wrong = law_entries(law, document)
+    entries, problems = entries | new, problems + wrong
+    entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
+    leverage = plain = None
+    if accounts is not None:
+        leverage = fit_leverage(accounts, bias, (asset,), replications)
+        plain = {**entries, **leverage_entries(document, asset, _uncorrected(leverage))[0]}
+        new, wrong = leverage_entries(document, asset, leverage)
+        entries, problems = entries | new, problems + wrong
+    if events is not None:
+        new, wrong = event_entries(events, document)
+        entries, problems = entries | new, problems + wrong
+    entries = {key: entry for key, entry in entries.items() if key not in (overrides or {})}
+    entries |= {key: Entry(_at(document, key), "given on the command line") for key in overrides or {}}
+    if market is not None:
+        market |= {
+            k.removeprefix("market."): e.value for k, e in entries.items() if k.startswith("market.") and k.count(".") == 1
+        }
+        document["market"] = market
+    document = {**document, "name": out.stem, "title": f"{document.get('title', file.stem)}, calibrated"}
+    document["sources"] = [f"calibrated from {law.sample}", *_sources(accounts, open_interest, events), f"the rest: {file.stem}"]
+    changed = with_entries(document, entries)
+    before = None if plain is None else ladder(scenario_of(with_entries(document, plain), out))
+    return Calibration(
+        name=out.stem, base=file.stem, asset=asset, document=changed, entries=entries, kept=kept, law=law, facts=facts,
+        leverage=leverage, open_interest=open_interest, events=events, ladder=ladder(scenario_of(changed, out)),
+        ladder_before=before, findings=findings, problems=problems, path=out,
+    )  # fmt: skip
+
+
+def _uncorrected(fit: LeverageFit) -> LeverageFit:
+    """The same fit without its correction."""
+    fits = {key: one._replace(values={**one.values, **one.uncorrected}) for key, one in fit.fits.items()}
+    return fit._replace(fits=fits, bias=Bias())
+
+
+def _findings(prices: PriceFile, accounts: AccountFile | None) -> list[str]:
+    findings = [f"{prices.name}: {finding}" for finding in prices.findings]
+    return findings + [f"{accounts.sample}: {finding}" for finding in (accounts.findings if accounts else ())]
+
+
+def _sources(accounts: AccountFile | None, open_interest: OpenInterest | None, events: Any) -> list[str]:
+    found = [f"leverage and account size: {accounts.sample}"] if accounts else []
+    found += [f"open interest: {open_interest.origin}"] if open_interest else []
+    return found + ([f"impact and engine: unwinds {', '.join(events.events)}"] if events is not None else [])
+
+
+def _at(document: dict[str, Any], key: str) -> Any:
+    here: Any = document
+    for name in key.split("."):
+        here = here[int(name)] if isinstance(here, list) else here[name]
+    return here
+
+
+__all__ = ["Calibration", "calibrate"]

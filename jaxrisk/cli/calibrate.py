@@ -1,0 +1,201 @@
+"""`jaxrisk calibrate`: check all that is asked, read the data, fit, show, write."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .arguments import overrides_of
+from .asked import Asked, folder_of
+from .calibration_arguments import PROCESSES, Calibrate
+from .exit_codes import NOT_IDENTIFIED, OK, complain
+
+
+def calibrate(command: Calibrate, wrong: list[str]) -> int:
+    """`jaxrisk calibrate`; the exit code.
+
+    **Arguments:** `wrong`: lines on what is wrong with the command itself.
+    """
+    overrides, settings = overrides_of(command)
+    asked = Asked([*wrong, *settings])
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    work = _read(command, asked, overrides)
+    if asked.problems:
+        return complain(asked.problems)
+    from ..calibration.report import sections, write_report
+    from ..config import ConfigError
+
+    try:
+        found = work()
+    except ConfigError as error:
+        return complain(error.problems)
+    folder_of(found.path)
+    try:
+        found.path.write_text(found.toml(_header(found)), encoding="utf-8")
+        if command.report is not None:
+            folder_of(command.report)
+            write_report(found, command.report)
+    except OSError as error:
+        return complain([f"{error.filename}: cannot be written: {error.strerror or error}"])
+    _show(sections(found)[:-1])  # what is still assumed is in the file
+    print(f"scenario: {found.path}")
+    if command.report is not None:
+        print(f"report: {command.report}")
+    sys.stdout.flush()
+    if found.problems:
+        complain(found.problems)
+        return NOT_IDENTIFIED
+    return OK
+
+
+def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callable[[], Any]:
+    """Everything that the command names, read and checked; what then has to be done."""
+    from ..calibration.account_file import read_accounts
+    from ..calibration.bias import parse_bias
+    from ..calibration.open_interest import read_open_interest
+    from ..calibration.price_file import read_price_file
+
+    out = command.out if command.out is not None else Path("calibrated.toml")
+    asked.choice("--process", command.process, PROCESSES)
+    asked.file("--out", out, (".toml",), command.force)
+    asked.file("--report", command.report, (".md", ".html"), command.force)
+    replications = asked.count("--replications", command.replications, 2)
+    bias, unknown = parse_bias(command.bias or ("winners",))
+    for word, allowed in unknown:
+        asked.wrong("--bias", word, allowed, _near_bias(word))
+    if command.bias and command.accounts is None:
+        asked.wrong("--bias", " ".join(command.bias), "needs --accounts: it is the accounts that are corrected")
+    prices = None
+    if command.prices is None:
+        asked.wrong(
+            "--prices", None, "missing; needs a file of bars with the columns time and close, and open, high, low, volume"
+        )
+    else:
+        prices = _tried(asked, lambda: read_price_file(command.prices, zone=command.zone))
+    prices = prices and _cut(command, asked, prices)
+    columns = _columns(command, asked)
+    accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, columns))
+    interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest))
+    _tried(asked, lambda: _base(command, overrides))
+    events = _events(command, asked)
+
+    def work():
+        from ..calibration.run import calibrate as measure
+
+        return measure(
+            prices,
+            command.process,
+            base=command.base,
+            asset=command.asset,
+            accounts=accounts or None,
+            bias=bias,
+            open_interest=interest or None,
+            tiers=command.tiers,
+            events=events() if events is not None else None,
+            overrides=overrides,
+            out=out,
+            replications=replications or 200,
+        )
+
+    return work
+
+
+def _tried(asked: Asked, read: Callable[[], Any]) -> Any:
+    """What a reader returns, None with its problems noted."""
+    from ..config import ConfigError
+
+    try:
+        return read()
+    except ConfigError as error:
+        asked.problems += error.problems
+        return None
+
+
+def _base(command: Calibrate, overrides: dict[str, Any]) -> None:
+    """Problems of the base, its asset and the tiers, before anything is fitted."""
+    from ..calibration.base import base_of
+
+    base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers)
+
+
+def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
+    """The part of the prices that is asked for."""
+    from ..calibration.price_file import moment
+
+    bounds = []
+    for option, text in (("--start", command.start), ("--end", command.end)):
+        try:
+            bounds.append(None if text is None else moment(text))
+        except (ValueError, TypeError):
+            asked.wrong(option, text, "has to be a date and time such as 2024-08-05T00:00:00Z")
+            return None
+    cut = prices.between(*bounds)
+    if len(cut.time) < 3:
+        asked.wrong("--start", command.start, f"leaves {len(cut.time)} bars up to --end; at least 3 are needed")
+        return None
+    return cut
+
+
+def _columns(command: Calibrate, asked: Asked) -> dict[str, str]:
+    columns = {}
+    for word in command.columns:
+        name, equals, column = word.partition("=")
+        if not equals or not name or not column:
+            asked.wrong("--columns", word, "has to be NAME=COLUMN, such as asset=coin")
+        columns[name] = column
+    return columns
+
+
+def _near_bias(word: str) -> str | None:
+    from ..calibration.bias import NAMES
+    from ..config.problems import nearest
+
+    name = word.partition("=")[0]
+    return None if name in NAMES else nearest(name, NAMES)
+
+
+def _events(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
+    """The fit of impact and engine to unwinds, to be done later; None where there are none."""
+    if not command.events:
+        return None
+    if len(command.events) < 2:
+        asked.wrong("--events", command.events[0], "is one; at least two are needed to fit")
+        return None
+    from ..backtest.event import read_event
+
+    data = command.data if command.data is not None else Path()
+    events = [_tried(asked, lambda name=name: read_event(name, data)) for name in command.events]
+    if any(event is None for event in events):
+        return None
+
+    def fit():
+        from ..backtest.unwinds import event_data  # type: ignore[import-not-found]
+        from ..calibration.event_fit import fit_events
+
+        return fit_events([event_data(event) for event in events])
+
+    return fit
+
+
+def _header(found: Any) -> list[str]:
+    from . import version
+
+    return [f"Written by jaxrisk {version()} calibrate from {found.law.sample}, on the base of {found.base}."]
+
+
+def _show(parts: list[Any]) -> None:
+    """The report as plain text: tables in columns."""
+    for part in parts:
+        print(f"\n{part.title}")
+        for line in part.text:
+            print(f"  {line}")
+        if not part.rows:
+            continue
+        table = [part.header, *part.rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(part.header))]
+        right = [i > 0 and all(not row[i] or row[i][0] in "+-0123456789" for row in part.rows) for i in range(len(part.header))]
+        for row in table:
+            cells = [cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)]
+            print("  " + "  ".join(cells).rstrip())
+    print()

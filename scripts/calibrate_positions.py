@@ -5,37 +5,15 @@ import math
 import numpy as np
 import pandas as pd
 
-PROFESSIONAL_USD = 500_000.0
-"""Account value from which an account counts as professional: the portfolio test of the EU's elective professional clients is
-EUR 500,000 (Directive 2014/65/EU, Annex II, section II.1); the currencies are taken as equal."""
-LEVELS = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
-"""Quantiles to which a lognormal is fitted: the upper half, since the lower is never liquidated."""
+from jaxrisk.calibration.leverage import PROFESSIONAL_USD
+from jaxrisk.calibration.market_facts import turnover, volume_elasticity
+from jaxrisk.calibration.weighted import log_moments, lognormal_fit, weighted_quantile
+
 UNWIND = "open_interest/{}_perp_oi_liquidations_1h_202408.csv.gz"
 
 
 def _load(path):
     return pd.read_csv(path, parse_dates=["time"]).set_index("time")
-
-
-def normal_quantile(probability):
-    """Quantile of the standard normal."""
-    from scipy.special import ndtri
-
-    return ndtri(probability)
-
-
-def weighted_quantile(values, weights, probability):
-    """Quantiles of values that carry weights."""
-    order = np.argsort(values)
-    values, weights = np.asarray(values)[order], np.asarray(weights)[order]
-    cumulative = (np.cumsum(weights) - 0.5 * weights) / weights.sum()
-    return np.interp(probability, cumulative, values)
-
-
-def lognormal_fit(values, weights):
-    """Median and log standard deviation of the lognormal closest, in logs, to the weighted quantiles at `LEVELS`."""
-    slope, intercept = np.polyfit(normal_quantile(LEVELS), np.log(weighted_quantile(values, weights, LEVELS)), 1)
-    return math.exp(intercept), slope
 
 
 def load_positions(folder):
@@ -69,14 +47,8 @@ def leverage_table(table):
     for key, group in table.groupby(["coin", "kind", "side"]):
         weights = group["notional_usd"]
         median, log_sd = lognormal_fit(group["effective"], weights)
-        size = np.log(weights)
-        centre = np.average(size, weights=weights)
-        fits[key] = {
-            "median": median,
-            "log_sd": log_sd,
-            "size_median": math.exp(centre),
-            "size_log_sd": math.sqrt(np.average((size - centre) ** 2, weights=weights)),
-        }
+        size_median, size_log_sd = log_moments(weights, weights)
+        fits[key] = {"median": median, "log_sd": log_sd, "size_median": size_median, "size_log_sd": size_log_sd}
     return fits
 
 
@@ -130,34 +102,6 @@ def flow_impact(table):
     coefficient = (x * y).sum() / (x**2).sum()
     scores = (x * (y - coefficient * x)).resample("1D").sum()
     return coefficient, math.sqrt((scores**2).sum()) / (x**2).sum()
-
-
-def volume_elasticity(prices):
-    """Elasticity of a day's volume (USD) to its volatility, both relative to their 90-day medians; and its standard error."""
-    hourly = np.log(prices["close"] / prices["open"])
-    complete = hourly.resample("1D").count() == 24
-    volatility = np.log(np.sqrt((hourly**2).resample("1D").sum().where(complete)))
-    volume = np.log((prices["volume"] * prices["close"]).resample("1D").sum().where(complete))
-    both = pd.concat([volatility, volume], axis=1, keys=["x", "y"])
-    both = (both - both.rolling(90, min_periods=45).median()).dropna()
-    x, y = both["x"] - both["x"].mean(), both["y"] - both["y"].mean()
-    slope = (x * y).sum() / (x**2).sum()
-    scores = (x * (y - slope * x)).resample("7D").sum()
-    return slope, math.sqrt((scores**2).sum()) / (x**2).sum()
-
-
-def turnover(prices):
-    """Last price, median daily volume (USD) and daily volatility of the last 365 days of an hourly file, as a dict."""
-    last = prices.loc[prices.index[-1] - pd.Timedelta("365D") :]
-    daily = (last["volume"] * last["close"]).resample("1D").sum()
-    consecutive = last.index.to_series().diff() == pd.Timedelta("1h")
-    returns = np.log(last["close"]).diff().where(consecutive)
-    return {
-        "price": float(prices["close"].iloc[-1]),
-        "date": prices.index[-1].strftime("%Y-%m-%d"),
-        "daily_volume": float(daily[last["close"].resample("1D").count() == 24].median()),
-        "daily_volatility": math.sqrt((returns**2).mean() * 24.0),
-    }
 
 
 def unwind_facts(folder, name):

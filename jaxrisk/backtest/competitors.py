@@ -59,8 +59,8 @@ def garch_paths(law: GarchT, event: Event, given: np.ndarray, hours: int, paths:
     r"""Log prices since the start on the event's grid, shape `(paths, hours * 3600 / grid + 1)`, the given ones first.
 
     An hour's return is $\sqrt{h(\nu - 2) / W}\,Z$ with $W \sim \chi^2_\nu$; within the hour the price is a Brownian motion of
-    that variance, so that the hour's return has exactly the law that was fitted. After $n$ given moves, $W$ of the first hour has its
-    posterior: $W (1 + \sum r^2 / (h (\nu - 2) \delta)) \sim \chi^2_{\nu + n}$, $\delta$ being a move's share of the hour.
+    that variance, so that the hour's return has exactly the law that was fitted. After $n$ given moves, $W$ of the first hour
+    has its posterior: $W (1 + \sum r^2 / (h (\nu - 2) \delta)) \sim \chi^2_{\nu + n}$, $\delta$ being a move's share of the hour.
     """
     random = np.random.default_rng(seed)
     inside = _HOUR // event.grid

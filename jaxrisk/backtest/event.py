@@ -149,6 +149,11 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
     return event if tables["after"]["low"] is None else _with_low(event, tables["after"]["low"])
 
 
+def shipped_events() -> list[str]:
+    """Names of the events that ship."""
+    return sorted(one.stem for one in (shipped() / "events").glob("*.toml"))
+
+
 def _find(path: str | Path) -> Path:
     """The file itself, or the shipped event of that name."""
     folder, name = shipped() / "events", str(path)
@@ -157,7 +162,7 @@ def _find(path: str | Path) -> Path:
     near = folder / (name if name.endswith(".toml") else f"{name}.toml")
     if Path(path).name == name and near.exists():
         return near
-    known = sorted(one.stem for one in folder.glob("*.toml"))
+    known = shipped_events()
     text = f"no such file, nor one of the shipped events ({', '.join(known)})"
     raise ConfigError([Problem(name, "", None, text, nearest(Path(path).stem, known))])
 
@@ -269,4 +274,5 @@ def _at(prices: PriceFile, start: np.datetime64, seconds: int, grid: int) -> np.
 
 __all__ = [
     "Before", "Event", "Observed", "alarm", "drawdown", "known_at", "median_daily_volume", "read_event", "realised_volatility",
+    "shipped_events",
 ]  # fmt: skip

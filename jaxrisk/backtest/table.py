@@ -15,7 +15,8 @@ _SIZE = "liquidations"
 
 class Average(NamedTuple):
     """Scores of one forecast on the events that all forecasts of the quantity have: `crps` and `log_score` are means (lower is
-    better), `in_50` and `in_90` count the events whose observed value the central interval holds."""
+    better) of `scored` scores, as an event may have several sizes; `in_50` and `in_90` count intervals that hold the observed
+    value."""
 
     kind: str
     quantity: str
@@ -23,6 +24,7 @@ class Average(NamedTuple):
     events: int
     crps: float
     log_score: float
+    scored: int
     in_50: int
     in_90: int
 
@@ -69,7 +71,7 @@ def averages(scores: Sequence[Score]) -> list[Average]:
             used = [one for event in events if event in common for one in events[event]]
             if used:
                 found.append(Average(
-                    kind, quantity, name, len(common), _mean(used, "crps"), _mean(used, "log_score"),
+                    kind, quantity, name, len(common), _mean(used, "crps"), _mean(used, "log_score"), len(used),
                     sum(one.in_50 for one in used), sum(one.in_90 for one in used),
                 ))  # fmt: skip
     return found
@@ -133,8 +135,8 @@ def score_table(scores: Sequence[Score], title: str = "Back-test", notes: Sequen
         raise ValueError("nothing was scored: no forecast says anything about what was observed")
     sections = [_averages(scores), *_events(scores, ours)]
     explained = (
-        "CRPS (continuous ranked probability score) and log score: lower is better. Quantile: where the observed value lies in the",
-        "forecast, uniform on average if the forecast is right. 50% and 90%: how many central intervals hold the observed value.",
+        "CRPS (continuous ranked probability score) and log score: lower is better. Quantile: where the observed value lies in",
+        "the forecast, uniform on average if the forecast is right. 50% and 90%: how many central intervals hold the observed.",
     )
     return StudySummary(title, verdicts(scores, ours), sections, (*explained, *notes), [one._asdict() for one in scores])
 
@@ -146,8 +148,7 @@ def _averages(scores: Sequence[Score]) -> Section:
         if before != (one.kind, one.quantity):
             before = one.kind, one.quantity
             lines.append((_words(*before), "", "", "", "", ""))
-        counts = sum(1 for s in scores if s[:4] == (s.event, one.forecast, one.kind, one.quantity))
-        held = tuple(f"{count} of {max(one.events, counts)}" for count in (one.in_50, one.in_90))
+        held = tuple(f"{count} of {one.scored}" for count in (one.in_50, one.in_90))
         lines.append((f"  {one.forecast}", _number(one.crps), _number(one.log_score), *held, f"{one.events}"))
     return Section("On average", ("forecast", "CRPS", "log score", "50%", "90%", "events"), "lrrrrr", lines)
 

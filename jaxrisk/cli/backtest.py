@@ -1,0 +1,137 @@
+"""`jaxrisk backtest`: read the events, forecast, score, show, write."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from .asked import Asked, folder_of
+from .backtest_arguments import Backtest
+from .exit_codes import BAD_INPUT, INTERRUPTED, OK, complain
+from .progress import Progress, show
+
+_TABLES, _PLOTS = (".csv", ".json"), (".png", ".svg", ".pdf")
+_PATHS, _SEED = 10_000, 1
+
+
+def backtest(command: Backtest, wrong: list[str]) -> int:
+    """`jaxrisk backtest`; the exit code.
+
+    **Arguments:** `wrong`: lines on what is wrong with the command itself.
+    """
+    asked = Asked(wrong)
+    asked.file("--out", command.out, _TABLES, command.force)
+    asked.file("--plot", command.plot, _PLOTS, command.force)
+    if command.out is not None and command.plot is not None and command.out.absolute() == command.plot.absolute():
+        asked.wrong("--plot", str(command.plot), "is the file that --out names")
+    paths = asked.count("--paths", command.paths, 100) or _PATHS
+    seed = asked.count("--seed", command.seed, 0)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    events = _events(command, asked)
+    parameters = _parameters(command, asked, events)
+    if asked.problems:
+        return complain(asked.problems)
+    for path in (command.out, command.plot):
+        if path is not None:
+            folder_of(path)
+    return _work(command, events, parameters, paths, _SEED if seed is None else seed)
+
+
+def _events(command: Backtest, asked: Asked) -> list[Any]:
+    """The events, every problem noted."""
+    from ..backtest.event import read_event
+    from ..config import ConfigError
+
+    if not command.events:
+        asked.wrong("EVENT", None, "missing; an event file, or the name of a shipped event such as 2024-08-05, is needed")
+    if not command.data.is_dir():
+        asked.wrong("--data", str(command.data), "is not a folder")
+        return []
+    events: dict[str, Any] = {}
+    for name in command.events:
+        try:
+            event = read_event(name, command.data)
+        except ConfigError as error:
+            asked.problems += [problem for problem in error.problems if problem not in asked.problems]
+            continue
+        if event.name in events:
+            asked.wrong("EVENT", name, f"has the name {event.name}, which another event has")
+        events[event.name] = event
+    return list(events.values())
+
+
+def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> Any:
+    """What the engine is run with; none of the events may be among those it was fitted on."""
+    from ..backtest.parameters import read_fitted
+    from ..config import ConfigError
+
+    try:
+        fitted = read_fitted(command.parameters)
+    except ConfigError as error:
+        asked.problems += error.problems
+        return None
+    for event in events:
+        if event.name in fitted.events and not command.in_sample:
+            text = "the numbers were fitted on this event; fit without it, or score it all the same with --in-sample"
+            asked.wrong("--parameters", event.name, text)
+    return fitted
+
+
+def _training(command: Backtest, events: list[Any]) -> list[Any]:
+    """Shipped events that the data folder has the prices of, for the regression to learn from."""
+    from ..backtest.event import read_event, shipped_events
+    from ..config import ConfigError
+
+    found = []
+    for name in shipped_events():
+        if name not in {event.name for event in events}:
+            try:
+                found.append(read_event(name, command.data))
+            except ConfigError:
+                continue
+    return found
+
+
+def _work(command: Backtest, events: list[Any], parameters: Any, paths: int, seed: int) -> int:
+    from ..backtest.forecast import forecast
+    from ..backtest.run import backtest as run
+    from ..batch import use_compilation_cache
+
+    use_compilation_cache()
+    engine = lambda event, kind, feedback: forecast(event, parameters, kind=kind, paths=paths, seed=seed, feedback=feedback)
+    try:
+        with Progress(sys.stderr, "forecasts") as progress:
+            found = run(events, engine, _training(command, events), paths, seed, progress)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was finished", file=sys.stderr)
+        return INTERRUPTED
+    inside = [event.name for event in events if event.name in parameters.events]
+    said = dict.fromkeys(text for event in events for text in event.findings)
+    notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
+    summary = found._replace(notes=(*notes, *found.notes, *said)).summary()
+    show(summary, sys.stdout)
+    return OK if _written(command, found, summary) else BAD_INPUT
+
+
+def _written(command: Backtest, found: Any, summary: Any) -> bool:
+    from ..report.study_files import write
+
+    def draw(path: Path) -> None:
+        from ..backtest.plot import intervals
+
+        intervals(found).savefig(path)
+
+    fine = True
+    for path, make, word in ((command.out, lambda path: write(summary, path), "result"), (command.plot, draw, "plot")):
+        if path is None:
+            continue
+        try:
+            make(path)
+            print(f"{word}: {path}", flush=True)
+        except OSError as error:
+            print(f"{path}: cannot be written: {error.strerror or error}", file=sys.stderr)
+            fine = False
+    return fine
+
+
+__all__ = ["backtest"]

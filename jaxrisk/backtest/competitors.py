@@ -172,7 +172,8 @@ def fit_regression(events: Iterable[Event]) -> Regression:
     if len(pairs) < 3:
         raise ValueError(f"a regression needs at least 3 events with an observed loss of open interest; there are {len(pairs)}")
     x, y = np.array(list(pairs.values()), np.float64).T
-    slope = float(np.sum((x - x.mean()) * (y - y.mean())) / np.sum((x - x.mean()) ** 2))
+    spread = float(np.sum((x - x.mean()) ** 2))
+    slope = float(np.sum((x - x.mean()) * (y - y.mean()))) / spread if spread > 0.0 else 0.0
     intercept = float(y.mean() - slope * x.mean())
     residuals = (y - intercept - slope * x) * math.sqrt(len(x) / (len(x) - 2.0))
     return Regression(intercept, slope, residuals, tuple(pairs))

@@ -43,7 +43,7 @@ def reported_pit(true, report: Reported, weights=None, seed: int = 0) -> float:
     if not report.lower_bound:
         logs = logs - random.uniform(*np.log(report.kappa), len(logs))
     seen = random.uniform(*np.log(report.amount), len(logs))
-    return float(np.sum(weights * ((logs < seen) + 0.5 * (logs == seen))))
+    return min(float(np.sum(weights * ((logs < seen) + 0.5 * (logs == seen)))), 1.0)
 
 
 def reported_log_score(true, report: Reported, weights=None, seed: int = 0) -> float:

@@ -47,7 +47,7 @@ def pit(samples, observed: float, weights=None) -> float:
     (0.5, 0.75)
     """
     values, weights = _sorted(samples, weights)
-    return float(weights[values < observed].sum() + 0.5 * weights[values == observed].sum())
+    return min(float(weights[values < observed].sum() + 0.5 * weights[values == observed].sum()), 1.0)
 
 
 def quantile(samples, level: float, weights=None) -> float:

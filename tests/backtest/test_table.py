@@ -1,0 +1,100 @@
+"""The score table: averages on common events, and in words who is beaten."""
+
+import math
+
+import numpy as np
+import pytest
+
+from jaxrisk.backtest.event import read_event
+from jaxrisk.backtest.run import KINDS, backtest
+from jaxrisk.backtest.scored import Score, score
+from jaxrisk.backtest.scores import Samples, crps
+from jaxrisk.backtest.table import averages, comparisons, score_table, verdicts
+
+
+def one(event, forecast, value, quantity="drawdown", kind="conditional", inside=True):
+    return Score(event, forecast, kind, quantity, 0.1, 0.1, 0.05, 0.2, 0.5, inside, inside, value, value)
+
+
+SCORES = [
+    one("a", "engine", 0.02), one("b", "engine", 0.03, inside=False),
+    one("a", "GARCH-t", 0.05), one("b", "GARCH-t", 0.04), one("c", "GARCH-t", 9.0),
+    one("a", "bootstrap", 0.01), one("b", "bootstrap", 0.02),
+]  # fmt: skip
+
+
+def test_averages_are_on_the_events_all_have():
+    by_name = {average.forecast: average for average in averages(SCORES)}
+    assert by_name["GARCH-t"].crps == pytest.approx(0.045)
+    assert by_name["engine"].events == by_name["GARCH-t"].events == 2
+    assert (by_name["engine"].in_90, by_name["engine"].scored) == (1, 2)
+
+
+def test_verdicts_say_whom_the_engine_does_not_beat():
+    garch, bootstrap = comparisons(SCORES)
+    assert garch.beaten
+    assert not bootstrap.beaten
+    assert garch.difference == pytest.approx(0.02)
+    assert garch.error == pytest.approx(np.std([0.03, 0.01], ddof=1) / math.sqrt(2))
+    (line,) = verdicts(SCORES)
+    assert line.startswith("Drawdown, conditional: the engine (CRPS 0.0250 on 2 events) beats GARCH-t (0.0450")
+    assert "DOES NOT BEAT bootstrap (0.0150" in line
+
+
+def test_sizes_are_compared_by_log_score():
+    sizes = [one("a", "engine", 2.0, "liquidations")._replace(crps=math.nan), one("a", "feedback off", 3.0, "liquidations")]
+    (found,) = comparisons(sizes)
+    assert found.measure == "log_score"
+    assert found.beaten
+    assert "log score 2.0000 on 1 event)" in verdicts(sizes)[0]
+
+
+def test_the_table_has_every_event_and_every_number():
+    table = score_table(SCORES, "A back-test")
+    text = str(table)
+    assert "DOES NOT BEAT bootstrap" in text
+    assert "CRPS engine" in text
+    assert "10.0%" in text
+    frame = table.to_dataframe()
+    assert len(frame) == len(SCORES)
+    assert {"event", "forecast", "kind", "quantity", "pit", "in_90", "crps", "log_score"} <= set(frame.columns)
+    with pytest.raises(ValueError, match="nothing was scored"):
+        score_table([])
+
+
+def test_score_is_of_what_both_forecast_and_event_say(folder):
+    event = read_event(folder / "event.toml", folder)
+    samples = Samples(np.linspace(0.1, 0.3, 101), liquidations=np.full(101, 4e6))
+    rows = {row.quantity: row for row in score(event, samples, "mine", "conditional")}
+    assert set(rows) == {"drawdown", "liquidations"}
+    assert rows["drawdown"].pit == pytest.approx(0.5, abs=0.01)
+    assert rows["drawdown"].in_50
+    assert rows["drawdown"].crps == pytest.approx(crps(samples.drawdown, 0.2))
+    assert math.isnan(rows["liquidations"].crps)
+
+
+def test_backtest_scores_engine_and_competitors_and_trains_on_no_scored_event(folder):
+    """The regression of each event is fitted on the others alone; what cannot be done is noted and the rest is scored."""
+    event = read_event(folder / "event.toml", folder)
+    asked = []
+
+    def engine(event, kind, feedback):
+        asked.append((event.name, kind, feedback))
+        return Samples(np.linspace(0.1, 0.3, 101), open_interest_loss=np.linspace(0.0, 0.2, 101))
+
+    found = backtest([event], engine, paths=200)
+    assert asked == [("made up", kind, feedback) for kind in KINDS for feedback in (True, False)]
+    assert {name for _, _, name in found.samples} == {"engine", "feedback off", "bootstrap", "GARCH-t"}
+    assert any("regression, made up: left out" in note for note in found.notes)
+    text = str(found.summary())
+    assert "Back-test on made up" in text
+    others = [read_event(folder / "event.toml", folder) for _ in range(3)]
+    for place, other in enumerate(others):
+        object.__setattr__(other, "name", f"other {place}")
+        object.__setattr__(other, "_after", {**other._after, "open_interest": 900.0 - 10.0 * place})
+    later = backtest([event], None, others, paths=200)
+    assert {row.quantity for row in later.scores if row.forecast == "regression"} == {"open_interest_loss"}
+    object.__setattr__(event, "_after", {**event._after, "open_interest": 100.0})
+    again = backtest([event], None, others, paths=200)
+    losses = [run.samples["made up", "conditional", "regression"].open_interest_loss for run in (later, again)]
+    assert np.array_equal(*losses)  # what is scored was not learnt from

@@ -410,7 +410,9 @@ def test_an_interruption_while_paths_are_running_has_its_exit_code(tiny):
     """XLA can crash when Python ends while it works (often, with programs from its cache): then it would be by signal 11."""
     here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"PYTHONPATH": here, "JAX_COMPILATION_CACHE_DIR": str(tiny / "cache")}
-    command = [sys.executable, "-m", "jaxrisk.cli", "run", "tiny.toml", "--paths", "100000000", "--out", "r.nc"]
+    # a suite started in the background may have its interrupts ignored, and what it starts inherits that
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from jaxrisk.cli import main; main()"
+    command = [sys.executable, "-c", heard, "run", "tiny.toml", "--paths", "100000000", "--out", "r.nc"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while process.poll() is None and not (tiny / "r.nc.partial").exists():
             time.sleep(0.1)  # until it compiles
@@ -470,7 +472,8 @@ def test_the_list_of_commands_has_one_line_each(capsys, monkeypatch):
     assert main(["--help"]) == OK
     lines = capsys.readouterr().out.splitlines()
     start = next(place for place, line in enumerate(lines) if "(required)" in line)
-    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "calibrate", "parameters", "check", "schema"]
+    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "calibrate", "backtest", "parameters", "check"]
+    names.append("schema")
     assert [line.strip("│•| -").split()[0] for line in lines[start + 1 : start + 1 + len(names)]] == names
 
 

@@ -47,7 +47,7 @@ def fact_entries(facts: dict[str, Fact], document: dict[str, Any], asset: str, n
     support = (document.get("run") or {}).get("support")
     level = support.get(asset) if isinstance(support, dict) else support
     if level is not None and price != old:
-        value = {asset: rounded(level * price / old, 6)}
+        value = {**(support if isinstance(support, dict) else {}), asset: rounded(level * price / old, 6)}
         found["run.support"] = Entry(value, f"ASSUMPTION: as far below the price as the base's, {level / old - 1.0:+.1%}")
     return found
 
@@ -126,13 +126,34 @@ def law_entries(law: Any, document: dict[str, Any]) -> tuple[dict[str, Any] | No
     if not law.converged or law.problems:
         why = "; ".join(law.problems) or "the fit did not converge"
         return None, {}, [f"market ({law.process}): not identified: {why}; the base's [market] is kept"]
+    old = document.get("market", {})
+    if len(document["assets"]) > 1 and (old.get("process") != law.process or law.process == "bootstrap"):
+        why = f"the base's other assets follow {old.get('process')}, and all have to follow one process"
+        return None, {}, [f"market ({law.process}): not used: {why}; the base's [market] is kept"]
     entries = {f"market.{key}": Entry(value, origin) for key, value, origin in law.table()}
     market: dict[str, Any] = {"process": law.process}
-    old = document.get("market", {})
+    if len(document["assets"]) > 1:
+        return {**old}, entries, []
     keep = ("drift", "scheme") if old.get("process") == law.process else ("drift",)
     market |= {key: old[key] for key in keep if key in old}
     market |= {key.removeprefix("market."): entry.value for key, entry in entries.items()}
     return market, entries, []
+
+
+def by_asset(entries: dict[str, Entry], document: dict[str, Any], asset: str) -> dict[str, Entry]:
+    """Numbers of the market, of impact and of depth as those of one asset, where the base has others too, which keep theirs."""
+    assets = list(document["assets"])
+    if len(assets) == 1:
+        return entries
+    changed = {}
+    for key, entry in entries.items():
+        section, _, name = key.partition(".")
+        old = (document.get(section) or {}).get(name)
+        if section in ("market", "impact", "depth") and old is not None and not isinstance(entry.value, dict):
+            others = old if isinstance(old, dict) else dict.fromkeys(assets, old)
+            entry = Entry({**others, asset: entry.value}, f"{asset}: {entry.origin}; the others as in the base")
+        changed[key] = entry
+    return changed
 
 
 def event_entries(fit: Any, document: dict[str, Any]) -> tuple[dict[str, Entry], list[str]]:
@@ -158,6 +179,7 @@ def event_entries(fit: Any, document: dict[str, Any]) -> tuple[dict[str, Entry],
 
 __all__ = [
     "brackets",
+    "by_asset",
     "correction_words",
     "event_entries",
     "fact_entries",

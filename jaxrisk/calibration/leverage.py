@@ -126,7 +126,7 @@ def _problems(found: Leverage) -> tuple[str, ...]:
             f"a few accounts decide: they say as much as {found.equal_accounts:.1f} of equal size, "
             f"and at least {FEWEST / 2:g} are needed"
         )
-    if found.values["log_sd"] <= 0.0:
+    if found.values["log_sd"] < 1e-6:
         problems.append("all have the same leverage, which no lognormal describes")
     if found.errors["median"] > found.values["median"]:
         problems.append(f"the median's standard error, {found.errors['median']:.2g}, is larger than the median")

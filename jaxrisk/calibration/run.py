@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..config import Problem, check
 from .account_file import AccountFile
 from .base import base_of
 from .bias import Bias
 from .document import Entry, scenario_of, with_entries, written
-from .entries import event_entries, fact_entries, law_entries, leverage_entries, open_interest_entries
+from .entries import by_asset, event_entries, fact_entries, law_entries, leverage_entries, open_interest_entries
 from .ladder import Ladder, ladder
 from .leverage import LeverageFit, fit_leverage
 from .market_facts import Fact, market_facts
 from .open_interest import OpenInterest
 from .price_file import PriceFile
+from .volatility import hourly_closes
 
 FAR = 3.0
 """Ratio of prices beyond which the base is likely to be of another asset."""
@@ -27,7 +31,8 @@ class Calibration:
     **Fields:** `document`: of the scenario; `entries`: what was measured, by dotted key, with origins; `law`, `facts`,
     `leverage`, `open_interest`, `events`: the fits, None where there was nothing to fit; `ladder`, `ladder_before`: with the
     leverage as corrected and as it was in the sample; `findings`: on the files; `problems`: what did not converge or is not
-    identified, a line each, empty if everything is.
+    identified, a line each, empty if everything is; `price_rows`: content of the price file that a bootstrap's scenario names, to
+    stand beside it, else empty.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Calibration:
     findings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     path: Path = Path("calibrated.toml")
+    price_rows: str = ""
 
     @property
     def identified(self) -> bool:
@@ -55,6 +61,13 @@ class Calibration:
     def scenario(self):
         """The scenario, as the engine runs it."""
         return scenario_of(self.document, self.path)
+
+    def write(self, header: list[str] | None = None) -> list[Problem]:
+        """Write the scenario to `path`, and what it names beside it; what is wrong with what was written, normally nothing."""
+        if self.price_rows:
+            self.path.with_name(f"{self.name}_prices.csv").write_text(self.price_rows, encoding="utf-8")
+        self.path.write_text(self.toml(header), encoding="utf-8")
+        return check(self.path)
 
     def toml(self, header: list[str] | None = None) -> str:
         """The scenario file, the origin of every number beside it."""
@@ -99,7 +112,7 @@ def calibrate(
     start = base_of(base, overrides or {}, out, asset, tiers)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
     entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
-    facts = market_facts(prices)
+    facts, old, run = market_facts(prices), document["market"], dict(document["run"])
     entries |= fact_entries(facts, document, asset, prices.name)
     ratio = facts["price"].value / float(document["assets"][asset]["price"])
     if abs(math.log(ratio)) > math.log(FAR):
@@ -107,6 +120,12 @@ def calibrate(
     law = fit_law(prices, process)
     market, new, wrong = law_entries(law, document)
     entries, problems = entries | new, problems + wrong
+    rows = ""
+    if market is not None and process == "bootstrap":
+        rows = _rows(prices)
+        entries["market.file"] = Entry(f"{out.stem}_prices.csv", f"hourly closes of {law.sample}")
+        entries["run.step"] = Entry("1h", "the step of the hourly returns that are drawn")
+        document["run"].pop("steps", None)
     entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
     leverage = plain = None
     if accounts is not None:
@@ -117,6 +136,7 @@ def calibrate(
     if events is not None:
         new, wrong = event_entries(events, document)
         entries, problems = entries | new, problems + wrong
+    entries = by_asset(entries, document, asset)
     entries = {key: entry for key, entry in entries.items() if key not in (overrides or {})}
     entries |= {key: Entry(_at(document, key), "given on the command line") for key in overrides or {}}
     if market is not None:
@@ -127,12 +147,24 @@ def calibrate(
     document = {**document, "name": out.stem, "title": f"{document.get('title', file.stem)}, calibrated"}
     document["sources"] = [f"calibrated from {law.sample}", *_sources(accounts, open_interest, events), f"the rest: {file.stem}"]
     changed = with_entries(document, entries)
-    before = None if plain is None else ladder(scenario_of(with_entries(document, plain), out))
+    # the ladder needs no price law, and a bootstrap's file is not written yet
+    book = lambda parts: ladder(scenario_of({**with_entries(document, parts), "market": old, "run": run}, out))
+    before = None if plain is None else book(by_asset(plain, document, asset))
     return Calibration(
         name=out.stem, base=file.stem, asset=asset, document=changed, entries=entries, kept=kept, law=law, facts=facts,
-        leverage=leverage, open_interest=open_interest, events=events, ladder=ladder(scenario_of(changed, out)),
+        leverage=leverage, open_interest=open_interest, events=events, ladder=book(entries),
         ladder_before=before, findings=findings, problems=problems, path=out,
+        price_rows=rows,
     )  # fmt: skip
+
+
+def _rows(prices: PriceFile) -> str:
+    """Hourly closes as a price file without gaps."""
+    hours, closes = hourly_closes(prices)
+    lines = [
+        f"{np.datetime_as_string(hour, unit='s')}Z,{math.exp(close):.10g}" for hour, close in zip(hours, closes, strict=True)
+    ]
+    return "time,close\n" + "\n".join(lines) + "\n"
 
 
 def _uncorrected(fit: LeverageFit) -> LeverageFit:

@@ -1,4 +1,4 @@
-"""The command line: `jaxrisk run`, `sensitivity`, `design`, `reverse-stress`, `rare-event`, `calibrate`, ...: see `COMMANDS`."""
+"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`: see `arguments.COMMANDS`."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .arguments import Calibrate, Check, Parameters, Run, Schema, overrides_of, parse
+from .arguments import Backtest, Calibrate, Check, Parameters, Run, Schema, overrides_of, parse
 from .asked import Asked
 from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, OK, complain
 from .options import dotted_as_set, without_unknown
@@ -74,6 +74,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .calibrate import calibrate
 
         return calibrate(command, wrong)
+    if isinstance(command, Backtest):
+        from .backtest import backtest
+
+        return backtest(command, wrong)
     from .commands import parameters, study
 
     return parameters(command, wrong) if isinstance(command, Parameters) else study(command, wrong)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, subcommand
 
+from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
 from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study, option
 
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Any] = {
     "reverse-stress": ReverseStress,
     "rare-event": RareEvent,
     "calibrate": Calibrate,
+    "backtest": Backtest,
     "parameters": Parameters,
     "check": Check,
     "schema": Schema,
@@ -78,6 +80,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
     | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
+    | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
     | Annotated[Check, subcommand("check", description=summary_of(Check))]
     | Annotated[Schema, subcommand("schema", description=summary_of(Schema))]

@@ -32,7 +32,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         return complain(error.problems)
     folder_of(found.path)
     try:
-        found.path.write_text(found.toml(_header(found)), encoding="utf-8")
+        wrong_after = found.write(_header(found))
         if command.report is not None:
             folder_of(command.report)
             write_report(found, command.report)
@@ -43,6 +43,8 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     if command.report is not None:
         print(f"report: {command.report}")
     sys.stdout.flush()
+    if wrong_after:
+        return complain(wrong_after)
     if found.problems:
         complain(found.problems)
         return NOT_IDENTIFIED

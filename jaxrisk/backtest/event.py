@@ -12,7 +12,7 @@ from ..config.files import read_toml
 from ..config.paths import NotFound, find, shipped
 from ..config.problems import ConfigError, Problem, Report, nearest
 from .event_keys import Reported, read_keys
-from .known import alarm, drawdown, known_at, median_daily_volume, realised_volatility
+from .known import alarm, drawdown, hourly, known_at, median_daily_volume, realised_volatility
 
 GRID = 300
 """Seconds between the prices at which drawdowns are measured, unless the file is coarser."""
@@ -134,7 +134,7 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
     before = None
     if start is not None and history is not None:
         findings += [f"{history.name}: {text}" for text in history.findings]
-        history = known_at(history, start)
+        history = hourly(known_at(history, start))
         before = _before(history, tables["before"], start, report)
     if report.problems or before is None or history is None or prices["file"] is None:
         raise ConfigError(report.problems)

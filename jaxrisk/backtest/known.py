@@ -8,6 +8,7 @@ import numpy as np
 from ..calibration.price_file import PriceFile
 
 DAY = 86400
+HOUR = 3600
 HOURS_A_YEAR = 365 * 24
 DAYS_BEFORE = 30
 """Days of history that volatility and volume are taken from."""
@@ -27,6 +28,21 @@ def drawdown(log_prices: np.ndarray) -> Any:
 def known_at(prices: PriceFile, start: Any) -> PriceFile:
     """The bars that had closed at `start`: all that a forecast made then may use."""
     return prices.between(None, start)
+
+
+def hourly(prices: PriceFile) -> PriceFile:
+    """Bars of an hour from shorter ones, complete hours only; bars of other lengths as they are."""
+    if prices.step >= HOUR or HOUR % prices.step:
+        return prices
+    per = HOUR // prices.step
+    hour = prices.time.astype("datetime64[h]")
+    first = np.flatnonzero(np.concatenate([[True], hour[1:] != hour[:-1]]))
+    first = first[np.diff(np.append(first, len(hour))) == per]
+    rows = first[:, None] + np.arange(per)
+    return prices._replace(
+        time=prices.time[first], step=HOUR, open=prices.open[first], high=prices.high[rows].max(1), low=prices.low[rows].min(1),
+        close=prices.close[rows[:, -1]], volume=prices.volume[rows].sum(1),
+    )  # fmt: skip
 
 
 def realised_volatility(prices: PriceFile, end: Any, days: int = DAYS_BEFORE) -> float:
@@ -70,4 +86,15 @@ def alarm(prices: PriceFile, history: PriceFile, day: Any, threshold: float = 4.
     return closed[np.argmax(hits)] - half_hour if np.any(hits) else None
 
 
-__all__ = ["DAY", "DAYS_BEFORE", "HOURS_A_YEAR", "alarm", "drawdown", "known_at", "median_daily_volume", "realised_volatility"]
+__all__ = [
+    "DAY",
+    "DAYS_BEFORE",
+    "HOUR",
+    "HOURS_A_YEAR",
+    "alarm",
+    "drawdown",
+    "hourly",
+    "known_at",
+    "median_daily_volume",
+    "realised_volatility",
+]

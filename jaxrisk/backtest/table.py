@@ -96,17 +96,17 @@ def comparisons(scores: Sequence[Score], ours: str = OURS) -> list[Comparison]:
 
 
 def verdicts(scores: Sequence[Score], ours: str = OURS) -> list[str]:
-    """A sentence for each kind and quantity: which forecasts ours beats on average, and which not."""
+    """A line for each kind and quantity: which forecasts ours beats on average, and which not."""
     grouped: dict[tuple[str, str], list[Comparison]] = {}
     for one in comparisons(scores, ours):
         grouped.setdefault((one.kind, one.quantity), []).append(one)
     lines = []
     for (kind, quantity), all_of in grouped.items():
-        better = [_against(one) for one in all_of if one.beaten]
-        worse = [_against(one) for one in all_of if not one.beaten]
+        better = [f"{one.other} {one.theirs:.4f}" for one in all_of if one.beaten]
+        worse = [f"{one.other} {one.theirs:.4f}" for one in all_of if not one.beaten]
         parts = [f"beats {', '.join(better)}"] if better else []
         parts += [f"DOES NOT BEAT {', '.join(worse)}"] if worse else []
-        lines.append(f"{_words(kind, quantity)}: the {ours} ({_measured(all_of[0])}) {'; it '.join(parts)}.")
+        lines.append(f"{_words(kind, quantity)}: the {ours}, {_measure(all_of[0])} {all_of[0].ours:.4f}, {'; it '.join(parts)}.")
     return lines
 
 
@@ -114,14 +114,8 @@ def _words(kind: str, quantity: str) -> str:
     return f"{QUANTITIES.get(quantity, (quantity,))[0].capitalize()}, {kind}"
 
 
-def _measured(one: Comparison) -> str:
-    name = "log score" if one.measure == "log_score" else "CRPS"
-    return f"{name} {one.ours:.4f} on {one.events} event{'s' if one.events != 1 else ''}"
-
-
-def _against(one: Comparison) -> str:
-    error = f", difference {one.difference:+.4f} with standard error {one.error:.4f}" if math.isfinite(one.error) else ""
-    return f"{one.other} ({one.theirs:.4f}{error})"
+def _measure(one: Comparison) -> str:
+    return "log score" if one.measure == "log_score" else "CRPS"
 
 
 def score_table(scores: Sequence[Score], title: str = "Back-test", notes: Sequence[str] = (), ours: str = OURS) -> StudySummary:
@@ -133,7 +127,7 @@ def score_table(scores: Sequence[Score], title: str = "Back-test", notes: Sequen
     """
     if not scores:
         raise ValueError("nothing was scored: no forecast says anything about what was observed")
-    sections = [_averages(scores), *_events(scores, ours)]
+    sections = [_averages(scores), _comparisons(scores, ours), *_events(scores, ours)]
     explained = (
         "CRPS (continuous ranked probability score) and log score: lower is better. Quantile: where the observed value lies in",
         "the forecast, uniform on average if the forecast is right. 50% and 90%: how many central intervals hold the observed.",
@@ -151,6 +145,19 @@ def _averages(scores: Sequence[Score]) -> Section:
         held = tuple(f"{count} of {one.scored}" for count in (one.in_50, one.in_90))
         lines.append((f"  {one.forecast}", _number(one.crps), _number(one.log_score), *held, f"{one.events}"))
     return Section("On average", ("forecast", "CRPS", "log score", "50%", "90%", "events"), "lrrrrr", lines)
+
+
+def _comparisons(scores: Sequence[Score], ours: str) -> Section:
+    lines: list[tuple[str, ...]] = []
+    before = None
+    for one in comparisons(scores, ours):
+        if before != (one.kind, one.quantity):
+            before = one.kind, one.quantity
+            lines.append((f"{_words(*before)}, {_measure(one)}", "", "", "", "", ""))
+        numbers = _number(one.ours), _number(one.theirs), f"{one.difference:+.4f}", _number(one.error)
+        lines.append((f"  {one.other}", *numbers, f"{one.events}"))
+    columns = ("against", ours, "other", "difference", "standard error", "events")
+    return Section("Event by event; a difference above 0 is in favour of the " + ours, columns, "lrrrrr", lines)
 
 
 def _events(scores: Sequence[Score], ours: str) -> list[Section]:

@@ -141,6 +141,21 @@ def test_too_short_a_history_asks_for_what_it_cannot_tell(folder):
     assert read_event(folder / "event.toml", folder).before[3:5] == (1e9, 0.6)
 
 
+def test_a_finer_history_is_taken_by_the_hour_complete_hours_only(folder):
+    first = read_event(folder / "event.toml", folder)
+    closes = hourly_closes(62 * 24)
+    finer = np.exp(np.interp(np.arange(1, 62 * 96 + 1) / 4.0 - 1.0, np.arange(62 * 24), np.log(closes)))
+    write_bars(folder / "hourly.csv", START - np.timedelta64(60 * 24, "h"), 900, finer, volume=2.5)
+    lines = (folder / "hourly.csv").read_text().splitlines()
+    (folder / "hourly.csv").write_text("\n".join(lines[:10] + lines[11:]) + "\n")
+    second = read_event(folder / "event.toml", folder)
+    assert second.history.step == 3600
+    assert len(second.history.time) == len(first.history.time) - 1
+    assert second.history.close == pytest.approx(np.delete(first.history.close, 2))
+    assert second.before.volatility == pytest.approx(first.before.volatility)
+    assert np.all(np.isfinite(garch(second, "conditional", 100).drawdown))
+
+
 def test_a_shipped_event_is_found_by_name_and_its_files_by_the_data_folder(folder):
     assert len(shipped_events()) == 8
     with pytest.raises(ConfigError, match="give its folder with --data"):

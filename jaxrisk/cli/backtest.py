@@ -60,21 +60,22 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
     return list(events.values())
 
 
-def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> Any:
-    """What the engine is run with; none of the events may be among those it was fitted on."""
+def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str, Any]:
+    """What the engine is run with, by event: the file's, or the shipped numbers that were fitted without the event."""
     from ..backtest.parameters import read_fitted
     from ..config import ConfigError
 
-    try:
-        fitted = read_fitted(command.parameters)
-    except ConfigError as error:
-        asked.problems += error.problems
-        return None
+    found = {}
     for event in events:
+        try:
+            found[event.name] = fitted = read_fitted(command.parameters, without=event.name)
+        except ConfigError as error:
+            asked.problems += error.problems
+            break
         if event.name in fitted.events and not command.in_sample:
             text = "the numbers were fitted on this event; fit without it, or score it all the same with --in-sample"
             asked.wrong("--parameters", event.name, text)
-    return fitted
+    return found
 
 
 def _training(command: Backtest, events: list[Any]) -> list[Any]:
@@ -92,20 +93,23 @@ def _training(command: Backtest, events: list[Any]) -> list[Any]:
     return found
 
 
-def _work(command: Backtest, events: list[Any], parameters: Any, paths: int, seed: int) -> int:
+def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: int, seed: int) -> int:
     from ..backtest.forecast import forecast
     from ..backtest.run import backtest as run
     from ..batch import use_compilation_cache
 
     use_compilation_cache()
-    engine = lambda event, kind, feedback: forecast(event, parameters, kind=kind, paths=paths, seed=seed, feedback=feedback)
+
+    def engine(event, kind, feedback):
+        return forecast(event, fitted[event.name], kind=kind, paths=paths, seed=seed, feedback=feedback)
+
     try:
         with Progress(sys.stderr, "forecasts") as progress:
             found = run(events, engine, _training(command, events), paths, seed, progress)
     except KeyboardInterrupt:
         print("interrupted; nothing was finished", file=sys.stderr)
         return INTERRUPTED
-    inside = [event.name for event in events if event.name in parameters.events]
+    inside = [event.name for event in events if event.name in fitted[event.name].events]
     said = dict.fromkeys(text for event in events for text in event.findings)
     notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
     summary = found._replace(notes=(*notes, *found.notes, *said)).summary()

@@ -26,9 +26,9 @@ class Backtest:
     data: Annotated[Path, option("DIR", "folder of the price files (default: the current one)")] = Path()
     paths: Annotated[str | None, option("N", "paths of each forecast (default: 10000)")] = None
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: 1)")] = None
-    parameters: Annotated[Path | None, option("FILE.toml", "fitted numbers of impact and engine (default: those that ship)")] = (
-        None
-    )
+    parameters: Annotated[
+        Path | None, option("FILE.toml", "fitted numbers of impact and engine (default: shipped ones, fitted without the event)")
+    ] = None
     in_sample: Annotated[bool, option(None, "score also events that the numbers were fitted on, and say so")] = False
     out: Annotated[Path | None, option("FILE.csv|.json", "write the scores (.csv), or everything (.json)")] = None
     plot: Annotated[Path | None, option("FILE.png|.svg|.pdf", "draw forecasts beside what was observed")] = None

@@ -23,7 +23,7 @@ def stand_in(monkeypatch):
         return Samples(drawdown if feedback else 0.5 * drawdown, rebound=drawdown)
 
     forecast.forecast = make
-    parameters.read_fitted = lambda path: SimpleNamespace(events=("fitted on",))
+    parameters.read_fitted = lambda path, without: SimpleNamespace(events=("fitted on",))
     monkeypatch.setitem(sys.modules, "jaxrisk.backtest.forecast", forecast)
     monkeypatch.setitem(sys.modules, "jaxrisk.backtest.parameters", parameters)
 

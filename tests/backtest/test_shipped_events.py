@@ -6,6 +6,7 @@ import gzip
 import numpy as np
 import pytest
 
+from jaxrisk.backtest.competitors import bootstrap, garch
 from jaxrisk.backtest.event import alarm, read_event, shipped_events
 
 # drawdown of five-minute closes (fifteen in 2025) from the alarm's start, 24 h; rebound after the low; open-interest loss
@@ -73,3 +74,28 @@ def test_reported_liquidations_carry_their_censoring(events):
             lowest = report.amount[0] * report.asset_share[0] * report.kappa[0]
             assert lowest < event.before.open_interest * event.price, name
     assert not events["2023-08-17"].observed().reported
+
+
+def test_an_event_that_ships_nowhere_is_read_the_same_way(data, tmp_path):
+    """Ether, February 2025, from its own files; the history is the fine file itself, taken by the hour."""
+    (tmp_path / "ether.toml").write_text("""
+        name = "ether"
+        asset = "ETH"
+        [prices]
+        file = "prices/eth_perp_15m_202502.csv.gz"
+        history = "prices/eth_perp_15m_202502.csv.gz"
+        [window]
+        start = 2025-02-14T00:15:00Z
+        [before]
+        open_interest = 3e6
+        open_interest_at = 2025-02-13T00:00:00Z
+        venue_share = 0.4
+        volatility = 0.9
+        daily_volume = 3e10
+    """)
+    event = read_event(tmp_path / "ether.toml", data)
+    assert event.history.step == 3600
+    assert event.before.venue_share == 0.4
+    for forecast in (garch, bootstrap):
+        drawdown = forecast(event, "conditional", 500).drawdown
+        assert 0.005 < np.median(drawdown) < 0.2

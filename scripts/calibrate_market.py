@@ -3,21 +3,10 @@
     python scripts/calibrate_market.py --data ../shared/data             # print every figure with its standard error
     python scripts/calibrate_market.py --data ../shared/data --write out # and write out/market.toml, out/positions.toml
 
-The price law is Bates' (stochastic variance with normal jumps). Every parameter is a function of averages of daily statistics,
-so that one block bootstrap over days gives all standard errors:
-
-- a jump is an hour whose return exceeds `--threshold` local standard deviations; the local variance is the bipower variation
-  of the day before and the day after, without the products that contain the hour itself;
-- `mean_variance` is the mean of the daily realised variance v_d of the other hours;
-- `reversion` and the variance V of the variance come from the autocovariances of v_d at lags of 1 to `--lags` days, which the
-  noise of a day's measurement does not touch: for a square-root process cov(v_d, v_{d+k}) = V g^2 exp(-kappa (k-1) day), with
-  g = (1 - exp(-kappa day)) / (kappa day); then vol_of_variance = sqrt(2 kappa V / mean_variance);
-- `leverage_correlation` comes from cov(return of a day, v_{d+1}) = rho xi theta g^2 day, theta being the mean variance;
-- `variance`, the level at the start, is the median of v_d: an ordinary day. The mean of the last 30 days is printed beside it.
-
-The threshold finds only the larger jumps, so they come out fewer and larger than they are, and the smaller ones count as
-diffusion; the total variance is kept. The law is then checked against what it was not fitted to: quantiles of the drawdown of
-a day and of a week.
+The price law is Bates' (stochastic variance with normal jumps), by the moments of `jaxrisk.calibration.law_bates`, whose head
+says how; a jump is an hour beyond `--threshold` local standard deviations, and autocovariances of 1 to `--lags` days are fitted.
+The mean variance of the last 30 days is printed beside the start level. The law is then checked against what it was not fitted
+to: quantiles of the drawdown of a day and of a week. `jaxrisk calibrate` does the same for one file and writes a scenario.
 
 Returns are never taken across a gap in a file. Observed prices already contain the cascades of their time, so that a law fitted
 to them and then run with feedback counts part of them twice: the simulated tail errs on the severe side.
@@ -32,8 +21,16 @@ import numpy as np
 import pandas as pd
 from calibrate_positions import event_check, market_facts, positions_report
 
-HOURS = 365 * 24
-DAY = 1.0 / 365.0
+from jaxrisk.calibration.law_bates import (
+    DAY,
+    HOURS,
+    PARAMETERS,
+    bates_parameters,
+    bootstrap,
+    daily_table,
+    local_volatility,
+)
+
 FILES = {
     "BTC": "prices/btc_perp_1h_2019_2026.csv.gz",
     "ETH": "prices/eth_perp_1h_2019_2026.csv.gz",
@@ -41,9 +38,6 @@ FILES = {
 }
 MINUTE_FILES = (
     "btc_spot_1m_202104", "btc_spot_1m_202105", "eth_spot_1m_202105", "btc_spot_1m_202408", "eth_spot_1m_202408",
-)  # fmt: skip
-PARAMETERS = (
-    "mean_variance", "reversion", "vol_of_variance", "leverage_correlation", "jump_rate", "jump_mean", "jump_sd",
 )  # fmt: skip
 
 
@@ -56,68 +50,6 @@ def log_returns(prices, step):
     """Log returns over consecutive bars only: missing where the bar before is missing."""
     consecutive = prices.index.to_series().diff() == pd.Timedelta(step)
     return np.log(prices["close"]).diff().where(consecutive)
-
-
-def local_volatility(returns, reach=24):
-    """Standard deviation of an hour from the bipower variation of `reach` hours on each side, its own products left out."""
-    product = returns.abs() * returns.abs().shift(1) * math.pi / 2.0
-    count = product.notna().rolling(2 * reach + 1, center=True, min_periods=1).sum()
-    total = product.fillna(0.0).rolling(2 * reach + 1, center=True, min_periods=1).sum()
-    own = product.fillna(0.0) + product.shift(-1).fillna(0.0)
-    own_count = product.notna().astype(int) + product.shift(-1).notna().astype(int)
-    count = count - own_count
-    return np.sqrt(((total - own) / count).where(count >= reach))
-
-
-def daily_table(returns, threshold, lags):
-    """Statistics a day whose averages determine the parameters; missing where a day or its partner is incomplete."""
-    jump = (returns / local_volatility(returns)).abs() > threshold
-    smooth = returns.where(~jump & returns.notna())
-    complete = returns.resample("1D").count() >= 23
-
-    def day(x):
-        return x.resample("1D").sum().where(complete)
-
-    table = pd.DataFrame({"v": (smooth**2).resample("1D").mean().where(complete) * HOURS})
-    table["r"] = day(smooth.fillna(0.0))
-    table["r_next"] = table["r"] * table["v"].shift(-1)
-    for lag in range(1, lags + 1):
-        table[f"v{lag}"] = table["v"] * table["v"].shift(-lag)
-    jumps = returns.where(jump, 0.0)
-    table["count"], table["jump"], table["jump2"] = day(jump.astype(float)), day(jumps), day(jumps**2)
-    return table
-
-
-def bates_parameters(mean, lags):
-    """Parameters from the averages of the daily table (a mapping or a row), as a dict in the order of `PARAMETERS`."""
-    level = mean["v"]
-    covariance = np.array([mean[f"v{k}"] - level**2 for k in range(1, lags + 1)])
-    positive = covariance > 0.0
-    slope, intercept = np.polyfit(np.arange(lags)[positive], np.log(covariance[positive]), 1)
-    reversion = max(-slope / DAY, 1.0)
-    g = -math.expm1(-reversion * DAY) / (reversion * DAY)
-    variance = math.exp(intercept) / g**2
-    xi = math.sqrt(2.0 * reversion * variance / level)
-    rho = (mean["r_next"] - mean["r"] * level) / (xi * level * g**2 * DAY)
-    size = mean["jump"] / mean["count"]
-    sd = math.sqrt(max(mean["jump2"] / mean["count"] - size**2, 0.0))
-    return dict(
-        zip(PARAMETERS, (level, reversion, xi, float(np.clip(rho, -0.95, 0.95)), 365.0 * mean["count"], size, sd), strict=True)
-    )
-
-
-def bootstrap(table, statistic, block, replications, seed=1):
-    """Standard errors of a dict of statistics by the stationary bootstrap over days (Politis and Romano, 1994)."""
-    random = np.random.default_rng(seed)
-    values, days = table.to_numpy(), len(table)
-    draws = []
-    for _ in range(replications):
-        start = random.random(days) < 1.0 / block
-        start[0] = True
-        origin = np.maximum.accumulate(np.where(start, np.arange(days), 0))
-        rows = (random.integers(0, days, days)[origin] + np.arange(days) - origin) % days
-        draws.append(statistic(dict(zip(table.columns, np.nanmean(values[rows], axis=0), strict=True))))
-    return {name: float(np.nanstd([draw[name] for draw in draws], ddof=1)) for name in draws[0]}
 
 
 def joint(returns, threshold):

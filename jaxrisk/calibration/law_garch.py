@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,32 +20,55 @@ _NOTE = (
 )
 
 
-def fit_garch(prices: PriceFile) -> LawFit:
-    """Fit by `arch`; raises `NotFitted` where that is not installed, or the returns are too few.
+class GarchEstimate(NamedTuple):
+    """What `arch` found.
 
-    Returns are taken as one series; where a gap was, the variance goes on from the hour before.
+    **Fields:** `result`: its result object, in units of returns times `scale`; `agree`: starts that led to this likelihood,
+    of four; one alone is no optimum that one can trust.
     """
-    try:
-        from arch import arch_model
-    except ImportError:
-        raise NotFitted("GARCH is fitted by the package arch: pip install 'jaxrisk[calibrate]'") from None
-    returns = hourly_returns(prices)
-    returns = returns[np.isfinite(returns)]
+
+    result: Any
+    scale: float
+    agree: int
+
+
+def estimate(returns: np.ndarray) -> GarchEstimate:
+    """The likeliest GARCH(1,1)-t with zero mean, of hourly log returns without missing values, from four starts.
+
+    Raises `ImportError` without the package arch.
+    """
+    from arch import arch_model
+
     scale = 10.0 / float(np.std(returns))
-    annual = HOURS_PER_YEAR / scale**2
     model = arch_model(returns * scale, mean="Zero", vol="GARCH", p=1, q=1, dist="t", rescale=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         starts = [np.array([100.0 * constant, alpha, beta, 4.0]) for constant, alpha, beta in _STARTS]
         fits = [model.fit(disp="off", starting_values=x, show_warning=False, options={"maxiter": 500}) for x in (None, *starts)]
-        result = max(fits, key=lambda fit: fit.loglikelihood)
+    result = max(fits, key=lambda fit: fit.loglikelihood)
+    return GarchEstimate(result, scale, sum(fit.loglikelihood > result.loglikelihood - _SAME for fit in fits))
+
+
+def fit_garch(prices: PriceFile) -> LawFit:
+    """The estimate as a law; raises `NotFitted` where arch is not installed, or the returns are too few.
+
+    Returns are taken as one series; where a gap was, the variance goes on from the hour before.
+    """
+    returns = hourly_returns(prices)
+    returns = returns[np.isfinite(returns)]
+    try:
+        result, scale, agree = estimate(returns)
+    except ImportError:
+        raise NotFitted("GARCH is fitted by the package arch: pip install 'jaxrisk[calibrate]'") from None
+    annual = HOURS_PER_YEAR / scale**2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         covariance = np.asarray(result.param_cov)
-    agree = sum(fit.loglikelihood > result.loglikelihood - _SAME for fit in fits)
     omega, alpha, beta, degrees = (float(value) for value in result.params)
     persistence = alpha + beta
     problems = []
     if agree < 2:
-        problems.append(f"the optimiser did not converge: of {len(fits)} starts no two lead to the same likelihood")
+        problems.append("the optimiser did not converge: of four starts no two lead to the same likelihood")
     if alpha < 1e-4:
         problems.append("alpha is at its bound of 0: the returns show no clustering, and beta is not identified")
     if degrees < 2.1 or degrees > 200.0:
@@ -79,11 +103,11 @@ def fit_garch(prices: PriceFile) -> LawFit:
         errors=errors,
         converged=agree >= 2,
         problems=tuple(problems),
-        checks=checks | residual_checks(model.distribution.cdf(standard, np.array([degrees]))),
+        checks=checks | residual_checks(result.model.distribution.cdf(standard, np.array([degrees]))),
         sample=f"{sample_of(prices)}, {len(returns)} hourly returns",
         note=_NOTE,
         words={"reference_step": "1h"},
     )  # fmt: skip
 
 
-__all__ = ["fit_garch"]
+__all__ = ["GarchEstimate", "estimate", "fit_garch"]

@@ -33,7 +33,7 @@ def read_open_interest(source: str | Path) -> OpenInterest:
     `open_interest_usd`. Rows without a number are left out. Raises `ConfigError`.
     """
     try:
-        coins = float(source)
+        coins = float(str(source))
     except ValueError:
         return _from_file(source)
     if not (math.isfinite(coins) and coins > 0.0):

@@ -112,7 +112,7 @@ def calibrate(
     start = base_of(base, overrides or {}, out, asset, tiers)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
     entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
-    facts, old, run = market_facts(prices), document["market"], dict(document["run"])
+    facts, old = market_facts(prices), document["market"]
     entries |= fact_entries(facts, document, asset, prices.name)
     ratio = facts["price"].value / float(document["assets"][asset]["price"])
     if abs(math.log(ratio)) > math.log(FAR):
@@ -125,7 +125,6 @@ def calibrate(
         rows = _rows(prices)
         entries["market.file"] = Entry(f"{out.stem}_prices.csv", f"hourly closes of {law.sample}")
         entries["run.step"] = Entry("1h", "the step of the hourly returns that are drawn")
-        document["run"].pop("steps", None)
     entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
     leverage = plain = None
     if accounts is not None:
@@ -147,8 +146,11 @@ def calibrate(
     document = {**document, "name": out.stem, "title": f"{document.get('title', file.stem)}, calibrated"}
     document["sources"] = [f"calibrated from {law.sample}", *_sources(accounts, open_interest, events), f"the rest: {file.stem}"]
     changed = with_entries(document, entries)
+    if rows:
+        changed["run"].pop("steps", None)
     # the ladder needs no price law, and a bootstrap's file is not written yet
-    book = lambda parts: ladder(scenario_of({**with_entries(document, parts), "market": old, "run": run}, out))
+    apart = lambda parts: {k: part for k, part in parts.items() if k != "run.step" and not k.startswith("market.")}
+    book = lambda parts: ladder(scenario_of(with_entries({**document, "market": old}, apart(parts)), out))
     before = None if plain is None else book(by_asset(plain, document, asset))
     return Calibration(
         name=out.stem, base=file.stem, asset=asset, document=changed, entries=entries, kept=kept, law=law, facts=facts,

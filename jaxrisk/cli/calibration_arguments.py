@@ -13,7 +13,7 @@ PROCESSES = ("bates", "merton", "garch", "bootstrap")
 
 @dataclass
 class Calibrate:
-    """Measure a scenario's numbers from data, with their standard errors and origins.
+    """Measure a scenario's numbers from data, with standard errors and origins.
 
     Writes a scenario for `jaxrisk run`: what the data can tell is measured, the rest is kept from a base scenario and says so.
 

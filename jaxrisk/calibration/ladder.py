@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
-from ..scenario import Scenario
+from ..cascade import prepare
+from ..scenario import Description, Scenario
 
 MOVES = (0.02, 0.05, 0.10, 0.20, 0.30)
 SIDES = ("long", "short")
@@ -24,20 +27,23 @@ def ladder(scenario: Scenario, moves: tuple[float, ...] = MOVES) -> Ladder:
 
     Open interest that has no leverage counts in the whole, and is never reached.
     """
-    import jax.numpy as jnp
-
-    from ..cascade import prepare
-
-    book = prepare(scenario, jnp.float32).book
-    falls, rises = -np.log1p(-np.array(moves)), np.log1p(np.array(moves))
-    reached = [np.asarray(book.triggered(jnp.asarray(d, jnp.float32)), np.float64) for d in (falls, rises)]
-    whole = np.asarray(book.open_interest(book.init()), np.float64).sum(axis=0)
+    distances = np.array([-np.log1p(-np.array(moves)), np.log1p(np.array(moves))], np.float32)
+    # a program is compiled for each description otherwise
+    *reached, held = _look(scenario.replace(description=Description()), distances)
+    reached, whole = [np.asarray(one, np.float64) for one in reached], np.asarray(held, np.float64).sum(axis=0)
     share = {}
     for place, asset in enumerate(scenario.names.assets):
         for side, name in enumerate(SIDES):
             if whole[place, side] > 0.0:
                 share[asset, name] = reached[side][:, place, side].sum(axis=0) / whole[place, side]
     return Ladder(tuple(moves), share, dict(zip(scenario.names.assets, map(float, whole[:, 0]), strict=True)))
+
+
+@eqx.filter_jit
+def _look(scenario: Scenario, distances):
+    """Quantity reached by longs and by shorts, and open interest."""
+    book = prepare(scenario, jnp.float32).book
+    return book.triggered(distances[0]), book.triggered(distances[1]), book.open_interest(book.init())
 
 
 __all__ = ["MOVES", "Ladder", "ladder"]

@@ -96,6 +96,11 @@ def leverage_entries(document: dict[str, Any], asset: str, fit: LeverageFit) -> 
         if found.problems:
             problems.append(f"{where}: not identified: {'; '.join(found.problems)}; the base's values are kept")
             continue
+        most = float(table.get("high", 125.0))
+        if found.values["median"] >= most:
+            why = f"the median, {found.values['median']:.3g}, is beyond the highest leverage of the population, {most:g}"
+            problems.append(f"{where}: not identified: {why}; the base's values are kept")
+            continue
         for value in ("median", "log_sd"):
             text = f"MEASURED: {fit.sample}, {found.accounts} accounts{brackets(found.errors[value])}"
             if words:
@@ -104,9 +109,6 @@ def leverage_entries(document: dict[str, Any], asset: str, fit: LeverageFit) -> 
             entries[f"populations.{name}.{value}"] = Entry(rounded(found.values[value]), text)
         for value, digits in (("size_median", 3), ("size_log_sd", 3)):
             entries[f"populations.{name}.{value}"] = Entry(rounded(found.values[value], digits), f"MEASURED: {fit.sample}")
-        low = float(table.get("high", 125.0))
-        if entries[f"populations.{name}.median"].value >= low:
-            problems.append(f"{where}: the median is beyond the venue's highest leverage, {low:g}")
     return entries, problems
 
 

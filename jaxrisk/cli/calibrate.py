@@ -166,18 +166,15 @@ def _events(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
         return None
     from ..backtest.event import read_event
 
-    data = command.data if command.data is not None else Path()
-    events = [_tried(asked, lambda name=name: read_event(name, data)) for name in command.events]
-    if any(event is None for event in events):
-        return None
-
-    def fit():
+    try:
         from ..backtest.unwinds import event_data  # type: ignore[import-not-found]
         from ..calibration.event_fit import fit_events
-
-        return fit_events([event_data(event) for event in events])
-
-    return fit
+    except ImportError as error:
+        asked.wrong("--events", command.events[0], f"cannot be fitted to here: {error}")
+        return None
+    data = command.data if command.data is not None else Path()
+    events = [_tried(asked, lambda name=name: read_event(name, data)) for name in command.events]
+    return None if any(event is None for event in events) else lambda: fit_events([event_data(event) for event in events])
 
 
 def _header(found: Any) -> list[str]:

@@ -66,7 +66,8 @@ class LawFit(NamedTuple):
             if key not in self.words:
                 error = f", s.e. {self.errors[key]:.2g}" if key in self.errors else ""
                 lines.append((key, float(f"{value:.4g}"), f"MEASURED: {self.sample}{error}"))
-        return lines + [(key, value, f"MEASURED: {self.sample}") for key, value in self.words.items()]
+        choice = "ASSUMPTION: a trend of the past is no forecast"
+        return lines + [(key, x, choice if x is True else f"MEASURED: {self.sample}") for key, x in self.words.items()]
 
 
 class NotFitted(Exception):

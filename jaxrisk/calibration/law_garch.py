@@ -52,7 +52,8 @@ def estimate(returns: np.ndarray) -> GarchEstimate:
 def fit_garch(prices: PriceFile) -> LawFit:
     """The estimate as a law; raises `NotFitted` where arch is not installed, or the returns are too few.
 
-    Returns are taken as one series; where a gap was, the variance goes on from the hour before.
+    Returns are taken as one series; where a gap was, the variance goes on from the hour before. Where the mean variance is not
+    identified, the sample's is put in its place, with alpha + beta at most 0.9995, so that there is a law to look at.
     """
     returns = hourly_returns(prices)
     returns = returns[np.isfinite(returns)]
@@ -82,7 +83,7 @@ def fit_garch(prices: PriceFile) -> LawFit:
     if persistence > _EDGE or mean_error > mean:
         problems.append(
             f"alpha + beta is {persistence:.5f}{', at the bound of 1 (integrated GARCH)' if persistence > _EDGE else ''}: "
-            "mean_variance is not identified, and the sample's is put in its place"
+            "mean_variance is not identified"
         )
         mean, beta = float(np.var(returns)) * scale**2, min(beta, _EDGE - alpha)
     else:

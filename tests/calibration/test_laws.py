@@ -5,6 +5,7 @@ false failures each, 1e-4 in the file. Where a moment is known to be off by cons
 """
 
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
@@ -19,6 +20,7 @@ from jaxrisk.config import ConfigError, processes
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "../shared/data/prices"
+needs_arch = pytest.mark.skipif(find_spec("arch") is None, reason="the package arch is not installed (extra: calibrate)")
 HOUR = 1.0 / 8760.0
 GARCH = {"variance": 0.4, "mean_variance": 0.4, "alpha": 0.1, "beta": 0.85, "degrees_of_freedom": 5.0}
 MERTON = {"volatility": 0.5, "jump_rate": 90.0, "jump_mean": -0.01, "jump_sd": 0.03}
@@ -60,6 +62,7 @@ def recovered(fit, truth, names=None):
         assert abs(fit.values[name] - truth[name]) < 4.5 * fit.errors[name], name
 
 
+@needs_arch
 def test_garch_is_recovered():
     """All four parameters, with errors small enough to see 20% of each; and the residuals are Student's."""
     returns = simulate("garch", GARCH, 40_000)
@@ -76,6 +79,7 @@ def test_garch_is_recovered():
     assert fit.values["variance"] == pytest.approx(path[-1], rel=1e-4)
 
 
+@needs_arch
 def test_integrated_garch_is_not_identified():
     """With alpha + beta = 1.01, stationary without a mean variance, the fit says so; its values still make a law."""
     truth = {**GARCH, "alpha": 0.15, "beta": 0.86, "mean_variance": -2.0}  # a constant of 0.02, as in the other test
@@ -143,6 +147,7 @@ def test_bates_is_recovered():
     assert abs(fit.checks["variance_of_law_over_sample"] - 1.0) < 0.02
 
 
+@needs_arch
 def test_bootstrap_takes_the_files_rows():
     """Blocks are as long as volatility clusters: one for independent returns, days for GARCH; a gap is a problem."""
     random = np.random.default_rng(0)
@@ -157,6 +162,7 @@ def test_bootstrap_takes_the_files_rows():
     assert "without gaps" in fit_law(holed, "bootstrap").problems[0]
 
 
+@needs_arch
 @pytest.mark.parametrize("process", PROCESSES)
 def test_too_little_or_nothing_moves(process):
     """Thirty rows, a constant price, a price that hardly moves, bars of four hours: no values, and the reason in a sentence."""
@@ -177,6 +183,7 @@ def test_too_little_or_nothing_moves(process):
             fit.market()
 
 
+@needs_arch
 def test_independent_normal_returns_identify_no_law_of_volatility():
     """Without clusters and jumps: each law says which of its parameters it cannot tell."""
     prices = price_file(np.random.default_rng(3).normal(0.0, 0.005, 20_000))
@@ -220,6 +227,7 @@ def test_tables_are_what_a_scenario_takes():
         assert "s.e. 3" in dict((key, origin) for key, _, origin in lines).get("jump_rate", "s.e. 3")
 
 
+@needs_arch
 def test_bitcoin():
     """Bates' law is that of the shipped scenario; the optimiser of GARCH does not stay at its start; Merton's jumps are many."""
     if not DATA.exists():
@@ -234,3 +242,16 @@ def test_bitcoin():
     assert garch.checks["log_likelihood"] > 227_900
     assert "integrated" in garch.problems[0]
     assert fit_law(prices, "merton").usable
+
+
+def test_without_arch(monkeypatch):
+    """GARCH and bootstrap say what to install; nothing falls over."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "arch", None)
+    monkeypatch.setitem(sys.modules, "arch.bootstrap", None)
+    prices = price_file(np.random.default_rng(0).normal(0.0, 0.01, 2000))
+    for process in ("garch", "bootstrap"):
+        fit = fit_law(prices, process)
+        assert not fit.usable
+        assert "jaxrisk[calibrate]" in fit.problems[0]

@@ -21,6 +21,8 @@ ALIASES = {
     "snapshot": ("time",),
 }
 """Our names of columns, and others by which they are found."""
+_LEAST, _MOST = 0.01, 1e15
+"""USD: below the one there is nothing."""
 NEEDED = ("account", "asset", "side", "account_value", "notional")
 
 
@@ -83,6 +85,9 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     value = bounded(table, rows.at("account_value"), unit="USD")
     unrealised = bounded(table, rows.at("unrealised"), unit="USD") if rows.has("unrealised") else np.zeros(len(rows))
     set_leverage = as_numbers(table.values[rows.at("leverage")]) if rows.has("leverage") else np.full(len(rows), np.inf)
+    for name, column in (("notional", notional), ("account_value", value), ("unrealised", unrealised)):
+        if rows.has(name):
+            rows.note(name, np.flatnonzero(np.abs(column) > _MOST), f"is beyond reason: more than {_MOST:g} USD")
     if report.problems:
         raise ConfigError(report.problems)
     snapshot = rows.words("snapshot") if rows.has("snapshot") else np.full(len(rows), "")
@@ -91,10 +96,10 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
 
 def _assembled(path, rows, owners, snapshot, side, notional, value, unrealised, set_leverage) -> AccountFile:
     """The columns by position and by holding, without what cannot be used."""
-    kept = (notional > 0.0) & (value > 0.0)
+    kept = (notional >= _LEAST) & (value >= _LEAST)
     findings = []
-    if np.any(value <= 0.0):
-        findings.append(f"{np.count_nonzero(value <= 0.0):,} rows of accounts worth nothing or less are left out")
+    if np.any(value < _LEAST):
+        findings.append(f"{np.count_nonzero(value < _LEAST):,} rows of accounts worth nothing or less are left out")
     if not rows.has("unrealised"):
         findings.append("has no column of unrealised profit: winners cannot be corrected for")
     if not np.any(kept):

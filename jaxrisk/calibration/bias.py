@@ -86,7 +86,12 @@ def _bands(text: str) -> tuple[tuple[float, float, float], ...]:
         low, _, high = ends.partition("-")
         bands.append((float(low), float(high or "inf"), float(usd)))
     joined = [a[1] == b[0] for a, b in itertools.pairwise(bands)]
-    if not all(joined) or bands[0][0] != 0.0 or bands[-1][1] != math.inf or not all(a < b and usd > 0.0 for a, b, usd in bands):
+    if (
+        not all(joined)
+        or bands[0][0] != 0.0
+        or bands[-1][1] != math.inf
+        or not all(a < b and 0.0 < usd < math.inf for a, b, usd in bands)
+    ):
         raise ValueError
     return tuple(bands)
 

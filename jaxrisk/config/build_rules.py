@@ -55,6 +55,7 @@ def build_flow(flow: FlowTable | None, assets: tuple[str, ...]) -> Flow | None:
         volume_trend=spans(flow.volume_trend, assets),
         leverage_trend=spans(flow.leverage_trend, assets),
         half_life=flow.half_life.years,
+        opening_follows=by_asset(flow.opening_follows, assets),
         levels=flow.levels,
         width=flow.width,
     )

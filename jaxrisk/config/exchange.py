@@ -67,6 +67,13 @@ class FlowTable(Table):
         PerAsset("new open interest over that at the start; by default what closes at the start",
                  Number("", "a year", at_least=0.0, at_most=1e5)),
     ] = None  # fmt: skip
+    opening_follows: Annotated[
+        ByAsset,
+        PerAsset(
+            "share of what opens that follows the open interest of the moment instead of the start's",
+            Number("", at_least=0.0, at_most=1.0),
+        ),
+    ] = 0.0
     reference_volatility: Annotated[
         ByAsset | None,
         PerAsset("volatility at which openings are as stated; needed for an elasticity",

@@ -300,6 +300,7 @@ def _flows(scenario: Scenario) -> list[Group]:
     if scenario.flow is not None:
         elasticity, trend = ("1", -10.0, 10.0), ("s", -UNBOUNDED, UNBOUNDED)
         table = {"closing_rate": ("1/year", 0.0, UNBOUNDED), "opening_rate": ("1/year", 0.0, 1e5),
+                 "opening_follows": _SHARE,
                  "reference_volatility": ("1/sqrt(year)", 0.0, 20.0), "volume_elasticity": elasticity,
                  "leverage_elasticity": elasticity, "volume_trend": trend, "leverage_trend": trend}  # fmt: skip
         groups += fields("flow", lambda s: s.flow, assets, table)

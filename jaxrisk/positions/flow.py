@@ -134,7 +134,7 @@ class FlowBook(AbstractBook):
         volume = jnp.exp(jnp.clip(volume, -VOLUME_RANGE, VOLUME_RANGE))
         start = self.initial.open_interest(self.initial.init())[..., 0]
         leverage = flow.leverage_elasticity * calm + flow.leverage_trend * view.trend
-        opened = start * flow.opening_rate * stays * volume
+        opened = (start + flow.opening_follows * (held[..., 0] - start)) * flow.opening_rate * stays * volume
         state = _without_leverage(state, opened[..., None])
         state = state._replace(fresh=state.fresh + opened[..., None])
         leverage = jnp.broadcast_to(leverage, view.mark.shape)

@@ -87,11 +87,13 @@ class Flow(eqx.Module):
     r"""How positions close and new ones open, for `FlowBook`.
 
     Every holder closes at `closing_rate`. New leverage opens at the current price, on both sides alike in quantity, at
-    `opening_rate` times the initial open interest, scaled by $(\sigma_\mathrm{ref}/\sigma)^\eta \exp(\tau\,\text{trend})$; its
-    leverage is drawn from the venue, asset and side's own distribution at the start with all leverage scaled by the same form.
+    `opening_rate` times the open interest of the start, or for a share `opening_follows` of it that of the moment, scaled by
+    $(\sigma_\mathrm{ref}/\sigma)^\eta \exp(\tau\,\text{trend})$; its leverage is drawn from the venue, asset and side's own
+    distribution at the start with all leverage scaled by the same form.
 
     **Arguments:** `closing_rate`, `opening_rate`: a year; `reference_volatility`: annualised; `volume_elasticity`,
     `leverage_elasticity`: `eta` of quantity and of leverage; `volume_trend`, `leverage_trend`: `tau`, years. Shape `(assets,)`.
+    `opening_follows`: in [0, 1]. With 0 what is lost comes back as fast as positions turn over, with 1 never; scalar or by asset.
     `half_life`: of the weights in realised volatility and trend, years, scalar. `levels`: cells of the map, `width`: of one, log
     price; static.
     """
@@ -104,6 +106,7 @@ class Flow(eqx.Module):
     volume_trend: Float[Array, " assets"] = leaf()
     leverage_trend: Float[Array, " assets"] = leaf()
     half_life: Float[Array, ""] = leaf(default=7 / 365)
+    opening_follows: Float[Array, "..."] = leaf(default=0.0)
     levels: int = eqx.field(static=True, default=1024)
     width: float = eqx.field(static=True, default=0.004)
 

@@ -345,3 +345,20 @@ def test_derivative_with_respect_to_a_cap():
     step, at = 0.05, jax.jit(lambda cap: result(cap)[0])
     bump = (at(jnp.asarray(12.0 + step)) - at(jnp.asarray(12.0 - step))) / (2 * step)
     np.testing.assert_allclose(slope, bump, rtol=0.1)
+
+
+@pytest.mark.parametrize("follows", [0.0, 1.0])
+def test_what_is_lost_comes_back_only_where_openings_do_not_follow_it(follows):
+    """A fall liquidates some, who close the other side; then a day goes by in which everybody is replaced several times."""
+    import jaxrisk as jr
+    from jaxrisk.cascade import prepare, record_block, seed_key
+
+    changed = {"run.book": "flow", "flow.closing_half_life": "2h", "flow.opening_follows": follows, "run.step": "1h"}
+    day = jr.load("btc_24h", changed).replace(market=jr.Replay(np.array([[0.0], [-0.12], [-0.12]])))
+    found = record_block(prepare(day, jnp.float64), seed_key(1), np.zeros(1, np.uint32), 1)
+    left = np.asarray(found.open_interest[:, 0, 0, 0]) / 6.4e9
+    assert left[0] < 0.96
+    if follows:
+        assert left[-1] == pytest.approx(left[2], abs=2e-3)  # rebounds of the price liquidate hardly anybody
+    else:
+        assert left[-1] > 0.995

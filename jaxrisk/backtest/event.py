@@ -88,6 +88,11 @@ class Event:
         """Last close at the start, USD."""
         return float(math.exp(_at(self._prices, self.start, 0, self.grid)[0]))
 
+    @property
+    def open_interest_until(self) -> np.datetime64 | None:
+        """When open interest is compared with what it was; None where it was not observed."""
+        return self._after["open_interest_at"]
+
     def given(self) -> np.ndarray:
         """Log prices since the start over the beginning that a conditional forecast is given, the start's 0 first."""
         return self.path(self.given_span)

@@ -41,8 +41,8 @@ def intervals(found: "Backtest", kind: str = "conditional", forecasts: Sequence[
                     for level, width in ((0.9, 1.2), (0.5, 3.6)):
                         ends = [100.0 * end for end in central(draws, level, samples.weights)]
                         panel.plot(ends, [y, y], color=colour, linewidth=width, solid_capstyle="butt")
-                    panel.plot(100.0 * quantile(draws, 0.5, samples.weights), y, "o", color=colour, markersize=4.0, markerfacecolor="white",
-                               label=name if row == 0 else None)  # fmt: skip
+                    median, label = 100.0 * quantile(draws, 0.5, samples.weights), name if row == 0 else None
+                    panel.plot(median, y, "o", color=colour, markersize=4.0, markerfacecolor="white", label=label)
                 value = getattr(observed, quantity)
                 if value is not None:
                     panel.plot([100.0 * value] * 2, [row - 0.42, row + 0.42], color=INK, linewidth=2.0,

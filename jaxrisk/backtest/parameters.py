@@ -1,0 +1,151 @@
+"""What the engine's forecasts are made with: numbers fitted on unwinds, and on which."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..config.files import read_toml
+from ..config.paths import shipped
+from ..config.problems import ConfigError, Problem, nearest
+
+NUMBERS = ("impact.coefficient", "venues.closes_opposite")
+"""What is fitted for a forecast; what the unwinds cannot tell keeps the scenario's value."""
+
+
+class VarianceAfter(NamedTuple):
+    r"""The rest of the day once an unwind is under way: variance $\log v = m + b \log v_0 + s\,t_{n-1}\sqrt{1 + 1/n}$, and a
+    drift of $(z + u\,t_{n-1}/\sqrt n)\sqrt v$, since unwinds are called so because prices went on falling.
+
+    **Fields:** `mean`: $m$; `slope`: $b$ on the log of the daily variance before; `sd`: $s$; `drift`: $z$; `drift_sd`: $u$;
+    `count`: $n$, unwinds.
+    """
+
+    mean: float
+    slope: float
+    sd: float
+    drift: float
+    drift_sd: float
+    count: int
+
+    def draw(self, daily_variance: float, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Daily variances, and drifts (log price a day), at some quantiles in (0, 1), `(n, 2)`."""
+        from scipy.stats import t
+
+        first, second = t.ppf(uniforms, self.count - 1).T
+        logs = self.mean + self.slope * math.log(daily_variance) + self.sd * math.sqrt(1.0 + 1.0 / self.count) * first
+        variance = np.exp(logs)
+        return variance, (self.drift + self.drift_sd / math.sqrt(self.count) * second) * np.sqrt(variance)
+
+
+class Fitted(NamedTuple):
+    """Numbers fitted on `events`, none of which they may be scored on.
+
+    **Fields:** `logs`, `(numbers,)`, and `covariance`, `(numbers, numbers)`: of `NUMBERS`; `spread`: relative standard deviation
+    of open-interest losses between unwinds; `flow_sd`: of a day's change of open interest on ordinary days, a fraction;
+    `variance`: of the fundamental after the beginning; `variance_without`: of the price, for forecasts without feedback.
+    """
+
+    events: tuple[str, ...]
+    logs: np.ndarray
+    covariance: np.ndarray
+    spread: float
+    flow_sd: float
+    variance: VarianceAfter
+    variance_without: VarianceAfter
+
+
+def to_toml(fits: Sequence[Fitted], header: str = "") -> str:
+    """As a file that `read_fitted` reads: one table a fit."""
+    numbers = lambda values: "[" + ", ".join(f"{float(value):.6g}" for value in values) + "]"
+    after = lambda one: "{ " + ", ".join(f"{key} = {value:.6g}" for key, value in one._asdict().items()) + " }"
+    lines = [f"# {line}".rstrip() for line in header.splitlines()]
+    for one in fits:
+        names = ", ".join(f'"{name}"' for name in one.events)
+        lines += [
+            "", "[[fit]]", f"events = [{names}]", f"values = {numbers(np.exp(one.logs))}  # {', '.join(NUMBERS)}",
+            f"covariance = [{', '.join(numbers(row) for row in one.covariance)}]  # of their logs",
+            f"spread = {one.spread:.6g}", f"flow_sd = {one.flow_sd:.6g}", f"variance = {after(one.variance)}",
+            f"variance_without = {after(one.variance_without)}",
+        ]  # fmt: skip
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def read_fitted(path: str | Path | None = None, without: str | None = None) -> Fitted:
+    """Of the fits in a file the one on the most events; of those that leave an event out, where there are any.
+
+    **Arguments:** `path`: None for the numbers that ship; `without`: an event that the fit must not have seen, if possible.
+
+    Raises `ConfigError` with all problems at once.
+    """
+    file = shipped() / "calibrated" / "unwinds.toml" if path is None else Path(path)
+    document, problem = read_toml(file)
+    if document is None:
+        raise ConfigError([problem] if problem else [])
+    problems: list[Problem] = []
+    tables = document.get("fit")
+    for key in document:
+        if key != "fit":
+            problems.append(Problem(str(path), key, None, "unknown key", nearest(key, ["fit"])))
+    if not isinstance(tables, list) or not tables:
+        problems.append(Problem(str(path), "fit", None, "missing; at least one [[fit]] is needed"))
+        raise ConfigError(problems)
+    found = [_read(table, str(path), place, problems) for place, table in enumerate(tables, start=1)]
+    if problems:
+        raise ConfigError(problems)
+    fits = sorted((one for one in found if one is not None), key=lambda one: -len(one.events))
+    return next((one for one in fits if without not in one.events), fits[0])
+
+
+def _read(table: Any, file: str, place: int, problems: list[Problem]) -> Fitted | None:
+    wrong = lambda key, value, text, near=None: problems.append(Problem(file, f"fit[{place}].{key}", value, text, near))
+    known = ("events", "values", *Fitted._fields[2:])
+    if not isinstance(table, dict):
+        wrong("", table, "has to be a table")
+        return None
+    for key in table:
+        if key not in known:
+            wrong(key, table[key], "unknown key", nearest(key, known))
+    before = len(problems)
+    number = lambda value: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    count = len(NUMBERS)
+    events, values, covariance = table.get("events"), table.get("values"), table.get("covariance")
+    if not (isinstance(events, list) and events and all(isinstance(one, str) for one in events)):
+        wrong("events", events, "has to be a list of names of events")
+    if not (isinstance(values, list) and len(values) == count and all(number(one) and one > 0.0 for one in values)):
+        wrong("values", values, f"has to be {count} positive numbers: {', '.join(NUMBERS)}")
+    square = isinstance(covariance, list) and all(isinstance(row, list) for row in covariance)
+    if not (square and np.shape(covariance) == (count, count) and all(number(one) for row in covariance or [] for one in row)):
+        wrong("covariance", covariance, f"has to be {count} rows of {count} numbers")
+    elif np.linalg.eigvalsh(np.array(covariance)).min() < -1e-9:
+        wrong("covariance", covariance, "is no covariance: it has a negative variance in some direction")
+    for key in ("spread", "flow_sd"):
+        if not number(table.get(key)) or table[key] < 0.0:
+            wrong(key, table.get(key), "has to be a number of at least 0")
+    after = {key: _after(table.get(key), key, wrong) for key in ("variance", "variance_without")}
+    if len(problems) > before:
+        return None
+    return Fitted(
+        tuple(events), np.log(values), np.array(covariance, float), float(table["spread"]), float(table["flow_sd"]),
+        after["variance"], after["variance_without"],
+    )  # fmt: skip
+
+
+def _after(table: Any, key: str, wrong: Any) -> Any:
+    fields = VarianceAfter._fields
+    if not isinstance(table, dict) or set(table) != set(fields):
+        wrong(key, table, f"has to be a table of {', '.join(fields)}")
+        return None
+    try:
+        found = VarianceAfter(*(float(table[name]) for name in fields[:-1]), int(table["count"]))
+    except (TypeError, ValueError):
+        wrong(key, table, "has to hold numbers")
+        return None
+    if not (found.sd > 0.0 and found.drift_sd >= 0.0 and found.count >= 2 and all(map(math.isfinite, found))):
+        wrong(key, table, "sd has to be above 0, drift_sd at least 0 and count at least 2")
+    return found
+
+
+__all__ = ["NUMBERS", "Fitted", "VarianceAfter", "read_fitted", "to_toml"]

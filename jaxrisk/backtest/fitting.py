@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from scipy import stats
 
 from ..calibration.event_fit import EventFit, Likelihood
 from .event import Event
-from .parameters import NUMBERS, Fitted, VarianceAfter
+from .parameters import FREEDOM, NUMBERS, Fitted, VarianceAfter
 from .setting import FLOW_SD, event_data
 
 SLOPE = 0.5
@@ -68,8 +69,8 @@ def variance_after(events: Iterable[Event], moves: Iterable[np.ndarray], slope: 
         drifts.append(float(np.sum(rest)) / math.sqrt(np.sum(rest**2)))
     if len(levels) < 2:
         raise ValueError("at least two unwinds are needed to say how variable the price is after a beginning")
-    sd = [float(np.std(values, ddof=1)) for values in (levels, drifts)]
-    return VarianceAfter(float(np.mean(levels)), slope, sd[0], float(np.mean(drifts)), sd[1], len(levels))
+    _, mean, scale = stats.t.fit(levels, fdf=FREEDOM)
+    return VarianceAfter(float(mean), slope, float(scale), float(np.mean(drifts)), float(np.std(drifts, ddof=1)), len(levels))
 
 
 def ordinary_flow_sd(days: np.ndarray, coins: np.ndarray, leave_out: Iterable[np.datetime64], around: int = 3) -> float:

@@ -56,6 +56,14 @@ def forecast(
 
     Raises `ConfigError` for a scenario with several assets or venues, `ValueError` where history is too short.
     """
+    found = course(event, fitted, kind=kind, paths=paths, seed=seed, feedback=feedback)
+    return _samples(event, found, fitted, event.horizon + event.rebound_span, seed)
+
+
+def course(
+    event: Event, fitted: Fitted, *, kind: str = "conditional", paths: int = 10_000, seed: int = 1, feedback: bool = True
+) -> Course:
+    """The paths of a `forecast`, up to the end of the longest rebound."""
     if kind not in KINDS:
         raise ValueError(f'kind is "{kind}"; it has to be "unconditional" or "conditional"')
     seconds = event.horizon + event.rebound_span
@@ -67,8 +75,7 @@ def forecast(
         rest = (event.horizon - event.given_span) / YEAR
         scenario = scenario.replace(shock=Shock([0.0], [rest], [event.given_span / YEAR]))
     variances, drifts = _variances(event, fitted, kind, feedback, uniforms[:, :2])
-    course = run(scenario, _draws(fitted, uniforms[:, 2:]), variances, drifts, -(-paths // GROUPS), seed)
-    return _samples(event, course, fitted, seconds, seed)
+    return run(scenario, _draws(fitted, uniforms[:, 2:]), variances, drifts, -(-paths // GROUPS), seed)
 
 
 def _law(event: Event, kind: str) -> Any:

@@ -15,17 +15,23 @@ NUMBERS = ("impact.coefficient", "venues.closes_opposite")
 """What is fitted for a forecast; what the unwinds cannot tell keeps the scenario's value."""
 
 
-class VarianceAfter(NamedTuple):
-    r"""The rest of the day once an unwind is under way: variance $\log v = m + b \log v_0 + s\,t_{n-1}\sqrt{1 + 1/n}$, and a
-    drift of $(z + u\,t_{n-1}/\sqrt n)\sqrt v$, since unwinds are called so because prices went on falling.
+FREEDOM = 4.0
 
-    **Fields:** `mean`: $m$; `slope`: $b$ on the log of the daily variance before; `sd`: $s$; `drift`: $z$; `drift_sd`: $u$;
+
+class VarianceAfter(NamedTuple):
+    r"""The rest of the day once an unwind is under way: variance $\log v = m + b \log v_0 + s\,t_4\sqrt{1 + 1.4/n}$, and a drift
+    of $(z + u\,t_{n-1}/\sqrt n)\sqrt v$, since unwinds are called so because prices went on falling.
+
+    Four degrees of freedom: unwinds are few, and one in eight was no unwind of Bitcoin at all; 1.4 s^2/n is the variance of such a
+    location.
+
+    **Fields:** `mean`: $m$; `slope`: $b$ on the log of the daily variance before; `scale`: $s$; `drift`: $z$; `drift_sd`: $u$;
     `count`: $n$, unwinds.
     """
 
     mean: float
     slope: float
-    sd: float
+    scale: float
     drift: float
     drift_sd: float
     count: int
@@ -34,8 +40,8 @@ class VarianceAfter(NamedTuple):
         """Daily variances, and drifts (log price a day), at some quantiles in (0, 1), `(n, 2)`."""
         from scipy.stats import t
 
-        first, second = t.ppf(uniforms, self.count - 1).T
-        logs = self.mean + self.slope * math.log(daily_variance) + self.sd * math.sqrt(1.0 + 1.0 / self.count) * first
+        first, second = t.ppf(uniforms[:, 0], FREEDOM), t.ppf(uniforms[:, 1], self.count - 1)
+        logs = self.mean + self.slope * math.log(daily_variance) + self.scale * math.sqrt(1.0 + 1.4 / self.count) * first
         variance = np.exp(logs)
         return variance, (self.drift + self.drift_sd / math.sqrt(self.count) * second) * np.sqrt(variance)
 
@@ -143,8 +149,8 @@ def _after(table: Any, key: str, wrong: Any) -> Any:
     except (TypeError, ValueError):
         wrong(key, table, "has to hold numbers")
         return None
-    if not (found.sd > 0.0 and found.drift_sd >= 0.0 and found.count >= 2 and all(map(math.isfinite, found))):
-        wrong(key, table, "sd has to be above 0, drift_sd at least 0 and count at least 2")
+    if not (found.scale > 0.0 and found.drift_sd >= 0.0 and found.count >= 2 and all(map(math.isfinite, found))):
+        wrong(key, table, "scale has to be above 0, drift_sd at least 0 and count at least 2")
     return found
 
 

@@ -25,8 +25,8 @@ day (measured, scripts/calibrate_flow.py), which alone would be 8 hours; what is
 FIT_HORIZON = 26 * 3600
 """Seconds along which events are fitted: a day, and up to the next daily figure of open interest."""
 FLOW_SD = 0.03
-"""A day's ordinary change of open interest, fraction of coins, MEASURED three days and more away from the shipped events: 3.2% from
-2020, 2.8% from 2021, 2.6% from 2022 on (btc_oi_funding_1d_2019_2024)."""
+"""A day's ordinary change of open interest, fraction of coins, MEASURED three days and more away from the shipped events: 3.2%
+from 2020, 2.8% from 2021, 2.6% from 2022 on (btc_oi_funding_1d_2019_2024)."""
 
 
 def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None) -> Scenario:

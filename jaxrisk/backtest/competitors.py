@@ -17,6 +17,7 @@ from .scores import Samples
 _HOUR = 3600
 _YEAR_OF_HOURS = 365 * 24
 _LEAST_HOURS = 500
+_LEAST_DAYS = 60
 
 
 class GarchT(NamedTuple):
@@ -171,12 +172,47 @@ def fit_regression(events: Iterable[Event]) -> Regression:
     pairs = {name: (found.drawdown, found.open_interest_loss) for name, found in seen if found.open_interest_loss is not None}
     if len(pairs) < 3:
         raise ValueError(f"a regression needs at least 3 events with an observed loss of open interest; there are {len(pairs)}")
-    x, y = np.array(list(pairs.values()), np.float64).T
+    return _least_squares(np.array(list(pairs.values()), np.float64), tuple(pairs))
+
+
+def fit_daily_regression(event: Event) -> Regression:
+    """The regression on the days before the event, for a forecast that does not know that an unwind follows.
+
+    A day's loss of open interest on the drawdown of its hourly closes. Raises `ValueError` for fewer than 60 days of both.
+    """
+    if event.open_interest_history is None:
+        raise ValueError("prices.open_interest names no daily file")
+    days, coins = event.open_interest_history
+    closed, log_price = event.history.closes()
+    inside = (closed - np.timedelta64(1, "s")).astype("datetime64[D]")
+    falls = {}
+    for day, rows in zip(*_runs(inside), strict=True):
+        if rows.stop - rows.start == 24 and rows.start:
+            falls[day] = drawdown(log_price[rows.start - 1 : rows.stop])
+    pairs = [
+        (falls[day], 1.0 - after / before)
+        for day, last, after, before in zip(days[1:], days[:-1], coins[1:], coins[:-1], strict=True)
+        if day - last == np.timedelta64(1, "D") and day in falls
+    ]
+    if len(pairs) < _LEAST_DAYS:
+        raise ValueError(f"a regression needs {_LEAST_DAYS} days of prices and open interest; there are {len(pairs)}")
+    return _least_squares(np.array(pairs), ())
+
+
+def _runs(labels: np.ndarray) -> tuple[list, list[slice]]:
+    """Labels in order, and where each stands."""
+    first = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
+    last = np.append(first[1:], len(labels))
+    return list(labels[first]), [slice(a, b) for a, b in zip(first, last, strict=True)]
+
+
+def _least_squares(pairs: np.ndarray, names: tuple[str, ...]) -> Regression:
+    x, y = pairs.T
     spread = float(np.sum((x - x.mean()) ** 2))
     slope = float(np.sum((x - x.mean()) * (y - y.mean()))) / spread if spread > 0.0 else 0.0
     intercept = float(y.mean() - slope * x.mean())
     residuals = (y - intercept - slope * x) * math.sqrt(len(x) / (len(x) - 2.0))
-    return Regression(intercept, slope, residuals, tuple(pairs))
+    return Regression(intercept, slope, residuals, names)
 
 
 def regression(
@@ -193,6 +229,6 @@ def regression(
 
 
 __all__ = [
-    "GarchT", "Regression", "bootstrap", "bootstrap_paths", "fit_garch", "fit_regression", "garch", "garch_paths", "of_paths",
-    "regression",
+    "GarchT", "Regression", "bootstrap", "bootstrap_paths", "fit_daily_regression", "fit_garch", "fit_regression", "garch",
+    "garch_paths", "of_paths", "regression",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..calibration.open_interest import read_daily
 from ..calibration.price_file import PriceFile, read_price_file
 from ..config.files import read_toml
 from ..config.paths import NotFound, find, shipped
@@ -56,7 +57,8 @@ class Observed(NamedTuple):
 
 @dataclass(frozen=True)
 class Event:
-    """An unwind. `history` ends at the start: what came later is only in what `given`, `path` and `observed` return.
+    """An unwind. `history` and `open_interest_history` (days, and coins at the end of each) end at the start: what came later
+    is only in what `given`, `path` and `observed` return.
 
     **Fields:** `file`: the event's; `start`: UTC; `horizon`, `given_span`, `rebound_span`: seconds; `scenario`: whose leverage,
     tiers and mechanics are used; `findings`: sentences on the files.
@@ -74,6 +76,7 @@ class Event:
     rebound_span: int
     before: Before
     history: PriceFile
+    open_interest_history: tuple[np.ndarray, np.ndarray] | None
     findings: tuple[str, ...]
     _prices: PriceFile
     _after: dict[str, Any]
@@ -133,6 +136,7 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
     _check(tables, report)
     prices = {key: _prices(tables["prices"], key, Path(data), file, report) for key in ("file", "history")}
     start, findings = tables["window"]["start"], []
+    daily = _daily(tables["prices"]["open_interest"], Path(data), file, start, report)
     if start is not None and prices["file"] is not None:
         _check_window(prices["file"], tables, report, findings)
     history = prices["history"]
@@ -149,7 +153,7 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
     title = top["title"] or top["name"]
     event = Event(
         str(path), top["name"], title, top["asset"], top["scenario"], top["sources"], start, *spans, before, history,
-        tuple(findings), prices["file"], tables["after"],
+        daily, tuple(findings), prices["file"], tables["after"],
     )  # fmt: skip
     return event if tables["after"]["low"] is None else _with_low(event, tables["after"]["low"])
 
@@ -172,11 +176,8 @@ def _find(path: str | Path) -> Path:
     raise ConfigError([Problem(name, "", None, text, nearest(Path(path).stem, known))])
 
 
-def _prices(table: dict[str, Any], key: str, data: Path, file: Path, report: Report) -> PriceFile | None:
-    """A price file, looked for in the data folder and then beside the event file."""
-    name = table[key]
-    if name is None:
-        return None
+def _place(name: str, key: str, data: Path, file: Path, report: Report) -> Path | None:
+    """A file, looked for in the data folder and then beside the event file."""
     tried = [data / name, file.parent / name]
     found = next((place for place in tried if place.exists()), None)
     if found is None:
@@ -184,12 +185,31 @@ def _prices(table: dict[str, Any], key: str, data: Path, file: Path, report: Rep
         beside = {one.name: str(Path(name).parent / one.name) for one in folder.iterdir()} if folder.is_dir() else {}
         near = beside.get(nearest(Path(name).name, beside) or "")
         report.add(f"prices.{key}", name, f"no such file in the data folder {data}; give its folder with --data", near)
-        return None
+    return found
+
+
+def _prices(table: dict[str, Any], key: str, data: Path, file: Path, report: Report) -> PriceFile | None:
+    """A price file."""
+    found = None if table[key] is None else _place(table[key], key, data, file, report)
     try:
-        return read_price_file(found, zone=table["zone"])
+        return None if found is None else read_price_file(found, zone=table["zone"])
     except ConfigError as error:
         report.problems += error.problems
         return None
+
+
+def _daily(name: str | None, data: Path, file: Path, start: np.datetime64 | None, report: Report):
+    """Days that had ended at the start, with the open interest then."""
+    found = None if name is None else _place(name, "open_interest", data, file, report)
+    if found is None or start is None:
+        return None
+    try:
+        days, coins = read_daily(found)
+    except ConfigError as error:
+        report.problems += error.problems
+        return None
+    known = days + np.timedelta64(1, "D") <= start
+    return days[known], coins[known]
 
 
 def _check(tables: dict[str, dict[str, Any]], report: Report) -> None:

@@ -144,7 +144,12 @@ KEYS: dict[str, dict[str, Key]] = {
         "scenario": Key(text, default="btc_24h"),
         "sources": Key(texts, default=()),
     },
-    "prices": {"file": Key(text, required=True), "history": Key(text, required=True), "zone": Key(text, default="UTC")},
+    "prices": {
+        "file": Key(text, required=True),
+        "history": Key(text, required=True),
+        "zone": Key(text, default="UTC"),
+        "open_interest": Key(text),
+    },
     "window": {
         "start": Key(moment, required=True),
         "horizon": Key(span, default=86400),

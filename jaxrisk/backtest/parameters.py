@@ -22,7 +22,7 @@ class VarianceAfter(NamedTuple):
     r"""The rest of the day once an unwind is under way: variance $\log v = m + b \log v_0 + s\,t_4\sqrt{1 + 1.4/n}$, and a drift
     of $(z + u\,t_{n-1}/\sqrt n)\sqrt v$, since unwinds are called so because prices went on falling.
 
-    Four degrees of freedom: unwinds are few, and one in eight was no unwind of Bitcoin at all; 1.4 s^2/n is the variance of such a
+    Four degrees of freedom: unwinds are few, and one in eight was hardly one of Bitcoin; $1.4 s^2/n$ is the variance of such a
     location.
 
     **Fields:** `mean`: $m$; `slope`: $b$ on the log of the daily variance before; `scale`: $s$; `drift`: $z$; `drift_sd`: $u$;

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..report.study_table import StudySummary
-from .competitors import bootstrap, fit_garch, fit_regression, garch, regression
+from .competitors import bootstrap, fit_daily_regression, fit_garch, fit_regression, garch, regression
 from .event import Event
 from .scored import Score, score
 from .scores import Samples
@@ -50,6 +50,7 @@ def backtest(
         others = [other for other in learnt_from if other.name != event.name]
         law = _tried(notes, event, GARCH, lambda event=event: fit_garch(event))
         fitted = _tried(notes, event, REGRESSION, lambda others=others: fit_regression(others))
+        before = _tried(notes, event, f"{REGRESSION} on days", lambda event=event: fit_daily_regression(event))
         for kind in KINDS:
             made: dict[str, Samples | None] = {}
             if engine is not None:
@@ -57,8 +58,10 @@ def backtest(
             made[BOOTSTRAP] = _tried(notes, event, BOOTSTRAP, lambda e=event, k=kind: bootstrap(e, k, paths, seed))
             if law is not None:
                 made[GARCH] = garch(event, kind, paths, seed, law)
-                if fitted is not None:
-                    loss = regression(fitted, event, kind, paths, seed, law)
+                # who does not know of the unwind has learnt from the days before
+                learnt = fitted if kind == "conditional" or before is None else before
+                if learnt is not None:
+                    loss = regression(learnt, event, kind, paths, seed, law)
                     made[REGRESSION] = loss._replace(rebound=None)
             samples |= {(event.name, kind, name): found for name, found in made.items() if found is not None}
             done += 1

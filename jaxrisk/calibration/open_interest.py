@@ -41,19 +41,33 @@ def read_open_interest(source: str | Path) -> OpenInterest:
     return OpenInterest(coins, coins, coins, f"given on the command line: {coins:,.0f} coins")
 
 
-def _from_file(path: str | Path) -> OpenInterest:
+def read_daily(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Days and coins at the end of each, from a daily file with the columns of `read_open_interest`, rows without a number left
+    out: `datetime64[D]` and float64, both `(days,)`. Raises `ConfigError`."""
+    times, coins, _ = _columns(path)
+    known = np.isfinite(coins) & (coins > 0.0)
+    days = times[known].astype("datetime64[ms]").astype("datetime64[D]")
+    order = np.argsort(days, kind="stable")
+    return days[order], coins[known][order]
+
+
+def _columns(path: str | Path) -> tuple[np.ndarray, np.ndarray, Columns]:
+    """Times, ms, and coins of all rows."""
     report = Report(str(path))
     table = Reader(report, Path.cwd()).table(str(path), "", ("time",))
     times = read_times(table) if table is not None else None
-    if table is None or times is None:
+    coins = _coins(table) if table is not None and times is not None else None
+    if table is None or times is None or coins is None:
         raise ConfigError(report.problems)
-    coins = _coins(table)
-    if coins is None:
-        raise ConfigError(report.problems)
+    return times, coins, table
+
+
+def _from_file(path: str | Path) -> OpenInterest:
+    times, coins, table = _columns(path)
     known = np.isfinite(coins) & (coins > 0.0)
     if not np.any(known):
-        report.add_in(table.file, "open interest", None, "has no row with a number above 0", missing=True)
-        raise ConfigError(report.problems)
+        table.report.add_in(table.file, "open interest", None, "has no row with a number above 0", missing=True)
+        raise ConfigError(table.report.problems)
     last = times[known].max()
     recent = known & (times > last - DAYS * 86_400_000)
     origin = f"median of {DAYS} days to {iso(int(last))[:10]}, {stem(path)}"

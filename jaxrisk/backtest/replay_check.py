@@ -37,9 +37,10 @@ nearly nobody is left then of those who opened at one."""
 class Replayed(NamedTuple):
     """One asset hour by hour, coins.
 
-    **Fields:** `asset`; `time`: when each hour opens, UTC, `(hours,)`; `price`: at its end, USD, `(hours,)`; `fall`, `rise`:
-    of the log price from its open to its low and high; `implied`, `observed`: liquidated in it, `(hours, sides)`, longs first, observed as reported; `held`, `held_observed`: open interest at
-    the start and at the end of each hour, `(hours + 1,)`. Observed is NaN where the file has no such hour.
+    **Fields:** `asset`; `time`: when each hour opens, UTC, `(hours,)`; `price`: at its end, USD, `(hours,)`; `fall`, `rise`: of
+    the log price from its open to its low and high; `implied`, `observed`: liquidated in it, `(hours, sides)`, longs first,
+    observed as reported; `held`, `held_observed`: open interest at the start and at the end of each hour, `(hours + 1,)`.
+    Observed is NaN where the file has no such hour.
     """
 
     asset: str
@@ -108,7 +109,7 @@ def replay_check(
     scenario = load(BOOK, {**FLOW, "run.precision": "float32"})
     _check(start, end, assets, short_leverage, scenario.names.assets)
     begin = start - np.timedelta64(WARM_UP * HOUR, "s")
-    read = [read_hours(data, asset, start, end) for asset in assets]
+    read = [read_hours(data, asset, begin, start, end) for asset in assets]
     paths = [price_path(data, hours, begin, end) for hours in read]
     used = _scenario(scenario, read, [path for path, _ in paths], begin, short_leverage)
     coins, held = (np.asarray(each, np.float64) for each in _run(prepare(used, jnp.zeros(0).dtype)))
@@ -201,9 +202,8 @@ def _hourly(hours: Hours, path: np.ndarray, coins: np.ndarray, held: np.ndarray)
     observed = np.concatenate([[hours.held], hours.open_interest])
     within = np.stack([path[ends[:-1] + 1 + k] for k in range(per + 1)])
     fall, rise = within[0] - within.min(0), within.max(0) - within[0]
-    return Replayed(
-        hours.asset, hours.time, np.exp(within[-1]), fall, rise, implied, hours.reported, held[ends] * scale, observed
-    )
+    price, held = np.exp(within[-1]), held[ends] * scale
+    return Replayed(hours.asset, hours.time, price, fall, rise, implied, hours.reported, held, observed)
 
 
 def _widest(price: np.ndarray, hours: int = 24) -> np.ndarray:

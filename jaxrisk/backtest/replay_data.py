@@ -37,8 +37,8 @@ class Hours(NamedTuple):
     findings: tuple[str, ...]
 
 
-def read_hours(data: Path, asset: str, start: np.datetime64, end: np.datetime64) -> Hours:
-    """The hours from `start` to `end` of the hourly file of an asset.
+def read_hours(data: Path, asset: str, begin: np.datetime64, start: np.datetime64, end: np.datetime64) -> Hours:
+    """The hours from `start` to `end` of the hourly file of an asset, which has to have prices from `begin` on.
 
     Raises `ConfigError` where the file or a column is missing, or the window is not inside it.
     """
@@ -59,8 +59,9 @@ def read_hours(data: Path, asset: str, start: np.datetime64, end: np.datetime64)
     if prices.step != HOUR:
         report.add("time", f"{prices.step} s", "bars have to be hourly")
     first, last = prices.time[0], prices.time[-1] + np.timedelta64(prices.step, "s")
-    if not first <= start < end <= last:
-        report.add("window", f"{start}Z to {end}Z", f"has to be inside what the file covers, {first}Z to {last}Z")
+    if not first <= begin <= start < end <= last:
+        text = f"has to be inside what the file covers, {first}Z to {last}Z, from {begin}Z on, when the book begins"
+        report.add("window", f"{start}Z to {end}Z", text)
     if report.problems or time is None:
         raise ConfigError(report.problems)
     hours = np.arange(start, end, np.timedelta64(HOUR, "s"))

@@ -19,6 +19,7 @@ def through_time(check: "ReplayCheck") -> "Figure":
     from matplotlib.dates import DateFormatter, DayLocator
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.ticker import StrMethodFormatter
 
     from ..report.plots import BLUE, INK, ORANGE, _style
 
@@ -43,7 +44,9 @@ def through_time(check: "ReplayCheck") -> "Figure":
                 panel.set_yticks(_ticks(most))
                 timing = check.timing(one.asset, name)
                 said = f"correlation {timing.pearson:.2f}, of ranks {timing.spearman:.2f}"
-                panel.legend(loc="upper right", title=said, title_fontsize="small", fontsize="small", alignment="left")
+                panel.legend(loc="upper left", title=said, title_fontsize="small", fontsize="small", alignment="left")
+            for panel in (top, *sides):
+                panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
             start = one.held_observed[0]
             last.plot(edges, 100.0 * one.held / start, color=BLUE, linewidth=1.6, label="implied")
             last.plot(edges, 100.0 * one.held_observed / start, color=INK, linewidth=1.2, label="observed")
@@ -52,16 +55,8 @@ def through_time(check: "ReplayCheck") -> "Figure":
             last.xaxis.set_major_formatter(DateFormatter("%d"))
             last.set_xlim(edges[0], edges[-1])
             last.set_xlabel(f"day, {np.datetime_as_string(check.start, unit='M')}, UTC")
-        for panel, name in zip(
-            axes[:, 0],
-            (
-                "price, USD",
-                "longs liquidated\ncoins an hour",
-                "shorts liquidated\ncoins an hour",
-                "open interest\n% of the start's",
-            ),
-            strict=True,
-        ):
+        liquidated = (f"{side} liquidated\ncoins an hour" for side in ("longs", "shorts"))
+        for panel, name in zip(axes[:, 0], ("price, USD", *liquidated, "open interest\n% of the start's"), strict=True):
             panel.set_ylabel(name)
         figure.suptitle("The real price against the book, without impact", x=0.01, ha="left", fontsize=13)
         return figure

@@ -12,6 +12,8 @@ TOP = 5
 """Largest hours, whose share says how concentrated a series is."""
 LEAST_SHIFT = 3
 """Hours by which a series has to be turned to count as out of step."""
+TIE = 1e-12
+"""Correlations that differ by rounding only count as equal."""
 
 
 class Timing(NamedTuple):
@@ -72,7 +74,7 @@ def timing(asset: str, side: str, implied: np.ndarray, observed: np.ndarray, mov
     rows = blocks(np.count_nonzero(used), seed)
     for to in (np.sqrt, rankdata):
         x, y, z = (to(each[used]) for each in (implied, observed, move))
-        found += [correlation(x, y), float(np.nanstd(_rows(x[rows], y[rows]))), shift_p(x, y)]
+        found += [correlation(x, y), _spread(_rows(x[rows], y[rows])), shift_p(x, y)]
         rivals.append(correlation(z, y))
     return Timing(asset, side, *found, *rivals)
 
@@ -111,7 +113,7 @@ def shift_p(x: np.ndarray, y: np.ndarray) -> float:
     shifts = np.arange(LEAST_SHIFT, len(x) - LEAST_SHIFT + 1)
     turned = (np.arange(len(x)) + shifts[:, None]) % len(x)
     others = _rows(x[turned], np.broadcast_to(y, turned.shape))
-    return float((1 + np.count_nonzero(others >= correlation(x, y))) / (1 + len(shifts)))
+    return float((1 + np.count_nonzero(others >= correlation(x, y) - TIE)) / (1 + len(shifts)))
 
 
 def blocks(hours: int, seed: int, draws: int = DRAWS) -> np.ndarray:
@@ -132,6 +134,11 @@ def _whole(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _ratio(x: np.ndarray, y: np.ndarray) -> float:
     return float(x.sum() / y.sum()) if y.sum() > 0.0 else float("nan")
+
+
+def _spread(found: np.ndarray) -> float:
+    found = found[np.isfinite(found)]
+    return float(np.std(found)) if len(found) > 1 else float("nan")
 
 
 def _rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ def summary(check: "ReplayCheck") -> StudySummary:
         _answer(check),
         [
             Section(
-                "In the same hours? Correlation of square roots and of ranks (standard error; p by circular shifts), and that of "
-                "the hour's own move",
+                "In the same hours? Correlation (standard error; p by circular shifts), and that of the hour's own move",
                 ("asset, side", "square roots", "p", "own move", "ranks", "p", "own move"),
                 "lrrrrrr",
                 [
@@ -91,9 +90,12 @@ def _answer(check: "ReplayCheck") -> list[str]:
         lines.append(f"Size, kappa outside {KAPPA[0]:g} to {KAPPA[1]:g}: {', '.join(outside)}.")
     few = [f"{one.asset} {one.side} {one.day:.1f}" for one in check.sizes if one.day < 1.0]
     if few:
-        lines.append(f"Fewer implied than reported in the widest 24 hours, which cannot be true: {', '.join(few)}.")
+        lines.append(f"Fewer implied than the lower bound that is reported, in the widest 24 hours: {', '.join(few)}.")
     gaps = ", ".join(f"{one.asset} {one.implied_then:.0%} for {one.observed:.0%}" for one in check.interests)
     lines.append(f"Open interest, implied fall for the observed one: {gaps}.")
+    apart = [one.asset for one in check.interests if not one.p <= LEVEL]
+    if apart:
+        lines.append(f"Its hourly changes do not go together: {', '.join(apart)}.")
     return lines
 
 

@@ -13,7 +13,7 @@ _FACTS = {
     "daily_volume": ("impact.daily_volume", "power"),
     "depth_exponent": ("depth.exponent", ""),
 }
-_UNITS = {"min": "min", "s": "s"}
+_UNITS = ("min", "s")
 
 
 def rounded(value: float, digits: int = 4) -> float:
@@ -163,16 +163,22 @@ def event_entries(fit: Any, document: dict[str, Any]) -> tuple[dict[str, Entry],
     from .event_fit import NUMBERS
 
     entries, problems = {}, list(fit.together)
-    units = {number.name: number.unit for number in NUMBERS}
-    origin = f"by maximum likelihood on {len(fit.events)} unwinds ({', '.join(fit.events)})"
+    known = {number.name: number for number in NUMBERS}
+    origin = f"most likely on {len(fit.events)} unwinds ({', '.join(fit.events)})"
     if not fit.converged:
         return {}, [f"{', '.join(fit.names)}: the fit to events did not converge ({fit.message}); the base's values are kept"]
+    law = (document.get("impact") or {}).get("law")
     for name, value, error, why in fit.table():
+        if not why and name == "impact.coefficient" and law != "power":
+            problems.append(f'{name}: not used: impact.law of the base is "{law}", which has none')
+            continue
         if why:
             problems.append(f"{name}: not identified: {why}; the base's value is kept")
             continue
-        unit = units.get(name, "1")
-        entry = Entry(f"{value:.4g}{unit}" if unit in _UNITS else rounded(value), f"MEASURED{brackets(error)}, {origin}")
+        number = known[name]
+        prior = f" under a prior about {number.prior[0]:g}" if math.isfinite(number.prior[1]) else ""
+        text = f"{value:.4g}{number.unit}" if number.unit in _UNITS else rounded(value)
+        entry = Entry(text, f"MEASURED{brackets(error)}, {origin}{prior}")
         section, _, key = name.partition(".")
         for venue in document.get("venues", {}) if section == "venues" else ("",):
             entries[f"venues.{venue}.{key}" if venue else name] = entry

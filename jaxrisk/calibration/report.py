@@ -28,6 +28,10 @@ th:first-child, td:first-child { text-align: left; }
 """
 
 
+IMPACT_SEEN = 2.71
+"""Of twice a log-likelihood: 95% of the chi-square with one degree of freedom, halved, as impact cannot be negative."""
+
+
 class Section(NamedTuple):
     """A heading, paragraphs, and a table of text."""
 
@@ -149,11 +153,34 @@ def _events(found: Calibration) -> list[Section]:
     fit = found.events
     if fit is None:
         return []
-    rows = [(f"`{name}`", _number(value), _number(error, 2), why or "identified") for name, value, error, why in fit.table()]
-    text = (f"Maximum likelihood on {len(fit.events)} unwinds: {', '.join(fit.events)}.",
-            f"Converged: {'yes' if fit.converged else 'no'}. {fit.message}")  # fmt: skip
-    parts = [Section("Unwinds", text, ("number", "value", "s.e.", "identified"), tuple(rows))]
-    matrix = np.asarray(getattr(fit, "correlation", np.zeros((0, 0))))
+    from .event_fit import NUMBERS
+
+    known = {number.name: number for number in NUMBERS}
+    rows = []
+    for name, value, error, why in fit.table():
+        number = known[name]
+        median, sd = number.prior
+        prior = f"{median:g}, a factor of {math.exp(sd):.2g}" if math.isfinite(sd) else "none"
+        rows.append((f"`{name}`", number.unit, _number(value), _number(error, 2), prior, why or "identified"))
+    text = [
+        f"Most likely numbers on {len(fit.events)} unwinds, {', '.join(fit.events)}, under the priors named, all together: the "
+        "moves that are left of the price when what was liquidated is taken out of it, and open interest lost in coins. "
+        "The engine is that of the scenarios that the events name.",
+        f"Converged: {'yes' if fit.converged else 'no'}. {fit.message}",
+    ]
+    if "impact.coefficient" in fit.names:
+        gain = fit.without_impact
+        seen = "above" if gain > IMPACT_SEEN else "not above"
+        text.append(
+            f"Impact adds {0.5 * gain:.2f} to the log-likelihood; twice that, {gain:.2f}, is {seen} {IMPACT_SEEN:g}, which "
+            "chance exceeds one time in twenty. What news does to a price, faster than its volatility has risen, counts as "
+            "impact too: the number is an upper bound."
+        )
+    if fit.nuisance:
+        spread = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in fit.nuisance.items())
+        text.append(f"Fitted beside them: {spread} (of the moves, and of open interest lost between unwinds).")
+    parts = [Section("Unwinds", tuple(text), ("number", "unit", "value", "s.e.", "prior", "identified"), tuple(rows))]
+    matrix = np.asarray(fit.correlation)
     if matrix.size:
         rows = tuple((name, *(f"{x:+.2f}" for x in line)) for name, line in zip(fit.names, matrix, strict=True))
         parts.append(Section("Correlation of the estimates (of logs)", tuple(fit.together), ("", *fit.names), rows))

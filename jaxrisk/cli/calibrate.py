@@ -8,6 +8,7 @@ from typing import Any
 
 from .arguments import overrides_of
 from .asked import Asked, folder_of
+from .calibrate_events import events_of
 from .calibration_arguments import PROCESSES, Calibrate
 from .exit_codes import NOT_IDENTIFIED, OK, complain
 
@@ -80,7 +81,7 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, columns))
     interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest))
     _tried(asked, lambda: _base(command, overrides))
-    events = _events(command, asked)
+    events = events_of(command, asked)
 
     def work():
         from ..calibration.run import calibrate as measure
@@ -155,26 +156,6 @@ def _near_bias(word: str) -> str | None:
 
     name = word.partition("=")[0]
     return None if name in NAMES else nearest(name, NAMES)
-
-
-def _events(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
-    """The fit of impact and engine to unwinds, to be done later; None where there are none."""
-    if not command.events:
-        return None
-    if len(command.events) < 2:
-        asked.wrong("--events", command.events[0], "is one; at least two are needed to fit")
-        return None
-    from ..backtest.event import read_event
-
-    try:
-        from ..backtest.unwinds import event_data  # type: ignore[import-not-found]
-        from ..calibration.event_fit import fit_events
-    except ImportError as error:
-        asked.wrong("--events", command.events[0], f"cannot be fitted to here: {error}")
-        return None
-    data = command.data if command.data is not None else Path()
-    events = [_tried(asked, lambda name=name: read_event(name, data)) for name in command.events]
-    return None if any(event is None for event in events) else lambda: fit_events([event_data(event) for event in events])
 
 
 def _header(found: Any) -> list[str]:

@@ -22,6 +22,7 @@ class Calibrate:
     $ jaxrisk calibrate --prices btc_1h.csv.gz --out mine.toml
     $ jaxrisk calibrate --prices btc_1h.csv.gz --accounts accounts.csv.gz --bias winners split \\
     >     --open-interest 81914 --tiers binance --out mine.toml --report mine.html
+    $ jaxrisk calibrate --prices btc_1h.csv.gz --events 2022-11-08 2023-08-17 2024-08-05 --data data --out mine.toml
     $ jaxrisk run mine.toml
     """
 
@@ -45,7 +46,8 @@ class Calibrate:
     open_interest: Annotated[str | None, option("FILE|COINS", "open interest of a side, coins, or a file of it")] = None
     tiers: Annotated[str | None, option("VENUE", "margin tiers: a shipped venue's name, or a file (default: the base's)")] = None
     events: Annotated[
-        UseAppendAction[tuple[str, ...]], option("EVENT.toml ...", "unwinds that impact and engine are fitted to, two at least")
+        UseAppendAction[tuple[str, ...]],
+        option("NAME|EVENT.toml ...", "unwinds that impact and engine are fitted to, two at least"),
     ] = ()
     data: Annotated[Path | None, option("DIR", "folder of the files that events name")] = None
     replications: Annotated[str | None, option("N", "of bootstraps (default: 200)")] = None

@@ -25,7 +25,7 @@ class Progress:
             self.bar.start()
         return self
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int | None) -> None:
         self.done = done
         if self.bar is not None:
             self.bar.update(self.task, completed=done, total=total)

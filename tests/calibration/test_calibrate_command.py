@@ -165,6 +165,39 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(folder, capsys
     assert "at least two are needed" in err
     assert "--prices: missing" in err
     assert "needs --accounts" in err
+    assert main(["calibrate", "--prices", "p.csv", "--events", "2024-08-06", "--data", "."]) == BAD_INPUT
+    err = capsys.readouterr().err
+    assert "at least two are needed" in err
+    assert 'mean "2024-08-05"' in err
+    assert main(["calibrate", "--prices", "p.csv", "--events", "2024-08-05", "2021-05-19", "--data", "."]) == BAD_INPUT
+    assert capsys.readouterr().err.count("give its folder with --data") >= 3
+    assert main(["calibrate", "--prices", "p.csv", "--data", "."]) == BAD_INPUT
+    assert "needs --events" in capsys.readouterr().err
+    assert main(["calibrate", "--prices", "p.csv", "--events", "a", "b", "--data", "nowhere"]) == BAD_INPUT
+    assert "is not a folder" in capsys.readouterr().err
+
+
+@needs_data
+def test_the_same_unwind_twice_is_refused(capsys):
+    bars("p.csv", 72)
+    data = str(PRICES.parents[1])
+    assert main(["calibrate", "--prices", "p.csv", "--events", "2024-08-05", "2024-08-05", "--data", data]) == BAD_INPUT
+    assert "has the name 2024-08-05, which another event has" in capsys.readouterr().err
+
+
+@needs_data
+def test_unwinds_put_impact_into_the_scenario_and_say_what_they_cannot_tell(capsys):
+    """Exit code 5, with a file that runs and a report."""
+    bars("p.csv", 24 * 60)
+    words = ["--events", "2022-11-08", "2024-08-05", "--data", str(PRICES.parents[1]), "--out", "m.toml", "--report", "m.md"]
+    assert main(["calibrate", "--prices", "p.csv", *words]) == NOT_IDENTIFIED
+    said, text, report = capsys.readouterr(), Path("m.toml").read_text(), Path("m.md").read_text()
+    assert "venues.engine_time: not identified: the data do not depend on it; the base's value is kept" in said.err
+    assert "most likely on 2 unwinds (2022-11-08, 2024-08-05)" in text
+    assert 'engine_time = "10s"' in text
+    assert check("m.toml") == []
+    assert "Impact adds" in report
+    assert "Correlation of the estimates" in report
 
 
 def test_files_are_not_overwritten_unasked(capsys):

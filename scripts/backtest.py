@@ -86,8 +86,8 @@ def score_events(data, paths, seed, write):
     fits = fitting.leave_one_out()
     print(f"fitted in {time.time() - begun:.0f} s\n")
     split(events, fits)
-    engine = lambda event, kind, feedback: forecast(
-        event, fits[event.name][0], kind=kind, paths=paths, seed=seed, feedback=feedback
+    engine = lambda event, kind, feedback, refitted: forecast(
+        event, fits[event.name][0], kind=kind, paths=paths, seed=seed, feedback=feedback, refitted=refitted
     )
     begun = time.time()
     found = backtest(events, engine, paths=paths, seed=seed)

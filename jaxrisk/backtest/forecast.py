@@ -40,28 +40,44 @@ class Course(NamedTuple):
 
 
 def forecast(
-    event: Event, fitted: Fitted, *, kind: str = "conditional", paths: int = 10_000, seed: int = 1, feedback: bool = True
+    event: Event,
+    fitted: Fitted,
+    *,
+    kind: str = "conditional",
+    paths: int = 10_000,
+    seed: int = 1,
+    feedback: bool = True,
+    refitted: bool = False,
 ) -> Samples:
     """Distribution of what will be observed.
 
     **Arguments:** `fitted`: numbers that were not fitted on the event, for an honest score; `paths`: rounded up to a multiple of
-    32 groups, each with its own draw of what was fitted; `feedback`: whether forced orders move prices; `kind`:
+    32 groups, each with its own draw of what was fitted; `feedback`: whether forced orders move prices; `refitted`: whether the
+    law is that of the price rather than of its fundamental, for a conditional forecast without feedback; `kind`:
 
     - `"unconditional"`, from what was known at the start: filtered history of whole days (`calibration.volatility`), fitted to
       the hours before;
     - `"conditional"`: the given beginning as it was, the fundamental that it implies, and then a Brownian motion whose variance
       and drift (up to the horizon) are drawn from what followed the beginnings of other unwinds.
 
-    Open interest lost is what the book lost, with the spread of earlier unwinds about that, and ordinary changes on top.
+    Open interest lost is what the book lost: for a conditional forecast along the line of other unwinds, with what closes besides
+    and the deviation about it; else with their relative spread, and ordinary changes on top.
 
     Raises `ConfigError` for a scenario with several assets or venues, `ValueError` where history is too short.
     """
-    found = course(event, fitted, kind=kind, paths=paths, seed=seed, feedback=feedback)
-    return _samples(event, found, fitted, event.horizon + event.rebound_span, seed)
+    found = course(event, fitted, kind=kind, paths=paths, seed=seed, feedback=feedback, refitted=refitted)
+    return _samples(event, found, fitted, event.horizon + event.rebound_span, seed, kind)
 
 
 def course(
-    event: Event, fitted: Fitted, *, kind: str = "conditional", paths: int = 10_000, seed: int = 1, feedback: bool = True
+    event: Event,
+    fitted: Fitted,
+    *,
+    kind: str = "conditional",
+    paths: int = 10_000,
+    seed: int = 1,
+    feedback: bool = True,
+    refitted: bool = False,
 ) -> Course:
     """The paths of a `forecast`, up to the end of the longest rebound."""
     if kind not in KINDS:
@@ -74,7 +90,7 @@ def course(
     if kind == "conditional":
         rest = (event.horizon - event.given_span) / YEAR
         scenario = scenario.replace(shock=Shock([0.0], [rest], [event.given_span / YEAR]))
-    variances, drifts = _variances(event, fitted, kind, feedback, uniforms[:, :2])
+    variances, drifts = _variances(event, fitted, kind, refitted, uniforms[:, :2])
     return run(scenario, _draws(fitted, uniforms[:, 2:]), variances, drifts, -(-paths // GROUPS), seed)
 
 
@@ -91,12 +107,12 @@ def _daily(event: Event) -> Any:
     return fit_daily_law(history, event.start)
 
 
-def _variances(event: Event, fitted: Fitted, kind: str, feedback: bool, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _variances(event: Event, fitted: Fitted, kind: str, refitted: bool, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of a day, one a group; and how far the fundamental goes in the rest of the horizon, log price."""
     if kind == "unconditional":  # the noise of the forecast is in the days that are drawn
         variance = _daily(event).forecast(hourly(event.history), event.start)
         return np.full(GROUPS, variance), np.zeros(GROUPS)
-    after = fitted.variance if feedback else fitted.variance_without
+    after = fitted.variance_without if refitted else fitted.variance
     variance, drift = after.draw(event.before.volatility**2 / 365.0, uniforms)
     return variance, drift * math.sqrt((event.horizon - event.given_span) / 86400)
 
@@ -156,14 +172,18 @@ def _course(prepared, market, numbers, drift, key, indices):
     return scan_paths(prepared, key, indices, emit=emit)[1]
 
 
-def _samples(event: Event, course: Course, fitted: Fitted, seconds: int, seed: int) -> Samples:
+def _samples(event: Event, course: Course, fitted: Fitted, seconds: int, seed: int, kind: str) -> Samples:
     """What would be observed on each path."""
     random = np.random.default_rng(seed)
     price = np.concatenate([np.zeros((1, course.price.shape[1])), course.price]).T
     found = of_paths(price, event)
     lost = 1.0 - course.open_interest[loss_step(event, seconds)]
-    spread, flow = random.standard_normal((2, len(lost)))
-    lost = np.minimum(lost * (1.0 + fitted.spread * spread) + fitted.flow_sd * flow, 1.0)
+    if kind == "conditional":
+        lost = fitted.loss.draw(lost, random)
+    else:
+        spread, flow = random.standard_normal((2, len(lost)))
+        lost = lost * (1.0 + fitted.spread * spread) + fitted.flow_sd * flow
+    lost = np.minimum(lost, 1.0)
     sold = course.liquidated[event.horizon // event.grid - 1]
     total = sold.sum(axis=1)
     share = np.where(total > 0.0, sold[:, 0] / np.where(total > 0.0, total, 1.0), np.nan)

@@ -1,5 +1,6 @@
 """What the engine's forecasts are made with: numbers fitted on unwinds, and on which."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,11 +47,34 @@ class VarianceAfter(NamedTuple):
         return variance, (self.drift + self.drift_sd / math.sqrt(self.count) * second) * np.sqrt(variance)
 
 
+class LossAfter(NamedTuple):
+    """Open interest lost in an unwind, given what the book lost: a line, of which `intercept` is what closes besides.
+
+    **Fields:** `intercept`, `slope`, their standard deviations `intercept_sd` and `slope_sd`, and `correlation`; `sd`: about the
+    line; all of fractions of the open interest.
+    """
+
+    intercept: float
+    slope: float
+    intercept_sd: float
+    slope_sd: float
+    correlation: float
+    sd: float
+
+    def draw(self, lost: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Fractions lost, one for each of what the book lost."""
+        first, second, about = random.standard_normal((3, len(lost)))
+        second = self.correlation * first + math.sqrt(1.0 - self.correlation**2) * second
+        line = self.intercept + self.intercept_sd * first + (self.slope + self.slope_sd * second) * lost
+        return line + self.sd * about
+
+
 class Fitted(NamedTuple):
     """Numbers fitted on `events`, none of which they may be scored on.
 
     **Fields:** `logs`, `(numbers,)`, and `covariance`, `(numbers, numbers)`: of `NUMBERS`; `spread`: relative standard deviation
-    of open-interest losses between unwinds; `flow_sd`: of a day's change of open interest on ordinary days, a fraction;
+    of open-interest losses between unwinds; `flow_sd`: of a day's change of open interest on ordinary days, a fraction; `loss`:
+    of open interest in an unwind;
     `variance`: of the fundamental after the beginning; `variance_without`: of the price, for forecasts without feedback.
     """
 
@@ -59,6 +83,7 @@ class Fitted(NamedTuple):
     covariance: np.ndarray
     spread: float
     flow_sd: float
+    loss: LossAfter
     variance: VarianceAfter
     variance_without: VarianceAfter
 
@@ -69,11 +94,12 @@ def to_toml(fits: Sequence[Fitted], header: str = "") -> str:
     after = lambda one: "{ " + ", ".join(f"{key} = {value:.6g}" for key, value in one._asdict().items()) + " }"
     lines = [f"# {line}".rstrip() for line in header.splitlines()]
     for one in fits:
-        names = ", ".join(f'"{name}"' for name in one.events)
+        names = ", ".join(json.dumps(name) for name in one.events)
         lines += [
             "", "[[fit]]", f"events = [{names}]", f"values = {numbers(np.exp(one.logs))}  # {', '.join(NUMBERS)}",
             f"covariance = [{', '.join(numbers(row) for row in one.covariance)}]  # of their logs",
-            f"spread = {one.spread:.6g}", f"flow_sd = {one.flow_sd:.6g}", f"variance = {after(one.variance)}",
+            f"spread = {one.spread:.6g}", f"flow_sd = {one.flow_sd:.6g}", f"loss = {after(one.loss)}",
+            f"variance = {after(one.variance)}",
             f"variance_without = {after(one.variance_without)}",
         ]  # fmt: skip
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -122,19 +148,23 @@ def _read(table: Any, file: str, place: int, problems: list[Problem]) -> Fitted 
         wrong("events", events, "has to be a list of names of events")
     if not (isinstance(values, list) and len(values) == count and all(number(one) and one > 0.0 for one in values)):
         wrong("values", values, f"has to be {count} positive numbers: {', '.join(NUMBERS)}")
-    square = isinstance(covariance, list) and all(isinstance(row, list) for row in covariance)
-    if not (square and np.shape(covariance) == (count, count) and all(number(one) for row in covariance or [] for one in row)):
+    rows = covariance if isinstance(covariance, list) else []
+    square = len(rows) == count and all(isinstance(row, list) and len(row) == count and all(map(number, row)) for row in rows)
+    if not square:
         wrong("covariance", covariance, f"has to be {count} rows of {count} numbers")
+    elif not np.allclose(covariance, np.transpose(covariance)):
+        wrong("covariance", covariance, "has to be symmetric")
     elif np.linalg.eigvalsh(np.array(covariance)).min() < -1e-9:
         wrong("covariance", covariance, "is no covariance: it has a negative variance in some direction")
     for key in ("spread", "flow_sd"):
         if not number(table.get(key)) or table[key] < 0.0:
             wrong(key, table.get(key), "has to be a number of at least 0")
     after = {key: _after(table.get(key), key, wrong) for key in ("variance", "variance_without")}
+    loss = _loss(table.get("loss"), wrong)
     if len(problems) > before:
         return None
     return Fitted(
-        tuple(events), np.log(values), np.array(covariance, float), float(table["spread"]), float(table["flow_sd"]),
+        tuple(events), np.log(values), np.array(covariance, float), float(table["spread"]), float(table["flow_sd"]), loss,
         after["variance"], after["variance_without"],
     )  # fmt: skip
 
@@ -144,14 +174,26 @@ def _after(table: Any, key: str, wrong: Any) -> Any:
     if not isinstance(table, dict) or set(table) != set(fields):
         wrong(key, table, f"has to be a table of {', '.join(fields)}")
         return None
-    try:
-        found = VarianceAfter(*(float(table[name]) for name in fields[:-1]), int(table["count"]))
-    except (TypeError, ValueError):
-        wrong(key, table, "has to hold numbers")
+    number = lambda value: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not all(map(number, table.values())) or table["count"] != int(table["count"]):
+        wrong(key, table, "has to hold numbers, and count a whole one")
         return None
-    if not (found.scale > 0.0 and found.drift_sd >= 0.0 and found.count >= 2 and all(map(math.isfinite, found))):
+    found = VarianceAfter(*(float(table[name]) for name in fields[:-1]), int(table["count"]))
+    if not (found.scale > 0.0 and found.drift_sd >= 0.0 and found.count >= 2):
         wrong(key, table, "scale has to be above 0, drift_sd at least 0 and count at least 2")
     return found
 
 
-__all__ = ["NUMBERS", "Fitted", "VarianceAfter", "read_fitted", "to_toml"]
+def _loss(table: Any, wrong: Any) -> Any:
+    fields = LossAfter._fields
+    number = lambda value: isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(table, dict) or set(table) != set(fields) or not all(map(number, table.values())):
+        wrong("loss", table, f"has to be a table of numbers: {', '.join(fields)}")
+        return None
+    found = LossAfter(**{name: float(table[name]) for name in fields})
+    if not (min(found.intercept_sd, found.slope_sd, found.sd) >= 0.0 and abs(found.correlation) < 1.0):
+        wrong("loss", table, "standard deviations have to be at least 0 and the correlation between -1 and 1")
+    return found
+
+
+__all__ = ["NUMBERS", "Fitted", "LossAfter", "VarianceAfter", "read_fitted", "to_toml"]

@@ -11,7 +11,8 @@ from .scores import Samples
 from .table import OURS, score_table
 
 KINDS = ("unconditional", "conditional")
-WITHOUT_FEEDBACK, GARCH, BOOTSTRAP, REGRESSION = "feedback off", "GARCH-t", "bootstrap", "regression"
+WITHOUT_FEEDBACK, REFITTED = "feedback off", "feedback off, refitted"
+GARCH, BOOTSTRAP, REGRESSION = "GARCH-t", "bootstrap", "regression"
 
 
 class Backtest(NamedTuple):
@@ -30,7 +31,7 @@ class Backtest(NamedTuple):
 
 def backtest(
     events: Sequence[Event],
-    engine: Callable[[Event, str, bool], Samples] | None,
+    engine: Callable[[Event, str, bool, bool], Samples] | None,
     training: Sequence[Event] = (),
     paths: int = 10_000,
     seed: int = 0,
@@ -38,9 +39,9 @@ def backtest(
 ) -> Backtest:
     """Forecast each event with and without what its beginning showed, by the engine and its competitors, and score all.
 
-    **Arguments:** `engine`: called with an event, one of `KINDS`, and whether forced orders move prices; None leaves it out;
-    `training`: events that the regression may learn from beside `events`, never the one it is scored on; `paths`, `seed`: of the
-    competitors; `progress`: called with what is done and the total.
+    **Arguments:** `engine`: called with an event, one of `KINDS`, whether forced orders move prices, and whether the law is
+    refitted for that; None leaves it out; `training`: events that the regression may learn from beside `events`, never the one it
+    is scored on; `paths`, `seed`: of the competitors; `progress`: called with what is done and the total.
     """
     samples: dict[tuple[str, str, str], Samples] = {}
     notes: dict[str, None] = {}
@@ -54,7 +55,9 @@ def backtest(
         for kind in KINDS:
             made: dict[str, Samples | None] = {}
             if engine is not None:
-                made = {OURS: engine(event, kind, True), WITHOUT_FEEDBACK: engine(event, kind, False)}
+                made = {OURS: engine(event, kind, True, False), WITHOUT_FEEDBACK: engine(event, kind, False, False)}
+                if kind == "conditional":
+                    made[REFITTED] = engine(event, kind, False, True)
             made[BOOTSTRAP] = _tried(notes, event, BOOTSTRAP, lambda e=event, k=kind: bootstrap(e, k, paths, seed))
             if law is not None:
                 made[GARCH] = garch(event, kind, paths, seed, law)
@@ -87,4 +90,4 @@ def _tried(notes: dict[str, None], event: Event, name: str, make: Callable):
     return None
 
 
-__all__ = ["BOOTSTRAP", "GARCH", "KINDS", "REGRESSION", "WITHOUT_FEEDBACK", "Backtest", "backtest"]
+__all__ = ["BOOTSTRAP", "GARCH", "KINDS", "REFITTED", "REGRESSION", "WITHOUT_FEEDBACK", "Backtest", "backtest"]

@@ -228,6 +228,11 @@ class Likelihood:
         with jax.enable_x64(True):
             return self.terms[event].paths(np.asarray(logs, np.float64))[0]
 
+    def lost(self, logs, event: str) -> tuple[float, float]:
+        """Fraction of the open interest that the book loses along an event's price, and the observed one."""
+        with jax.enable_x64(True):
+            return self.terms[event].paths(np.asarray(logs, np.float64))[2], self.events[event].lost
+
     def value(self, logs, event: str) -> float:
         """Log-likelihood of one event."""
         with jax.enable_x64(True):

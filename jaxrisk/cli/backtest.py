@@ -100,8 +100,8 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
 
     use_compilation_cache()
 
-    def engine(event, kind, feedback):
-        return forecast(event, fitted[event.name], kind=kind, paths=paths, seed=seed, feedback=feedback)
+    def engine(event, kind, feedback, refitted):
+        return forecast(event, fitted[event.name], kind=kind, paths=paths, seed=seed, feedback=feedback, refitted=refitted)
 
     try:
         with Progress(sys.stderr, "forecasts") as progress:

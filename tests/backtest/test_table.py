@@ -78,7 +78,7 @@ def test_backtest_scores_engine_and_competitors_and_trains_on_no_scored_event(fo
     event = read_event(folder / "event.toml", folder)
     asked = []
 
-    def engine(event, kind, feedback):
+    def engine(event, kind, feedback, refitted):
         asked.append((event.name, kind, feedback))
         return Samples(np.linspace(0.1, 0.3, 101), open_interest_loss=np.linspace(0.0, 0.2, 101))
 

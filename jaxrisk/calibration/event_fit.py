@@ -100,8 +100,8 @@ class EventFit(NamedTuple):
 
     `names`, `values`, `errors` (standard, of the value), `covariance` (of the logs of values), shape `(numbers, numbers)`;
     `identified`: name to "" or why not; `together`: sentences on numbers that the data cannot tell apart; `nuisance`: scale,
-    degrees of freedom and spread; `log_likelihood`; `without_impact`: twice what impact adds to it; `events`: names;
-    `converged`; `message`: the optimiser's.
+    degrees of freedom and spread; `log_likelihood`; `without_impact`: twice what impact adds to it, these refitted; `events`:
+    names; `converged`; `message`: the optimiser's.
     """
 
     names: tuple[str, ...]
@@ -267,9 +267,10 @@ class Likelihood:
         values = np.exp(best.x)
         rest = 0.0
         if "impact.coefficient" in self.names:
-            none = best.x.copy()
-            none[self.names.index("impact.coefficient")] = bounds[self.names.index("impact.coefficient")][0]
-            rest = 2.0 * (self(best.x, used)[0] - self(none, used)[0])
+            low = bounds[self.names.index("impact.coefficient")][0]
+            none = np.where(np.array(self.names) == "impact.coefficient", low, best.x[:count])
+            apart = lambda rest: -sum(self.value(np.concatenate([none, rest]), name) for name in used)
+            rest = 2.0 * (self(best.x, used)[0] + optimize.minimize(apart, best.x[count:], bounds=bounds[count:]).fun)
         return EventFit(
             names=self.names,
             values=values[:count],

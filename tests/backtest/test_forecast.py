@@ -87,6 +87,7 @@ def test_forced_orders_deepen_falls_and_close_positions(folder, kind):
     assert on.liquidations.mean() > off.liquidations.mean()
     share = on.long_share[np.isfinite(on.long_share)]
     assert ((share >= 0.0) & (share <= 1.0)).all()
+    assert on.rebound is not None
     assert (on.rebound >= 0.0).all()
 
 

@@ -92,6 +92,11 @@ class Event:
         return float(math.exp(_at(self._prices, self.start, 0, self.grid)[0]))
 
     @property
+    def covered(self) -> int:
+        """Seconds from the start to the file's last close."""
+        return int((self._prices.closes()[0][-1] - self.start).astype(np.int64))
+
+    @property
     def open_interest_until(self) -> np.datetime64 | None:
         """When open interest is compared with what it was; None where it was not observed."""
         return self._after["open_interest_at"]

@@ -29,8 +29,8 @@ def event_picture(event: Event, found: Course, title: str = "") -> "Figure":
     horizon, given = event.horizon / 3600.0, event.given_span / 3600.0
     start = np.zeros((1, found.price.shape[1]))
     _bands(left, hours, event.price * np.exp(np.concatenate([start, found.price])))
-    seen = event.price * np.exp(event.path(event.horizon + event.rebound_span))
-    left.plot(hours, seen, color="black", linewidth=1.1, label="observed")
+    seen = event.price * np.exp(event.path(min(event.horizon + event.rebound_span, event.covered)))
+    left.plot(hours[: len(seen)], seen, color="black", linewidth=1.1, label="observed")
     left.axvspan(0.0, given, color=BEFORE, zorder=0, label="given")
     left.axvline(horizon, color="grey", linewidth=0.8, linestyle=":")
     left.set(xlabel="hours since the start", ylabel="USD", xlim=(0.0, hours[-1]))
@@ -41,7 +41,9 @@ def event_picture(event: Event, found: Course, title: str = "") -> "Figure":
     if loss is not None:
         at = hours[loss_step(event, event.horizon + event.rebound_span) + 1]
         right.plot([0.0, at], [100.0, 100.0 * (1.0 - loss)], "o", color="black", markersize=5.0)
-    right.set(xlabel="hours since the start", ylabel="open interest, % of coins", xlim=(0.0, hours[-1]), ylim=(None, 102.0))
+    right.set(
+        xlabel="hours since the start", ylabel="open interest of the book, % of coins", xlim=(0.0, hours[-1]), ylim=(None, 102.0)
+    )
     figure.suptitle(title or event.title, fontsize=11)
     return figure
 

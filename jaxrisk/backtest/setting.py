@@ -23,7 +23,8 @@ FLOW = {
 """Positions turn over within the day, or nobody would be short with leverage on the way back. Volume is twice the open interest a
 day (measured, scripts/calibrate_flow.py), which alone would be 8 hours; what is lost does not come back with it."""
 FIT_HORIZON = 26 * 3600
-"""Seconds along which events are fitted: a day, and up to the next daily figure of open interest."""
+"""Seconds along which events are fitted at least: a day, and up to the next daily figure of open interest. Of one length, they
+share a compiled program."""
 FLOW_SD = 0.03
 """A day's ordinary change of open interest, fraction of coins, MEASURED three days and more away from the shipped events: 3.2%
 from 2020, 2.8% from 2021, 2.6% from 2022 on (btc_oi_funding_1d_2019_2024)."""
@@ -86,15 +87,18 @@ def event_data(event: Event, flow_sd: float = FLOW_SD) -> EventData:
 
     **Arguments:** `flow_sd`: standard deviation of a day's change of open interest that has nothing to do with forced orders.
     """
-    path = event.path(FIT_HORIZON)
+    until = event.open_interest_until
+    after = 0 if until is None else int((until - event.start).astype(np.int64))
+    seconds = -(-max(FIT_HORIZON, event.horizon, after) // event.grid) * event.grid
+    path = event.path(seconds)
     observed = event.observed()
     lost = math.nan if observed.open_interest_loss is None else observed.open_interest_loss
     return EventData(
         event.name,
-        scenario_of(event, FIT_HORIZON, path),
+        scenario_of(event, seconds, path),
         event.horizon // event.grid,
         lost,
-        loss_step(event, FIT_HORIZON),
+        loss_step(event, seconds),
         flow_sd,
     )
 

@@ -71,11 +71,11 @@ NUMBERS = (
     ),
     Number(
         "venues.closes_opposite", "1", 1e-3, 1.0,
-        _at(lambda s: s.venues.closes_opposite, lambda s, c: _each(c, s.venues.closes_opposite)),
+        _at(lambda s: s.venues.closes_opposite, lambda s, c: _each(c, s.venues.closes_opposite)), (0.5, 1.0),
     ),
 )  # fmt: skip
-"""Priors: impact is of order one in the literature (Toth and others, 2011; Donier and Bonart, 2015); for the relaxation and the
-speed of the engine, assumptions as wide as the ranges that the shipped scenarios give."""
+"""Priors: impact is of order one in the literature (Toth and others, 2011; Donier and Bonart, 2015); for the relaxation, the
+speed of the engine and the closing of the other side, assumptions as wide as the ranges that the shipped scenarios give."""
 NUISANCE = ("scale", "degrees_of_freedom", "spread")
 """Scale of the moves against the moving volatility; of Student's t; relative spread of open-interest losses between events."""
 _START = {"scale": 1.0, "degrees_of_freedom": 4.0, "spread": 0.3}

@@ -1,6 +1,6 @@
 """The eight unwinds that ship, with numbers that have not seen them: what docs/reality.md claims of the conditional forecast.
 
-Counts of intervals are of fixed seeds and events, and were well inside them with several; 1,024 paths move a quantile by a hundredth.
+Counts of intervals are of fixed seeds and events, and hold at several seeds; with 1,024 paths a quantile moves by a hundredth.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from ..config.files import read_toml
 from ..config.paths import NotFound, find, shipped
 from ..config.problems import ConfigError, Problem, Report, nearest
 from .event_keys import Reported, read_keys
-from .known import alarm, drawdown, hourly, known_at, median_daily_volume, realised_volatility
+from .known import DAY, alarm, drawdown, hourly, known_at, median_daily_volume, realised_volatility
 
 GRID = 300
 """Seconds between the prices at which drawdowns are measured, unless the file is coarser."""
@@ -163,6 +163,14 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
     return event if tables["after"]["low"] is None else _with_low(event, tables["after"]["low"])
 
 
+def overlaps(one: Event, other: Event) -> bool:
+    """Whether what is observed of the one says something of the other: the same name, or windows from the start to a day after
+    the horizon that have a time in common, whatever the asset, since assets fall together."""
+    day = np.timedelta64(DAY, "s")
+    first, last = sorted((one, other), key=lambda event: event.start)
+    return one.name == other.name or last.start < first.start + np.timedelta64(first.horizon, "s") + day
+
+
 def shipped_events() -> list[str]:
     """Names of the events that ship."""
     return sorted(one.stem for one in (shipped() / "events").glob("*.toml"))
@@ -303,6 +311,6 @@ def _at(prices: PriceFile, start: np.datetime64, seconds: int, grid: int) -> np.
 
 
 __all__ = [
-    "Before", "Event", "Observed", "alarm", "drawdown", "known_at", "median_daily_volume", "read_event", "realised_volatility",
-    "shipped_events",
+    "Before", "Event", "Observed", "alarm", "drawdown", "known_at", "median_daily_volume", "overlaps", "read_event",
+    "realised_volatility", "shipped_events",
 ]  # fmt: skip

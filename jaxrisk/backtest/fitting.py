@@ -11,6 +11,8 @@ from .event import Event
 from .parameters import FREEDOM, NUMBERS, Fitted, LossAfter, VarianceAfter
 from .setting import FLOW_SD, event_data
 
+STEP = 0.5
+"""Of the log of impact's coefficient, over which its share in the variance is measured."""
 RESIDUAL = 0.045
 """Of open interest lost about its line, a fraction: the prior's."""
 SLOPE = 0.5
@@ -35,7 +37,9 @@ class Fitting:
         found = self.likelihood.fit(() if without is None else (without,))
         logs = np.log(found.values)
         used = [self.events[name] for name in found.events]
-        moves = [self.likelihood.moves(logs, event.name) for event in used]
+        shifted = lambda step: logs + np.array([step, 0.0])
+        after = lambda step: variance_after(used, [self.likelihood.moves(shifted(step), event.name) for event in used])
+        per_log = (after(STEP).mean - after(-STEP).mean) / (2.0 * STEP)
         prices = [np.diff(event.path()) for event in used]
         fitted = Fitted(
             events=found.events,
@@ -44,8 +48,9 @@ class Fitting:
             spread=found.nuisance["spread"],
             flow_sd=self.flow_sd,
             loss=loss_after([self.likelihood.lost(logs, event.name) for event in used]),
-            variance=variance_after(used, moves),
+            variance=after(0.0)._replace(per_log_impact=per_log),
             variance_without=variance_after(used, prices),
+            starts=tuple(event.start for event in used),
         )
         return fitted, found
 

@@ -86,35 +86,20 @@ def course(
     scenario = scenario_of(event, seconds, event.given() if kind == "conditional" else None)
     scenario = eqx.tree_at(lambda s: s.channels.feedback, scenario, float(feedback))
     uniforms = qmc.Sobol(4, seed=seed).random(GROUPS)
-    scenario = scenario.replace(market=_law(event, kind))
+    numbers = _draws(fitted, uniforms[:, 2:])
     if kind == "conditional":
-        rest = (event.horizon - event.given_span) / YEAR
-        scenario = scenario.replace(shock=Shock([0.0], [rest], [event.given_span / YEAR]))
-    variances, drifts = _variances(event, fitted, kind, refitted, uniforms[:, :2])
-    return run(scenario, _draws(fitted, uniforms[:, 2:]), variances, drifts, -(-paths // GROUPS), seed)
-
-
-def _law(event: Event, kind: str) -> Any:
-    """The law of the price for a variance of one a day."""
-    if kind == "conditional":
-        return GBM([0.0], [math.sqrt(365.0)], np.eye(1))
-    return _daily(event).market(1.0, step=event.grid)
-
-
-def _daily(event: Event) -> Any:
-    """Filtered history, fitted to what closed before the start."""
-    history: PriceFile = hourly(event.history)
-    return fit_daily_law(history, event.start)
-
-
-def _variances(event: Event, fitted: Fitted, kind: str, refitted: bool, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of a day, one a group; and how far the fundamental goes in the rest of the horizon, log price."""
-    if kind == "unconditional":  # the noise of the forecast is in the days that are drawn
-        variance = _daily(event).forecast(hourly(event.history), event.start)
-        return np.full(GROUPS, variance), np.zeros(GROUPS)
-    after = fitted.variance_without if refitted else fitted.variance
-    variance, drift = after.draw(event.before.volatility**2 / 365.0, uniforms)
-    return variance, drift * math.sqrt((event.horizon - event.given_span) / 86400)
+        rest = event.horizon - event.given_span
+        shock = Shock([0.0], [rest / YEAR], [event.given_span / YEAR])
+        scenario = scenario.replace(market=GBM([0.0], [math.sqrt(365.0)], np.eye(1)), shock=shock)
+        after, shift = (fitted.variance_without, 0.0) if refitted else (fitted.variance, numbers[:, 0] - fitted.logs[0])
+        variances, drifts = after.draw(event.before.volatility**2 / 365.0, uniforms[:, :2], shift)
+        drifts = drifts * math.sqrt(rest / 86400)
+    else:  # the noise of the forecast is in the days that are drawn
+        history: PriceFile = hourly(event.history)
+        law = fit_daily_law(history, event.start)
+        scenario = scenario.replace(market=law.market(1.0, step=event.grid))
+        variances, drifts = np.full(GROUPS, law.forecast(history, event.start)), np.zeros(GROUPS)
+    return run(scenario, numbers, variances, drifts, -(-paths // GROUPS), seed)
 
 
 def _draws(fitted: Fitted, uniforms: np.ndarray) -> np.ndarray:
@@ -148,10 +133,12 @@ def run(scenario: Scenario, logs: np.ndarray, variances: np.ndarray, drifts: np.
 
 
 def _scaled(scenario: Scenario, variance: float) -> Any:
-    """The law at a variance of a day."""
+    """The law at a variance of a day; a Brownian motion without a drift in the log price."""
     market = scenario.market
-    scale = lambda m: m.volatility if isinstance(m, GBM) else m.log_returns
-    scaled = eqx.tree_at(scale, market, np.asarray(scale(market)) * math.sqrt(variance))
+    if isinstance(market, GBM):
+        scaled = GBM([0.5 * 365.0 * variance], [math.sqrt(365.0 * variance)], np.eye(1))
+    else:
+        scaled = eqx.tree_at(lambda m: m.log_returns, market, np.asarray(market.log_returns) * math.sqrt(variance))
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32) if isinstance(x, np.ndarray) else x, scaled)
 
 

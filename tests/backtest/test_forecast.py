@@ -136,3 +136,23 @@ def test_without_feedback_the_drawdown_is_that_of_the_law_of_days(event):
 def test_an_unknown_kind_is_refused(event):
     with pytest.raises(ValueError, match="unconditional"):
         forecast(event, FITTED, kind="both")
+
+
+def test_the_law_after_the_beginning_goes_where_it_is_said_to_in_the_log_price(event):
+    """Mean of the log price at the horizon, without feedback; |z| < 4.5 fails once in 150,000. Half a variance is 16 errors."""
+    after = AFTER._replace(mean=math.log(0.5), drift=-0.5)
+    found = course(event, FITTED._replace(variance=after), paths=64 * GROUPS, feedback=False)
+    rest = (event.horizon - event.given_span) / 86400
+    ends = found.price[event.horizon // STEP - 1] - event.given()[-1]
+    error = math.sqrt(0.5 * rest / ends.size)
+    assert abs(ends.mean() + 0.5 * math.sqrt(0.5 * rest)) < 4.5 * error
+    assert ends.std() == pytest.approx(math.sqrt(0.5 * rest), rel=0.08)
+
+
+def test_more_impact_leaves_less_to_the_fundamental(event):
+    narrow = FITTED._replace(covariance=1e-12 * np.eye(2))
+    wide = FITTED._replace(covariance=np.diag([1.0, 1e-12]))
+    spread = lambda fitted: np.std(np.diff(course(event, fitted, paths=PATHS, feedback=False).price[4:], axis=0), axis=0)
+    assert np.ptp(np.log(spread(narrow)).reshape(GROUPS, -1).mean(axis=1)) < 0.3
+    tied = wide._replace(variance=AFTER._replace(per_log_impact=-1.0))
+    assert np.ptp(np.log(spread(tied)).reshape(GROUPS, -1).mean(axis=1)) > 1.0

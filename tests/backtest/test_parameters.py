@@ -1,6 +1,7 @@
 """Files of fitted numbers: what is written is read, all problems at once, and the fit that has not seen an event."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,3 +132,28 @@ def test_loss_about_its_line():
     variance = 0.03**2 + 2.0 * lost * -0.6 * 0.03 * 0.25 + (lost * 0.25) ** 2 + 0.04**2
     assert abs(drawn.mean() - (0.02 + 0.8 * lost)) < 4.0 * math.sqrt(variance / count)
     assert abs(drawn.var() / variance - 1.0) < 4.0 * math.sqrt(2.0 / count)
+
+
+def test_an_event_is_known_by_its_time_and_not_by_its_name(tmp_path):
+    start = np.datetime64("2024-08-04T23:45:00")
+    event = lambda name, hours: SimpleNamespace(name=name, start=start + np.timedelta64(hours, "h"), horizon=86400)
+    made = fitted("2024-08-05", "b")._replace(starts=(start, np.datetime64("2021-05-19T00:51:00")))
+    path = tmp_path / "numbers.toml"
+    path.write_text(to_toml([made, fitted("b")._replace(starts=made.starts[1:])]))
+    found = read_fitted(path)
+    assert found.starts == made.starts
+    assert found.has_seen("b")
+    assert [found.has_seen(event("renamed", hours)) for hours in (0, 20, -40, 47, 49, -73)] == [
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert read_fitted(path, without=event("renamed", 5)).events == ("b",)
+    assert read_fitted(path, without=event("another year", 9000)).events == ("2024-08-05", "b")
+    path.write_text(to_toml([made]).replace(', "2021-05-19T00:51:00Z"', ""))
+    assert any("has 1 times for 2 events" in line for line in problems_of(path))
+    path.write_text(to_toml([made]).replace("2021-05-19T", "2021-15-19T"))
+    assert any("fit[1].starts" in line for line in problems_of(path))

@@ -42,7 +42,7 @@ def event_picture(event: Event, found: Course, title: str = "") -> "Figure":
         at = hours[loss_step(event, event.horizon + event.rebound_span) + 1]
         right.plot([0.0, at], [100.0, 100.0 * (1.0 - loss)], "o", color="black", markersize=5.0)
     right.set(
-        xlabel="hours since the start", ylabel="open interest of the book, % of coins", xlim=(0.0, hours[-1]), ylim=(None, 102.0)
+        xlabel="hours since the start", ylabel="open interest, book alone, % of coins", xlim=(0.0, hours[-1]), ylim=(None, 102.0)
     )
     figure.suptitle(title or event.title, fontsize=11)
     return figure

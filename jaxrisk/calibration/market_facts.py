@@ -9,6 +9,8 @@ import pandas as pd
 from .price_file import PriceFile
 
 YEAR = 365.0
+LEAST_DAYS = 30
+"""Complete days below which a daily volatility or volume is not measured: its standard error would itself be a guess."""
 
 
 class Fact(NamedTuple):
@@ -26,18 +28,36 @@ def frame(prices: PriceFile) -> pd.DataFrame:
 
 
 def turnover(prices: pd.DataFrame, step: str = "1h") -> dict[str, Any]:
-    """Last price, median daily volume (USD) and daily volatility of the last 365 days of bars of a length, and the last date."""
+    """Last price, median daily volume (USD) and daily volatility of the last 365 days of bars of a length, the last date, and
+    the volumes of the complete days."""
     a_day = pd.Timedelta("1D") // pd.Timedelta(step)
     last = prices.loc[prices.index[-1] - pd.Timedelta("365D") :]
     daily = (last["volume"] * last["close"]).resample("1D").sum(min_count=1)
     consecutive = last.index.to_series().diff() == pd.Timedelta(step)
     returns = np.log(last["close"]).diff().where(consecutive)
+    volumes = daily[last["close"].resample("1D").count() == a_day].dropna()
     return {
         "price": float(prices["close"].iloc[-1]),
         "date": prices.index[-1].strftime("%Y-%m-%d"),
-        "daily_volume": float(daily[last["close"].resample("1D").count() == a_day].median()),
+        "daily_volume": float(volumes.median()),
+        "volumes": volumes.to_numpy(),
         "daily_volatility": math.sqrt((returns**2).mean() * a_day),
     }
+
+
+def complete_days(prices: PriceFile) -> int:
+    """Days of the last 365 that the file has every bar of."""
+    table = frame(prices)
+    last = table["close"].loc[table.index[-1] - pd.Timedelta("365D") :]
+    return int((last.resample("1D").count() == 86400 // prices.step).sum())
+
+
+def median_error(values: np.ndarray, block: int = 7, replications: int = 1000) -> float:
+    """Standard error of the median of a series, by the bootstrap of moving blocks (Kunsch, 1989)."""
+    count = -(-len(values) // block)
+    first = np.random.default_rng(1).integers(0, len(values) - block + 1, (replications, count))
+    rows = (first[:, :, None] + np.arange(block)).reshape(replications, -1)[:, : len(values)]
+    return float(np.std(np.median(values[rows], axis=1), ddof=1))
 
 
 def volume_elasticity(prices: pd.DataFrame, step: str = "1h") -> tuple[float, float]:
@@ -63,7 +83,7 @@ def market_facts(prices: PriceFile) -> dict[str, Fact]:
 
     Under a square-root law the impact of a volume goes as volatility over the root of a day's volume. Volume grows with
     volatility by an elasticity e, so that impact grows as if depth fell with volatility to the power of -(2 - e), the exponent.
-    Needs a day of bars at least for the second and the third, and five months for the last.
+    Needs 30 complete days for the second and the third, and five months for the last.
     """
     table, step = frame(prices), f"{prices.step}s"
     found: dict[str, Fact] = {}
@@ -71,15 +91,14 @@ def market_facts(prices: PriceFile) -> dict[str, Fact]:
     since = max(table.index[0], table.index[-1] - pd.Timedelta("365D")).strftime("%Y-%m-%d")
     window = f"{since} to {now['date']}"
     found["price"] = Fact(now["price"], math.nan, f"last close, {now['date']}")
-    recent = prices.returns()[-int(YEAR * 86400 / prices.step) :]
-    count = np.count_nonzero(np.isfinite(recent))
-    if count * prices.step >= 86400 and now["daily_volatility"] > 0.0:
-        # of a mean square of clustered returns, by days
-        days = pd.Series(prices.returns() ** 2, table.index).loc[since:].resample("1D").sum(min_count=1).dropna()
-        error = float(days.std() / math.sqrt(len(days)) / (2.0 * now["daily_volatility"])) if len(days) > 2 else math.nan
-        found["daily_volatility"] = Fact(now["daily_volatility"], error, f"root mean square of returns, {window}")
-    if now["daily_volume"] > 0.0:
-        found["daily_volume"] = Fact(now["daily_volume"], math.nan, f"USD, median complete day, {window}")
+    # standard errors by days: returns of a day are clustered, and so are volumes of a week
+    days = pd.Series(prices.returns() ** 2, table.index).loc[since:].resample("1D").sum(min_count=1).dropna()
+    if complete_days(prices) >= LEAST_DAYS:
+        if now["daily_volatility"] > 0.0:
+            error = float(days.std() / math.sqrt(len(days)) / (2.0 * now["daily_volatility"]))
+            found["daily_volatility"] = Fact(now["daily_volatility"], error, f"root mean square of returns, {window}")
+        if now["daily_volume"] > 0.0:
+            found["daily_volume"] = Fact(now["daily_volume"], median_error(now["volumes"]), f"USD, median complete day, {window}")
     if prices.step <= 86400 // 4:
         slope, error = volume_elasticity(table, step)
         if math.isfinite(slope) and 0.0 <= 2.0 - slope <= 10.0:
@@ -89,4 +108,4 @@ def market_facts(prices: PriceFile) -> dict[str, Fact]:
     return found
 
 
-__all__ = ["Fact", "frame", "market_facts", "turnover", "volume_elasticity"]
+__all__ = ["LEAST_DAYS", "Fact", "complete_days", "frame", "market_facts", "median_error", "turnover", "volume_elasticity"]

@@ -15,7 +15,7 @@ from .document import Entry, scenario_of, with_entries, written
 from .entries import by_asset, event_entries, fact_entries, law_entries, leverage_entries, open_interest_entries
 from .ladder import Ladder, ladder
 from .leverage import LeverageFit, fit_leverage
-from .market_facts import Fact, market_facts
+from .market_facts import LEAST_DAYS, Fact, complete_days, market_facts
 from .open_interest import OpenInterest
 from .price_file import PriceFile
 from .volatility import hourly_closes
@@ -114,6 +114,11 @@ def calibrate(
     entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
     facts, old = market_facts(prices), document["market"]
     entries |= fact_entries(facts, document, asset, prices.name)
+    if (days := complete_days(prices)) < LEAST_DAYS:
+        findings.append(
+            f"{prices.name}: {days} complete days of the last year; daily_volatility and daily_volume need {LEAST_DAYS} and keep "
+            "the base's values"
+        )
     ratio = facts["price"].value / float(document["assets"][asset]["price"])
     if abs(math.log(ratio)) > math.log(FAR):
         findings.append(f"the price is {ratio:.3g} times that of {asset} in {file.stem}: is the base of the same asset?")

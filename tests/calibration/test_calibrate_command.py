@@ -12,8 +12,10 @@ from jaxrisk.calibration.bias import SPLIT, Bias
 from jaxrisk.calibration.document import Entry, comments, written
 from jaxrisk.calibration.entries import event_entries
 from jaxrisk.calibration.ladder import ladder
+from jaxrisk.calibration.market_facts import median_error
 from jaxrisk.calibration.open_interest import read_open_interest
 from jaxrisk.calibration.price_file import read_price_file
+from jaxrisk.calibration.report import markdown
 from jaxrisk.calibration.run import calibrate
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
 from jaxrisk.config import ConfigError, check, load
@@ -305,6 +307,32 @@ class Unwinds:
     def table(self):
         why = ("", "", "known to a factor of 30 only", "")
         return [(n, float(v), 0.1 * v, w) for n, v, w in zip(self.names, self.values, why, strict=True)]
+
+
+@pytest.mark.parametrize("days", [29, 90])
+def test_a_daily_volatility_and_volume_need_a_month_and_have_standard_errors(folder, days):
+    """Below 30 days the base's numbers stay, and the report says so."""
+    bars("p.csv", days * 24)
+    found = calibrate(read_price_file("p.csv"), "merton", out=Path("m.toml"))
+    keys = {"impact.daily_volatility", "impact.daily_volume"}
+    base = read_scenario("btc_24h")[1]["impact"]
+    said = f"{days} complete days of the last year; daily_volatility and daily_volume need 30 and keep the base's values"
+    assert any(said in line for line in found.findings) == (days < 30)
+    assert (said in markdown(found)) == (days < 30)
+    if days < 30:
+        assert not keys & set(found.entries)
+        assert all(found.document["impact"][key.partition(".")[2]] == base[key.partition(".")[2]] for key in keys)
+        return
+    assert all("MEASURED" in found.entries[key].origin and "s.e. " in found.entries[key].origin for key in keys)
+
+
+def test_the_error_of_a_median_is_that_of_independent_normal_values_where_they_are():
+    """1.2533 sd / sqrt(n), within 20%: over seeds the estimate itself scatters by some 6%."""
+    found = [median_error(np.random.default_rng(seed).standard_normal(365)) for seed in range(20)]
+    assert np.mean(found) == pytest.approx(1.2533 / np.sqrt(365), rel=0.2)
+    # a week that is one value seven times tells as little as one day
+    repeated = [median_error(np.repeat(np.random.default_rng(seed).standard_normal(53), 7)) for seed in range(20)]
+    assert np.mean(repeated) > 1.8 * np.mean(found)
 
 
 def test_numbers_from_unwinds_go_where_they_belong():

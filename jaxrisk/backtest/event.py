@@ -10,13 +10,12 @@ import numpy as np
 from ..calibration.open_interest import read_daily
 from ..calibration.price_file import PriceFile, read_price_file
 from ..config.files import read_toml
-from ..config.paths import NotFound, find, shipped
+from ..config.paths import shipped
 from ..config.problems import ConfigError, Problem, Report, nearest
+from .event_check import GRID, check_keys, check_window, unused
 from .event_keys import Reported, read_keys
 from .known import DAY, alarm, drawdown, hourly, known_at, median_daily_volume, realised_volatility
 
-GRID = 300
-"""Seconds between the prices at which drawdowns are measured, unless the file is coarser."""
 _LOW_TOLERANCE = 0.05
 
 
@@ -42,8 +41,8 @@ class Observed(NamedTuple):
     """What was observed.
 
     **Fields:** `drawdown`: largest fall from the highest close since the start; `low`: lowest close, USD, and `low_at`;
-    `rebound`: highest close after the low over the low, less 1; `open_interest_loss`: fraction of coins, or None; `long_share`
-    of reported liquidations, or None; `reported`: liquidations as reported.
+    `rebound`: highest close after the low over the low, less 1, on the same grid; `open_interest_loss`: fraction of coins, or
+    None; `long_share` of reported liquidations, or None; `reported`: liquidations as reported.
     """
 
     drawdown: float
@@ -115,7 +114,8 @@ class Event:
         closes = _at(self._prices, self.start, self.horizon, self.grid)
         place = int(np.argmin(closes))
         low_at = self.start + np.timedelta64(place * self.grid, "s")
-        after = self._prices.between(low_at, low_at + np.timedelta64(self.rebound_span, "s")).closes()[1]
+        until = min(place * self.grid + self.rebound_span, max(self.covered, self.horizon))
+        after = _at(self._prices, self.start, until, self.grid)[place + 1 :]
         rebound = math.expm1(float(np.max(after)) - closes[place]) if len(after) else math.nan
         loss, known = None, self._after
         if known["open_interest"] is not None:
@@ -138,12 +138,12 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
         raise ConfigError([problem] if problem else [])
     report = Report(str(path))
     tables = read_keys(document, report)
-    _check(tables, report)
+    check_keys(tables, report)
     prices = {key: _prices(tables["prices"], key, Path(data), file, report) for key in ("file", "history")}
     start, findings = tables["window"]["start"], []
     daily = _daily(tables["prices"]["open_interest"], Path(data), file, start, report)
     if start is not None and prices["file"] is not None:
-        _check_window(prices["file"], tables, report, findings)
+        check_window(prices["file"], tables, report, findings)
     history = prices["history"]
     before = None
     if start is not None and history is not None:
@@ -153,6 +153,7 @@ def read_event(path: str | Path, data: str | Path = ".") -> Event:
     if report.problems or before is None or history is None or prices["file"] is None:
         raise ConfigError(report.problems)
     findings += [f"{prices['file'].name}: {text}" for text in prices["file"].findings]
+    findings += [f"{tables['']['name']}: {text}" for text in unused(tables)]
     top, window = tables[""], tables["window"]
     spans = window["horizon"], window["given"], window["rebound"]
     title = top["title"] or top["name"]
@@ -223,57 +224,6 @@ def _daily(name: str | None, data: Path, file: Path, start: np.datetime64 | None
         return None
     known = days + np.timedelta64(1, "D") <= start
     return days[known], coins[known]
-
-
-def _check(tables: dict[str, dict[str, Any]], report: Report) -> None:
-    """What keys have to be to each other."""
-    window, before, after = tables["window"], tables["before"], tables["after"]
-    start = window["start"]
-    for name in ("given", "horizon", "rebound"):
-        if window[name] is not None and window[name] % GRID:
-            report.add(f"window.{name}", f"{window[name]}s", "has to be a multiple of 5 min")
-    if window["given"] and window["horizon"] and window["given"] >= window["horizon"]:
-        report.add("window.given", f"{window['given']}s", "has to be shorter than window.horizon")
-    late = before["open_interest_at"]
-    if start is not None and late is not None and late > start:
-        report.add("before.open_interest_at", f"{late}Z", f"is after window.start, {start}Z: not known before it")
-    for name in ("open_interest", "open_interest_from"):
-        if (after[name] is None) != (after[f"{name}_at"] is None):
-            report.add(f"after.{name}_at", None, f"after.{name} and its time belong together", missing=True)
-    if after["open_interest_from"] is not None and after["open_interest"] is None:
-        report.add("after.open_interest", None, "missing; after.open_interest_from alone says nothing", missing=True)
-    since, until = after["open_interest_from_at"] or late, after["open_interest_at"]
-    if until is not None and ((start is not None and until <= start) or (since is not None and until <= since)):
-        report.add("after.open_interest_at", f"{until}Z", "has to be after window.start and after what it is compared with")
-    try:
-        find("scenarios", tables[""]["scenario"] or "btc_24h")
-    except NotFound as error:
-        report.add("scenario", tables[""]["scenario"], str(error), error.nearest)
-
-
-def _check_window(prices: PriceFile, tables: dict[str, dict[str, Any]], report: Report, findings: list[str]) -> None:
-    """Whether the file covers the window, and without what."""
-    window = tables["window"]
-    start, horizon = window["start"], window["horizon"]
-    if horizon is None:
-        return
-    grid = max(GRID, prices.step)
-    closed = prices.closes()[0]
-    end = start + np.timedelta64(horizon, "s")
-    if not len(closed) or closed[0] > start or closed[-1] < end:
-        has = f"{closed[0]}Z to {closed[-1]}Z" if len(closed) else "nothing"
-        report.add("window.start", f"{start}Z", f"the price file has to cover {start}Z to {end}Z; {prices.name} has {has}")
-        return
-    inside = np.concatenate([[closed[closed <= start][-1]], closed[(closed > start) & (closed <= end)], [end]])
-    longest = int(np.max(np.diff(inside)).astype(np.int64))
-    if longest > 3600:
-        report.add("prices.file", prices.name, f"{longest / 3600:.1f} h of the window are missing; at most 1 h may be")
-    elif longest > 2 * grid:
-        findings.append(f"{prices.name}: {longest / 60:.0f} min of the window are missing; the last close stands for them")
-    if grid % 300 or horizon % grid or (window["given"] or grid) % grid:
-        report.add("prices.file", prices.name, f"bars of {prices.step} s do not divide the window; 30 min and less that do")
-    if window["rebound"] is not None and closed[-1] < end + np.timedelta64(window["rebound"], "s"):
-        findings.append(f"{prices.name} ends {closed[-1]}Z, before the longest rebound; one late in the window is cut short")
 
 
 def _before(history: PriceFile, table: dict[str, Any], start: np.datetime64, report: Report) -> Before | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..calibration.drawdown import drawdown
 from ..calibration.price_file import PriceFile
 
 DAY = 86400
@@ -12,17 +13,6 @@ HOUR = 3600
 HOURS_A_YEAR = 365 * 24
 DAYS_BEFORE = 30
 """Days of history that volatility and volume are taken from."""
-
-
-def drawdown(log_prices: np.ndarray) -> Any:
-    """Largest fall from the running maximum, as a fraction, along the last axis.
-
-    >>> import numpy as np
-    >>> round(drawdown(np.log([100.0, 120.0, 90.0, 110.0])), 12)
-    0.25
-    """
-    fall = np.max(-np.expm1(log_prices - np.maximum.accumulate(log_prices, axis=-1)), axis=-1)
-    return float(fall) if np.ndim(fall) == 0 else fall
 
 
 def known_at(prices: PriceFile, start: Any) -> PriceFile:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..report.study_table import StudySummary
 from .competitors import bootstrap, fit_daily_regression, fit_garch, fit_regression, garch, regression
-from .event import Event
+from .event import Event, overlaps
 from .scored import Score, score
 from .scores import Samples
 from .table import OURS, score_table
@@ -40,18 +40,26 @@ def backtest(
     """Forecast each event with and without what its beginning showed, by the engine and its competitors, and score all.
 
     **Arguments:** `engine`: called with an event, one of `KINDS`, whether forced orders move prices, and whether the law is
-    refitted for that; None leaves it out; `training`: events that the regression may learn from beside `events`, never the one it
-    is scored on; `paths`, `seed`: of the competitors; `progress`: called with what is done and the total.
+    refitted for that; None leaves it out; `training`: events that the regression may learn from beside `events`, never one that
+    overlaps what it is scored on; `paths`, `seed`: of the competitors; `progress`: called with what is done and the total.
     """
     samples: dict[tuple[str, str, str], Samples] = {}
     notes: dict[str, None] = {}
     done, total = 0, len(events) * len(KINDS)
     learnt_from = list({event.name: event for event in [*training, *events]}.values())
     for event in events:
-        others = [other for other in learnt_from if other.name != event.name]
+        others: list[Event] = []
+        for other in learnt_from:  # never from what overlaps the event, and once from what overlaps itself
+            if not any(overlaps(other, one) for one in (event, *others)):
+                others.append(other)
         law = _tried(notes, event, GARCH, lambda event=event: fit_garch(event))
+        if law is not None and not law.converged:
+            notes[f"{GARCH}, {event.name}: the fit did not converge; its forecasts are of where it stopped"] = None
         fitted = _tried(notes, event, REGRESSION, lambda others=others: fit_regression(others))
-        before = _tried(notes, event, f"{REGRESSION} on days", lambda event=event: fit_daily_regression(event))
+        missing: dict[str, None] = {}
+        before = _tried(missing, event, f"{REGRESSION} on days", lambda event=event: fit_daily_regression(event))
+        if fitted is None:  # else that of events takes its place
+            notes |= missing
         for kind in KINDS:
             made: dict[str, Samples | None] = {}
             if engine is not None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .event import Event
+from .known import DAY
 from .reported import predicted, reported_log_score, reported_pit
 from .scores import Samples, central, covered, crps, log_score, pit, quantile
 
@@ -42,12 +43,15 @@ class Score(NamedTuple):
 
 
 def score(event: Event, samples: Samples, forecast: str, kind: str) -> list[Score]:
-    """Scores of all that both the forecast and the event say."""
+    """Scores of all that both the forecast and the event say; reported liquidations and their long share are figures of a day,
+    and scored for a horizon of a day only."""
     seen, found = event.observed(), []
     for quantity, (_, transform) in QUANTITIES.items():
         value = getattr(seen, quantity, None)
         draws = getattr(samples, quantity)
-        if quantity == "liquidations" or value is None or draws is None or not np.any(np.isfinite(draws)):
+        if quantity == "liquidations" or (quantity == "long_share" and event.horizon != DAY):
+            continue
+        if value is None or draws is None or not (np.isfinite(value) and np.any(np.isfinite(draws))):
             continue
         w = samples.weights
         found.append(Score(
@@ -55,7 +59,7 @@ def score(event: Event, samples: Samples, forecast: str, kind: str) -> list[Scor
             pit(draws, value, w), covered(draws, value, 0.5, w), covered(draws, value, 0.9, w), crps(draws, value, w),
             log_score(draws, value, w, transform),
         ))  # fmt: skip
-    return found + _sizes(event, samples, forecast, kind)
+    return found + (_sizes(event, samples, forecast, kind) if event.horizon == DAY else [])
 
 
 def _sizes(event: Event, samples: Samples, forecast: str, kind: str) -> list[Score]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..cascade import path_losses, prepare, seed_key
 from ..scenario import Scenario
+from .drawdown import drawdown
 from .price_file import PriceFile
 from .volatility import DailyLaw, daily_returns, log_variances, regressors
 
@@ -43,8 +44,7 @@ def largest_fall(returns: np.ndarray) -> np.ndarray:
     >>> largest_fall(np.log([[1.1, 0.9, 1.0, 0.5]])).round(3).tolist()
     [0.55]
     """
-    path = np.concatenate([np.zeros((*returns.shape[:-1], 1)), np.cumsum(returns, axis=-1)], axis=-1)
-    return np.max(-np.expm1(path - np.maximum.accumulate(path, axis=-1)), axis=-1)
+    return drawdown(np.concatenate([np.zeros((*returns.shape[:-1], 1)), np.cumsum(returns, axis=-1)], axis=-1))
 
 
 def daily_pits(

@@ -54,10 +54,33 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
         except ConfigError as error:
             asked.problems += [problem for problem in error.problems if problem not in asked.problems]
             continue
+        asked.problems += _unusable(event)
         if event.name in events:
             asked.wrong("EVENT", name, f"has the name {event.name}, which another event has")
         events[event.name] = event
     return list(events.values())
+
+
+def _unusable(event: Any) -> list[Any]:
+    """What keeps the engine from a forecast of an event: the scenario it names, or too little history."""
+    from ..backtest.known import hourly
+    from ..backtest.setting import scenario_of
+    from ..calibration.volatility import fit_daily_law
+    from ..config import ConfigError, Problem
+
+    found: list[Any] = []
+    try:
+        scenario_of(event, 3600)
+    except ConfigError as error:
+        found += error.problems
+    except ValueError as error:
+        found.append(Problem(event.file, "scenario", event.scenario, str(error)))
+    try:
+        history = hourly(event.history)
+        fit_daily_law(history, event.start).forecast(history, event.start)
+    except ValueError as error:
+        found.append(Problem(event.file, "prices.history", None, str(error)))
+    return found
 
 
 def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str, Any]:
@@ -68,28 +91,33 @@ def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str,
     found = {}
     for event in events:
         try:
-            found[event.name] = fitted = read_fitted(command.parameters, without=event.name)
+            found[event.name] = fitted = read_fitted(command.parameters, without=event)
         except ConfigError as error:
             asked.problems += error.problems
             break
-        if event.name in fitted.events and not command.in_sample:
-            text = "the numbers were fitted on this event; fit without it, or score it all the same with --in-sample"
+        if fitted.has_seen(event) and not command.in_sample:
+            text = (
+                "the numbers were fitted on this event, or on one at its time; fit without it, or score it all the same with "
+                "--in-sample"
+            )
             asked.wrong("--parameters", event.name, text)
     return found
 
 
 def _training(command: Backtest, events: list[Any]) -> list[Any]:
-    """Shipped events that the data folder has the prices of, for the regression to learn from."""
-    from ..backtest.event import read_event, shipped_events
+    """Shipped events that the data folder has the prices of and that overlap none that is scored, for the regression."""
+    from ..backtest.event import overlaps, read_event, shipped_events
     from ..config import ConfigError
 
     found = []
     for name in shipped_events():
         if name not in {event.name for event in events}:
             try:
-                found.append(read_event(name, command.data))
+                shipped = read_event(name, command.data)
             except ConfigError:
                 continue
+            if not any(overlaps(shipped, event) for event in events):
+                found.append(shipped)
     return found
 
 
@@ -109,7 +137,7 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
     except KeyboardInterrupt:
         print("interrupted; nothing was finished", file=sys.stderr)
         return INTERRUPTED
-    inside = [event.name for event in events if event.name in fitted[event.name].events]
+    inside = [event.name for event in events if fitted[event.name].has_seen(event)]
     said = dict.fromkeys(text for event in events for text in event.findings)
     notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
     summary = found._replace(notes=(*notes, *found.notes, *said)).summary()

@@ -1,10 +1,12 @@
 """Event files: what is read, what is computed of it, and that nothing from after the start is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jaxrisk.backtest.competitors import bootstrap, garch
-from jaxrisk.backtest.event import alarm, read_event, shipped_events
+from jaxrisk.backtest.event import alarm, overlaps, read_event, shipped_events
 from jaxrisk.backtest.event_keys import Reported
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.config.problems import ConfigError
@@ -107,6 +109,9 @@ def test_all_problems_are_told_at_once_with_the_nearest_spelling(folder):
         ("start = 2024-03-01T12:00:00Z", 'start = "soon"', "has to be a time in UTC"),
         ("open_interest_at = 2024-03-02T12:00:00Z", "", "belong together"),
         ("2024-03-02T12:00:00Z", "2024-03-01T11:00:00Z", "has to be after window.start"),
+        ("2024-03-02T12:00:00Z", "2024-03-03T12:05:00Z", "by 2024-03-03T12:00:00Z"),
+        ('asset = "BTC"', 'asset = "BTCC"', 'did you mean "BTC"'),
+        ('asset = "BTC"', 'asset = "ETH"', "has to be an asset of the scenario btc_24h: BTC"),
         ("usd = [1e6, 2e6]", "usd = 1e6\ncoins = 10", "one of usd and coins"),
         ("usd = [1e6, 2e6]", 'usd = 1e6\nside = "longs"', 'did you mean "long"'),
         ("venue_share = 0.5", "venue_share = 0.5\nvenues = { a = 0.5, b = 0.2 }", "add up to 0.7"),
@@ -124,6 +129,32 @@ def test_a_low_that_is_not_the_prices_is_a_finding(folder):
     assert not any("more than 5% apart" in text for text in read_event(folder / "event.toml", folder).findings)
     (folder / "event.toml").write_text(EVENT.replace("[[after", far))
     assert any("more than 5% apart" in text for text in read_event(folder / "event.toml", folder).findings)
+
+
+def test_what_is_recorded_and_not_used_is_said(folder):
+    assert not any("not used" in text for text in read_event(folder / "event.toml", folder).findings)
+    text = "venue_share = 0.5\ndepth = 1e8\nfunding = 0.0001\nvenues = { a = 0.5, b = 0.5 }"
+    (folder / "event.toml").write_text(EVENT.replace("venue_share = 0.5", text))
+    said = [text for text in read_event(folder / "event.toml", folder).findings if "recorded, not used by the engine yet" in text]
+    assert ["depth" in said[0], "venues" in said[1], len(said)] == [True, True, 2]
+
+
+def test_rebound_is_of_the_grid_on_which_it_is_forecast(folder):
+    """A minute's spike between two points of the grid is no rebound, since no forecast would have seen it."""
+    minutes = 49 * 60
+    closes = np.interp(np.arange(1, minutes + 1), [60, 65, 180, 300], [100.0, 110.0, 88.0, 99.0])
+    closes[60 + 122] = 130.0
+    write_bars(folder / "fine.csv", START - np.timedelta64(3600, "s"), 60, closes)
+    assert read_event(folder / "event.toml", folder).observed().rebound == pytest.approx(99.0 / 88.0 - 1.0, rel=1e-3)
+
+
+def test_events_overlap_by_name_or_time(folder):
+    """Up to a day after the horizon, whichever of the two is first."""
+    one = read_event(folder / "event.toml", folder)
+    later = lambda hours: replace(one, name="another", asset="ETH", start=one.start + np.timedelta64(hours, "h"))
+    assert [overlaps(one, later(hours)) for hours in (0, 47, 48)] == [True, True, False]
+    assert [overlaps(later(hours), one) for hours in (-47, -48)] == [True, False]
+    assert overlaps(one, replace(later(100), name=one.name))
 
 
 def test_a_hole_in_the_window_is_refused(folder):

@@ -1,15 +1,27 @@
 """The score table: averages on common events, and in words who is beaten."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from jaxrisk.backtest import run
+from jaxrisk.backtest.competitors import fit_garch
 from jaxrisk.backtest.event import read_event
 from jaxrisk.backtest.run import KINDS, backtest
 from jaxrisk.backtest.scored import Score, score
 from jaxrisk.backtest.scores import Samples, crps
 from jaxrisk.backtest.table import averages, comparisons, score_table, verdicts
+
+from .conftest import EVENT
+
+
+def moved(event, days, name):
+    """The same event earlier, under another name."""
+    back = np.timedelta64(round(days * 86400), "s")
+    prices = event._prices._replace(time=event._prices.time - back)
+    return replace(event, name=name, start=event.start - back, _prices=prices)
 
 
 def one(event, forecast, value, quantity="drawdown", kind="conditional", inside=True):
@@ -79,22 +91,46 @@ def test_backtest_scores_engine_and_competitors_and_trains_on_no_scored_event(fo
     asked = []
 
     def engine(event, kind, feedback, refitted):
-        asked.append((event.name, kind, feedback))
+        asked.append((event.name, kind, feedback, refitted))
         return Samples(np.linspace(0.1, 0.3, 101), open_interest_loss=np.linspace(0.0, 0.2, 101))
 
     found = backtest([event], engine, paths=200)
-    assert asked == [("made up", kind, feedback) for kind in KINDS for feedback in (True, False)]
-    assert {name for _, _, name in found.samples} == {"engine", "feedback off", "bootstrap", "GARCH-t"}
+    plain = [("made up", kind, feedback, False) for kind in KINDS for feedback in (True, False)]
+    assert asked == [*plain, ("made up", "conditional", False, True)]
+    assert {name for _, _, name in found.samples} == {"engine", "feedback off", "feedback off, refitted", "bootstrap", "GARCH-t"}
     assert any("regression, made up: left out" in note for note in found.notes)
     text = str(found.summary())
     assert "Back-test on made up" in text
-    others = [read_event(folder / "event.toml", folder) for _ in range(3)]
+    # no regression on days either, and nothing takes its place
+    assert any("regression on days, made up: left out" in note for note in found.notes)
+    others = [moved(read_event(folder / "event.toml", folder), 10 * (place + 1), f"other {place}") for place in range(3)]
     for place, other in enumerate(others):
-        object.__setattr__(other, "name", f"other {place}")
         object.__setattr__(other, "_after", {**other._after, "open_interest": 900.0 - 10.0 * place})
     later = backtest([event], None, others, paths=200)
     assert {row.quantity for row in later.scores if row.forecast == "regression"} == {"open_interest_loss"}
     object.__setattr__(event, "_after", {**event._after, "open_interest": 100.0})
     again = backtest([event], None, others, paths=200)
-    losses = [run.samples["made up", "conditional", "regression"].open_interest_loss for run in (later, again)]
+    losses = [one.samples["made up", "conditional", "regression"].open_interest_loss for one in (later, again)]
     assert np.array_equal(*losses)  # what is scored was not learnt from
+    assert not any("regression" in note for note in later.notes)  # that on days is not missed
+    # nor is it learnt from under another name, or another once more under a third
+    copies = [moved(event, 0.5, "copy"), moved(others[0], 0.5, "copy of another")]
+    copied = backtest([event], None, [*others, *copies], paths=200)
+    assert np.array_equal(copied.samples["made up", "conditional", "regression"].open_interest_loss, losses[0])
+
+
+def test_a_fit_that_did_not_converge_is_noted(folder, monkeypatch):
+    event = read_event(folder / "event.toml", folder)
+    law = fit_garch(event)
+    for converged in (True, False):
+        monkeypatch.setattr(run, "fit_garch", lambda event, converged=converged: law._replace(converged=converged))
+        found = backtest([event], None, paths=100)
+        assert any("GARCH-t, made up: the fit did not converge" in note for note in found.notes) != converged
+
+
+def test_figures_of_a_day_are_scored_for_a_day_only(folder):
+    (folder / "event.toml").write_text(EVENT.replace("12:00:00Z\n\n[before]", '12:00:00Z\nhorizon = "12h"\n\n[before]'))
+    event = read_event(folder / "event.toml", folder)
+    samples = Samples(np.linspace(0.1, 0.3, 101), long_share=np.linspace(0.4, 1.0, 101), liquidations=np.full(101, 4e6))
+    assert [row.quantity for row in score(event, samples, "mine", "conditional")] == ["drawdown"]
+    assert any("not scored where window.horizon is not 24h" in text for text in event.findings)

@@ -20,7 +20,7 @@ from ..scenario import Description, Scenario, Settings
 from .known import realised_volatility
 from .replay_data import HOUR, STEP, Hours, price_path, read_hours
 from .replay_scores import Interest, Size, Timing, interest, size, timing
-from .setting import FLOW, YEAR
+from .setting import FLOW, YEAR, shorts_as_longs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,19 +163,12 @@ def _scenario(scenario: Scenario, read: Sequence[Hours], paths: Sequence[np.ndar
         rows[:, place], price[place] = path - path[0], math.exp(path[0])
         before = realised_volatility(hours.prices, begin)
         volatility[place] = before if math.isfinite(before) else volatility[place]
-    populations = scenario.populations if short_leverage == "own" else _shorts_as_longs(scenario.populations)
+    populations = scenario.populations if short_leverage == "own" else shorts_as_longs(scenario.populations)
     scenario = scenario.replace(
         market=Replay(rows), price=price, populations=populations, description=Description(),
         settings=Settings(steps * STEP / YEAR, steps),
     )  # fmt: skip
     return eqx.tree_at(lambda s: (s.channels.feedback, s.flow.reference_volatility), scenario, (0.0, volatility))
-
-
-def _shorts_as_longs(populations: dict[str, Any]) -> dict[str, Any]:
-    """Shorts with the leverage of the longs of their asset and class."""
-    where, key = lambda p: (p.median, p.log_sd, p.high), lambda p: (int(p.asset), int(p.account_class))
-    longs = {key(p): where(p) for p in populations.values() if p.side > 0}
-    return {name: p if p.side > 0 else eqx.tree_at(where, p, longs[key(p)]) for name, p in populations.items()}
 
 
 @eqx.filter_jit

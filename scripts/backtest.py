@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from jaxrisk import load
 from jaxrisk.backtest.event import read_event, shipped_events
 from jaxrisk.backtest.event_plot import event_picture
-from jaxrisk.backtest.fitting import SLOPE, Fitting
+from jaxrisk.backtest.fitting import SLOPE, Fitting, ordinary_flow_sd
 from jaxrisk.backtest.forecast import course, forecast
 from jaxrisk.backtest.parameters import NUMBERS, to_toml
 from jaxrisk.backtest.run import KINDS, backtest
@@ -30,11 +30,13 @@ from jaxrisk.backtest.setting import FLOW, FLOW_SD
 from jaxrisk.backtest.table import OURS, averages, comparisons
 from jaxrisk.batch import use_compilation_cache
 from jaxrisk.calibration.daily_pit import daily_pits
+from jaxrisk.calibration.open_interest import read_daily
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.calibration.volatility import fit_daily_law
 
 PARTS = ("events", "days", "replay")
 HOURLY = "prices/btc_perp_1h_2019_2026.csv.gz"
+DAILY = "open_interest/btc_oi_funding_1d_2019_2024.csv.gz"
 LONG_SHARE = (0.60, 0.95)
 CHOSEN = (
     f"slope {SLOPE} of the log variance after a beginning on that before; Student-t with 4 degrees of freedom about it; a drift",
@@ -46,7 +48,7 @@ CHOSEN = (
 )
 
 
-def split(events, fits):
+def split(events, fits, data):
     """Print what each event's numbers have seen, and stop where one has seen the event itself."""
     print("The split: what the numbers of each event were fitted on, and where its history ends")
     for event in events:
@@ -63,9 +65,16 @@ def split(events, fits):
             if why:
                 print(f"              {name} is not identified: {why}")
 
-    print("Chosen, not fitted, with the events known:")
+    measured = ", ".join(f"{_ordinary(data, year, events):.1%} from {year}" for year in ("2020", "2021", "2022"))
+    print(f"Chosen, not fitted, with the events known (a day's ordinary change of open interest was {measured}):")
     for choice in CHOSEN:
         print(f"  {choice}")
+
+
+def _ordinary(data, year, events):
+    days, coins = read_daily(data / DAILY)
+    since = days >= np.datetime64(year)
+    return ordinary_flow_sd(days[since], coins[since], [event.start for event in events])
 
 
 def acceptance(found, events):
@@ -113,7 +122,7 @@ def score_events(data, paths, seed, write):
     fitting = Fitting(events)
     fits = fitting.leave_one_out()
     print(f"fitted in {time.time() - begun:.0f} s\n")
-    split(events, fits)
+    split(events, fits, data)
     engine = lambda event, kind, feedback, refitted: forecast(
         event, fits[event.name][0], kind=kind, paths=paths, seed=seed, feedback=feedback, refitted=refitted
     )

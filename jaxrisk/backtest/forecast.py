@@ -26,7 +26,6 @@ from .setting import YEAR, loss_step, scenario_of
 
 GROUPS = 32
 """Sets of numbers drawn from what is known of them; each is run on as many paths as the others."""
-DAY = 1.0 / 365.0
 KINDS = ("unconditional", "conditional")
 
 

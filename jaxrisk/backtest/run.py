@@ -6,11 +6,11 @@ from typing import NamedTuple
 from ..report.study_table import StudySummary
 from .competitors import bootstrap, fit_daily_regression, fit_garch, fit_regression, garch, regression
 from .event import Event, overlaps
+from .forecast import KINDS
 from .scored import Score, score
 from .scores import Samples
 from .table import OURS, score_table
 
-KINDS = ("unconditional", "conditional")
 WITHOUT_FEEDBACK, REFITTED = "feedback off", "feedback off, refitted"
 GARCH, BOOTSTRAP, REGRESSION = "GARCH-t", "bootstrap", "regression"
 

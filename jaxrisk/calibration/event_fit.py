@@ -123,11 +123,6 @@ class EventFit(NamedTuple):
         rows = zip(self.names, self.values, self.errors, strict=True)
         return [(name, float(value), float(error), self.identified[name]) for name, value, error in rows]
 
-    def put(self, scenario: Scenario, log_values=None) -> Scenario:
-        """A scenario with the fitted numbers, or others of them (logs, in order)."""
-        logs = np.log(self.values) if log_values is None else log_values
-        return put(scenario, self.names, jnp.asarray(logs))
-
 
 def put(scenario: Scenario, names: Sequence[str], logs) -> Scenario:
     """A scenario with some of `NUMBERS` set, from their logs."""
@@ -238,14 +233,14 @@ class Likelihood:
         with jax.enable_x64(True):
             return self.terms[event].value(np.asarray(logs, np.float64))
 
-    def fit(self, without: Sequence[str] = (), start: dict[str, float] | None = None) -> EventFit:
+    def fit(self, without: Sequence[str] = ()) -> EventFit:
         """The most likely numbers on all events but some, under their priors."""
         used = tuple(name for name in self.terms if name not in without)
         if len(used) < 2:
             raise ValueError("at least two events are needed to fit")
         known = {number.name: number for number in NUMBERS}
         begin = {"impact.coefficient": 0.5, "impact.resilience_half_life": 30.0, "venues.engine_time": 30.0,
-                 "venues.closes_opposite": 0.4, **_START, **(start or {})}  # fmt: skip
+                 "venues.closes_opposite": 0.4, **_START}  # fmt: skip
         keys = (*self.names, *NUISANCE)
         ranges = [(known[key].low, known[key].high) if key in known else _RANGE[key] for key in keys]
         bounds = [(math.log(low), math.log(high)) for low, high in ranges]
@@ -288,12 +283,4 @@ class Likelihood:
         )
 
 
-def fit_events(events: Sequence[EventData], names: Sequence[str] | None = None) -> EventFit:
-    """Fit all events together; see `Likelihood` to leave some out.
-
-    **Raises:** `ValueError` for fewer than two events, or prices that are not given to the end.
-    """
-    return Likelihood(events, names).fit()
-
-
-__all__ = ["NUMBERS", "EventData", "EventFit", "Likelihood", "fit_events", "moving_variance", "put"]
+__all__ = ["NUMBERS", "EventData", "EventFit", "Likelihood", "moving_variance", "put"]

@@ -93,17 +93,23 @@ def design(**changes):
 def reverse_stress(**changes):
     """Two ways to a fall of 15%."""
     time = np.linspace(0.0, 1.0, 13)[:, None]
+    liquidated, pull = 4e8 * time[:, 0], -np.ones((12, 1))
     answers = [
         SimpleNamespace(
-            distance=8.2, log_price=-0.1 * time, price=-0.15 * time, volatility=None, loss=0.15, probability=2.6e-5,
-            words="a steady fall of 9.5% over the whole day, of which liquidations make 15%",
+            distance=8.2, log_price=-0.1 * time, price=-0.15 * time, volatility=0.6 + 0.2 * time, loss=0.15, probability=2.6e-5,
+            words="a steady fall of 9.5% over the whole day, of which liquidations make 15%", jumps=(), liquidated=liquidated,
+            drive=pull, drive_labels=(("price", "BTC"),),
         ),
         SimpleNamespace(
             distance=10.4, log_price=-0.12 * (time > 0.5), price=-0.16 * (time > 0.5), volatility=None, loss=0.15,
-            probability=2.4e-6, words="one fall of 11% at noon",
+            probability=2.4e-6, words="one fall of 11% at noon", jumps=(SimpleNamespace(hours=12.0, move=-0.11),),
+            liquidated=liquidated, drive=0.1 * pull, drive_labels=(("price", "BTC"),),
         ),
     ]  # fmt: skip
-    fields = {"observable": "max_drawdown_index", "level": 0.15, "answers": answers, "proposal": object(), "info": {"seed": 1}}
+    fields = {
+        "observable": "max_drawdown_index", "level": 0.15, "answers": answers, "proposal": object(), "info": {"seed": 1},
+        "assets": ("BTC",), "hours": lambda: 24.0 * time[:, 0],
+    }  # fmt: skip
     return SimpleNamespace(**{**fields, **changes})
 
 
@@ -128,3 +134,52 @@ def rare_event(**changes):
         "info": {"seed": 1},
     }
     return SimpleNamespace(**{**fields, **changes})
+
+
+def run(losses=None, **changes):
+    """A run of two assets on two venues, with every observable that tables and pictures show."""
+    random = np.random.default_rng(1)
+    paths = 2_000
+    drawdown = np.minimum(0.03 * random.exponential(size=paths), 0.9)
+    base = 0.8 * drawdown
+    forced = random.exponential(2e7, (paths, 2, 2, 2)) * (drawdown > 0.05)[:, None, None, None]
+    backstop = {"liquidation_fees": 1e6, "insurance_fund_used": 8e6, "deleveraging_loss": 3e6, "socialised_loss": 1e6}
+    found = {
+        "max_drawdown_index": drawdown,
+        "max_drawdown": np.stack([drawdown, np.minimum(1.1 * drawdown, 0.95)], 1),
+        "max_drawdown_no_feedback_index": base,
+        "amplification_index": drawdown - base,
+        "time_to_trough_index": random.random(paths) / 365,
+        "open_interest_loss_fraction": np.where(drawdown > 0.05, drawdown, 0.0),
+        "open_interest_loss_usd": forced.sum((1, 2, 3)),
+        "liquidated_notional": forced,
+        "liquidated_by_class": random.exponential(1e8, (paths, 2)),
+        "peak_minute_liquidation": forced.max((1, 2, 3)),
+        "support_overshoot": np.stack([np.maximum(drawdown - 0.1, 0), np.zeros(paths)], 1),
+        "support_broken": np.stack([drawdown > 0.1, np.zeros(paths)], 1).astype(float),
+        **{name: random.exponential(scale, (paths, 2)) for name, scale in backstop.items()},
+    }
+    dims = {
+        "max_drawdown": ("assets",), "support_overshoot": ("assets",), "support_broken": ("assets",),
+        "liquidated_notional": ("venues", "assets", "sides"), "liquidated_by_class": ("classes",),
+        **dict.fromkeys(backstop, ("venues",)),
+    }  # fmt: skip
+    coords = {
+        "assets": ["BTC", "ETH"],
+        "venues": ["one", "two"],
+        "sides": ["long", "short"],
+        "classes": ["retail", "professional"],
+    }
+    walk = np.cumsum(0.002 * random.standard_normal((5, 97, 2)), axis=1)
+    level = np.linspace(-0.5, 0.5, 41)
+    curve = np.exp(-((level + 0.12) ** 2) / 0.01)
+    info = {
+        "name": "example", "title": "An example", "seed": "3", "paths": paths, "steps": 96, "horizon_years": 1 / 365, "bridge": 0,
+        "precision": "float32", "initial_price.BTC": 78_000.0, "initial_price.ETH": 2_400.0, "support_usd": [70_000.0, 0.0],
+        "open_interest_usd": 1e9, "dropped_open_interest_usd": 2e7, "dropped_by": ["one BTC long: 20 USD M"],
+        "balancing_open_interest_usd": 3e7, "criticality_peak": [0.91, 0.4], "criticality_peak_log_price": [-0.12, -0.12],
+        "criticality_runaway_log_price": [float("-inf"), float("-inf")],
+    }  # fmt: skip
+    samples = {"price": walk, "fundamental": 0.8 * walk}
+    curves = {"level": level, "value": np.stack([0.91 * curve, 0.4 * curve])}
+    return Result(found if losses is None else losses, dims, coords, None, samples, curves, info | changes)

@@ -1,0 +1,34 @@
+"""What every picture shows, against files; `scripts/test tests/golden --force-regen` writes them anew."""
+
+import numpy as np
+import pytest
+from golden.drawn import described
+from matplotlib import pyplot
+from report import example_studies as example
+
+from jaxrisk.report import stress_plot, study_plots
+
+PICTURES = {
+    "overview": lambda: example.run().plot(),
+    "who_pays": lambda: example.run().plot_who_pays(),
+    "sensitivities": lambda: study_plots.sensitivities(example.sensitivities()),
+    "design": lambda: study_plots.design(example.design()),
+    "reverse_stress": lambda: stress_plot.reverse_stress(example.reverse_stress()),
+    "rare_event": lambda: study_plots.rare_event(example.rare_event()),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture(name, file_regression):
+    figure = PICTURES[name]()
+    figure.canvas.draw()
+    file_regression.check(described(figure), encoding="utf-8")
+    pyplot.close("all")
+
+
+def test_a_changed_number_is_noticed():
+    """The description is not blind to what a line shows."""
+    losses = dict(example.run().losses)
+    losses["max_drawdown_index"] = np.asarray(losses["max_drawdown_index"]) * 1.1
+    changed = example.run(losses=losses)
+    assert described(changed.plot()) != described(example.run().plot())

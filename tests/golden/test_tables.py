@@ -1,0 +1,41 @@
+"""Every table as it is printed, against files; `scripts/test tests/golden --force-regen` writes them anew."""
+
+import io
+
+import pytest
+from report import example_studies as example
+from rich.console import Console
+
+from jaxrisk.report import studies
+
+SUMMARIES = {
+    "run": lambda: example.run().summary(),
+    "sensitivities": lambda: studies.sensitivities(example.sensitivities()),
+    "design": lambda: studies.design(example.design()),
+    "design_infeasible": lambda: studies.design(example.design(feasible=False)),
+    "reverse_stress": lambda: studies.reverse_stress(example.reverse_stress()),
+    "rare_event": lambda: studies.rare_event(example.rare_event()),
+    "parameters": lambda: studies.parameters(example.PARAMETERS, "example: 5 parameters"),
+}
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_plain(name, file_regression):
+    file_regression.check(str(SUMMARIES[name]()) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [40, 100])
+@pytest.mark.parametrize("name", ["run", "sensitivities", "design"])
+def test_in_a_terminal(name, width, file_regression):
+    console = Console(width=width, file=io.StringIO(), record=True, color_system=None, force_terminal=False, legacy_windows=False)
+    console.print(SUMMARIES[name]())
+    lines = (line.rstrip() for line in console.export_text().splitlines())
+    file_regression.check("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_in_a_notebook(file_regression):
+    file_regression.check(example.run()._repr_html_() + "\n", encoding="utf-8", extension=".html")
+
+
+def test_notes(file_regression):
+    file_regression.check("\n".join(example.run().notes()) + "\n", encoding="utf-8")

@@ -1,10 +1,14 @@
 """Array shapes and types that annotations promise are checked while the tests run; `tests/oracles` is importable as `oracles`."""
 
+import ctypes
+import gc
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # loading a kept program prints pages otherwise
 
 import jax
 import pytest
@@ -15,9 +19,32 @@ install_import_hook(_CHECKED, "beartype.beartype").__enter__()
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+_made = None
+
+
+def pytest_configure():
+    """A program is compiled once a run, whichever worker, file or subprocess asks for it first: the first process makes the
+    folder, the others find it in their environment."""
+    global _made
+    if _FOLDER not in os.environ:
+        os.environ[_FOLDER] = _made = tempfile.mkdtemp(prefix="jaxrisk-tests-")
+    jax.config.update("jax_compilation_cache_dir", os.environ[_FOLDER])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def pytest_unconfigure():
+    """The folder goes with the process that made it."""
+    if _made is not None:
+        shutil.rmtree(_made, ignore_errors=True)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _forget_compiled_programs():
-    """Compiled programs of a module are of no use to the next, and add up to gigabytes."""
+    """Compiled programs of a file are of little use to the next, and add up to gigabytes."""
     yield
     jax.clear_caches()
+    gc.collect()
+    if hasattr(ctypes.CDLL(None), "malloc_trim"):  # what the compiler took stays with the process otherwise
+        ctypes.CDLL(None).malloc_trim(0)

@@ -87,7 +87,6 @@ def files(folder):
 
 
 def test_a_run_from_start_to_finish(tiny, capfd, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
     assert main(["run", "tiny.toml", "--seed", "5", "--out", "deep/er/r.nc", "--run.paths=16"]) == OK
     out, err = capfd.readouterr()
     assert out.splitlines()[-1] == "result: deep/er/r.nc"
@@ -136,7 +135,6 @@ def test_sobol_points_are_asked_for(tiny, engine, capsys):
 
 
 def test_where_there_are_no_sobol_points(tiny, capfd, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
     garch = 'process = "garch"\nvariance = 0.36\nmean_variance = 0.36\nalpha = 0.1\nbeta = 0.85\ndegrees_of_freedom = 8.0'
     garch += '\nreference_step = "1h"'
     (tiny / "garch.toml").write_text(SCENARIO.replace('process = "gbm"\nvolatility = 0.6', garch))

@@ -90,7 +90,6 @@ def engines(monkeypatch):
 
 
 def test_sensitivity_from_start_to_finish(tiny, capfd, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
     more = ["--paths", "1024", "--out", "a.json", "--plot", "a.svg", "--wrt", "limits.cap", "--wrt", "impact.coefficient"]
     more += ["--measure", "mean(max_drawdown_index)", "--method", "bump", "--market.volatility=3", "--steps", "12"]
     assert main(["sensitivity", "tiny.toml", *more]) == OK
@@ -105,7 +104,6 @@ def test_sensitivity_from_start_to_finish(tiny, capfd, monkeypatch):
 
 
 def test_reverse_stress_from_start_to_finish(tiny, capfd, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
     more = ["--restarts", "1", "--out", "a.csv", "--plot", "a.svg", "--steps", "12"]
     assert main(["reverse-stress", "tiny.toml", "--level", "0.06", *more]) == OK
     out, err = capfd.readouterr()
@@ -117,7 +115,6 @@ def test_reverse_stress_from_start_to_finish(tiny, capfd, monkeypatch):
 
 
 def test_rare_event_from_start_to_finish(tiny, capfd, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
     more = ["--method", "plain", "--out", "a.nc", "--plot", "a.svg", "--steps", "12"]
     assert main(["rare-event", "tiny.toml", "--level", "0.01", *more]) == OK
     out, err = capfd.readouterr()
@@ -366,7 +363,6 @@ def test_a_level_out_of_the_engine_s_reach(tiny, engines, capsys):
 
 
 def test_a_level_that_no_path_reaches_is_an_answer(tiny, capfd, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tiny / "cache"))
     assert main(["reverse-stress", "tiny.toml", "--level", "0.99", "--restarts", "1", "--steps", "4", "--out", "a.csv"]) == NO
     out, err = capfd.readouterr()
     assert err.startswith("max_drawdown_index >= 0.99: out of reach; within ")
@@ -410,7 +406,7 @@ def test_interruption_and_numbers_that_are_not_finite(tiny, engines, capsys):
 def test_an_interruption_while_paths_are_running_has_its_exit_code(tiny):
     """XLA can crash when Python ends while it works (often, with programs from its cache): then it would be by signal 11."""
     here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"PYTHONPATH": here, "JAX_COMPILATION_CACHE_DIR": str(tiny / "cache")}
+    environment = os.environ | {"PYTHONPATH": here}
     # a suite started in the background may have its interrupts ignored, and what it starts inherits that
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from jaxrisk.cli import main; main()"
     command = [sys.executable, "-c", heard, "run", "tiny.toml", "--paths", "100000000", "--out", "r.nc"]

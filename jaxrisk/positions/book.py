@@ -71,8 +71,8 @@ class Claims(NamedTuple):
 class Closed(NamedTuple):
     """Who takes the other end of a round's forced orders. USD at the initial price, none negative.
 
-    `matched`: forced sells against forced buys, once for both, shape `(venues, assets)`; `holders`: what each side's holders close
-    of their own accord; `opened`: what new holders without leverage take over, by the side that they hold from then on.
+    `matched`: forced sells against forced buys, once for both, shape `(venues, assets)`; `holders`: what each side's holders
+    close of their own accord; `opened`: what new holders without leverage take over, by the side that they hold from then on.
     """
 
     matched: Float[Array, "venues assets"]
@@ -94,16 +94,15 @@ class AbstractBook(eqx.Module):
     What goes where, on every venue and asset, of side `s` and the other side `s'`: forced orders are closed against the other
     side's forced orders of the same round, by its holders who close, or by new holders,
 
-    $$\mathrm{forced}_s = \mathrm{matched} + \mathrm{holders}_{s'} + \mathrm{opened}_s,$$
+    $$F_s = M + H_{s'} + O_s$$
 
-    and a round takes $\mathrm{matched} + \sum_s \mathrm{holders}_s + \sum_s \mathrm{deleveraged}_s$ off the open interest. So up to any
-    time, unforced closing and opening aside (`FlowBook`),
+    (`forced`, `matched`, `holders`, `opened` of `Closed`), and with `D` deleveraged a round takes $M + H_0 + H_1 + D_0 + D_1$
+    off the open interest. So up to any time, unforced closing and opening aside (`FlowBook`),
 
-    $$\text{at the start} = \text{left} + \sum (\mathrm{forced}_0 + \mathrm{forced}_1 - \mathrm{matched} - \mathrm{opened}_0 - \mathrm{opened}_1
-    + \mathrm{deleveraged}_0 + \mathrm{deleveraged}_1)$$
+    $$\text{at the start} = \text{left} + \sum (F_0 + F_1 - M - O_0 - O_1 + D_0 + D_1)$$
 
-    with `forced` what is liquidated, stopped and reduced in the market: sells and buys that meet count once. Both sides together
-    can be liquidated for more than the open interest of one, and for no more than that once `matched` and `opened` are taken off.
+    with `F` what is liquidated, stopped and reduced in the market: sells and buys that meet count once. Both sides together can
+    be liquidated for more than the open interest of one, and for no more than that once `M` and `O` are taken off.
     Where the rest always closes the other side (`closes_opposite` 1), and what is forced is the same share of both sides'
     backlog, nothing is opened. What waits for the engine is nobody's to close: it meets the other side's orders as it is sent.
 

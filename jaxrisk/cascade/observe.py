@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Float, Int
 
 from .._leaf import Array
+from .bridge import Between
 
 
 class Drawdown(NamedTuple):
@@ -21,9 +22,20 @@ class Drawdown(NamedTuple):
         zero = jnp.zeros(shape, dtype)
         return Drawdown(zero, zero, jnp.zeros(shape, jnp.int32))
 
-    def observe(self, low, high, index) -> "Drawdown":
-        """Over one step whose log price ran between `low` and `high` (equal where only its end is known)."""
-        fall = self.high - low
+    def observe(self, price, index) -> "Drawdown":
+        """At the end of one step, of which nothing else is known."""
+        return self._after(self.high - price, price, index)
+
+    def observe_between(self, begin, inside: Between, end, index) -> "Drawdown":
+        """Over one step whose log price ran from `begin` on as `inside`, and then to `end`.
+
+        Falls from what was highest before the step, from the step's own highest to its end, and those inside, are all of them.
+        """
+        high = jnp.maximum(self.high, begin + inside.high)
+        fall = jnp.maximum(self.high - (begin + inside.low), jnp.maximum(inside.fall, high - end))
+        return self._after(fall, jnp.maximum(high, end), index)
+
+    def _after(self, fall, high, index) -> "Drawdown":
         deeper = fall > self.deepest
         trough = jnp.where(deeper, index + 1, self.trough)
         return Drawdown(jnp.maximum(self.high, high), jnp.maximum(self.deepest, fall), trough)

@@ -6,7 +6,8 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .noise import normal, uniform, words
+from .bridge import numbers
+from .noise import many_words, normal, uniform, words
 from .state import Noise, Prepared
 
 
@@ -50,15 +51,20 @@ def draw(prepared: Prepared, key, path, index) -> Noise:
     scenario, dtype = prepared.scenario, prepared.decay.dtype
     shape = scenario.market.noise()
     assets = prepared.decay.shape[0]
-    bridges = 2 * assets if scenario.settings.bridge else 0
+    bridges = numbers(scenario.settings.steps) * assets if scenario.settings.bridge else 0
     # block 0 belongs to the draws before the first step
-    drawn = words(key, path, index.astype(jnp.uint32) + jnp.uint32(1), shape.normals + shape.uniforms + bridges)
+    block, first = index.astype(jnp.uint32) + jnp.uint32(1), shape.normals + shape.uniforms
+    # the many numbers of a step in pieces at once: one by one they would take minutes to compile
+    drawn = words(key, path, block, first + bridges) if bridges <= 2 * assets else many_words(key, path, block, first + bridges)
     stack = lambda values: jnp.stack(values) if values else jnp.zeros((0,), dtype)
-    uniforms = [uniform(w, dtype) for w in drawn[shape.normals :]]
+    bridge = None
+    if bridges:
+        inside = drawn[first:]
+        bridge = uniform(jnp.stack(inside) if isinstance(inside, list) else inside, dtype).reshape(assets, -1)
     return Noise(
-        normals=stack([normal(w, dtype) for w in drawn[: shape.normals]]),
-        uniforms=stack(uniforms[: shape.uniforms]),
-        bridge=jnp.stack(uniforms[shape.uniforms :]).reshape(assets, 2) if bridges else None,
+        normals=stack([normal(drawn[i], dtype) for i in range(shape.normals)]),
+        uniforms=stack([uniform(drawn[i], dtype) for i in range(shape.normals, first)]),
+        bridge=bridge,
     )
 
 

@@ -27,11 +27,11 @@ class Prepared(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """What one step consumes: the process's `normals` and `uniforms`, and a pair of uniforms an asset for the `bridge`."""
+    """What one step consumes: the process's `normals` and `uniforms`, and the uniforms of the `bridge` (`bridge.numbers`)."""
 
     normals: Float[Array, " normals"]
     uniforms: Float[Array, " uniforms"]
-    bridge: Float[Array, "assets 2"] | None
+    bridge: Float[Array, "assets numbers"] | None
 
 
 class State(NamedTuple):

@@ -7,9 +7,10 @@ from jaxtyping import Float
 from .._leaf import Array
 from ..market import Move
 from .backstop import FundState, by_venue, deleveraged_share, forgone, pay
+from .bridge import between
 from .observe import Observation, Realised, start_sums
 from .state import Noise, Prepared, State, view
-from .watch import bridge, observe, summed
+from .watch import observe, summed
 
 
 def start(prepared: Prepared, shock_uniform) -> State:
@@ -62,8 +63,8 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
     if noise.bridge is not None:
-        lowest, highest = bridge(before.mark, mark - move.jump, move.variance, noise.bridge)
-        low, high = jnp.minimum(low, lowest), jnp.maximum(high, highest)
+        inside = between(mark - before.mark - move.jump, move.variance, noise.bridge)
+        low, high = jnp.minimum(low, before.mark + inside.low), jnp.maximum(high, before.mark + inside.high)
     state = _seen(state, price, mark, low, high)
 
     # 3 to 7, `rounds` times: margin check, liquidation, impact, backstop, book

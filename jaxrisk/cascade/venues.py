@@ -17,7 +17,7 @@ class Venues(eqx.Module):
     - `engine_time`: time constant of the liquidation engine, years; 0 executes the whole backlog at once.
     - `liquidation_fee`: share of the liquidated notional.
     - `closes_opposite`: share of forced volume that is bought by holders closing the other side; the rest is bought by new
-      holders without leverage.
+      holders without leverage. Of volume that does not meet forced volume of the other side in the same step.
     - `arbitrage_rate`: a year, at which a venue's own basis relaxes.
     - `local_impact`: basis per USD of the venue's own net selling, shape `(venues, assets)`; 0 for none.
     - `index_weight`: weight of the index, against the venue's own price, in its mark.

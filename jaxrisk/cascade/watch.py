@@ -3,44 +3,36 @@
 import jax.numpy as jnp
 
 from ..market import Move
-from ..positions import LEAST, Orders
+from ..positions import LEAST, Closed, Orders
 from .backstop import by_venue, watch
+from .bridge import between
 from .observe import Observation, log_index
 from .state import Noise, Prepared, State
-
-
-def bridge(begin, end, variance, uniforms):
-    r"""Lowest and highest log price of Brownian bridges between two steps.
-
-    $\min = \tfrac12\big(a + b - \sqrt{(b-a)^2 - 2 v \log U}\big)$ (Glasserman, 2003, section 6.4), with a uniform of its own for
-    each extreme: each is exact by itself, their dependence is left out.
-    """
-    spread = -2.0 * variance * jnp.log(uniforms[:, 0]), -2.0 * variance * jnp.log(uniforms[:, 1])
-    square = (end - begin) ** 2
-    root = lambda x: jnp.sqrt(jnp.maximum(x, 1e-30))
-    middle = begin + end
-    return 0.5 * (middle - root(square + spread[0])), 0.5 * (middle + root(square + spread[1]))
 
 
 def observe(prepared: Prepared, before: State, state: State, move: Move, noise: Noise, notional, index, years) -> State:
     """The state with a whole step noted; `before`: as it began; `notional`: liquidated in its rounds."""
     scenario, seen = prepared.scenario, state.seen
     price, without = state.price, state.fundamental
-    low, high, low_without, high_without = price, price, without, without
-    if noise.bridge is not None:
+    if noise.bridge is None:
+        low = price
+        asset, asset_without = seen.asset.observe(price, index), seen.asset_without.observe(without, index)
+    else:
         # the extremes between steps belong to the price before this step's jump and liquidations
-        drift = (state.price - before.price) - (state.fundamental - before.fundamental)
-        lowest, highest = bridge(before.price, price - drift - move.jump, move.variance, noise.bridge)
-        low, high = jnp.minimum(low, lowest), jnp.maximum(high, highest)
-        lowest, highest = bridge(before.fundamental, without - move.jump, move.variance, noise.bridge)
-        low_without, high_without = jnp.minimum(low_without, lowest), jnp.maximum(high_without, highest)
-    asset = seen.asset.observe(low, high, index)
-    asset_without = seen.asset_without.observe(low_without, high_without, index)
+        inside = between(without - before.fundamental - move.jump, move.variance, noise.bridge)
+        asset, asset_without = (
+            drawdown.observe_between(begin, inside, end, index)
+            for drawdown, begin, end in (
+                (seen.asset, before.price, price),
+                (seen.asset_without, before.fundamental, without),
+            )
+        )
+        low = jnp.minimum(price, before.price + inside.low)
     index_seen, index_without = seen.index, seen.index_without
     if price.shape[0] > 1:
         basket, basket_without = log_index(price, prepared.index_weight), log_index(without, prepared.index_weight)
-        index_seen = index_seen.observe(basket, basket, index)
-        index_without = index_without.observe(basket_without, basket_without, index)
+        index_seen = index_seen.observe(basket, index)
+        index_without = index_without.observe(basket_without, index)
     minute, peak = _minute(scenario.settings, seen, jnp.sum(notional), index)
     seen = Observation(
         index=index_seen,
@@ -103,15 +95,15 @@ def _minute(settings, seen: Observation, notional, index):
     return minute, jnp.maximum(seen.peak, minute)
 
 
-def summed(prepared: Prepared, sums: dict, orders: Orders, closed, worth) -> dict:
+def summed(prepared: Prepared, sums: dict, orders: Orders, closed: Closed, worth) -> dict:
     """Running sums of what happened besides liquidation."""
     if "lost_liquidated" not in sums:
         return sums
     add = dict(sums)
     scenario = prepared.scenario
     forced = orders.forced()
-    # what holders of the other side closed, by what made them
-    cause = closed[..., ::-1] / jnp.where(forced > LEAST, forced, 1.0)
+    # what each side's orders have closed, by what the orders were
+    cause = closed.by_orders() / jnp.where(forced > LEAST, forced, 1.0)
     for name in ("liquidated", "stopped", "reduced"):
         add[f"lost_{name}"] += jnp.sum(getattr(orders, name) * cause)
     add["lost_deleveraged"] += jnp.sum(orders.deleveraged)

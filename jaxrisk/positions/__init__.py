@@ -2,7 +2,7 @@
 
 from .account import AccountBook as AccountBook
 from .batch import LEAST as LEAST
-from .book import AbstractBook as AbstractBook, Claims as Claims, Orders as Orders, View as View
+from .book import AbstractBook as AbstractBook, Claims as Claims, Closed as Closed, Orders as Orders, View as View
 from .books import BOOKS as BOOKS, build_book as build_book
 from .build import build_ladder as build_ladder
 from .cross import CrossAccounts as CrossAccounts

@@ -10,6 +10,7 @@ from .account_ledger import Held, Ledger, Markets, PerAccount
 from .account_rules import NEVER, CallRows, Ordered, meet, order_share
 from .account_state import AccountState, CallState, StopState
 from .book import AbstractBook, Cells, Claims, Orders, View
+from .closing import closed_against
 from .rules import Funding, Policy
 from .schedule import Schedule
 
@@ -92,8 +93,10 @@ class AccountBook(AbstractBook):
         worth = margins.worth(state.quantity, ratio)
         calls = state.calls
         if self.calls is not None and calls is not None:
-            open_to_call = (calls.done == 0.0) & (state.pending < 1.0)
-            met = meet(self.calls, open_to_call, equity, required, jnp.sum(worth, axis=0))
+            notional, opened = jnp.sum(worth, axis=0), jnp.sum(jnp.abs(self.quantity), axis=0)
+            # what rounding leaves of a position that was closed is none
+            open_to_call = (calls.done == 0.0) & (state.pending < 1.0) & (notional > 1e-6 * opened)
+            met = meet(self.calls, open_to_call, equity, required, notional)
             calls = CallState(
                 reducing=jnp.where(met.now, met.reducing, calls.reducing),
                 done=jnp.where(met.now, 1.0, calls.done),
@@ -189,10 +192,8 @@ class AccountBook(AbstractBook):
             price = ledger.sided(orders.price[..., ::-1].reshape(-1, 2))
         forced = orders.forced()
         held = ledger.cells(open_ * rest) + self._unlevered(state)
-        # not `minimum`: where both are zero its derivative is half of each
-        bought = closes_opposite[:, None, None] * forced[..., ::-1]
-        closed = jnp.where(bought <= held, bought, held)
-        kept = 1.0 - closed / jnp.where(held > 0.0, held, 1.0)
+        closed = closed_against(forced, held, closes_opposite)
+        kept = 1.0 - closed.holders / jnp.where(held > 0.0, held, 1.0)
         left = after * jnp.where(free, rest * ledger.sided(kept.reshape(-1, 2)), 1.0)
         matched = after * (1.0 - rest)
         at_mark = quantity - matched - left
@@ -214,7 +215,7 @@ class AccountBook(AbstractBook):
             quantity=left,
             exposure=exposure,
             pending=pending,
-            unlevered=state.unlevered * kept + (forced - closed[..., ::-1]),
+            unlevered=state.unlevered * kept + closed.opened,
             by_class=state.by_class + self._by_class(state, orders, ratio),
             stops=stops,
             calls=None if calls is None else calls._replace(reducing=jnp.zeros_like(calls.reducing)),

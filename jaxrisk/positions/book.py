@@ -68,12 +68,43 @@ class Claims(NamedTuple):
     bankrupt: Cells
 
 
+class Closed(NamedTuple):
+    """Who takes the other end of a round's forced orders. USD at the initial price, none negative.
+
+    `matched`: forced sells against forced buys, once for both, shape `(venues, assets)`; `holders`: what each side's holders
+    close of their own accord; `opened`: what new holders without leverage take over, by the side that they hold from then on.
+    """
+
+    matched: Float[Array, "venues assets"]
+    holders: Cells
+    opened: Cells
+
+    def by_orders(self) -> Cells:
+        """Open interest lost to each side's forced orders: what the other side closes for them, and half of what is matched."""
+        return self.holders[..., ::-1] + 0.5 * self.matched[..., None]
+
+
 class AbstractBook(eqx.Module):
-    """Positions of all venues, assets and sides during a simulation.
+    r"""Positions of all venues, assets and sides during a simulation.
 
     Quantities are open interest in USD: coins times S_0, or the dollars of coin-margined contracts. Shape
     `(venues, assets, sides)` with side 0 long, 1 short. Longs equal shorts in quantity on every venue and asset, at every step.
     Ratios are prices over the initial price.
+
+    What goes where, on every venue and asset, of side `s` and the other side `s'`: forced orders are closed against the other
+    side's forced orders of the same round, by its holders who close, or by new holders,
+
+    $$F_s = M + H_{s'} + O_s$$
+
+    (`forced`, `matched`, `holders`, `opened` of `Closed`), and with `D` deleveraged a round takes $M + H_0 + H_1 + D_0 + D_1$
+    off the open interest. So up to any time, unforced closing and opening aside (`FlowBook`),
+
+    $$\text{at the start} = \text{left} + \sum (F_0 + F_1 - M - O_0 - O_1 + D_0 + D_1)$$
+
+    with `F` what is liquidated, stopped and reduced in the market: sells and buys that meet count once. Both sides together can
+    be liquidated for more than the open interest of one, and for no more than that once `M` and `O` are taken off.
+    Where the rest always closes the other side (`closes_opposite` 1), and what is forced is the same share of both sides'
+    backlog, nothing is opened. What waits for the engine is nobody's to close: it meets the other side's orders as it is sent.
 
     A step calls `advance` once; then, each round, `trigger`, `release`, `claims`, `spare` (where there is a backstop), `settle`;
     and, if `checks_after`, `trigger` once more at its end. Each book has the fields `dropped` (quantity beyond its liquidation
@@ -121,10 +152,13 @@ class AbstractBook(eqx.Module):
         ratio: Float[Array, "venues assets"],
         fee: Float[Array, " venues"],
         closes_opposite: Float[Array, " venues"],
-    ) -> tuple[Any, Cells]:
+    ) -> tuple[Any, Closed]:
         """Book the orders at the ratios they were executed at: holders of the other side are deleveraged in the venue's ranking,
-        holders who close take their share of the forced orders, new holders without leverage take the rest. Returns what each
-        side closed of its own accord."""
+        forced sells and buys close against each other (`closing.py`), holders who close take their share of the rest, new holders
+        without leverage take what is left.
+
+        That is of one round, which is the whole step but for what the step's own impact sets off: the first round checks all of
+        the step's exogenous move, later ones follow the impact, and what they trigger is of the side that was sold more."""
 
     @abc.abstractmethod
     def socialise(self, state: Any, loss: Float[Array, " venues"], ratio: Float[Array, "venues assets"]) -> Any:
@@ -147,4 +181,4 @@ class AbstractBook(eqx.Module):
         """Quantity liquidated if one asset alone moved by a distance (log price) against its holders, from time zero."""
 
 
-__all__ = ["AbstractBook", "Cells", "Claims", "Optional", "Orders", "View"]
+__all__ = ["AbstractBook", "Cells", "Claims", "Closed", "Optional", "Orders", "View"]

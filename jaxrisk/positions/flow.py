@@ -9,6 +9,7 @@ import numpy as np
 
 from .batch import contracts_of
 from .book import AbstractBook, Cells, Claims, Orders, View
+from .closing import closed_against
 from .ladder import LadderBook, LadderState
 from .levels import Levels, Newcomers, Pair, Tables
 from .rules import Flow, Funding
@@ -189,12 +190,9 @@ class FlowBook(AbstractBook):
         if state.ladder.eaten is not None:
             state = self._deleveraged(state, orders.deleveraged[..., ::-1])
         forced, held = orders.forced(), self._held(state)
-        # forced selling of longs is bought by shorts who close, and the other way round, as far as there are any
-        bought = closes_opposite[:, None, None] * forced[..., ::-1]
-        # not `minimum`: where both are zero its derivative is half of each
-        closed = jnp.where(bought <= held, bought, held)
-        state = _thinned(state, 1.0 - closed / jnp.where(held > 0.0, held, 1.0))
-        return _without_leverage(state, forced - closed[..., ::-1]), closed
+        closed = closed_against(forced, held, closes_opposite)
+        state = _thinned(state, 1.0 - closed.holders / jnp.where(held > 0.0, held, 1.0))
+        return _without_leverage(state, closed.opened), closed
 
     def socialise(self, state: FlowState, loss, ratio) -> FlowState:
         return state

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from .._leaf import Array
 from .batch import LEAST, Batch, notional, outcome_of
 from .book import AbstractBook, Cells, Claims, Optional, Orders, View
+from .closing import closed_against
 from .grid import Grid
 from .schedule import Schedule
 from .tables import distances, interpolate
@@ -216,13 +217,9 @@ class LadderBook(AbstractBook):
         if self.offset is not None:
             state = self._deleverage(state, orders.deleveraged[..., ::-1])
         forced, held = orders.forced(), self.held(state)
-        # forced selling of longs is bought by shorts who close, and the other way round, as far as there are any
-        bought = closes_opposite[:, None, None] * forced[..., ::-1]
-        # not `minimum`: where both are zero its derivative is half of each
-        closed = jnp.where(bought <= held, bought, held)
-        kept = 1.0 - closed / jnp.where(held > 0.0, held, 1.0)
-        unlevered = state.unlevered * kept + (forced - closed[..., ::-1])
-        return state._replace(scale=state.scale * kept, unlevered=unlevered), closed
+        closed = closed_against(forced, held, closes_opposite)
+        kept = 1.0 - closed.holders / jnp.where(held > 0.0, held, 1.0)
+        return state._replace(scale=state.scale * kept, unlevered=state.unlevered * kept + closed.opened), closed
 
     def socialise(self, state: LadderState, loss, ratio) -> LadderState:
         return state

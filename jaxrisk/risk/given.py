@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from .._leaf import Array
+from ..cascade.bridge import straight
 from ..cascade.engine import outcome, scan_paths, seed_key
 from ..cascade.source import AbstractSource
 from ..cascade.state import Noise, Prepared
@@ -20,7 +21,7 @@ class GivenNoise(NamedTuple):
     """All the noise of one path.
 
     **Fields:** `first`: uniform for draws before the first step, shape `()`; `normals`, `uniforms`: shapes `(steps, normals)` and
-    `(steps, uniforms)`; `bridge`: shape `(steps, assets, 2)`, or None without the Brownian-bridge correction.
+    `(steps, uniforms)`; `bridge`: shape `(steps, assets, numbers)`, or None without the Brownian-bridge correction.
     """
 
     first: Any
@@ -93,8 +94,8 @@ class Steered(AbstractSource):
                 uniforms = replaced(uniforms, size, self.jump_sizes)
             else:
                 normals = replaced(normals, size, self.jump_sizes)
-        straight = jnp.full((assets, 2), 1.0 - jnp.finfo(dtype).eps, dtype) if scenario.settings.bridge else None
-        return Noise(normals, uniforms, straight), ()
+        settings = scenario.settings
+        return Noise(normals, uniforms, straight(settings.steps, assets, dtype) if settings.bridge else None), ()
 
     def losses(self, memory: Any) -> dict[str, Any]:
         return {}

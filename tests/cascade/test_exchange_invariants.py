@@ -74,6 +74,12 @@ def test_invariants_on_every_path_and_step(preset, book, precision):
             if rate == 0.0:
                 assert np.diff(held, axis=0).max() <= slack
 
+            # every cause has its part of what is lost, and nothing is lost without one
+            causes = losses["open_interest_loss_by_cause"]
+            assert causes[:4].min() >= -slack
+            if rate == 0.0:
+                assert abs(causes[:4].sum() - losses["open_interest_loss_usd"]) <= slack
+
             # the fund: what came in and what went out
             fund, start = states.fund, venue.backstop.fund
             for part in (fund.used, fund.socialised, fund.fees, fund.surplus, fund.returned):

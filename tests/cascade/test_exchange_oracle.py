@@ -54,7 +54,7 @@ LADDERS = {
     ),
 }
 FUND = ("fund", "used", "forgone", "socialised", "fees", "surplus", "returned")
-WHAT = ("agreed", "liquidated", "partly", "deleveraged", "paid", "emptied", "socialised", "called", "stopped", "reduced")
+WHAT = ("agreed", "liquidated", "partly", "deleveraged", "paid", "emptied", "socialised", "called", "stopped", "reduced", "met")
 
 
 def count(tally: dict, record, total: float, partly: bool):
@@ -70,6 +70,7 @@ def count(tally: dict, record, total: float, partly: bool):
         "called": record.margin_called[-1].sum() > 0.0,
         "stopped": record.stopped.sum() > 0.0,
         "reduced": record.reduced.sum() > 0.0,
+        "met": record.matched.sum() > 1e-3 * total,
     }
     for what, happened in found.items():
         tally[what] += int(happened)

@@ -210,11 +210,15 @@ def test_every_quantity_that_leaves_one_hand_arrives_in_another(precision):
             same(executed, share[:, None, None] * backlog)
             same(backlog - executed, state.backlog)
             fall = held - book.open_interest(state)
-            same(fall, np.broadcast_to(closed.sum(axis=-1, keepdims=True), fall.shape))
-            # who takes the other end: closing holders as far as there are any, else new ones
+            gone = closed.matched[..., None] + closed.holders.sum(axis=-1, keepdims=True)
+            same(fall, np.broadcast_to(gone, fall.shape))
+            # who takes the other end: forced orders of the other side, closing holders as far as there are any, new ones
             free = np.asarray(book.open_interest(before) - backlog)
-            expected = np.minimum(closes[:, None, None] * executed[..., ::-1], free)
-            same(closed, expected)
+            same(closed.matched[..., None], np.asarray(executed).min(axis=-1, keepdims=True))
+            rest = executed - closed.matched[..., None]
+            expected = np.minimum(closes[:, None, None] * rest[..., ::-1], free)
+            same(closed.holders, expected)
+            same(closed.opened, rest - expected[..., ::-1])
             assert (np.asarray(reached) <= np.asarray(state.reached)).all()
             assert (np.asarray(state.scale) <= np.asarray(scale)).all()
             volume += float(executed.sum())

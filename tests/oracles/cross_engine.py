@@ -24,6 +24,7 @@ class Record:
     stopped: np.ndarray  # the same
     reduced: np.ndarray  # the same
     deleveraged: np.ndarray  # the same: liquidated against the other side
+    matched: np.ndarray  # (steps, venues, assets): forced sells that met forced buys
     fund: np.ndarray  # (steps, venues)
     shortfall: np.ndarray  # the same, so far
     used: np.ndarray  # the same
@@ -61,6 +62,7 @@ class Run:
             np.zeros((steps, assets)),
             np.zeros((steps, venues, assets)),
             *(np.zeros((steps, venues, assets, 2)) for _ in range(5)),
+            np.zeros((steps, venues, assets)),
             *(np.zeros((steps, venues)) for _ in range(9)),
             np.zeros((steps, len(setup.accounts))),
             self.book.open_interest()[..., LONG],
@@ -186,11 +188,14 @@ class Run:
             h.reducing = 0.0
         for m in book.markets:
             share = setup.venues[m[0]].closes_opposite
-            closed = [min(share * forced[m][1 - side], book.held(m, side)) for side in (LONG, SHORT)]
+            # what is sold and what is bought by force meets: nobody else is asked for it
+            met = min(forced[m][LONG], forced[m][SHORT])
+            closed = [min(share * (forced[m][1 - side] - met), book.held(m, side)) for side in (LONG, SHORT)]
             for side in (LONG, SHORT):
                 book.close_pro_rata(m, side, closed[side], price[m])
+            record.matched[step][m] += met
             for side in (LONG, SHORT):
-                new = forced[m][side] - closed[1 - side]
+                new = forced[m][side] - met - closed[1 - side]
                 book.free[m][side] += new
                 book.buy(m, new if side == LONG else -new, price[m])
         uncharged = sum(loss - book.charge(v, loss, price) for v, loss in losses.items() if loss > 0.0)

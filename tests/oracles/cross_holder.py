@@ -46,6 +46,7 @@ class Holder:
         self.settled = {market: self.own_coins.get(market, 0.0) for market in given.positions}
         self.pending, self.reducing, self.called, self.last_partial = 0.0, 0.0, False, -math.inf
         start = {(v, a): setup.price[a] for v in range(len(setup.venues)) for a in range(len(setup.price))}
+        self.least = 1e-6 * self.notional(start)
         self.alive = self.equity(start) > self.maintenance(start)
         if self.leverage is None and self.alive:
             self.leverage = self.notional(start) / self.equity(start)
@@ -138,7 +139,8 @@ class Holder:
     def call(self, price):
         """What a margin call asks for now, USD; 0 where there is none."""
         call = None if self.setup.calls is None else self.setup.calls[self.account_class]
-        if call is None or self.called or self.group == "none":
+        # what rounding leaves of a position that was closed is none
+        if call is None or self.called or self.group == "none" or self.notional(price) < self.least:
             return 0.0
         least, initial_margin = call.level * self.maintenance(price), self.notional(price) / self.leverage
         return initial_margin - self.equity(price) if self.equity(price) < least < initial_margin else 0.0

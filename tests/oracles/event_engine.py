@@ -47,6 +47,7 @@ class Record:
     stopped: np.ndarray  # the same
     reduced: np.ndarray  # the same
     deleveraged: np.ndarray  # the same: liquidated against the other side
+    matched: np.ndarray  # (steps, venues, assets): forced sells that met forced buys
     notional: np.ndarray  # the same: liquidated in the market, USD at execution
     fund: np.ndarray  # (steps, venues)
     shortfall: np.ndarray  # the same, so far
@@ -86,7 +87,9 @@ def run(setup: Setup) -> Record:
     record = Record(
         np.zeros((steps, assets)),
         np.zeros(by_side[:-1]),
-        *(np.zeros(by_side) for _ in range(7)),
+        *(np.zeros(by_side) for _ in range(6)),
+        np.zeros(by_side[:-1]),
+        np.zeros(by_side),
         *(np.zeros(by_venue) for _ in range(10)),
         initial_open_interest=book.open_interest()[..., LONG],
         dropped=book.dropped,
@@ -193,13 +196,15 @@ def run(setup: Setup) -> Record:
                         else:
                             book.close_nearest(v, a, other, batch.deleveraged)
             for v, a in cells:
-                closed = [
-                    min(setup.venues[v].closes_opposite * total[v, a, 1 - side], book.held(v, a, side)) for side in (LONG, SHORT)
-                ]
+                # what is sold and what is bought by force meets, and both are gone
+                met = min(total[v, a, LONG], total[v, a, SHORT])
+                rest = [total[v, a, side] - met for side in (LONG, SHORT)]
+                closed = [min(setup.venues[v].closes_opposite * rest[1 - side], book.held(v, a, side)) for side in (LONG, SHORT)]
                 for side in (LONG, SHORT):
                     book.close_pro_rata(v, a, side, closed[side])
                 for side in (LONG, SHORT):
-                    book.free[v, a, side] += total[v, a, side] - closed[1 - side]
+                    book.free[v, a, side] += rest[side] - closed[1 - side]
+                record.matched[step, v, a] += met
             record.executed[step] += orders["liquidated"]
             record.stopped[step] += orders["stop"]
             record.reduced[step] += orders["reduced"]

@@ -93,7 +93,7 @@ def play(b, state, ratio, fee=0.0, executed=None, closes=1.0, spared=None, share
         orders = b.spare(state, orders, at(ratio), each(spared))
     claims = b.claims(state, orders, final, each(fee))
     state, closed = b.settle(state, orders, final, each(fee), each(closes))
-    return state, orders, claims, closed
+    return state, orders, claims, closed.holders
 
 
 @eqx.filter_jit
@@ -582,7 +582,7 @@ def test_reverse_mode_is_the_finite_difference(kind, ranking):
             claims = b.claims(state, orders, ratio, jnp.full(2, fee))
             state, closed = b.settle(state, orders, ratio, jnp.full(2, fee), jnp.full(2, 0.6))
             state = b.socialise(state, jnp.sum(claims.shortfall, axis=(1, 2)), ratio)
-            total += jnp.sum(claims.fee + 0.3 * claims.surplus - 0.7 * claims.shortfall) + 1e-3 * jnp.sum(closed)
+            total += jnp.sum(claims.fee + 0.3 * claims.surplus - 0.7 * claims.shortfall) + 1e-3 * jnp.sum(closed.holders)
             total += 0.01 * jnp.sum(orders.deleveraged * orders.price)
             return (state, total, matched + jnp.sum(orders.deleveraged)), None
 

@@ -95,7 +95,7 @@ def walk(book, marks, years, closes_opposite=0.5, engine=1.0, spared=0.0, volati
         orders = book.spare(state, orders, ratio, each(spared))
         claims = book.claims(state, orders, ratio, each(0.0))
         state, closed = book.settle(state, orders, ratio, each(0.0), each(closes_opposite))
-        out = (orders.liquidated, orders.deleveraged, claims, closed, book.open_interest(state))
+        out = (orders.liquidated, orders.deleveraged, claims, closed.holders, book.open_interest(state))
         return (state, new, low, high), out
 
     start = jnp.zeros_like(marks[0])
@@ -145,10 +145,11 @@ def by_hand(leverages, path, years, closing, opening, closes_opposite, rate=0.0)
         forced = (quantity * gone).sum(1)
         price, quantity = price.copy(), np.where(gone, 0.0, quantity)
         open_interest = quantity.sum(1) + unlevered
+        liquidated.append(forced)
+        forced = forced - forced.min()  # what is sold and bought by force meets
         closed = np.minimum(closes_opposite * forced[::-1], open_interest)
         kept = 1 - closed / open_interest
         quantity, unlevered = quantity * kept[:, None], unlevered * kept + forced - closed[::-1]
-        liquidated.append(forced)
         held.append(quantity.sum(1) + unlevered)
         mark = new
     return np.array(liquidated), np.array(held)

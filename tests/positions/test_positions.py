@@ -309,7 +309,9 @@ def test_the_book_shrinks_on_both_sides():
     state, orders = book.release(state, jnp.ones(1))
     assert orders.liquidated[0, 0].tolist() == [2.0, 0.0]
     state, closed = book.settle(state, orders, jnp.ones((1, 1)), jnp.zeros(1), jnp.full(1, 0.5))
-    assert closed[0, 0].tolist() == [0.0, 1.0]
+    assert closed.holders[0, 0].tolist() == [0.0, 1.0]
+    assert closed.opened[0, 0].tolist() == [1.0, 0.0]
+    assert closed.matched[0, 0] == 0.0
     np.testing.assert_allclose(book.open_interest(state)[0, 0], [9.0, 9.0])
     np.testing.assert_allclose(state.scale[0, 0], [1.0, 0.9])
     np.testing.assert_allclose(state.unlevered[0, 0], [1.0, 0.0])

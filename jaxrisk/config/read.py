@@ -57,7 +57,7 @@ def effective(checked: Checked, document: dict[str, Any]) -> str:
     for name, table in whole["venues"].items():
         tiers = {asset: [_dump(row) for row in rows] for (venue, asset), rows in checked.tiers.items() if venue == name}
         if tiers:
-            table["tiers"] = tiers
+            table |= {"tier_rule": checked.tier_rules[name], "tiers": tiers}
     whole["populations"] = {name: _dump(holders) for name, holders in checked.populations.items()}
     if checked.calls:
         whole["calls"] = {name: _dump(call) for name, call in checked.calls.items()}

@@ -117,7 +117,7 @@ def tiers_of(document: dict[str, Any], report: Report, otherwise: str | None = N
     word, tables = document.get("tier_rule"), document.get("tiers")
     if "tier_rule" in document and word not in TIER_RULES:
         report.add("tier_rule", word, f"has to be one of {one_of(list(TIER_RULES))}", nearest(word, TIER_RULES))
-    said = Said(word if word in TIER_RULES else None, report, otherwise=otherwise if "tier_rule" not in document else "marginal")
+    said = Said(word if word in TIER_RULES else None, report, otherwise=otherwise if "tier_rule" not in document else "")
     found: Found = None
     if not isinstance(tables, dict) or not tables:
         report.add("tiers", tables, "has to be tables [[tiers.ASSET]] of rows", missing=tables is None)

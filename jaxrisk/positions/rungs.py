@@ -162,15 +162,19 @@ def margin_calls(placed: Placed, calls: Calls, contracts: Contracts) -> tuple[Ca
     if rows.whole is not None:
         # nobody is called in a tier whose level is more than the initial margin, but perhaps in a lower one
         price = p.log_entry + called.log_liquidation_price(*about, called.rate < placed.margin[:, None])
+        gone = p.log_entry + rows.log_liquidation_price(*about[:4], placed.close_out, -p.log_entry)
+        well = well & (price * direction <= gone * direction)
     ratio = jnp.exp(jnp.where(jnp.isfinite(price), price - p.log_entry, 0.0))
     worth = jnp.where(inverse, p.notional, p.notional * ratio)
     needed = level * jnp.maximum(rows.margin(worth), placed.close_out * p.notional)
     initial = placed.margin * worth
     distance = price * direction
-    heard = jnp.isfinite(price) & well & (distance > 0.0) & (initial > needed) & (level > 1.0)
     equity = needed
     if rows.whole is not None:
-        equity = jnp.where(rows.whole, _equity(sign, p.notional, placed.margin, ratio, inverse), needed)
+        # of the tiers only those were looked at that ask for less
+        needed = jnp.where(rows.whole, level * placed.close_out * p.notional, needed)
+        equity = jnp.where(rows.whole, _equity(sign, p.notional, placed.margin, ratio, inverse), equity)
+    heard = jnp.isfinite(price) & well & (distance > 0.0) & (initial > needed) & (level > 1.0)
     top_up, reduce = jnp.where(heard, top_up, 0.0), jnp.where(heard, reduce, 0.0)
     sold = jnp.where(heard, 1.0 - equity / jnp.where(heard, initial, 1.0), 0.0)
 

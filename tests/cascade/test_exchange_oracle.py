@@ -32,8 +32,7 @@ LADDERS = {
     ),
     "calls": Frame(calls=True, tiers=(STEEP,), rounds=2, policy=("partial",)),
     "calls_inverse": Frame(calls=True, tiers=(STEEP,), inverse=(True,), ranking=("pro_rata",), trigger=("fund_empty",)),
-    "whole": Frame(tiers=(JUMPS,), whole=(True,), calls=True, rounds=2, policy=("partial",)),
-    "whole_lower_tier": Frame(
+    "whole": Frame(
         venues=2,
         tiers=(JUMPS, STEEP),
         whole=(True, False),
@@ -42,8 +41,8 @@ LADDERS = {
         policy=("lower_tier", "full"),
         ranking=("pro_rata", "bitmex"),
         trigger=("fund_empty", "fund_drawdown"),
+        calls=True,
     ),
-    "whole_inverse": Frame(tiers=(JUMPS,), whole=(True,), inverse=(True,), policy=("lower_tier",), calls=True),
     "stops": Frame(stops=5, rounds=3, calls=True, ranking=("pro_rata",), trigger=("account_value",)),
     "common_holders": Frame(assets=3, common=True, tiers=(STEEP,), depth=True, shock=-1, rounds=2),
     "everything": Frame(

@@ -133,7 +133,7 @@ class Walk:
             # an edge and both sides of it
             ends = [edge * there for edge in edges for there in (1.0 - 1e-14, 1.0, 1.0 + 1e-14)]
             ends = [price for price in ends if min(start, worst) < price < max(start, worst)]
-        return [start, *sorted(ends, reverse=worst < start), worst]
+        return [start, *sorted(ends, reverse=bool(worst < start)), worst]
 
     def bisected(self, below, healthy, under):
         for _ in range(200):
@@ -183,6 +183,9 @@ class Walk:
             # not in a tier that asks for more than the initial margin, but perhaps in a lower one
             enough = lambda price: self.dollars(self.maintenance(price), price) * call.level < self.notional(price) / self.leverage
             at = self.first(lambda price: self.below(price, call.level) and enough(price), worst)
+            gone = self.first_below(worst)
+            if at is not None and gone is not None and abs(gone - self.initial_price) < abs(at - self.initial_price):
+                return None
         if at is None or at == self.initial_price:
             return None
         initial_margin = self.notional(at) / self.leverage

@@ -6,10 +6,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import isolated
+from oracles.draws import JUMPS
+from oracles.market import Call, Tier, Venue
 
-from jaxrisk.positions import Contracts, Grid, Histogram, Limits, LiquidationMap, Policy, Tiers, apply_limits, build_ladder
+from jaxrisk.positions import (
+    Accounts,
+    Calls,
+    Contracts,
+    Grid,
+    Histogram,
+    Limits,
+    LiquidationMap,
+    Policy,
+    Tiers,
+    apply_limits,
+    build_ladder,
+)
 from jaxrisk.positions.account_rows import margins_of
-from jaxrisk.positions.rungs import rungs, standing
+from jaxrisk.positions.rungs import margin_calls, rungs, standing
 
 FLOORS, RATES = (0.0, 5e4, 6e5, 3e6), (0.004, 0.01, 0.025, 0.1)
 LEVERAGE = (125.0, 60.0, 20.0, 5.0)
@@ -155,6 +170,38 @@ def test_what_is_left_goes_to_the_tier_below():
     assert share == pytest.approx(left / (2e5 * at), rel=1e-12)
     equity = 0.01 * 2e5 * at
     assert np.exp(-second.distance[0]) == pytest.approx(at * (1.0 - equity / left) / 0.996, rel=1e-12)
+
+
+@pytest.mark.parametrize(("policy", "inverse"), [("lower_tier", False), ("partial", False), ("lower_tier", True)])
+def test_calls_and_closes_are_those_of_accounts_walked_one_at_a_time(policy, inverse):
+    """600 accounts: where each is called, for how much, and every close of those who post, reduce and wait."""
+    random, count = np.random.default_rng(3), 600
+    side, entry = random.choice([1, -1], count), 100.0 * np.exp(random.uniform(-0.04, 0.04, count))
+    notional, leverage = 10.0 ** random.uniform(3.0, 7.0, count), np.exp(random.uniform(0.7, 4.5, count))
+    table = Tiers(*(np.array([row[i] for row in JUMPS]).reshape(1, 1, -1) for i in range(4)), ("whole",))
+    two = Contracts(table, (inverse,), ((1.0,),), jnp.full(1, 0.004), Policy.same(policy, 1, 0.3, 1e5))
+    none = np.zeros(count, int)
+    accounts = Accounts(notional / entry, entry, notional / leverage, none, none, side, none)
+    placed = apply_limits(accounts.positions(table, (inverse,), PRICE), two, Limits.none())
+    called, stands = margin_calls(placed, Calls(*(np.array([x]) for x in (1.6, 0.3, 0.25))), two)
+    found = [[(np.asarray(r.distance), np.asarray(r.quantity)) for r in rungs(placed, stand, two)] for stand in stands]
+    venue = Venue([[Tier(*row) for row in JUMPS]], fee=0.004, inverse=inverse, whole=True, policy=policy, first_share=0.3)
+    at, heard, closed = np.asarray(called.distance), 0, 0
+    for i in np.flatnonzero(placed.alive):
+        account = isolated.Account(0, 0, int(side[i]), notional[i] / entry[i], entry[i], notional[i] / leverage[i])
+        groups = (("wait", 0.45), ("top_up", 0.3), ("reduce", 0.25)) if at[i] < 2.0 else (("wait", 1.0),)
+        amount = 0.0
+        for mine, (group, share) in zip(found, groups, strict=False):
+            theirs, asked = isolated.walk(account, venue, 100.0, 2.0, Call(1.6, 0.3, 0.25), group, share)
+            assert [abs(one.price) for one in asked] == pytest.approx([at[i]] if at[i] < 2.0 else [], rel=1e-9)
+            amount += sum(one.amount for one in asked)
+            theirs = [(abs(r.price), r.quantity) for r in theirs if r.kind == "liquidation"]
+            mine = [(d[i], q[i]) for d, q in mine if q[i] > 1e-9 * notional[i] and d[i] < 2.0]
+            np.testing.assert_allclose(np.array(mine).ravel(), np.array(theirs).ravel(), rtol=1e-7)
+            closed += len(theirs)
+        assert float(called.amount[i]) == pytest.approx(amount, rel=1e-7, abs=1e-9 * notional[i])
+        heard += at[i] < 2.0
+    assert heard > 100 and closed > 800
 
 
 def test_the_account_book_looks_up_the_same_tier():

@@ -170,7 +170,9 @@ def _from_table(reader: Reader, key: str, name: str, assets, otherwise: str | No
         words = [str(word).strip() for word in table.values["tier_rule"]]
         word = words[0]
         wrong = [i for i, other in enumerate(words) if other not in TIER_RULES or other != word]
-        table.note("tier_rule", wrong, f"has to be one of {one_of(list(TIER_RULES))}, the same in every row", nearest(word, TIER_RULES))
+        table.note(
+            "tier_rule", wrong, f"has to be one of {one_of(list(TIER_RULES))}, the same in every row", nearest(word, TIER_RULES)
+        )
     optional = ["maintenance_amount_usd"] if "maintenance_amount_usd" in table.values else []
     numbers = {column: table.numbers(column) for column in (*COLUMNS, *optional)}
     if table.bad:

@@ -32,17 +32,7 @@ LADDERS = {
     ),
     "calls": Frame(calls=True, tiers=(STEEP,), rounds=2, policy=("partial",)),
     "calls_inverse": Frame(calls=True, tiers=(STEEP,), inverse=(True,), ranking=("pro_rata",), trigger=("fund_empty",)),
-    "whole": Frame(
-        venues=2,
-        tiers=(JUMPS, STEEP),
-        whole=(True, False),
-        tranches=((1.0,), (1.0,)),
-        inverse=(False, True),
-        policy=("lower_tier", "full"),
-        ranking=("pro_rata", "bitmex"),
-        trigger=("fund_empty", "fund_drawdown"),
-        calls=True,
-    ),
+    "whole": Frame(tiers=(JUMPS,), whole=(True,), calls=True, policy=("lower_tier",)),
     "stops": Frame(stops=5, rounds=3, calls=True, ranking=("pro_rata",), trigger=("account_value",)),
     "common_holders": Frame(assets=3, common=True, tiers=(STEEP,), depth=True, shock=-1, rounds=2),
     "everything": Frame(

@@ -181,7 +181,9 @@ class Walk:
         at = self.first_below(worst, call.level)
         if self.rules.whole:
             # not in a tier that asks for more than the initial margin, but perhaps in a lower one
-            enough = lambda price: self.dollars(self.maintenance(price), price) * call.level < self.notional(price) / self.leverage
+            enough = lambda price: (
+                self.dollars(self.maintenance(price), price) * call.level < self.notional(price) / self.leverage
+            )
             at = self.first(lambda price: self.below(price, call.level) and enough(price), worst)
             gone = self.first_below(worst)
             if at is not None and gone is not None and abs(gone - self.initial_price) < abs(at - self.initial_price):

@@ -57,7 +57,7 @@ def requirement(rule, notional):
 
 
 def searched(rule, side, notional, margin, inverse, start):
-    """The first price over the entry at which equity is under the requirement, by bisection between the edges; None if nowhere."""
+    """The first price over the entry at which equity is under the requirement, by bisection between edges; None if nowhere."""
 
     def short(price):
         equity = notional * (margin * price if inverse else margin) + side * notional * (price - 1.0)
@@ -104,7 +104,8 @@ def test_liquidation_prices_are_those_of_a_search(rule, inverse):
             seen["at an edge"] += min(abs(expected * notional[i] / floor - 1.0) for floor in FLOORS[1:]) < 1e-9
             seen["lower tier"] += side[i] > 0 and row(expected * notional[i]) < row(start[i] * notional[i])
     if rule == "whole" and not inverse:
-        assert seen["at an edge"] > 30 and seen["lower tier"] > 100, seen
+        assert seen["at an edge"] > 30, seen
+        assert seen["lower tier"] > 100, seen
 
 
 def test_a_long_of_ten_times_its_margin():
@@ -133,7 +134,11 @@ def test_a_floor_belongs_to_the_tier_above_and_just_enough_is_enough():
 
 def test_liquidation_prices_are_differentiable_in_rate_and_margin():
     """Of a long, of a short between edges, of one at an edge (which the rate does not move), of an inverse contract."""
-    side, notional, margin = jnp.array([1.0, -1.0, -1.0, 1.0]), jnp.array([2e5, 2e5, 4e4, 2e5]), jnp.array([0.1, 0.1, 0.2589, 0.1])
+    side, notional, margin = (
+        jnp.array([1.0, -1.0, -1.0, 1.0]),
+        jnp.array([2e5, 2e5, 4e4, 2e5]),
+        jnp.array([0.1, 0.1, 0.2589, 0.1]),
+    )
     inverse, where = jnp.array([False, False, False, True]), jnp.zeros(4, jnp.int32)
 
     def found(rate, margin):
@@ -144,7 +149,8 @@ def test_liquidation_prices_are_differentiable_in_rate_and_margin():
     rate = jnp.asarray(tiers().rate)
     by_rate, by_margin = jax.jacrev(found, argnums=(0, 1))(rate, margin)
     assert np.exp(found(rate, margin))[2] == pytest.approx(5e4 / 4e4)
-    assert np.all(np.isfinite(by_rate)) and np.all(np.isfinite(by_margin))
+    assert np.all(np.isfinite(by_rate))
+    assert np.all(np.isfinite(by_margin))
     step = 1e-6
     up = jnp.zeros_like(rate).at[0, 0, 1].set(step)
     slope = (found(rate + up, margin) - found(rate - up, margin)) / (2 * step)
@@ -201,7 +207,8 @@ def test_calls_and_closes_are_those_of_accounts_walked_one_at_a_time(policy, inv
             closed += len(theirs)
         assert float(called.amount[i]) == pytest.approx(amount, rel=1e-7, abs=1e-9 * notional[i])
         heard += at[i] < 2.0
-    assert heard > 100 and closed > 800
+    assert heard > 100
+    assert closed > 800
 
 
 def test_the_account_book_looks_up_the_same_tier():

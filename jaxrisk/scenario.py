@@ -14,6 +14,7 @@ from .positions import (
     BOOKS,
     POLICIES,
     RANKINGS,
+    TIER_RULES,
     AbstractPopulation,
     Calls,
     CrossAccounts,
@@ -177,6 +178,9 @@ class Scenario(eqx.Module):
         """Words that are not known, and parts that the scenario's book has no use for."""
         policy, backstop = self.venues.policy, self.venues.backstop
         words: list[tuple[str, tuple[str, ...], tuple[str, ...], int]] = [("book", (self.book,), BOOKS, 1)]
+        tiers = self.venues.tiers
+        if tiers.rule:
+            words.append(("venues.tiers.rule", tiers.rule, TIER_RULES, venues))
         if policy is not None:
             words.append(("venues.policy.kind", policy.kind, POLICIES, venues))
         if backstop is not None:
@@ -187,6 +191,8 @@ class Scenario(eqx.Module):
             for name, said, known, count in words
             if len(said) != count or any(word not in known for word in said)
         ]
+        if len(tiers.rule) == len(tiers.amount) and np.any(np.asarray(tiers.amount)[np.array(tiers.whole)]):
+            found.append('venues.tiers.amount: has to be 0 where the rule is "whole"')
         if (self.flow is not None) != (self.book == "flow"):
             found.append(f'flow: goes with book = "flow", and with it only; book is "{self.book}"')
         if self.funding is not None and self.book == "ladder":

@@ -192,3 +192,16 @@ def test_open_interest_of_accounts_is_theirs():
 @pytest.mark.parametrize(("name", "wanted"), [("jump_rate", False), ("jump_mean", True), ("volatility", True)])
 def test_what_a_path_cannot_be_differentiated_by_is_said(name, wanted):
     assert [one.pathwise for one in named(jr.load("btc_24h"), f"market.{name}")] == [wanted]
+
+
+def test_rates_for_the_whole_position_move_without_amounts_and_by_steps():
+    """There is no amount to keep continuous; a long's price jumps, so that no path's derivative is a sensitivity."""
+    scenario = jr.load("btc_24h", {"venues.binance.tier_rule": "whole"})
+    [name] = [one.name for one in parameters(scenario) if one.name.endswith("tiers.rate[BTC,1]")]
+    tiers = moved(scenario, [name], np.array([1e-4])).venues.tiers
+    assert tiers.rate[0, 0, :3].tolist() == pytest.approx([0.004, 0.0051, 0.0065], rel=1e-12)
+    assert not np.any(tiers.amount)
+    stepped = {one.name for one in parameters(scenario) if not one.pathwise}
+    marginal = {one.name for one in parameters(jr.load("btc_24h")) if not one.pathwise}
+    assert stepped - marginal >= {name, "populations.retail_long.median"}
+    assert "impact.coefficient[BTC]" not in stepped

@@ -8,7 +8,7 @@ from typing import Any
 
 from .arguments import Backtest, Calibrate, Check, Parameters, Run, Schema, overrides_of, parse
 from .asked import Asked
-from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, OK, complain
+from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, OK, complain, doubtful
 from .options import dotted_as_set, without_unknown
 from .progress import Progress, show, unwritable
 
@@ -103,6 +103,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     problems += [f"{out}: {problem}"] if problem else []
     if problems or prepared is None or out is None:
         return complain(problems)
+    doubtful(prepared.doubts())
     out.parent.mkdir(parents=True, exist_ok=True)
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
     # each; nothing is wrong with such a program
@@ -146,7 +147,7 @@ def _simulate(scenario, out: Path, sampling: str) -> int:
 
 def check(files: tuple[str, ...]) -> int:
     """`jaxrisk check`."""
-    from ..config import check as problems_of
+    from ..config import check as problems_of, doubts
 
     if not files:
         print("check: at least one file is needed", file=sys.stderr)
@@ -160,6 +161,8 @@ def check(files: tuple[str, ...]) -> int:
             code = BAD_INPUT
         else:
             print(f"{file}: no problems")
+            for doubt in doubts(file):
+                print(f"{file}: doubt: {doubt}")
     return code
 
 

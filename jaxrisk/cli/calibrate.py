@@ -10,7 +10,7 @@ from .arguments import overrides_of
 from .asked import Asked, folder_of
 from .calibrate_events import events_of
 from .calibration_arguments import PROCESSES, Calibrate
-from .exit_codes import NOT_IDENTIFIED, OK, complain
+from .exit_codes import NOT_IDENTIFIED, OK, complain, doubtful
 
 
 def calibrate(command: Calibrate, wrong: list[str]) -> int:
@@ -25,7 +25,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     if asked.problems:
         return complain(asked.problems)
     from ..calibration.report import sections, write_report
-    from ..config import ConfigError
+    from ..config import ConfigError, doubts
 
     try:
         found = work()
@@ -46,6 +46,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     sys.stdout.flush()
     if wrong_after:
         return complain(wrong_after)
+    doubtful(doubts(found.path))
     if found.problems:
         complain(found.problems)
         return NOT_IDENTIFIED

@@ -7,7 +7,7 @@ from typing import Any
 
 from .arguments import overrides_of
 from .asked import Asked, folder_of
-from .exit_codes import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain
+from .exit_codes import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain, doubtful
 from .progress import Progress, show
 from .study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 
@@ -41,6 +41,8 @@ def study(command: Study, wrong: list[str]) -> int:
     work = read(command, asked)
     if asked.problems:
         return complain(asked.problems)
+    if prepared is not None:
+        doubtful(prepared.doubts())
     for path in (command.out, command.plot):
         if path is not None:
             folder_of(path)

@@ -12,3 +12,9 @@ def complain(lines: Iterable[Any]) -> int:
     for line in lines:
         print(line, file=sys.stderr)
     return BAD_INPUT
+
+
+def doubtful(lines: Iterable[str]) -> None:
+    """Print words of doubt on what is done all the same, one line each."""
+    for line in lines:
+        print(f"doubt: {line}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Configuration: from a file to a checked scenario. The only room that knows TOML."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,12 @@ class Prepared:
     name: str
     text: str
     checked: "Checked"
+
+    def doubts(self) -> list[str]:
+        """Lines on what can be run but is likely not meant, or is not taken as written; empty for most."""
+        from .doubt import doubts
+
+        return doubts(self.checked)
 
     def scenario(self) -> "Scenario":
         """The scenario, every number a leaf under its dotted name."""
@@ -46,9 +53,12 @@ def load(path: str | Path, overrides: dict[str, Any] | None = None) -> "Scenario
     **Arguments:** `path`: a TOML file, or the name of a shipped scenario; `overrides`: values that take the place of the
     file's, by dotted key (`"market.volatility": 0.5`); text is read as TOML where it is TOML.
 
-    Raises `ConfigError`, with all problems at once.
+    Raises `ConfigError`, with all problems at once. Warns (`UserWarning`) of what can be run but is likely not meant.
     """
-    return prepare(path, overrides).scenario()
+    prepared = prepare(path, overrides)
+    for doubt in prepared.doubts():
+        warnings.warn(doubt, UserWarning, stacklevel=2)
+    return prepared.scenario()
 
 
 def check(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
@@ -67,6 +77,16 @@ def check(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Pro
         return error.problems
 
 
+def doubts(path: str | Path, overrides: dict[str, Any] | None = None) -> list[str]:
+    """What can be run in a scenario file without problems but is likely not meant; empty for other files. As `check`."""
+    from .read import is_scenario
+
+    try:
+        return prepare(path, overrides).doubts() if is_scenario(path) else []
+    except ConfigError:
+        return []
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema of a scenario file, with descriptions, units and bounds.
 
@@ -78,4 +98,4 @@ def schema() -> dict[str, Any]:
     return schema()
 
 
-__all__ = ["ConfigError", "Prepared", "Problem", "check", "load", "prepare", "schema"]
+__all__ = ["ConfigError", "Prepared", "Problem", "check", "doubts", "load", "prepare", "schema"]

@@ -97,4 +97,5 @@ def _tiers(checked: Checked, assets) -> Tiers:
                 for row in checked.tiers.get((name, asset), [])
             ] or flat
             table[v, a] = rows + [rows[-1]] * (longest - len(rows))
-    return Tiers(*(np.ascontiguousarray(table[..., i]) for i in range(4)))
+    rule = tuple(checked.tier_rules.get(name, "marginal") for name in checked.venues)
+    return Tiers(*(np.ascontiguousarray(table[..., i]) for i in range(4)), rule if "whole" in rule else ())

@@ -74,6 +74,7 @@ class Checked:
     flow: FlowTable | None = None
     classes: tuple[str, ...] = ()
     tiers: dict[tuple[str, str], list[Tier]] = field(default_factory=dict)
+    tier_rules: dict[str, str] = field(default_factory=dict)
     prices: Prices | None = None
     impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     accounts: dict[str, Accounts] = field(default_factory=dict)
@@ -124,7 +125,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
         checked.flow = check_flow(document["flow"], report, context)
     inverse = np.array([v.contract == "inverse" for v in rules.values()], dtype=bool)
     traded = _populations(document, report, context, reader, checked, inverse)
-    _tiers(document, context, reader, checked, traded)
+    _tiers(document, context, reader, checked, traded, rules)
     known = None if any(table is None for table in checked.populations.values()) or not checked.populations else checked.classes
     checked.caps = read_limits(document.get("limits"), reader, context, known)
     if "calls" in document:
@@ -260,7 +261,14 @@ def _populations(
     return traded
 
 
-def _tiers(document, context: Context, reader: Reader, checked: Checked, traded: set[tuple[str, str]]) -> None:
+def _tiers(
+    document,
+    context: Context,
+    reader: Reader,
+    checked: Checked,
+    traded: set[tuple[str, str]],
+    rules: dict[str, SimpleNamespace],
+) -> None:
     for name in context.venues:
         table = checked.rules[name]
         source = table.get("tiers") if isinstance(table, dict) else None
@@ -268,5 +276,7 @@ def _tiers(document, context: Context, reader: Reader, checked: Checked, traded:
             continue
         needed = {asset for venue, asset in traded if venue == name}
         key = "tiers" if "tiers" in document["venues"][name] else "preset"
-        for asset, rows in tier_tables(reader, f"venues.{name}.{key}", source, context.assets, needed).items():
+        rule = rules[name].tier_rule
+        tables, checked.tier_rules[name] = tier_tables(reader, f"venues.{name}.{key}", source, context.assets, needed, rule)
+        for asset, rows in tables.items():
             checked.tiers[name, asset] = rows

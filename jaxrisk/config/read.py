@@ -27,7 +27,7 @@ def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Che
 def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
     """All problems of a scenario, or of a limit or venue file by itself."""
     file, document = read_scenario(path)
-    if "run" in document or "market" in document or not ("caps" in document or "tiers" in document):
+    if _scenario(document):
         return read(path, overrides)[1]
     report = Report(str(file))
     if "tiers" in document:
@@ -38,6 +38,15 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
         context = Context(named["asset"], named["venue"])
         caps_of(document, report, context, Selectors(context, named["class"]))
     return report.problems
+
+
+def is_scenario(path: str | Path) -> bool:
+    """Whether a file is a scenario, rather than limits or a venue."""
+    return _scenario(read_scenario(path)[1])
+
+
+def _scenario(document: dict[str, Any]) -> bool:
+    return "run" in document or "market" in document or not ("caps" in document or "tiers" in document)
 
 
 def effective(checked: Checked, document: dict[str, Any]) -> str:
@@ -53,7 +62,10 @@ def effective(checked: Checked, document: dict[str, Any]) -> str:
     for section in ("market", "shock", "impact", "depth", "channels"):
         if getattr(checked, section) is not None:
             whole[section] = _dump(getattr(checked, section))
-    whole["venues"] = {name: _dump(venue) for name, venue in checked.venues.items()}
+    of_tiers = {name: {"tier_rule": rule} for name, rule in checked.tier_rules.items()}
+    whole["venues"] = {
+        name: _dump(venue and venue.model_copy(update=of_tiers.get(name))) for name, venue in checked.venues.items()
+    }
     for name, table in whole["venues"].items():
         tiers = {asset: [_dump(row) for row in rows] for (venue, asset), rows in checked.tiers.items() if venue == name}
         if tiers:

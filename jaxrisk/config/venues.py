@@ -12,6 +12,7 @@ from .table import ByAsset, Refuse, Table, read_table
 from .units import Span
 from .values import Choice, Context, Duration, Kind, Number, Text
 
+TIER_RULES = ("marginal", "whole")
 POLICIES = ("full", "partial", "lower_tier", "takeover")
 RANKINGS = ("pro_rata", "binance", "hyperliquid", "bitmex", "minimax_leverage")
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
@@ -62,6 +63,14 @@ class _Contract(Table):
         Text("name of a shipped venue, or a path: its tiers and rules, but for the keys given here; the fund starts at 0"),
     ] = None
     tiers: Annotated[Any, TierSource("margin tiers")] = None
+    tier_rule: Annotated[
+        str | None,
+        Choice(
+            "whether a tier's rate holds for the part of a position above its floor, by a deduction, or for the whole position; "
+            "needed where neither the tiers' file nor their amounts say it",
+            TIER_RULES,
+        ),
+    ] = None
     maintenance_rate: Annotated[float, Number("maintenance rate where there are no tiers", above=0.0, below=1.0)] = 0.005
     contract: Annotated[str, Choice("margined in USD, or in coin", ("linear", "inverse"))] = "linear"
     engine_time: Annotated[Span, Duration("time constant of the liquidation engine", positive=False)] = Span("0s")

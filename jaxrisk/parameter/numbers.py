@@ -18,7 +18,20 @@ from .groups import SECOND, UNBOUNDED, Group, concrete, each, fields, plain, sca
 def groups_of(scenario: Scenario) -> list[Group]:
     """All groups of parameters that the scenario has, in the order in which they are listed."""
     parts = (_limits, _rules, _venues, _populations, _impact, _market, _shock, _flows, _channels)
-    return [group for part in parts for group in part(scenario) if group.places]
+    groups = [group for part in parts for group in part(scenario) if group.places]
+    if any(scenario.venues.tiers.whole):
+        groups = [group._replace(pathwise=group.pathwise and not _jumps(group.name)) for group in groups]
+    return groups
+
+
+def _jumps(name: str) -> bool:
+    """Whether a number decides in which tier a position falls short, where a rate holds for the whole position: the liquidation
+    price of a long jumps there."""
+    kind = name.split(".")
+    return kind[0] in ("limits", "calls") or kind[-2:] == ["tiers", "rate"] or (kind[0] == "populations" and kind[-1] in _DECIDE)
+
+
+_DECIDE = ("median", "log_sd", "low", "high", "entry_mean", "entry_sd", "leverage")
 
 
 _SHARE = ("1", 0.0, 1.0)
@@ -126,8 +139,8 @@ def _tiers(scenario: Scenario, v: int) -> list[Group]:
 
 
 def _move_rates(scenario: Scenario, places, by) -> Scenario:
-    """Move rates, and the amounts so that the requirement stays continuous at every floor; one product for all of them, since
-    a program with hundreds of updates takes minutes to compile."""
+    """Move rates, and under marginal tiers the amounts so that the requirement stays continuous at every floor; one product for
+    all of them, since a program with hundreds of updates takes minutes to compile."""
     tiers = scenario.venues.tiers
     rates, amounts = [], []
     xp: Any = jnp if isinstance(tiers.floor, jax.Array) else np
@@ -138,7 +151,7 @@ def _move_rates(scenario: Scenario, places, by) -> Scenario:
         same, above = cell & (tiers.floor == here), cell & (tiers.floor > here)
         width = xp.min(xp.where(above, tiers.floor, xp.inf)) - here
         rates.append(same)
-        amounts.append(xp.where(above, -width, xp.where(same, here, 0.0)))
+        amounts.append(xp.where(above, -width, xp.where(same, here, 0.0)) * (not tiers.whole[v]))
     dot = jnp.tensordot if isinstance(by, jax.Array) else np.tensordot
     total = lambda moves: dot(by, xp.stack(moves).astype(by.dtype), 1)
     rate, amount = tiers.rate + total(rates), tiers.amount + total(amounts)

@@ -31,4 +31,9 @@ from .rules import (
     Stops as Stops,
 )
 from .schedule import Schedule as Schedule, build_schedule as build_schedule
-from .tiers import Tiers as Tiers, log_liquidation_price as log_liquidation_price, maintenance_margin as maintenance_margin
+from .tiers import (
+    TIER_RULES as TIER_RULES,
+    Tiers as Tiers,
+    log_liquidation_price as log_liquidation_price,
+    maintenance_margin as maintenance_margin,
+)

@@ -252,18 +252,34 @@ class AccountBook(AbstractBook):
         return jnp.zeros_like(self.unlevered[:, 0, 0]) if state.calls is None else state.calls.asked
 
     def triggered(self, distance):
-        """Whole positions, also where a venue's policy closes them in parts. What hedges an account counts too."""
+        """Whole positions, also where a venue's policy closes them in parts. What hedges an account counts too.
+
+        Where a tier's rate holds for whole positions an account may fall short and have enough again further out: it counts from
+        the first of the distances on at which it falls short.
+        """
         state, ledger = self.init(), self.ledger
         venues, assets = ledger.shape
+        at = lambda d, a, s: jnp.zeros((venues, assets), d.dtype).at[:, a].set(d if s else -d)
 
-        def at(distance, asset, side):
-            mark = jnp.zeros((venues, assets), distance.dtype).at[:, asset].set(distance if side else -distance)
-            x = jnp.exp(mark).reshape(-1)
-            below = state.equity(x) < ledger.margins.required(state.quantity, x)
-            return ledger.cells(jnp.where(below, jnp.abs(state.quantity), 0.0))[:, asset, side]
+        def below(distance, asset, side):
+            x = jnp.exp(at(distance, asset, side)).reshape(-1)
+            return state.equity(x) < ledger.margins.required(state.quantity, x)
 
-        one = lambda d: jnp.stack([jnp.stack([at(d, a, s) for s in (0, 1)], axis=-1) for a in range(assets)], axis=1)
-        return jnp.moveaxis(jax.lax.map(one, distance), 0, -1)
+        def one(before, distance):
+            places = [(a, s) for a in range(assets) for s in (0, 1)]
+            now = [below(distance, *place) for place in places]
+            if any(ledger.margins.whole):
+                now = [short | already for short, already in zip(now, before, strict=True)]
+            held = [
+                ledger.cells(jnp.where(short, jnp.abs(state.quantity), 0.0))[:, a, s]
+                for short, (a, s) in zip(now, places, strict=True)
+            ]
+            return now, jnp.stack(held, axis=1).reshape(venues, assets, 2)
+
+        order = jnp.argsort(distance)
+        nobody = [jnp.zeros(state.base.shape, bool)] * (2 * assets)
+        _, found = jax.lax.scan(one, nobody, distance[order])
+        return jnp.moveaxis(jnp.zeros_like(found).at[order].set(found), 0, -1)
 
     def _by_class(self, state: AccountState, orders: Orders, ratio):
         """Notional of what is liquidated, deleveraged or not."""

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from .book import Cells
+from .whole_size import UNDER
 
 PerAccount = Float[Array, " accounts"]
 Held = Float[Array, "markets accounts"]
@@ -20,7 +21,7 @@ class Margins(eqx.Module):
 
     **Fields:** `floor`, `rate`, `amount`: shape `(markets, levels)`, as in `Tiers`; `close_out`: requirement that does not move
     with the price, over the sum of an account's quantities, shape `(accounts,)`, None for none; `inverse`: whether a market's
-    contracts are coin-margined, static.
+    contracts are coin-margined, `whole`: whether a tier's rate holds for the whole position there, static.
     """
 
     floor: Float[Array, "markets levels"]
@@ -28,6 +29,7 @@ class Margins(eqx.Module):
     amount: Float[Array, "markets levels"]
     close_out: PerAccount | None
     inverse: tuple[bool, ...] = eqx.field(static=True)
+    whole: tuple[bool, ...] = eqx.field(static=True)
 
     @property
     def coin(self) -> np.ndarray:
@@ -42,9 +44,13 @@ class Margins(eqx.Module):
         """Maintenance margin of each account: the sum over its positions, and no less than the fixed requirement."""
         worth = self.worth(quantity, ratio)
         lines = [self.rate[:, i, None] * worth - self.amount[:, i, None] for i in range(self.rate.shape[1])]
-        most = lines[0]
-        for line in lines[1:]:
-            most = jnp.maximum(most, line)
+        most, whole = lines[0], np.array(self.whole)[:, None]
+        for i, line in enumerate(lines[1:], 1):
+            if any(self.whole):
+                here = jnp.where(worth >= self.floor[:, i, None], line, most)
+                most = here if all(self.whole) else jnp.where(whole, here, jnp.maximum(most, line))
+            else:
+                most = jnp.maximum(most, line)
         needed = jnp.sum(most, axis=0)
         if self.close_out is None:
             return needed
@@ -52,11 +58,12 @@ class Margins(eqx.Module):
         return jnp.where(fixed > needed, fixed, needed)
 
     def above_floor(self, worth: Held) -> PerAccount:
-        """Share of its largest position by which an account is above the floor of that position's tier; 1 in the lowest."""
-        floor = jnp.zeros_like(worth)
+        """Share of its largest position that takes that position to the floor of its tier, where a rate holds for the whole
+        position just under it; 1 in the lowest."""
+        floor, under = jnp.zeros_like(worth), 1.0 - UNDER * np.array(self.whole)[:, None]
         for i in range(self.floor.shape[1]):
             edge = self.floor[:, i, None]
-            floor = jnp.where(worth >= edge, edge, floor)
+            floor = jnp.where(worth >= edge, edge * under if any(self.whole) else edge, floor)
         largest = jnp.max(worth, axis=0)
         floor = jnp.max(jnp.where(worth == largest, floor, 0.0), axis=0)
         inside = largest > floor

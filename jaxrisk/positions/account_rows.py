@@ -41,7 +41,8 @@ def margins_of(contracts: Contracts, close_out: PerAccount | None) -> Margins:
     tiers, (venues, assets, levels) = contracts.tiers, contracts.tiers.rate.shape
     by_market = lambda x: jnp.asarray(x).reshape(venues * assets, levels)
     inverse = tuple(coin for coin in contracts.inverse for _ in range(assets))
-    return Margins(by_market(tiers.floor), by_market(tiers.rate), by_market(tiers.amount), close_out, inverse)
+    whole = tuple(rule for rule in tiers.whole for _ in range(assets))
+    return Margins(by_market(tiers.floor), by_market(tiers.rate), by_market(tiers.amount), close_out, inverse, whole)
 
 
 def isolated(placed: Placed, contracts: Contracts) -> Rows:

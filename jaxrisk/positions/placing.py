@@ -10,7 +10,7 @@ from .limits import Limits, binding
 from .population import Positions, concatenate
 from .rules import Policy
 from .tables import SIDE_SIGN, sum_into
-from .tiers import Tiers, log_liquidation_price
+from .tiers import Tiers
 
 
 class Contracts(NamedTuple):
@@ -40,11 +40,9 @@ class Placed(NamedTuple):
 
 def solvent(p: Positions, margin, close_out, contracts: Contracts):
     """Whether a position's liquidation price is on the far side of the initial price."""
-    tiers = contracts.tiers
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
-    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
-    inverse = jnp.asarray(contracts.inverse)[p.venue]
-    log_ratio = log_liquidation_price(-direction, p.notional, margin, rate, amount, inverse, close_out)
+    rows, inverse = contracts.tiers.rows(p.venue, p.asset), jnp.asarray(contracts.inverse)[p.venue]
+    log_ratio = rows.log_liquidation_price(-direction, p.notional, margin, inverse, close_out, -p.log_entry)
     return (p.log_entry + log_ratio) * direction > 0.0
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import special
 
 from .._leaf import Array, leaf
-from .tiers import Tiers, maintenance_margin
+from .tiers import Tiers
 
 NODES = (1024, 8, 4)
 """Leverages, entry prices and sizes in which a parametric population is taken."""
@@ -178,7 +178,9 @@ class LiquidationMap(AbstractPopulation):
     """Open interest by liquidation price, as market-data vendors publish it.
 
     Positions are taken to have been entered at the initial price; the leverage that puts their liquidation price where the map
-    has it follows from the venue's tiers, so that a limit can be applied to them.
+    has it follows from the venue's tiers, so that a limit can be applied to them. Where a rate holds for the whole position no
+    long is liquidated just under a tier's edge, but in the tier above: what the map has there goes up to the difference of the
+    two rates sooner.
 
     **Arguments:** `price`: liquidation price, USD, shape `(levels,)`; `open_interest`: USD at the initial price, same shape;
     `notional`: of one account, USD; `venue`, `asset`, `side`, `account_class`: static.
@@ -198,14 +200,13 @@ class LiquidationMap(AbstractPopulation):
         ratio = jnp.asarray(self.price) / price[self.asset]
         shape = ratio.shape
         notional = jnp.broadcast_to(self.notional, shape)
-        rate = jnp.broadcast_to(tiers.rate[self.venue, self.asset], (*shape, tiers.rate.shape[-1]))
-        amount = jnp.broadcast_to(tiers.amount[self.venue, self.asset], rate.shape)
-        if inverse[self.venue]:
-            margin = (maintenance_margin(notional, rate, amount) / notional - self.side * (ratio - 1.0)) / ratio
-        else:
-            margin = maintenance_margin(notional * ratio, rate, amount) / notional - self.side * (ratio - 1.0)
-        beyond = margin <= 0.0  # a liquidation price on the wrong side of spot: no collateral left, so it will be dropped
         index = lambda i: jnp.full(shape, i, dtype=jnp.int32)
+        rows = tiers.rows(index(self.venue), index(self.asset))
+        if inverse[self.venue]:
+            margin = (rows.margin(notional) / notional - self.side * (ratio - 1.0)) / ratio
+        else:
+            margin = rows.margin(notional * ratio) / notional - self.side * (ratio - 1.0)
+        beyond = margin <= 0.0  # a liquidation price on the wrong side of spot: no collateral left, so it will be dropped
         return Positions(
             quantity=jnp.asarray(self.open_interest),
             log_entry=jnp.zeros(shape, ratio.dtype),

@@ -10,7 +10,6 @@ from .placing import Contracts, Placed
 from .population import Positions
 from .rules import Calls
 from .tables import SIDE_SIGN
-from .tiers import log_liquidation_price, maintenance_margin
 
 
 class Standing(NamedTuple):
@@ -69,17 +68,19 @@ def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
     After each partial close the equity at that price, less the fee on what was closed, carries a smaller position, whose trigger
     follows from the same formula with its own tier.
     """
-    p, tiers = placed.positions, contracts.tiers
+    p, rows = placed.positions, contracts.tiers.rows(placed.positions.venue, placed.positions.asset)
     sign, direction = _side(p)
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
     fee = contracts.liquidation_fee[p.venue]
     left, found, count = jnp.ones_like(now.margin), [], rung_count(contracts)
     for index in range(count):
-        trigger = now.log_entry + log_liquidation_price(sign, now.notional, now.margin, rate, amount, inverse, now.close_out)
+        start = now.distance * direction - now.log_entry
+        trigger = now.log_entry + rows.log_liquidation_price(sign, now.notional, now.margin, inverse, now.close_out, start)
         reachable = jnp.isfinite(trigger)
         # no part goes before the one it is left over from
         distance = jnp.maximum(jnp.where(reachable, trigger * direction, jnp.inf), now.distance)
+        if rows.whole is not None:
+            trigger = jnp.where(rows.whole & reachable, distance * direction, trigger)
         ratio = jnp.exp(jnp.where(reachable, trigger - now.log_entry, 0.0))
         worth = jnp.where(inverse, now.notional, now.notional * ratio)
         share = jnp.where(index == count - 1, 1.0, _share(p, contracts, index, worth, left))
@@ -94,7 +95,11 @@ def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
         if index == count - 1:
             break
         remaining = jnp.maximum(1.0 - share, 1e-12)
-        equity = jnp.maximum(maintenance_margin(worth, rate, amount), now.close_out * now.notional) - fee * worth * share
+        equity = jnp.maximum(rows.margin(worth), now.close_out * now.notional)
+        if rows.whole is not None:
+            # at an edge it is less than the requirement, by part of the jump
+            equity = jnp.where(rows.whole, _equity(sign, now.notional, now.margin, ratio, inverse), equity)
+        equity = equity - fee * worth * share
         kept = jnp.where(reachable, worth * remaining, now.notional)
         left = left * remaining
         now = Standing(
@@ -120,13 +125,17 @@ def _share(p: Positions, contracts: Contracts, index: int, worth, left):
             policy = contracts.policy
             here = jnp.where(worth >= policy.first_above[venue], policy.first_share[venue], 1.0)
         elif kind == "lower_tier" and index == 0:
-            floors = contracts.tiers.floor[p.venue, p.asset]
-            floor = jnp.max(jnp.where(floors <= worth[:, None], floors, 0.0), axis=-1)
+            floor = contracts.tiers.rows(p.venue, p.asset).lower(worth)
             here = jnp.where(floor > 0.0, 1.0 - floor / worth, 1.0)
         else:
             here = jnp.ones_like(worth)
         share = jnp.where(p.venue == venue, here, share)
     return share
+
+
+def _equity(sign, notional, margin, ratio, inverse):
+    """Equity, USD, at a price over the entry price."""
+    return notional * (margin * jnp.where(inverse, ratio, 1.0) + sign * (ratio - 1.0))
 
 
 def _log_bankruptcy(sign, margin, inverse):
@@ -140,23 +149,32 @@ def margin_calls(placed: Placed, calls: Calls, contracts: Contracts) -> tuple[Ca
 
     The initial margin asked for is that of the leverage the position was opened with, on its notional at the call.
     """
-    p, tiers = placed.positions, contracts.tiers
+    p, rows = placed.positions, contracts.tiers.rows(placed.positions.venue, placed.positions.asset)
     start = standing(placed)
     sign, direction = _side(p)
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
     pick = lambda values: jnp.asarray(values, p.quantity.dtype)[p.account_class]
     level, top_up, reduce = pick(calls.level), pick(calls.top_up), pick(calls.reduce)
-    each = level[:, None]
-    price = p.log_entry + log_liquidation_price(
-        sign, p.notional, placed.margin, each * rate, each * amount, inverse, level * placed.close_out
-    )
+    called = rows.times(level)
+    about = (sign, p.notional, placed.margin, inverse, level * placed.close_out, -p.log_entry)
+    price = p.log_entry + called.log_liquidation_price(*about)
+    well = price * direction > 0.0
+    if rows.whole is not None:
+        # nobody is called in a tier whose level is more than the initial margin, but perhaps in a lower one
+        price = p.log_entry + called.log_liquidation_price(*about, called.rate < placed.margin[:, None])
+        gone = p.log_entry + rows.log_liquidation_price(*about[:4], placed.close_out, -p.log_entry)
+        well = well & (price * direction <= gone * direction)
     ratio = jnp.exp(jnp.where(jnp.isfinite(price), price - p.log_entry, 0.0))
     worth = jnp.where(inverse, p.notional, p.notional * ratio)
-    equity = level * jnp.maximum(maintenance_margin(worth, rate, amount), placed.close_out * p.notional)
+    needed = level * jnp.maximum(rows.margin(worth), placed.close_out * p.notional)
     initial = placed.margin * worth
     distance = price * direction
-    heard = jnp.isfinite(price) & (distance > 0.0) & (initial > equity) & (level > 1.0)
+    equity = needed
+    if rows.whole is not None:
+        # of the tiers only those were looked at that ask for less
+        needed = jnp.where(rows.whole, level * placed.close_out * p.notional, needed)
+        equity = jnp.where(rows.whole, _equity(sign, p.notional, placed.margin, ratio, inverse), equity)
+    heard = jnp.isfinite(price) & well & (distance > 0.0) & (initial > needed) & (level > 1.0)
     top_up, reduce = jnp.where(heard, top_up, 0.0), jnp.where(heard, reduce, 0.0)
     sold = jnp.where(heard, 1.0 - equity / jnp.where(heard, initial, 1.0), 0.0)
 

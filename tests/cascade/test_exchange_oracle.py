@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from oracles import cross_engine, event_engine
 from oracles.cross_holder import CrossAccount
-from oracles.draws import FINE, FLAT, LARGE, REACH, SAME_DRAWS, STEEP, Frame, close, furthest, nearest_call, setups
+from oracles.draws import FINE, FLAT, JUMPS, LARGE, REACH, SAME_DRAWS, STEEP, Frame, close, furthest, nearest_call, setups
 from oracles.package import engine
 
 LADDERS = {
@@ -32,6 +32,7 @@ LADDERS = {
     ),
     "calls": Frame(calls=True, tiers=(STEEP,), rounds=2, policy=("partial",)),
     "calls_inverse": Frame(calls=True, tiers=(STEEP,), inverse=(True,), ranking=("pro_rata",), trigger=("fund_empty",)),
+    "whole": Frame(tiers=(JUMPS,), whole=(True,), calls=True, policy=("lower_tier",)),
     "stops": Frame(stops=5, rounds=3, calls=True, ranking=("pro_rata",), trigger=("account_value",)),
     "common_holders": Frame(assets=3, common=True, tiers=(STEEP,), depth=True, shock=-1, rounds=2),
     "everything": Frame(
@@ -129,6 +130,18 @@ def test_ladder_agrees_with_the_accounts(name):
 
 ACCOUNTS = {
     "plain": Frame(tiers=(STEEP,), book="account"),
+    "whole": Frame(tiers=(JUMPS,), whole=(True,), calls=True, policy=("lower_tier",), book="account"),
+    "whole_cross": Frame(
+        venues=2,
+        assets=2,
+        tiers=(JUMPS, STEEP),
+        whole=(True, False),
+        tranches=((1.0,), (1.0,)),
+        inverse=(False, True),
+        cross=True,
+        policy=("lower_tier", "full"),
+        book="account",
+    ),
     "fund": Frame(tiers=(STEEP,), rounds=2, policy=("full",), ranking=("pro_rata",), trigger=("fund_empty",), book="account"),
     "partial": Frame(
         tiers=(STEEP,), rounds=2, policy=("partial",), ranking=("hyperliquid",), trigger=("account_value",), book="account"

@@ -196,6 +196,13 @@ def test_a_missing_table_and_a_folder(folder):
 
 # ---- margin tiers
 
+
+def one(problems):
+    """The one problem."""
+    assert len(problems) == 1, lines_of(problems)
+    return problems[0]
+
+
 GOOD = [
     {"floor_usd": 0.0, "max_leverage": 100.0, "maintenance_rate": 0.005, "maintenance_amount_usd": 0.0},
     {"floor_usd": 1e6, "max_leverage": 50.0, "maintenance_rate": 0.01, "maintenance_amount_usd": 5000.0},
@@ -203,7 +210,8 @@ GOOD = [
 ]
 TIER_CASES = [
     (0, {"floor_usd": 100.0}, "floor_usd", "has to be 0 in the first tier"),
-    (2, {"floor_usd": 1e6}, "floor_usd", "above the floor of the tier before, 1000000"),
+    (2, {"floor_usd": 1e6}, "floor_usd", "duplicate: a tier with this floor is there already, delete one; it has to be above"),
+    (2, {"floor_usd": 5e5}, "floor_usd", "unsorted: sort the tiers by floor_usd; it has to be above"),
     (1, {"floor_usd": -5.0}, "floor_usd", "at least 0 (USD)"),
     (1, {"maintenance_amount_usd": 4000.0}, "maintenance_amount_usd", "has to be 5000 for the margin to be continuous"),
     (2, {"maintenance_amount_usd": 205002.0}, "maintenance_amount_usd", "has to be 205000"),
@@ -222,8 +230,50 @@ def tiers(row=None, change=()):
 
 def test_good_tiers(folder):
     assert folder.problems(**{"venues.binance.tiers": GOOD}) == []
-    without = [{k: v for k, v in tier.items() if k != "maintenance_amount_usd"} for tier in GOOD]
-    assert folder.problems(**{"venues.binance.tiers": {"BTC": without}}) == []
+    whole = [tier | {"maintenance_amount_usd": 0.0} for tier in GOOD]
+    for rule, amounts in (("marginal", GOOD), ("whole", whole)):
+        for tiers in ({"BTC": WITHOUT}, {"BTC": amounts}):
+            assert folder.problems(**{"venues.binance.tiers": tiers, "venues.binance.tier_rule": rule}) == []
+
+
+WITHOUT = [{k: v for k, v in tier.items() if k != "maintenance_amount_usd"} for tier in GOOD]
+
+
+@pytest.mark.parametrize("tiers", [WITHOUT, [tier | {"maintenance_amount_usd": 0.0} for tier in GOOD]], ids=["none", "zero"])
+def test_several_rates_without_amounts_need_a_rule(folder, tiers):
+    """Inline, in a venue file and in a table, each told where to write it; one rate for all needs none."""
+    problem = one(folder.problems(**{"venues.binance.tiers": tiers}))
+    assert problem.key == "venues.binance.tier_rule"
+    assert '"whole"' in problem.allowed
+    rows = "\n".join("[[tiers.BTC]]\n" + "\n".join(f"{k} = {v}" for k, v in tier.items()) for tier in tiers)
+    folder.file("t.toml", rows)
+    problem = one(folder.problems(**{"venues.binance.tiers": "t"}))
+    assert problem.key == "tier_rule"
+    assert problem.file.endswith("t.toml")
+    assert [p.key for p in check(folder.path / "t.toml")] == ["tier_rule"]
+    assert folder.problems(**{"venues.binance.tiers": "t", "venues.binance.tier_rule": "whole"}) == []
+    folder.file("t.toml", 'tier_rule = "hole"\n' + rows)
+    problem = one(folder.problems(**{"venues.binance.tiers": "t"}))
+    assert (problem.key, problem.nearest) == ("tier_rule", "whole")
+    lines = [",".join(tiers[0]), *(",".join(map(str, tier.values())) for tier in tiers)]
+    folder.file("t.csv", "\n".join(lines))
+    problem = one(folder.problems(**{"venues.binance.tiers": "t.csv"}))
+    assert problem.key == "tier_rule"
+    assert "as a column, or as venues.binance.tier_rule" in problem.allowed
+    assert folder.problems(**{"venues.binance.tiers": "t.csv", "venues.binance.tier_rule": "whole"}) == []
+    for words, good in ((["whole"] * 3, True), (["whole", "whole", "marginal"], False), (["hole"] * 3, False)):
+        folder.file("t.csv", "\n".join(f"{line},{word}" for line, word in zip(lines, ["tier_rule", *words], strict=True)))
+        problems = folder.problems(**{"venues.binance.tiers": "t.csv"})
+        assert (problems == []) == good
+        assert all("tier_rule" in p.key for p in problems), lines_of(problems)
+    assert folder.problems(**{"venues.binance.tiers": [tier | {"maintenance_rate": 0.005} for tier in tiers]}) == []
+
+
+def test_amounts_contradict_a_rate_for_the_whole_position(folder):
+    """In one place they do; a venue's own rule takes the place of a file's and of its amounts."""
+    problems = folder.problems(**{"venues.binance.tiers": GOOD, "venues.binance.tier_rule": "whole"})
+    assert [p.key for p in problems] == [f"venues.binance.tiers.{i}.maintenance_amount_usd" for i in (1, 2)]
+    assert folder.problems(**{"venues.binance.tiers": "binance", "venues.binance.tier_rule": "whole"}) == []
 
 
 @pytest.mark.parametrize(("row", "change", "key", "words"), TIER_CASES)

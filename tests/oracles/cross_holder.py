@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from .isolated import Account
-from .market import Setup, tier_of
+from .market import Setup, tier_below, tier_of
 
 
 @dataclass
@@ -157,8 +157,7 @@ class Holder:
         if rules.policy == "lower_tier" and self.last_partial == -math.inf:
             largest = max(self.size, key=lambda m: self.notional_of(m, price))
             notional = self.notional_of(largest, price)
-            floor = tier_of(self.setup.venues[largest[0]].tiers[largest[1]], notional).floor
-            return 1.0 - floor / notional
+            return 1.0 - tier_below(self.setup.venues[largest[0]], largest[1], notional) / notional
         return 1.0
 
 

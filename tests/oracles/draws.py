@@ -45,6 +45,10 @@ def shipped(venue: str, asset: str) -> list:
 STEEP = [(0.0, 125.0, 0.004, 0.0), (5e4, 100.0, 0.005, 50.0), (6e5, 20.0, 0.025, 12_050.0), (3e6, 5.0, 0.1, 237_050.0)]
 
 
+# the same without amounts: the rate of the tier holds for the whole position
+JUMPS = [(floor, leverage, rate, 0.0) for floor, leverage, rate, _ in STEEP]
+
+
 class Frame(NamedTuple):
     """What decides the compiled program; everything else is drawn."""
 
@@ -55,6 +59,7 @@ class Frame(NamedTuple):
     tranches: tuple = ((1.0,),)
     inverse: tuple = (False,)
     tiers: tuple = (FLAT,)
+    whole: tuple = ()  # by venue, whether its tiers' rates hold for the whole position
     depth: bool = False
     years_per_step: float = YEARS_PER_STEP
     largest: float = 7.0  # log10 of an account's notional, USD
@@ -135,6 +140,7 @@ def setups(draw_from, frame: Frame) -> tuple[oracle.Setup, list]:
                 index_weight=pick((0.0, 0.3, 1.0)),
                 tranches=frame.tranches[v],
                 inverse=frame.inverse[v],
+                whole=bool(frame.whole) and frame.whole[v],
             )
         )
     cross = np.eye(frame.assets)

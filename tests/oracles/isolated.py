@@ -6,8 +6,9 @@ for its own notional, whether it is under its maintenance margin.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
-from .market import LONG, SHORT, Call, Venue, tier_of
+from .market import LONG, SHORT, Call, Venue, tier_below, tier_of
 
 
 @dataclass
@@ -113,16 +114,33 @@ class Walk:
 
     def first_below(self, worst, level=1.0):
         """The price between the last trigger (or the start) and `worst` from which on the account is below; None if it is not."""
-        healthy, under = self.last_trigger, worst
-        if self.below(healthy, level):
-            return healthy
-        if not self.below(worst, level):
-            return None
+        return self.first(lambda price: self.below(price, level), worst)
+
+    def first(self, below, worst):
+        """The price between the last trigger (or the start) and `worst` from which on something holds; None if it does not."""
+        for near, far in pairwise(self.stretches(worst)):
+            if below(near):
+                return near
+            if below(far):
+                return self.bisected(below, near, far)
+        return None
+
+    def stretches(self, worst):
+        """Prices from the last trigger to `worst`; within a tier the account is healthy first, if it is at all, then is not."""
+        start, ends = self.last_trigger, []
+        if self.rules.whole and not self.rules.inverse:
+            edges = [tier.floor / self.size for tier in self.table]
+            # an edge and both sides of it
+            ends = [edge * there for edge in edges for there in (1.0 - 1e-14, 1.0, 1.0 + 1e-14)]
+            ends = [price for price in ends if min(start, worst) < price < max(start, worst)]
+        return [start, *sorted(ends, reverse=bool(worst < start)), worst]
+
+    def bisected(self, below, healthy, under):
         for _ in range(200):
             middle = 0.5 * (healthy + under)
             if middle in (healthy, under):
                 break
-            if self.below(middle, level):
+            if below(middle):
                 under = middle
             else:
                 healthy = middle
@@ -154,14 +172,22 @@ class Walk:
         if rules.policy == "partial":
             return self.size * (rules.first_share if self.notional(at) >= rules.first_above else 1.0)
         assert rules.policy == "lower_tier", rules.policy
-        floor = tier_of(self.table, self.notional(at)).floor
-        return self.size * (1.0 - floor / self.notional(at))
+        return self.size * (1.0 - tier_below(rules, self.account.asset, self.notional(at)) / self.notional(at))
 
     def is_called(self, call: Call, worst):
         """The price of a margin call and what it asks for, in the account's money; None where there is none."""
         if self.below(self.initial_price, call.level):
             return None
         at = self.first_below(worst, call.level)
+        if self.rules.whole:
+            # not in a tier that asks for more than the initial margin, but perhaps in a lower one
+            enough = lambda price: (
+                self.dollars(self.maintenance(price), price) * call.level < self.notional(price) / self.leverage
+            )
+            at = self.first(lambda price: self.below(price, call.level) and enough(price), worst)
+            gone = self.first_below(worst)
+            if at is not None and gone is not None and abs(gone - self.initial_price) < abs(at - self.initial_price):
+                return None
         if at is None or at == self.initial_price:
             return None
         initial_margin = self.notional(at) / self.leverage

@@ -14,7 +14,8 @@ LONG, SHORT = 0, 1
 
 @dataclass
 class Tier:
-    """One row of a venue's table: from `floor` USD of notional the margin is `rate * notional - amount`."""
+    """One row of a venue's table: from `floor` USD of notional the margin is `rate * notional - amount`; without amounts the rate
+    holds for the whole position, and the margin jumps at the floor."""
 
     floor: float
     max_leverage: float
@@ -29,6 +30,12 @@ def tier_of(table: list[Tier], notional: float) -> Tier:
         if notional >= row.floor:
             found = row
     return found
+
+
+def tier_below(venue, asset: int, notional: float) -> float:
+    """The largest notional in the tier below: with a jump at the floor a little under it."""
+    floor = tier_of(venue.tiers[asset], notional).floor
+    return floor * (1.0 - 1e-5) if venue.whole else floor
 
 
 @dataclass
@@ -47,7 +54,8 @@ class Backstop:
 class Venue:
     """Rules of one venue; `tiers`, `local_impact`, `haircut` by asset; times and rates in years.
 
-    `policy`: None closes in `tranches`, else the word for what is closed of a position under margin.
+    `policy`: None closes in `tranches`, else the word for what is closed of a position under margin. `whole`: the tables have no
+    amounts, and a floor belongs to the tier above it.
     """
 
     tiers: list[list[Tier]]
@@ -59,6 +67,7 @@ class Venue:
     index_weight: float = 0.0
     tranches: tuple[float, ...] = (1.0,)
     inverse: bool = False
+    whole: bool = False
     policy: str | None = None
     first_share: float = 0.2
     first_above: float = 1e5

@@ -73,7 +73,7 @@ def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) ->
             arbitrage_rate=of_venue("arbitrage_rate"),
             local_impact=of_venue("local_impact"),
             index_weight=of_venue("index_weight"),
-            tiers=Tiers(*np.moveaxis(padded, -1, 0)),
+            tiers=Tiers(*np.moveaxis(padded, -1, 0), tuple("whole" if whole else "marginal" for whole in frame.whole)),
             tranches=frame.tranches,
             inverse=frame.inverse,
             liquidity_leakage=setup.leakage,

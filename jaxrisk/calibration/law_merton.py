@@ -15,6 +15,7 @@ from .price_file import PriceFile
 _NAMES = ("volatility", "jump_rate", "jump_mean", "jump_sd")
 _MOST = 12
 _HIGHEST = 2.0  # jumps an hour: beyond, twelve are too few, and they are no jumps
+_LEFT = 0.01  # log-likelihood: a seventh of a standard error from the maximum
 _NOTE = (
     "maximum likelihood of independent hourly returns with a free mean (the scenario's drift stays), standard errors of the "
     "sandwich form with scores summed over days, so that volatility may cluster"
@@ -82,15 +83,18 @@ def fit_merton(prices: PriceFile) -> LawFit:
         first = np.array([0.0, math.log(max(core, 0.1)), math.log(rate), 0.0, math.log(size)])
         fits.append(minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-13}))
     best = min(fits, key=lambda fit: fit.fun)
-    theta, converged = best.x, bool(best.success)
-    problems = [] if converged else [f"the optimiser stopped without converging: {best.message}"]
+    theta, problems, converged = best.x, [], True
     plain = float(np.sum(-0.5 * (y - y.mean()) ** 2 / y.var() - 0.5 * np.log(2.0 * math.pi * y.var())))
     value = -best.fun * len(y)
+    sample = f"{sample_of(prices)}, {len(y)} hourly returns"
     if 2.0 * (value - plain) < 16.3:  # chi-squared, 3 degrees of freedom, 0.1%
-        problems.append("the returns show no jumps: jump_rate, jump_mean and jump_sd are not identified")
-    else:
-        problems += _at_bounds(theta, bounds)
-    covariance = _covariance(theta, y, hours // 24)
+        return _without_jumps(y, plain, unit, sample)
+    matrix = information(theta, y)
+    if at_bounds := _at_bounds(theta, bounds):
+        problems += at_bounds
+    elif not (converged := bool(best.success) or _left(matrix, likelihood(theta, y)[1].sum(axis=1)) < _LEFT):
+        problems.append(f"the optimiser stopped without converging: {best.message}")
+    covariance = _covariance(matrix, likelihood(theta, y)[1], hours // 24)
     if covariance is None and not problems:
         problems.append("the information is singular: the parameters are not told apart")
     values, errors = _natural(theta, covariance, unit)
@@ -108,7 +112,25 @@ def fit_merton(prices: PriceFile) -> LawFit:
         converged=converged,
         problems=tuple(problems),
         checks=checks | residual_checks(_probability(theta, y)),
-        sample=f"{sample_of(prices)}, {len(y)} hourly returns",
+        sample=sample,
+        note=_NOTE,
+    )
+
+
+def _without_jumps(y: np.ndarray, plain: float, unit: float, sample: str) -> LawFit:
+    """The normal law, in which there is nothing of where an optimiser stopped on a flat likelihood."""
+    from scipy.special import ndtr
+
+    volatility = float(np.std(y)) * unit * math.sqrt(HOURS_PER_YEAR)
+    checks = {"log_likelihood": plain - len(y) * math.log(unit), "observations": float(len(y))}
+    return LawFit(
+        process="merton",
+        values={"volatility": volatility, "jump_rate": 0.0, "jump_mean": 0.0, "jump_sd": 0.0},
+        errors={"volatility": volatility * math.sqrt(0.5 / len(y))},
+        converged=True,
+        problems=("the returns show no jumps: jump_rate, jump_mean and jump_sd are not identified",),
+        checks=checks | residual_checks(ndtr((y - y.mean()) / np.std(y))),
+        sample=sample,
         note=_NOTE,
     )
 
@@ -122,12 +144,23 @@ def _at_bounds(theta: np.ndarray, bounds) -> list[str]:
     return found
 
 
-def _covariance(theta: np.ndarray, y: np.ndarray, day: np.ndarray) -> np.ndarray | None:
+def _positive(matrix: np.ndarray) -> bool:
+    """Whether an information matrix has an inverse that means something."""
+    return bool(np.all(np.isfinite(matrix)) and np.linalg.eigvalsh(matrix)[0] > 1e-9 * np.trace(matrix))
+
+
+def _left(matrix: np.ndarray, gradient: np.ndarray) -> float:
+    """Log-likelihood that a step to the top of the parabola would still gain; infinite where there is none.
+
+    A line search gives up at the last bits of the likelihood, at the maximum or not; this tells which.
+    """
+    return 0.5 * float(gradient @ np.linalg.solve(matrix, gradient)) if _positive(matrix) else math.inf
+
+
+def _covariance(matrix: np.ndarray, scores: np.ndarray, day: np.ndarray) -> np.ndarray | None:
     """Sandwich of the inverse information around the scores summed by day; None where the information is not positive."""
-    matrix = information(theta, y)
-    if not np.all(np.isfinite(matrix)) or np.linalg.eigvalsh(matrix)[0] <= 1e-9 * np.trace(matrix):
+    if not _positive(matrix):
         return None
-    scores = likelihood(theta, y)[1]
     sums = np.array([np.bincount(day - day[0], score) for score in scores])
     inverse = np.linalg.inv(matrix)
     return inverse @ (sums @ sums.T) @ inverse

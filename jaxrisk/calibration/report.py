@@ -166,7 +166,8 @@ def _events(found: Calibration) -> list[Section]:
         f"Most likely numbers on {len(fit.events)} unwinds, {', '.join(fit.events)}, under the priors named, all together: the "
         "moves that are left of the price when what was liquidated is taken out of it, and open interest lost in coins. "
         "The engine is that of the scenarios that the events name.",
-        f"Converged: {'yes' if fit.converged else 'no'}. {fit.message}",
+        # why the optimiser stopped at a maximum differs from processor to processor, and says nothing
+        "Converged: yes." if fit.converged else f"Converged: no. {fit.message}",
     ]
     if "impact.coefficient" in fit.names:
         gain = fit.without_impact

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrisk.calibration import law_garch
 from jaxrisk.calibration.law import PROCESSES, LawFit, fit_law
 from jaxrisk.calibration.law_merton import information, likelihood
 from jaxrisk.calibration.price_file import PriceFile, read_price_file
@@ -185,17 +186,65 @@ def test_too_little_or_nothing_moves(process):
 
 @needs_arch
 def test_independent_normal_returns_identify_no_law_of_volatility():
-    """Without clusters and jumps: each law says which of its parameters it cannot tell."""
-    prices = price_file(np.random.default_rng(3).normal(0.0, 0.005, 20_000))
+    """Without clusters and jumps: each law says which of its parameters it cannot tell, the same words for every sample.
+
+    By the 0.1% of its two tests a sample has clusters or tails after all: 2e-3 false failures for a new seed. What is said is
+    nothing of where an optimiser stopped, which on a flat likelihood is a matter of the last bits.
+    """
     words = {
-        "garch": ("degrees_of_freedom", "alpha"),
+        "garch": ("degrees_of_freedom is not identified", "alpha, beta and mean_variance are not identified"),
         "merton": ("the returns show no jumps",),
-        "bates": ("not identified", "no hour is beyond"),
     }
-    for process, allowed in words.items():
-        fit = fit_law(prices, process)
-        assert not fit.usable
-        assert any(word in problem for problem in fit.problems for word in allowed), fit.problems
+    for process, expected in words.items():
+        said = set()
+        for seed, count in ((3, 6000), (0, 3000), (1, 3000)):
+            returns = np.random.default_rng(seed).normal(0.0, 0.005, count)
+            fit = fit_law(price_file(returns), process)
+            assert fit.converged
+            assert not fit.usable
+            assert len(fit.problems) == len(expected)
+            assert all(map(str.startswith, fit.problems, expected)), fit.problems
+            said.add(fit.problems)
+            annual = {key: value for key, value in fit.values.items() if key.endswith("variance")}
+            annual |= {"volatility": fit.values["volatility"] ** 2} if process == "merton" else {}
+            assert annual == pytest.approx(dict.fromkeys(annual, 0.005**2 / HOUR), rel=0.1)  # 4 standard errors of 3,000
+        assert len(said) == 1
+    bates = fit_law(price_file(np.random.default_rng(3).normal(0.0, 0.005, 20_000)), "bates")
+    assert not bates.usable
+    assert any(word in problem for problem in bates.problems for word in ("not identified", "no hour is beyond"))
+
+
+@needs_arch
+def test_what_is_said_of_a_flat_likelihood_is_not_where_the_optimiser_stopped(monkeypatch):
+    """Wherever it starts, and with returns changed in their last bits: the same problems, and the same values to four digits."""
+    returns = np.random.default_rng(3).normal(0.0, 0.005, 3000)
+    heavy = 0.005 * np.random.default_rng(4).standard_t(5.0, 3000)
+    for x, degrees in ((returns, 200.0), (heavy, 5.0)):
+        fits = []
+        for starts in (law_garch._STARTS, ((0.5, 0.3, 0.2), (0.9, 0.01, 0.09)), ((0.001, 0.001, 0.998),)):
+            monkeypatch.setattr(law_garch, "_STARTS", starts)
+            fits.append(fit_law(price_file(x), "garch"))
+        monkeypatch.undo()
+        fits.append(fit_law(price_file(np.nextafter(x, 1.0)), "garch"))
+        assert len({fit.problems for fit in fits}) == 1
+        assert not any("starts" in problem for problem in fits[0].problems)
+        for fit in fits[1:]:
+            assert fit.values == pytest.approx(fits[0].values, rel=1e-4)
+            assert fit.checks == pytest.approx(fits[0].checks, rel=1e-4)
+        assert fits[0].values["degrees_of_freedom"] == pytest.approx(degrees, rel=0.4)  # 4 standard errors
+        assert (fits[0].values["alpha"], fits[0].values["beta"], fits[0].errors) == (0.0, 0.0, {})
+
+
+@needs_arch
+def test_one_start_alone_is_no_optimum(monkeypatch):
+    """Where there are clusters, starts that lead to different likelihoods are said, and not otherwise."""
+    prices = price_file(simulate("garch", GARCH, 5000))
+    found = law_garch.estimate(np.diff(np.log(prices.close)))
+    assert found.agree == 4
+    monkeypatch.setattr(law_garch, "estimate", lambda returns: found._replace(agree=1))
+    fit = fit_law(prices, "garch")
+    assert not fit.converged
+    assert [problem for problem in fit.problems if "of four starts no two" in problem]
 
 
 def test_unknown_process():

@@ -95,7 +95,7 @@ def _minute(settings, seen: Observation, notional, index):
     Steps longer than a minute are taken to be even within; a window of steps that does not make a minute is scaled to one.
     """
     window = settings.steps_a_minute
-    minute = notional / settings.minutes
+    minute = notional * (1.0 / settings.minutes)
     if window > 1:
         minute = jnp.where(index % window == 0, 0.0, seen.minute) + minute
     return minute, jnp.maximum(seen.peak, minute)

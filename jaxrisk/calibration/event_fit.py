@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, stats
 
-from ..scenario import Description, Scenario
+from ..scenario import Scenario
 from .identify import Identified, identified
 from .pinned import pinned
 
@@ -154,14 +154,14 @@ class _Term:
         variance = np.maximum(moving_variance(rows, settings.years_per_step, first), 1e-2 * first)
         self.sd = np.sqrt(variance * settings.years_per_step)[: data.seen]
         self.data, self.names = data, tuple(names)
-        self.scenario = data.scenario.replace(description=Description())
+        self.scenario = data.scenario.bare()
         self._known: dict[bytes, tuple] = {}
 
     def paths(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Moves of the fundamental and its share in each of the price's, `(steps,)`, and the open interest lost, a fraction."""
         if logs.tobytes() not in self._known:
             steps = np.concatenate([np.zeros((1, len(logs))), STEP * np.eye(len(logs)), -STEP * np.eye(len(logs))])
-            found = _along(logs + steps, self.names, self.scenario, self.data.lost_step)
+            found = _along(logs + steps, self.names, self.scenario, np.asarray(self.data.lost_step))
             moves, share, lost = (np.asarray(one) for one in found)
             for place, one in enumerate(logs + steps):
                 self._known[one.tobytes()] = moves[place, : self.data.seen], share[place, : self.data.seen], float(lost[place])

@@ -38,12 +38,12 @@ class Drivers(NamedTuple):
     survival: np.ndarray
 
 
-def drivers(prepared: Prepared) -> Drivers:
-    """What drives the paths of a prepared scenario.
+def drivers(prepared: Prepared, assets: tuple[str, ...] | None = None) -> Drivers:
+    """What drives the paths of a prepared scenario, whose assets are called by their numbers unless names are given.
 
     **Raises:** `NotSteerableError` for a law without normals (GARCH, bootstrap, replay).
     """
-    market, assets = prepared.scenario.market, prepared.scenario.names.assets
+    market, assets = prepared.scenario.market, assets or prepared.scenario.names.assets
     if not isinstance(market, STEERED):
         known = ", ".join(kind.__name__ for kind in STEERED)
         raise NotSteerableError(

@@ -67,7 +67,7 @@ class Caps(NamedTuple):
         """What these caps cost against none."""
         with jax.enable_x64(True):
             logs, most = jnp.asarray(x, jnp.float64), jnp.asarray(self.high, jnp.float64)
-            (total, parts), gradient = _cost(self.scenario, self.which, logs, most, weight)
+            (total, parts), gradient = _cost(self.scenario.bare(), self.which, logs, most, np.asarray(weight, np.float64))
         return Cost(float(parts[0]), float(parts[1]), float(total), np.asarray(gradient))
 
 

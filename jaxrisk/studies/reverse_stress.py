@@ -166,7 +166,7 @@ def reverse_stress(
     double = precision == "float64"
     with jax.enable_x64(double):
         prepared = prepare(scenario, jnp.dtype(precision))
-        driven = drivers(prepared)
+        driven = drivers(prepared, scenario.names.assets)
         surface = Surface(prepared, driven, Column.of(scenario, observable), index(profiles))
         candidates = most_likely(surface, level, index(restarts), seed, progress)
         answers = _answers(surface, candidates, scenario)

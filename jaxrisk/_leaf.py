@@ -28,7 +28,7 @@ def as_whole(value):
     return np.asarray(value, np.int32) if isinstance(value, (int, np.integer)) else value
 
 
-def whole(**kwargs):
+def whole_leaf(**kwargs):
     """A field of an `equinox.Module` that holds a whole number which is neither a shape nor a branch."""
     return eqx.field(converter=as_whole, **kwargs)
 

@@ -180,8 +180,7 @@ class Scenario(eqx.Module):
         if isinstance(self.settings, Clock):
             return self
         numbers = lambda labels: tuple(str(place) for place in range(len(labels)))
-        # a dictionary comes out of a compiled program in the order of its keys: that of the names stays
-        placed = lambda parts: {f"{place:06d}": parts[name] for place, name in enumerate(sorted(parts))}
+        placed = lambda parts: {f"{place:06d}": part for place, part in enumerate(parts.values())}
         backstop = self.venues.backstop
         bare = dataclasses.replace(
             self,

@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from operator import index
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._whole import whole, within
 from ..cascade import fragility, prepare, record_block, seed_key
-from ..cascade.blocks import block_size, chunks, in_precision
+from ..cascade.blocks import block_size, chunks, in_precision, numbers
 from ..cascade.engine import COUNTERS
 from ..observables import DIMS, MOST_SAMPLE_PATHS
 from ..report import Result, ResultWriter
@@ -42,17 +42,22 @@ def simulate(
 
     **Arguments:** where None, the scenario says.
 
-    - `paths`: how many; `first_path`: index of the first, so that a run can be continued or one path replayed.
+    - `paths`: how many, a whole number, as `1e5` is; `first_path`: index of the first, so that a run can be continued or one path
+      replayed.
     - `seed`: a whole number of up to 64 bits. A path is a function of the scenario, the seed and its index alone.
     - `steps`: over the same horizon.
-    - `feedback`: multiplier of all price impact; `False` switches it off with the same random numbers.
+    - `feedback`: multiplier of all price impact, in [0, 1]; `False` switches it off with the same random numbers.
     - `precision`: `"float32"` or `"float64"`.
     - `sampling`: `"plain"`, or `"sobol"`: Sobol points on what matters most in a path, in independent replicates whose spread
       is the error (`jaxrisk.risk.sobol`): standard errors of a quarter of the plain ones for means, of half for 99% expected
       shortfall, for 1.3 times the time. Best 16 times a power of two paths. Laws with driving normals only.
-    - `sample_paths`: how many of the first paths are kept whole.
+    - `sample_paths`: how many of the first paths are kept whole, at most all; a scenario that says more keeps all.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
     - `out`: write to this file as chunks finish; memory then does not grow with `paths`.
+
+    A scenario with other words or numbers does not compile anew, nor do other `paths`, `seed` or `feedback`. JAX has threads, so
+    that a process forked from one that has simulated hangs: start others with `multiprocessing.get_context("spawn")`
+    (docs/python.md).
 
     **Raises:** `ValueError` for an argument out of range or a scenario that does not fit together; `jaxrisk.NonFinite` where a
     number was not finite, with what was finished.
@@ -64,12 +69,12 @@ def simulate(
     """
     if not isinstance(scenario, Scenario):
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
-    scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path)
+    scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     begun = time.time()
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
-    with jax.enable_x64(double), ThreadPoolExecutor(1) as aside:
+    with numbers(double), ThreadPoolExecutor(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
         source = sobol(prepared) if run.sampling == "sobol" else COUNTERS
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
@@ -91,7 +96,7 @@ def simulate(
             return Result(losses, dims, coords, samples=samples, curves=_curves(curve), info={**info, **closing})
 
         try:
-            size = max(1, chunk or 8 * block_size(prepared))
+            size = int(chunk or 8 * block_size(prepared))
             for losses in chunks(prepared, run.seed, first_path, run.paths, size, source):
                 count = len(losses["max_drawdown_index"])
                 good = _finite_paths(losses)
@@ -125,41 +130,44 @@ class Run(eqx.Module):
     first_path: int
 
 
-def _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path):
+def _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk):
     said = scenario.description
     choose = lambda given, default: default if given is None else given
+    problems: list[str] = []
+    count = whole("paths", choose(paths, said.paths), problems, 1)
+    # where the scenario says how many are kept, few paths are kept all; where it is asked for, more than there are is a mistake
+    most = MOST_SAMPLE_PATHS if sample_paths is None else max(0, min(count, MOST_SAMPLE_PATHS))
+    limits = f"from 0 to {most} is allowed" + (", as many as there are paths" if most < MOST_SAMPLE_PATHS else "")
+    kept = whole("sample_paths", choose(sample_paths, said.sample_paths), problems, 0, most, limits)
     run = Run(
-        index(choose(paths, said.paths)),
-        index(choose(seed, said.seed)),
+        count,
+        whole("seed", choose(seed, said.seed), problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed"),
         choose(precision, said.precision),
         sampling,
-        index(choose(sample_paths, said.sample_paths)),
-        index(first_path),
+        min(kept, count),
+        whole("first_path", first_path, problems),
     )
-    problems = [
+    steps = None if steps is None else whole("steps", steps, problems, 1)
+    feedback = None if feedback is None else within("feedback", feedback, 0.0, 1.0, problems)
+    if chunk is not None:
+        whole("chunk", chunk, problems, 1)
+    problems += [
         message
         for wrong, message in (
-            (run.paths < 1, f"paths = {run.paths}: at least 1 is needed"),
-            (not 0 <= run.seed < 2**64, f"seed = {run.seed}: from 0 to 2^64 - 1 is allowed"),
             (run.precision not in ("float32", "float64"), f'precision = "{run.precision}": float32 or float64 is allowed'),
             (run.sampling not in ("plain", "sobol"), f'sampling = "{run.sampling}": plain or sobol is allowed'),
             (
                 run.sampling == "sobol" and run.first_path + run.paths > REPLICATES << BITS,
                 f"paths = {run.paths}: Sobol points repeat after path {REPLICATES << BITS}",
             ),
-            (
-                not 0 <= run.sample_paths <= MOST_SAMPLE_PATHS,
-                f"sample_paths = {run.sample_paths}: from 0 to {MOST_SAMPLE_PATHS} is allowed",
-            ),
             (not 0 <= run.first_path <= 2**32 - run.paths, f"first_path = {run.first_path}: path indices are 32 bits"),
-            (steps is not None and steps < 1, f"steps = {steps}: at least 1 is needed"),
         )
         if wrong
     ]
     if problems:
         raise ValueError("; ".join(problems))
     if steps is not None:
-        scenario = scenario.replace(settings=_with_steps(scenario.settings, int(steps)))
+        scenario = scenario.replace(settings=_with_steps(scenario.settings, steps))
     if feedback is not None:
         value = np.float64(feedback)
         scenario = eqx.tree_at(lambda s: s.channels.feedback, scenario, value)

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, stats
 
+from ..cascade.blocks import numbers
 from ..scenario import Scenario
 from .identify import Identified, identified
 from .pinned import pinned
@@ -207,30 +208,30 @@ class Likelihood:
     def __init__(self, events: Sequence[EventData], names: Sequence[str] | None = None):
         known = [number.name for number in NUMBERS]
         self.names = tuple(known if names is None else names)
-        with jax.enable_x64(True):
+        with numbers(True):
             self.terms = {data.name: _Term(data, self.names) for data in events}
         self.events = {data.name: data for data in events}
 
     def __call__(self, logs, events: Sequence[str]) -> tuple[float, np.ndarray, np.ndarray]:
         """Log-likelihood, its gradient, and the gradients by event, shape `(events, numbers)`."""
-        with jax.enable_x64(True):
+        with numbers(True):
             each = [self.terms[name](np.asarray(logs, np.float64)) for name in events]
         slopes = np.array([slope for _, slope in each])
         return sum(value for value, _ in each), slopes.sum(axis=0), slopes
 
     def moves(self, logs, event: str) -> np.ndarray:
         """Moves of the fundamental that an event's price implies, `(steps,)`."""
-        with jax.enable_x64(True):
+        with numbers(True):
             return self.terms[event].paths(np.asarray(logs, np.float64))[0]
 
     def lost(self, logs, event: str) -> tuple[float, float]:
         """Fraction of the open interest that the book loses along an event's price, and the observed one."""
-        with jax.enable_x64(True):
+        with numbers(True):
             return self.terms[event].paths(np.asarray(logs, np.float64))[2], self.events[event].lost
 
     def value(self, logs, event: str) -> float:
         """Log-likelihood of one event."""
-        with jax.enable_x64(True):
+        with numbers(True):
             return self.terms[event].value(np.asarray(logs, np.float64))
 
     def fit(self, without: Sequence[str] = ()) -> EventFit:

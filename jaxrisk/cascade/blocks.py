@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -45,9 +46,16 @@ def workers() -> int:
     return max(1, len(available))
 
 
+@contextmanager
+def numbers(double: bool) -> Iterator[None]:
+    """64-bit numbers on or off, and arrays of fewer axes stretched to more, whatever the caller's own settings of JAX are."""
+    with jax.enable_x64(double), jax.numpy_rank_promotion("allow"):
+        yield
+
+
 def in_precision(double: bool, function, *arguments):
     """Call with 64-bit numbers on or off, also from another thread, to which a setting made in this one does not reach."""
-    with jax.enable_x64(double):
+    with numbers(double):
         return function(*arguments)
 
 
@@ -91,4 +99,4 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-__all__ = ["block_size", "chunks", "in_precision", "losses_of", "workers"]
+__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "workers"]

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from .._leaf import Array, leaf, whole
+from .._leaf import Array, leaf, whole_leaf
 from .base import AbstractMarket, Move, NoiseShape
 
 
@@ -47,7 +47,7 @@ class Bootstrap(AbstractMarket):
     mean_block: Float[Array, ""] = leaf()
     drift: Float[Array, " assets"] = leaf()
     recentre: bool = eqx.field(default=True, static=True)
-    align: Int[Array, ""] = whole(default=1)
+    align: Int[Array, ""] = whole_leaf(default=1)
 
     brownian_between_steps: ClassVar[bool] = False
 

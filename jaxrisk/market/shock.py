@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from .._leaf import Array, leaf, whole
+from .._leaf import Array, leaf, whole_leaf
 
 # Times are multiples of the step in floating point: a start on the grid must not fall a rounding before its own step's end.
 _TIME_TOLERANCE = 1e-6
@@ -36,7 +36,7 @@ class Shock(eqx.Module):
     at: Float[Array, " assets"] = leaf()
     pass_through: Float[Array, ""] = leaf(default=0.0)
     random: bool = eqx.field(default=False, static=True)
-    venue: Int[Array, ""] | None = whole(default=None)
+    venue: Int[Array, ""] | None = whole_leaf(default=None)
 
     def start(self, uniform: Float[Array, ""], horizon: Float[Array, ""]) -> Float[Array, " assets"]:
         """When the shock starts on this path, in years: `at`, or `uniform` times the horizon."""

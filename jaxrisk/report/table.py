@@ -38,7 +38,9 @@ def cells(row: Row) -> tuple[str, ...]:
     factor, unit = _scale(row.unit, max(abs(value), abs(error)))
     digits = _digits(error * factor)
     shown = [f"{number * factor:,.{digits}f}" for number in (value, error, low, high)]
-    shown = ["0" if float(text.replace(",", "")) == 0 and error == 0 else text for text in shown]
+    known = error > 0.0  # of a number that is the same on every path there is no error, not one of zero
+    shown = ["0" if float(text.replace(",", "")) == 0 and not known else text for text in shown]
+    shown[1] = "" if math.isnan(error) else shown[1]
     interval = row.note or f"[{shown[2]}, {shown[3]}]"
     return (row.measure, row.statistic, shown[0], shown[1], unit, interval)
 
@@ -145,6 +147,19 @@ def usd(amount: float) -> str:
     return f"{amount * factor:,.1f} {unit}"
 
 
+def at_most(probability: float) -> str:
+    """The upper end of a probability's interval, rounded up: what is said of something that was not seen.
+
+    >>> at_most(0.000922), at_most(0.0713)
+    ('at most 0.093%', 'at most 7.2%')
+    """
+    if not probability > 0.0:
+        return "at most 0%"
+    digits = 1 - math.floor(math.log10(100.0 * probability))
+    up = math.ceil(100.0 * probability * 10.0**digits - 1e-9) / 10.0**digits
+    return f"at most {min(up, 100.0):.{max(digits, 0)}f}%"
+
+
 def _digits(error: float) -> int:
     """Decimals that show two digits of the error."""
     if not 0.0 < error < math.inf:
@@ -152,4 +167,4 @@ def _digits(error: float) -> int:
     return min(max(1 - math.floor(math.log10(error)), 0), 8)
 
 
-__all__ = ["Row", "Summary", "cells", "usd"]
+__all__ = ["Row", "Summary", "at_most", "cells", "usd"]

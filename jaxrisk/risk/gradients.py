@@ -12,9 +12,9 @@ Each measure is a weighted mean of the gradients of the paths that it looks at, 
 import math
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from ..cascade.blocks import numbers
 from ..scenario import Scenario
 from .estimate import Estimate, TooFewPathsError
 from .measure import Measure
@@ -121,7 +121,7 @@ def measure_gradient(
 
     **Raises:** as `draw_sample` and `pathwise`.
     """
-    with jax.enable_x64(scenario.description.precision == "float64"):
+    with numbers(scenario.description.precision == "float64"):
         sample = draw_sample(scenario, measure.observable, paths, seed, first_path)
         return measure.estimate(sample.losses), pathwise(sample, measure, scenario, tuple(names)), sample
 

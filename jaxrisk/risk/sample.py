@@ -93,7 +93,7 @@ def draw_sample(
     progress: Callable[[int, int], None] | None = None,
     precision: str | None = None,
 ) -> Sample:
-    """Run a scenario and keep one column. Call inside the precision wanted (`jax.enable_x64`).
+    """Run a scenario and keep one column. Call inside the precision wanted (`cascade.blocks.numbers`).
 
     **Raises:** `ValueError` for an unknown column, before anything is run, and where losses are not finite.
     """

@@ -3,11 +3,10 @@
 import math
 import time
 from collections.abc import Callable
-from operator import index
 from typing import TYPE_CHECKING, Any
 
-import jax
-
+from .._whole import whole
+from ..cascade.blocks import numbers
 from ..observables import DIMS, unknown
 from ..scenario import Scenario, coordinates
 from .rare_run import PILOT, Found, Run
@@ -106,9 +105,9 @@ def rare_event(
     """
     begun = time.perf_counter()
     level, seed, precision = checked(scenario, level, seed, precision)
-    _check(method, relative_error, max_paths)
-    with jax.enable_x64(precision == "float64"):
-        run = Run(scenario, observable, level, relative_error, index(max_paths), seed, precision, progress)
+    max_paths = _check(method, relative_error, max_paths)
+    with numbers(precision == "float64"):
+        run = Run(scenario, observable, level, relative_error, max_paths, seed, precision, progress)
         found = {"auto": run.auto, "plain": run.plain, "importance": run.importance, "splitting": run.splitting}[method]()
     said, settings = scenario.description, scenario.settings
     info = {
@@ -120,13 +119,16 @@ def rare_event(
     return RareEvent(scenario, observable, level, found, info)
 
 
-def _check(method: str, relative_error: float, max_paths: int) -> None:
+def _check(method: str, relative_error: float, max_paths: int) -> int:
     if method not in METHODS:
         raise unknown("method", str(method), METHODS)
     if not 0.0 < float(relative_error) < 1.0:
         raise ValueError(f"relative_error = {relative_error}: has to lie strictly between 0 and 1")
-    if index(max_paths) < PILOT:
-        raise ValueError(f"max_paths = {max_paths}: at least {PILOT:,} are needed")
+    problems: list[str] = []
+    max_paths = whole("max_paths", max_paths, problems, PILOT, None, f"at least {PILOT:,} are needed")
+    if problems:
+        raise ValueError(problems[0])
+    return max_paths
 
 
 __all__ = ["METHODS", "RareEvent", "rare_event"]

@@ -59,14 +59,12 @@ def unwritable(
     **Arguments:** `inputs`: files that the command reads; `added`: what is added to the name while it is written; `ours`: whether
     a file that is there is one that we wrote, where its content does not tell.
     """
-    from ..report.outputs import refusal
+    from ..report.outputs import FOLDER, refusal
     from ..report.recognise import is_ours
 
     try:
-        if out.is_dir():
-            return f"is a folder; {option} has to name a file"
         if problem := refusal(out, inputs, added, ours or is_ours):
-            return f"{problem}; choose another {option}"
+            return f"{problem}; {option} has to name a file" if problem == FOLDER else f"{problem}; choose another {option}"
         if out.exists() and not force:
             return f"exists already; choose another {option}, or overwrite it with --force"
         folder = next(folder for folder in out.absolute().parents if folder.exists())

@@ -119,7 +119,9 @@ def read_plan(folder: Path) -> Plan:
 
 
 def finished(folder: Path) -> list[Chunk]:
-    """The chunks that follow each other from path 0 on."""
+    """The chunks that follow each other from path 0 on; none without a plan, which goes first where a folder is removed."""
+    if not (folder / PLAN).exists():
+        return []
     names = [(match, path) for path in folder.iterdir() if (match := _CHUNK.fullmatch(path.name))]
     chunks, until = [], 0
     for chunk in sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in names):

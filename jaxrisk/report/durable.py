@@ -106,9 +106,13 @@ class Lock:
                 raise
             os.close(file)
         self._release = weakref.finalize(self, os.close, file)  # also where the owner is forgotten after an error
-        with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
-            os.ftruncate(file, 0)
-            os.write(file, str(os.getpid()).encode())
+        try:
+            with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
+                os.ftruncate(file, 0)
+                os.write(file, str(os.getpid()).encode())
+        except BaseException:
+            self.release()
+            raise
 
     @property
     def held(self) -> bool:
@@ -119,19 +123,22 @@ class Lock:
         """Let others have it; may be called again. `remove_folder`: with what is in it."""
         if not self.held:
             return
-        if remove_folder:
-            empty(self._folder)
-            remove(self._folder / LOCK)
-            with contextlib.suppress(OSError):
-                os.rmdir(self._folder)
-        self._release()
+        try:
+            if remove_folder:
+                empty(self._folder)
+                remove(self._folder / LOCK)
+                with contextlib.suppress(OSError):
+                    os.rmdir(self._folder)
+        finally:
+            self._release()
 
 
 def empty(folder: Path) -> None:
     """Remove all files of a folder but the lock; the plan before the paths, so that what is left of them is not read."""
-    for name in sorted(os.listdir(folder), reverse=True):
-        if name != LOCK:
-            remove(folder / name)
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(folder), reverse=True):
+            if name != LOCK:
+                remove(folder / name)
 
 
 def refuse_busy(folder: Path, what: Path) -> None:

@@ -158,8 +158,14 @@ def flat_attributes(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def opened(file: Any, mode: str) -> Any:
+    """A netCDF file, to be closed by `with`."""
     import h5netcdf
+    import h5py
 
+    if mode == "r":
+        with h5py.File(file, mode) as looked_at:
+            # where these cannot be read, h5netcdf prints a traceback when it forgets the file
+            looked_at.attrs.get("_nc3_strict")
     return h5netcdf.File(file, mode, decode_vlen_strings=True)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PARTIAL = ".partial"
 """What is added to a result's name while it is being written."""
+FOLDER = "is a folder"
 _LONGEST = 255
 _NEVER = "it is never replaced"
 _SPECIAL = {stat.S_ISCHR: "a device", stat.S_ISBLK: "a device", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
@@ -33,15 +34,15 @@ def refusal(path: Path, inputs: Iterable[Path] = (), added: str = "", ours: Call
 
     **Raises:** `OSError` where the place cannot be looked at.
     """
-    longest = _longest(path) - len(added)
-    if len(os.fsencode(path.name)) > longest:
-        return f"its name has {len(os.fsencode(path.name))} bytes, and {longest} are the most here"
+    longest, length = _longest(path) - len(added), len(os.fsencode(path.name))
+    if length > longest:
+        return f"its name has {length:,} bytes, and {longest} are the most here"
     try:
         status = os.stat(path)
     except FileNotFoundError:
         return f"is a link to {os.readlink(path)}, which does not exist; {_NEVER}" if os.path.islink(path) else None
     if stat.S_ISDIR(status.st_mode):
-        return "is a folder"
+        return FOLDER
     for is_so, words in _SPECIAL.items():
         if is_so(status.st_mode):
             return f"is {words}; {_NEVER}"
@@ -98,4 +99,4 @@ def _same(status: os.stat_result, file: Path) -> bool:
         return False
 
 
-__all__ = ["PARTIAL", "NotReplaced", "refusal", "save_figure", "target", "write_whole"]
+__all__ = ["FOLDER", "PARTIAL", "NotReplaced", "refusal", "save_figure", "target", "write_whole"]

@@ -70,6 +70,9 @@ class ResultWriter:
             chunks.write_plan(self.partial, self._plan)
         except OSError as error:
             raise self._stopped(error) from error
+        except BaseException:
+            self._place.release()
+            raise
 
     def append(self, first: int, losses: Mapping[str, Any]) -> None:
         """Add the paths from `first` on; chunks come in order.
@@ -166,8 +169,7 @@ def merge(folder: Path, place: Place) -> None:
     """
     plan, done = chunks.read_plan(folder), chunks.finished(folder)
     arrays, late = chunks.late_of(folder)
-    counts = {FINISHED: _paths(done), PLANNED: plan.total}
-    plan = plan._replace(info={**plan.info, **late, **(counts if _paths(done) < plan.total else {})})
+    plan = plan._replace(info=_said(plan, late, _paths(done)))
     netcdf.write(place.path, place.merged, plan, _paths(done), lambda: chunks.batches(done), arrays)
 
 
@@ -261,7 +263,6 @@ def _of_folder(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder}: its paths are being made one file: load that ({error.filename} is gone)") from None
     names = tuple(name for name in kinds if name != LOG_WEIGHTS)
     of = lambda prefix: {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    counts = {FINISHED: _paths(done), PLANNED: plan.total}
     return {
         "losses": LazyLosses(folder, names, tuple(done)),
         "dims": {name: plan.dims.get(name, ()) for name in names},
@@ -269,8 +270,16 @@ def _of_folder(folder: Path) -> dict[str, Any]:
         "log_weights": np.concatenate(weights) if weights else None,
         "samples": of(SAMPLE_PREFIX),
         "curves": of(CURVE_PREFIX),
-        "info": {**plan.info, **late, **(counts if _paths(done) < plan.total else {})},
+        "info": _said(plan, late, _paths(done)),
     }
+
+
+def _said(plan: Plan, late: Mapping[str, Any], finished: int) -> dict[str, Any]:
+    """All there is to say, with how many paths there are of how many where some are missing."""
+    info = {**plan.info, **late}
+    if finished < plan.total:
+        return {**info, FINISHED: finished, PLANNED: plan.total}
+    return {**info, FINISHED: finished} if FINISHED in info else info
 
 
 def _kinds(done: list[Chunk]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..cascade import fragility, prepare, record_block, seed_key
 from ..cascade.blocks import block_size, chunks, in_precision, numbers
 from ..cascade.engine import COUNTERS
 from ..observables import DIMS, MOST_SAMPLE_PATHS
-from ..report import Result, ResultWriter
+from ..report import Result, ResultWriter, writable
 from ..risk.sobol import BITS, REPLICATES, sobol
 from ..scenario import Scenario, coordinates
 from .problems import NonFinite, locate
@@ -53,14 +53,16 @@ def simulate(
       shortfall, for 1.3 times the time. Best 16 times a power of two paths. Laws with driving normals only.
     - `sample_paths`: how many of the first paths are kept whole, at most all; a scenario that says more keeps all.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
-    - `out`: write to this file as chunks finish; memory then does not grow with `paths`.
+    - `out`: write to this file as chunks finish; memory then does not grow with `paths`. A result that is there is replaced;
+      nothing else is.
 
     A scenario with other words or numbers does not compile anew, nor do other `paths`, `seed` or `feedback`. JAX has threads, so
     that a process forked from one that has simulated hangs: start others with `multiprocessing.get_context("spawn")`
     (docs/python.md).
 
     **Raises:** `ValueError` for an argument out of range or a scenario that does not fit together; `jaxrisk.NonFinite` where a
-    number was not finite, with what was finished.
+    number was not finite, with what was finished; `OSError`, in words, where `out` is not replaced, another run is writing it, or
+    the disk is full: then `out.partial` has what was finished, and can be loaded.
 
     >>> import jaxrisk as jr
     >>> result = jr.simulate(jr.load("btc_24h"), paths=1000, steps=96, seed=1)
@@ -71,6 +73,8 @@ def simulate(
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
     scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     begun = time.time()
+    if out is not None:
+        writable(out)
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
@@ -88,7 +92,9 @@ def simulate(
 
         def finish(samples) -> Result:
             curve = mapped.result()
-            closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": done, **criticality(curve)}
+            finished = sum(len(next(iter(part.values()))) for part in kept) if writer is None else writer.finished
+            closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": finished, **criticality(curve)}
+            closing |= {"planned_paths": run.paths} if finished < run.paths else {}
             if writer is not None:
                 return Result.load(writer.close(samples, _curves(curve), closing))
             losses = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]} if kept else {}
@@ -111,12 +117,12 @@ def simulate(
                     progress(done, run.paths)
             return finish(sampled.result())
         except (NonFinite, KeyboardInterrupt) as stop:
-            partial = finish({}) if done else None  # what was finished stays
-            if writer is not None and not done:
-                writer.partial.unlink(missing_ok=True)
-            if isinstance(stop, NonFinite):
-                stop.result = partial
+            partial = finish({}) if kept or (writer is not None and writer.finished) else None  # it stays
+            stop.result = partial
             raise
+        finally:
+            if writer is not None:
+                writer.release()
 
 
 class Run(eqx.Module):

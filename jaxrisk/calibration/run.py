@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..config import Problem, check
+from ..report.outputs import target, write_whole
+from ..report.recognise import is_ours
 from .account_file import AccountFile
 from .base import base_of
 from .bias import Bias
@@ -63,10 +65,14 @@ class Calibration:
         return scenario_of(self.document, self.path)
 
     def write(self, header: list[str] | None = None) -> list[Problem]:
-        """Write the scenario to `path`, and what it names beside it; what is wrong with what was written, normally nothing."""
+        """Write the scenario to `path`, and what it names beside it; what is wrong with what was written, normally nothing.
+
+        **Raises:** `OSError`, in words where something stands there that jaxrisk did not write.
+        """
+        target(self.path)
         if self.price_rows:
-            self.path.with_name(f"{self.name}_prices.csv").write_text(self.price_rows, encoding="utf-8")
-        self.path.write_text(self.toml(header), encoding="utf-8")
+            write_whole(rows_path(self.path), self.price_rows, lambda rows: names(self.path, rows))
+        write_whole(self.path, self.toml(header))
         return check(self.path)
 
     def toml(self, header: list[str] | None = None) -> str:
@@ -128,7 +134,7 @@ def calibrate(
     rows = ""
     if market is not None and process == "bootstrap":
         rows = _rows(prices)
-        entries["market.file"] = Entry(f"{out.stem}_prices.csv", f"hourly closes of {law.sample}")
+        entries["market.file"] = Entry(rows_path(out).name, f"hourly closes of {law.sample}")
         entries["run.step"] = Entry("1h", "the step of the hourly returns that are drawn")
     entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
     leverage = plain = None
@@ -165,6 +171,16 @@ def calibrate(
     )  # fmt: skip
 
 
+def rows_path(out: Path) -> Path:
+    """Where the prices stand that a bootstrap's scenario names."""
+    return out.with_name(f"{out.stem}_prices.csv")
+
+
+def names(out: Path, rows: Path) -> bool:
+    """Whether a scenario that we wrote names a table of prices, which is then ours too; nothing else tells it from another."""
+    return out.is_file() and is_ours(out) and f'file = "{rows.name}"' in out.read_text(encoding="utf-8", errors="replace")
+
+
 def _rows(prices: PriceFile) -> str:
     """Hourly closes as a price file without gaps."""
     hours, closes = hourly_closes(prices)
@@ -198,4 +214,4 @@ def _at(document: dict[str, Any], key: str) -> Any:
     return here
 
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "calibrate", "names", "rows_path"]

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import Backtest, Calibrate, Check, Parameters, Run, Schema, overrides_of, parse
-from .asked import Asked
+from .asked import PLOTS, Asked, folder_of
 from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, OK, complain, doubtful
 from .options import dotted_as_set, without_unknown
-from .progress import Progress, show, unwritable
+from .progress import Progress, show
+from .writing import finished_words, make_room, mark_of, not_written, write_all
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0 fine; 2 bad input; 3 a number was not finite; 4 answered, and the answer is no (a budget that cannot be met, a level that
-    cannot be reached); 5 a calibration that did not converge, or that the data do not identify; 130 interrupted; 1 our mistake.
+    0 fine; 2 bad input; 3 a number was not finite, or the disk was full: what was finished is kept; 4 answered, and the answer is
+    no (a budget that cannot be met, a level that cannot be reached); 5 a calibration that did not converge, or that the data do
+    not identify; 130 interrupted; 1 our mistake.
     """
     code = _main(list(sys.argv[1:] if arguments is None else arguments))
     if code == INTERRUPTED and arguments is None:
@@ -99,20 +101,27 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
         out = out if out is not None else Path("results") / f"{prepared.name}.nc"
     except ConfigError as error:
         problems += error.problems
-    problem = unwritable(out, command.force) if out is not None else None
-    problems += [f"{out}: {problem}"] if problem else []
+    if out is not None:
+        asked.result(out, command.force)
+    asked.file("--plot", command.plot, PLOTS, command.force)
+    asked.apart(out, command.plot)
     if problems or prepared is None or out is None:
         return complain(problems)
     doubtful(prepared.doubts())
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if (code := make_room(out, command.force)) is not None:
+        return code
+    if command.plot is not None:
+        folder_of(command.plot)
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
     # each; nothing is wrong with such a program
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return _simulate(prepared.scenario(), out, command.sampling)
+    return _simulate(prepared.scenario(), out, command.sampling, command.plot)
 
 
-def _simulate(scenario, out: Path, sampling: str) -> int:
+def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None) -> int:
     from ..batch import NonFinite, simulate, use_compilation_cache
+    from ..report.durable import OutputError
+    from ..report.outputs import save_figure
     from ..risk.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
 
@@ -121,28 +130,28 @@ def _simulate(scenario, out: Path, sampling: str) -> int:
         return complain([f"command line: --sampling sobol: {paths:,} paths, and after {most:,} the points repeat"])
     use_compilation_cache()
     progress = Progress(sys.stderr)
-    before = out.stat().st_mtime_ns if out.exists() else None
-    kept = lambda: out.exists() and out.stat().st_mtime_ns != before
+    before = mark_of(out)
     try:
         with progress:
             result = simulate(scenario, sampling=sampling, progress=progress, out=out)
     except NonFinite as error:
         print(f"stopped: {error}", file=sys.stderr)
-        if error.result is not None and kept():
+        if error.result is not None and mark_of(out) != before:
             print(f"the {error.result.paths:,} paths finished before it are in {out}", file=sys.stderr)
         return NON_FINITE
+    except OutputError as error:
+        return not_written(error)
     except NotSteerableError as error:
         market = str(error).partition(". ")[0]  # what follows is advice on rare events
         return complain([f"command line: --sampling {sampling}: {market}"])
-    except KeyboardInterrupt:
-        where = f"the {progress.done:,} paths finished until then are in {out}" if kept() else "nothing was finished"
-        print(f"interrupted; {where}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"interrupted; {finished_words(out, before, stop, progress.done)}", file=sys.stderr)
         return INTERRUPTED
     show(result.summary(), sys.stdout)
     for note in result.notes():
         print(note)
     print(f"result: {out}")
-    return OK
+    return OK if write_all([("plot", plot, lambda path: save_figure(result.plot(), path))]) else BAD_INPUT
 
 
 def check(files: tuple[str, ...]) -> int:

@@ -29,6 +29,7 @@ class Run:
     steps: Annotated[str | None, option("N", "number of time steps over the same horizon (default: the file's)")] = None
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: the file's run.seed)")] = None
     out: Annotated[Path | None, option("FILE.nc", "where the result is written (default: results/NAME.nc)")] = None
+    plot: Annotated[Path | None, option("FILE.png|.svg|.pdf", "draw it")] = None
     precision: Annotated[str | None, option("float32|float64", "floating-point precision (default: the file's)")] = None
     sampling: Annotated[str, option("plain|sobol", "sobol: points that leave less to chance (default: plain)")] = "plain"
     sample_paths: Annotated[str | None, option("N", "whole paths kept in the result (default: the file's)")] = None

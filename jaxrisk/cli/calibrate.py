@@ -26,6 +26,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         return complain(asked.problems)
     from ..calibration.report import sections, write_report
     from ..config import ConfigError, doubts
+    from ..report.durable import OutputError
 
     try:
         found = work()
@@ -38,7 +39,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
             folder_of(command.report)
             write_report(found, command.report)
     except OSError as error:
-        return complain([f"{error.filename}: cannot be written: {error.strerror or error}"])
+        return complain([error if isinstance(error, OutputError) else _words(error)])
     _show(sections(found)[:-1])  # what is still assumed is in the file
     print(f"scenario: {found.path}")
     if command.report is not None:
@@ -53,17 +54,20 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     return OK
 
 
+def _words(error: OSError) -> str:
+    return f"{error.filename2 or error.filename or 'output'}: cannot be written: {error.strerror or error}"
+
+
 def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callable[[], Any]:
     """Everything that the command names, read and checked; what then has to be done."""
     from ..calibration.account_file import read_accounts
     from ..calibration.bias import parse_bias
     from ..calibration.open_interest import read_open_interest
     from ..calibration.price_file import read_price_file
+    from ..calibration.run import names, rows_path
 
     out = command.out if command.out is not None else Path("calibrated.toml")
     asked.choice("--process", command.process, PROCESSES)
-    asked.file("--out", out, (".toml",), command.force)
-    asked.file("--report", command.report, (".md", ".html"), command.force)
     replications = asked.count("--replications", command.replications, 2)
     bias, unknown = parse_bias(command.bias or ("winners",))
     for word, allowed in unknown:
@@ -83,6 +87,10 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest))
     _tried(asked, lambda: _base(command, overrides))
     events = events_of(command, asked)
+    asked.file("--out", out, (".toml",), command.force)
+    if command.process == "bootstrap":
+        asked.file("--out", rows_path(out), (".csv",), command.force, lambda rows: names(out, rows))
+    asked.file("--report", command.report, (".md", ".html"), command.force)
 
     def work():
         from ..calibration.run import calibrate as measure

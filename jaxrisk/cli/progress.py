@@ -1,6 +1,7 @@
 """What a command shows while it works and when it is done, and where it may write."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -45,15 +46,29 @@ def show(summary: Any, stream: TextIO) -> None:
         print(summary, file=stream)
 
 
-def unwritable(out: Path, force: bool, option: str = "--out") -> str | None:
-    """Why a file cannot be written there, or None."""
+def unwritable(
+    out: Path,
+    force: bool,
+    option: str = "--out",
+    inputs: Iterable[Path] = (),
+    added: str = "",
+    ours: Callable[[Path], bool] | None = None,
+) -> str | None:
+    """Why a file cannot be written there, or None.
+
+    **Arguments:** `inputs`: files that the command reads; `added`: what is added to the name while it is written; `ours`: whether
+    a file that is there is one that we wrote, where its content does not tell.
+    """
+    from ..report.outputs import FOLDER, refusal
+    from ..report.recognise import is_ours
+
     try:
-        if out.is_dir():
-            return f"is a folder; {option} has to name a file"
+        if problem := refusal(out, inputs, added, ours or is_ours):
+            return f"{problem}; {option} has to name a file" if problem == FOLDER else f"{problem}; choose another {option}"
         if out.exists() and not force:
             return f"exists already; choose another {option}, or overwrite it with --force"
         folder = next(folder for folder in out.absolute().parents if folder.exists())
-        probe = folder / f".{out.name[:100]}.{os.getpid()}"
+        probe = folder / f".jaxrisk-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except (OSError, ValueError) as error:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .paths import NotFound, find
+from .paths import NotFound, find, record
 from .problems import Problem, Report, nearest, written
 
 
 def read_bytes(path: Path) -> bytes:
     """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
+    record(path)
     if path.is_dir():
         raise OSError("is a folder; a file is needed")
     try:

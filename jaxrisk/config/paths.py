@@ -1,9 +1,11 @@
 """Where files are looked for: beside the scenario, then among those that ship with the package."""
 
+from contextvars import ContextVar
 from pathlib import Path
 
 from .problems import nearest
 
+_READ: ContextVar[list[Path] | None] = ContextVar("files that were read", default=None)
 SHIPPED_KINDS = ("scenarios", "venues", "limits", "studies")
 
 
@@ -18,6 +20,20 @@ def names(kind: str) -> list[str]:
     """Names of what ships: of `scenarios`, `venues` or `limits`."""
     folder = shipped() / kind
     return sorted(path.stem for path in folder.glob("*.toml")) if folder.is_dir() else []
+
+
+def recorded() -> list[Path]:
+    """A list to which every input file that is looked at from now on is added, so that no output takes its place."""
+    files: list[Path] = []
+    _READ.set(files)
+    return files
+
+
+def record(path: Path) -> None:
+    """Note that a file is an input."""
+    files = _READ.get()
+    if files is not None:
+        files.append(path)
 
 
 class NotFound(Exception):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..risk import tail
 from ..risk.tail import Estimate, TooFewPathsError
-from .table import Row, Summary, at_most
+from .table import Row, Summary, at_most, counted
 
 if TYPE_CHECKING:
     from .result import Result
@@ -24,7 +24,7 @@ _SHORT = ("mean", "VaR 99%", "ES 99%")
 def summarise(result: "Result") -> Summary:
     """The headline rows of a result; see `Result.summary`."""
     name = result.info.get("title") or result.info.get("name") or "Result"
-    return Summary(f"{name}: {result.paths:,} paths", list(_rows(result)))
+    return Summary(f"{name}: {counted(result.paths, result.planned)}", list(_rows(result)))
 
 
 def _rows(result: "Result") -> Iterator[Row]:

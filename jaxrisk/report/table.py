@@ -160,6 +160,15 @@ def at_most(probability: float) -> str:
     return f"at most {min(up, 100.0):.{max(digits, 0)}f}%"
 
 
+def counted(paths: int, planned: int) -> str:
+    """How many paths a result holds, and of how many where its run was stopped or goes on.
+
+    >>> counted(4000, 4000), counted(750, 1000)
+    ('4,000 paths', '750 of 1,000 paths, unfinished')
+    """
+    return f"{paths:,} of {planned:,} paths, unfinished" if paths < planned else f"{paths:,} paths"
+
+
 def _digits(error: float) -> int:
     """Decimals that show two digits of the error."""
     if not 0.0 < error < math.inf:
@@ -167,4 +176,4 @@ def _digits(error: float) -> int:
     return min(max(1 - math.floor(math.log10(error)), 0), 8)
 
 
-__all__ = ["Row", "Summary", "at_most", "cells", "usd"]
+__all__ = ["Row", "Summary", "at_most", "cells", "counted", "usd"]

@@ -290,7 +290,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         write(example.sensitivities(), tmp_path / "missing" / "found.json")
     (tmp_path / "found.json").mkdir()
-    with pytest.raises(OSError, match="irectory"):
+    with pytest.raises(OSError, match="is a folder"):
         write(example.sensitivities(), tmp_path / "found.json")
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
 

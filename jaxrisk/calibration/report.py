@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._whole import whole
 from .bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
@@ -69,7 +70,8 @@ def html(found: Calibration) -> str:
 
 def write_report(found: Calibration, path: Path) -> None:
     """Write the report, HTML where the file's name ends in .html."""
-    path.write_text(html(found) if path.suffix.lower() == ".html" else markdown(found), encoding="utf-8")
+    with whole(path) as beside:
+        beside.write_text(html(found) if path.suffix.lower() == ".html" else markdown(found), encoding="utf-8")
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._whole import whole
 from ..config import Problem, check
 from .account_file import AccountFile
 from .base import base_of
@@ -65,8 +66,10 @@ class Calibration:
     def write(self, header: list[str] | None = None) -> list[Problem]:
         """Write the scenario to `path`, and what it names beside it; what is wrong with what was written, normally nothing."""
         if self.price_rows:
-            self.path.with_name(f"{self.name}_prices.csv").write_text(self.price_rows, encoding="utf-8")
-        self.path.write_text(self.toml(header), encoding="utf-8")
+            with whole(self.path.with_name(f"{self.name}_prices.csv")) as beside:
+                beside.write_text(self.price_rows, encoding="utf-8")
+        with whole(self.path) as beside:
+            beside.write_text(self.toml(header), encoding="utf-8")
         return check(self.path)
 
     def toml(self, header: list[str] | None = None) -> str:

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .._whole import whole
 from .arguments import overrides_of
 from .asked import Asked, folder_of
-from .exit_codes import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain
+from .exit_codes import INTERRUPTED, NO, NON_FINITE, NOT_WRITTEN, OK, complain
 from .progress import Progress, show
 from .study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 
@@ -164,7 +165,7 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
         except OSError as error:
             print(f"{path}: cannot be written: {error.strerror or error}", file=sys.stderr)
             failed = True
-    return BAD_INPUT if failed else NO if _answered_no(result) else OK
+    return NOT_WRITTEN if failed else NO if _answered_no(result) else OK
 
 
 def _out_of_reach(error: ValueError) -> bool:
@@ -198,7 +199,8 @@ def _save(result: Any, path: Any, text: str) -> None:
 
 
 def _draw(result: Any, path: Any, text: str) -> None:
-    result.plot().savefig(path)
+    with whole(path) as beside:
+        result.plot().savefig(beside)
 
 
 def parameters(command: Parameters, wrong: list[str]) -> int:
@@ -231,6 +233,7 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
         try:
             write(summary, command.out)
         except OSError as error:
-            return complain([f"{command.out}: cannot be written: {error.strerror or error}"])
+            complain([f"{command.out}: cannot be written: {error.strerror or error}"])
+            return NOT_WRITTEN
         print(f"result: {command.out}")
     return OK

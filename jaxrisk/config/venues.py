@@ -10,7 +10,7 @@ from .problems import Report
 from .sections import SHARE, SHARE_TOLERANCE
 from .table import ByAsset, Refuse, Table, read_table
 from .units import Span
-from .values import Choice, Context, Duration, Kind, Number, Text
+from .values import MOST_USD, Choice, Context, Duration, Kind, Number, Text
 
 POLICIES = ("full", "partial", "lower_tier", "takeover")
 RANKINGS = ("pro_rata", "binance", "hyperliquid", "bitmex", "minimax_leverage")
@@ -117,7 +117,12 @@ class Venue(Rules, _Contract):
 
     insurance_fund: Annotated[
         float | None,
-        Number("insurance fund at the start; with it, or another key of the backstop, by default 0", "USD", at_least=0.0),
+        Number(
+            "insurance fund at the start; with it, or another key of the backstop, by default 0",
+            "USD",
+            at_least=0.0,
+            at_most=MOST_USD,
+        ),
     ] = None
     haircut: Annotated[
         ByAsset | None,

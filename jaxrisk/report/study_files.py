@@ -2,12 +2,13 @@
 
 import json
 import math
-import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .._whole import whole
 
 _LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candidate", "drive", "drive_labels")
 """Fields too large or of no use outside Python; weighted paths go to a netCDF file."""
@@ -23,12 +24,8 @@ def write(result: Any, path: Path, scenario_text: str = "") -> None:
     if path.suffix.lower() == ".nc":
         result.result().save(path)
         return
-    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
-    try:
+    with whole(path) as beside:
         beside.write_text(_text(result, path.suffix.lower(), scenario_text), encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _text(result: Any, ending: str, scenario_text: str) -> str:

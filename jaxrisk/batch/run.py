@@ -4,7 +4,6 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 
 import equinox as eqx
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answer, threads
 from .._whole import whole, within
 from ..cascade import fragility, prepare, record_block, seed_key
 from ..cascade.blocks import block_size, chunks, in_precision, numbers
@@ -78,7 +78,7 @@ def simulate(
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
-    with numbers(double), ThreadPoolExecutor(1) as aside:
+    with numbers(double), threads(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
         source = sobol(prepared) if run.sampling == "sobol" else COUNTERS
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
@@ -90,8 +90,7 @@ def simulate(
         kept: list[dict[str, np.ndarray]] = []
         done = 0
 
-        def finish(samples) -> Result:
-            curve = mapped.result()
+        def finish(samples, curve) -> Result:
             finished = sum(len(next(iter(part.values()))) for part in kept) if writer is None else writer.finished
             closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": finished, **criticality(curve)}
             closing |= {"planned_paths": run.paths} if finished < run.paths else {}
@@ -115,10 +114,12 @@ def simulate(
                     raise NonFinite(locate(prepared, run.seed, first_path + done, names, source), first_path + done)
                 if progress is not None:
                     progress(done, run.paths)
-            return finish(sampled.result())
+            return finish(answer(sampled), answer(mapped))
         except (NonFinite, KeyboardInterrupt) as stop:
-            partial = finish({}) if kept or (writer is not None and writer.finished) else None  # it stays
-            stop.result = partial
+            # what was finished stays; whoever interrupts does not wait for a map that is still being compiled
+            waits = isinstance(stop, NonFinite) or mapped.done()
+            some = kept or (writer is not None and writer.finished)
+            stop.result = finish({}, mapped.result() if waits else None) if some else None
             raise
         finally:
             if writer is not None:
@@ -236,7 +237,9 @@ def describe(scenario, run: Run, prepared) -> dict:
 
 
 def criticality(curve) -> dict:
-    """The fragility map's headline, by asset."""
+    """The fragility map's headline, by asset; nothing where there is no map."""
+    if curve is None:
+        return {}
     lists = {"peak": curve.peak, "peak_log_price": curve.peak_log_price, "runaway_log_price": curve.runaway_log_price}
     return {f"criticality_{name}": [float(x) for x in values] for name, values in lists.items()}
 
@@ -266,6 +269,8 @@ def _finite_paths(losses: dict[str, np.ndarray]) -> int:
 
 def _curves(fragility) -> dict[str, np.ndarray]:
     """The fragility map over one axis of log prices, longs below spot and shorts above, up to half and double the price."""
+    if fragility is None:
+        return {}
     near = np.asarray(fragility.log_price[1]) < np.log(2.0)
     level, number = np.asarray(fragility.log_price)[:, near], np.asarray(fragility.number)[..., near]
     joined = lambda longs, shorts: np.concatenate([longs[..., ::-1], shorts], axis=-1)

@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answers, threads
 from .engine import COUNTERS, run_block, seed_key
 from .source import AbstractSource
 from .state import Prepared
@@ -65,7 +65,7 @@ def chunks(
     """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
     size = block_size(prepared)
     chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
-    with ThreadPoolExecutor(workers()) as pool:
+    with threads(workers()) as pool:
         for chunk_first in range(first, first + count, chunk):
             paths = np.arange(chunk_first, min(chunk_first + chunk, first + count)).astype(np.uint32)
             yield _gathered(pool, prepared, seed, paths, size, source)
@@ -79,7 +79,7 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
     """
     count = len(jax.tree.leaves(paths)[0])
     size = min(block_size(prepared), max(SMALLEST, 2 ** math.ceil(math.log2(max(1, count / workers())))))
-    with ThreadPoolExecutor(workers()) as pool:
+    with threads(workers()) as pool:
         return _gathered(pool, prepared, seed, paths, size, source)
 
 
@@ -95,7 +95,7 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
         losses = in_precision(double, run_block, prepared, key, jax.tree.map(jnp.asarray, taken), source)
         return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
 
-    parts = list(pool.map(one, range(0, count, size)))
+    parts = answers(pool, one, range(0, count, size))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .asked import PLOTS, Asked, folder_of
 from .backtest_arguments import Backtest
-from .exit_codes import BAD_INPUT, INTERRUPTED, OK, complain
+from .exit_codes import INTERRUPTED, NOT_WRITTEN, OK, complain
 from .progress import Progress, show
 from .writing import write_all
 
@@ -41,10 +41,11 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
     """The events, every problem noted."""
     from ..backtest.event import read_event
     from ..config import ConfigError
+    from ..config.paths import is_folder
 
     if not command.events:
         asked.wrong("EVENT", None, "missing; an event file, or the name of a shipped event such as 2024-08-05, is needed")
-    if not command.data.is_dir():
+    if not is_folder(command.data):
         asked.wrong("--data", str(command.data), "is not a folder")
         return []
     events: dict[str, Any] = {}
@@ -142,7 +143,7 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
     notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
     summary = found._replace(notes=(*notes, *found.notes, *said)).summary()
     show(summary, sys.stdout)
-    return OK if _written(command, found, summary) else BAD_INPUT
+    return OK if _written(command, found, summary) else NOT_WRITTEN
 
 
 def _written(command: Backtest, found: Any, summary: Any) -> bool:

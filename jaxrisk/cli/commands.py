@@ -7,7 +7,7 @@ from typing import Any
 
 from .arguments import overrides_of
 from .asked import PLOTS, Asked, folder_of
-from .exit_codes import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain, doubtful
+from .exit_codes import INTERRUPTED, NO, NON_FINITE, NOT_WRITTEN, OK, complain, doubtful
 from .progress import Progress, show
 from .study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 from .writing import write_all
@@ -158,7 +158,7 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
     show(result.summary(), sys.stdout)
     save, draw = lambda path: _save(result, path, text), lambda path: _draw(result, path)
     fine = write_all([("result", command.out, save), ("plot", command.plot, draw)])
-    return NO if fine and _answered_no(result) else OK if fine else BAD_INPUT
+    return NO if fine and _answered_no(result) else OK if fine else NOT_WRITTEN
 
 
 def _out_of_reach(error: ValueError) -> bool:
@@ -224,5 +224,5 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
         from ..report.study_files import write
 
         folder_of(command.out)
-        return OK if write_all([("result", command.out, lambda path: write(summary, path))]) else BAD_INPUT
+        return OK if write_all([("result", command.out, lambda path: write(summary, path))]) else NOT_WRITTEN
     return OK

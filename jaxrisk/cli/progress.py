@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+from .._interrupt import look
+from .signals import keep, restore
+
 
 class Progress:
-    """Counts what is done, with a bar on a terminal; called with `(done, total)`."""
+    """Counts what is done, with a bar on a terminal; called with `(done, total)`, where it also looks for interruptions."""
 
     def __init__(self, stream: TextIO, label: str = "paths"):
         self.done = 0
@@ -16,6 +19,7 @@ class Progress:
         self.task: Any = None
 
     def __enter__(self) -> "Progress":
+        keep()
         if self.stream.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,16 +28,20 @@ class Progress:
             self.bar = Progress(*columns, console=Console(file=self.stream), transient=True)
             self.task = self.bar.add_task(self.label, total=None)
             self.bar.start()
+            restore("\x1b[?25h\r\x1b[K")  # the cursor, and the line that the bar was on
         return self
 
     def __call__(self, done: int, total: int | None) -> None:
         self.done = done
         if self.bar is not None:
             self.bar.update(self.task, completed=done, total=total)
+        if done != total:
+            look()
 
     def __exit__(self, *error) -> None:
         if self.bar is not None:
             self.bar.stop()
+            restore("")
 
 
 def show(summary: Any, stream: TextIO) -> None:

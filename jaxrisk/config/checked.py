@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .caps import read_limits
+from .check_amounts import check_amounts
 from .check_exchange import (
     check_book,
     check_calls,
@@ -126,6 +127,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     inverse = np.array([v.contract == "inverse" for v in rules.values()], dtype=bool)
     traded = _populations(document, report, context, reader, checked, inverse)
     _tiers(document, context, reader, checked, traded, rules)
+    check_amounts(checked, report)
     known = None if any(table is None for table in checked.populations.values()) or not checked.populations else checked.classes
     checked.caps = read_limits(document.get("limits"), reader, context, known)
     if "calls" in document:

@@ -12,17 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from .paths import NotFound, find, record
+from .paths import NotFound, exists, find, is_folder, record
 from .problems import Problem, Report, nearest, written
 
 
 def read_bytes(path: Path) -> bytes:
     """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
     record(path)
-    if path.is_dir():
-        raise OSError("is a folder; a file is needed")
     try:
+        if path.is_dir():
+            raise IsADirectoryError
         return path.read_bytes()
+    except IsADirectoryError:
+        raise OSError("is a folder; a file is needed") from None
     except FileNotFoundError:
         raise OSError("no such file") from None
     except OSError as error:
@@ -122,7 +124,9 @@ class Reader:
         self.read: dict[str, str] = {}
 
     def path(self, kind: str, name: str, key: str) -> Path | None:
-        """Where the file is, or None with a problem noted at `key`."""
+        """Where the file is, or None with a problem noted at `key`. A path given on the command line is also seen from here."""
+        if self.report.from_command_line(key) and exists(Path(name)) and not is_folder(Path(name)):
+            return Path(name)
         try:
             return find(kind, name, self.folder)
         except NotFound as error:

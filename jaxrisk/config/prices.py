@@ -108,6 +108,13 @@ def _interval(table: Columns, times: np.ndarray) -> int | None:
     return None if len(duplicate) or len(backward) or len(gaps) else usual
 
 
+def check_times(table: Columns) -> None:
+    """Note what is wrong with the times of a price file."""
+    times = read_times(table)
+    if times is not None:
+        _interval(table, times)
+
+
 def read_prices(
     reader: Reader, key: str, files: str | dict[str, str], assets: tuple[str, ...], column: str | None
 ) -> Prices | None:

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..risk.tail import Estimate
+from .narrow import narrow
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = ("", "estimate", "std. error", "unit", "95% interval")
 _NUMERIC = (1, 2)
+_LEAST_NAME = 26
+"""Characters that the names of rows are given at least, where they have as many: with fewer, numbers go below them."""
 
 
 class Row(NamedTuple):
@@ -78,15 +81,25 @@ class Summary(Sequence):
         ]
         return "\n".join([self.title, "", texts[0], "-" * max(map(len, texts)), *texts[1:]])
 
-    def __rich__(self) -> Any:
+    def __rich_console__(self, console: Any, options: Any) -> Any:
         from rich.table import Table
+        from rich.text import Text
 
+        lines = self._lines()
+        rows = [_COLUMNS, *(line for line in lines if any(line[1:-1]))]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        if options.max_width - sum(widths[1:]) - 2 * len(widths) < min(widths[0], _LEAST_NAME):
+            align = "".join("r" if column in _NUMERIC else "l" for column in range(len(_COLUMNS)))
+            yield Text(self.title)
+            yield from (Text(text, no_wrap=True, overflow="ignore") for text in narrow(_COLUMNS, align, lines, options.max_width))
+            return
         table = Table(title=self.title, title_justify="left", box=None, header_style="bold", padding=(0, 1))
         for column, name in enumerate(_COLUMNS):
-            table.add_column(name, justify="right" if column in _NUMERIC else "left", no_wrap=column > 0)
-        for line in self._lines():
+            table.add_column(name, justify="right" if column in _NUMERIC else "left", no_wrap=0 < column < len(_COLUMNS) - 1,
+                             min_width=widths[column] if column else None)  # fmt: skip
+        for line in lines:
             table.add_row(*line, style="bold" if not any(line[1:]) else "")
-        return table
+        yield table
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th style="text-align:{"right" if i in _NUMERIC else "left"}">{n}</th>' for i, n in enumerate(_COLUMNS))

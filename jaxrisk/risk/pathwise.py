@@ -7,7 +7,6 @@ than single paths keep the number of tables small, and are enough for standard e
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answers, threads
 from ..cascade import path_losses, prepare, seed_key
 from ..cascade.blocks import block_size, in_precision, workers
 from ..parameter import bare_names, moved
@@ -86,8 +86,8 @@ def group_gradients(sample: Sample, reverse: Reverse, which: np.ndarray, weights
         found = in_precision(double, _cotangents, part, sample.prepared, reverse.places, key, paths, seeded, sample.column)
         return [np.asarray(x)[: groups - begin] for x in found]
 
-    with ThreadPoolExecutor(workers()) as pool:
-        blocks = list(pool.map(one, range(0, groups, together)))
+    with threads(workers()) as pool:
+        blocks = answers(pool, one, range(0, groups, together))
     cotangents = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     # what the measure does not depend on need not be traced back to the parameters
     felt = [place for place, cotangent in zip(reverse.places, cotangents, strict=True) if cotangent.any()]
@@ -121,8 +121,8 @@ def along(sample: Sample, reverse: Reverse, which: np.ndarray, direction: np.nda
         slopes = in_precision(double, _slopes, tangents, sample.prepared, reverse.places, key, paths, sample.column)
         return np.asarray(slopes, np.float64)[: len(which) - begin]
 
-    with ThreadPoolExecutor(workers()) as pool:
-        return np.concatenate(list(pool.map(one, range(0, len(which), size))))
+    with threads(workers()) as pool:
+        return np.concatenate(answers(pool, one, range(0, len(which), size)))
 
 
 def _with(prepared: Any, places: tuple[int, ...], part: list) -> Any:

@@ -9,13 +9,13 @@ adaptive multilevel splitting algorithms*, Annals of Applied Probability 26; the
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import threads
 from .._whole import whole
 from ..cascade.blocks import SMALLEST, block_size, numbers, workers
 from ..cascade.engine import prepare
@@ -142,7 +142,7 @@ def splitting(
         engine = Engine(scenario, prepared, observable, seed, _block(prepared, particles * replicates, share))
     fresh = [Replicate(r, replicates, particles, share, float(level), seed, engine.segments) for r in range(replicates)]
     together = max(1, MEMORY // (8 * particles * engine.segments))
-    with ThreadPoolExecutor(workers()) as pool:
+    with threads(workers()) as pool:
         for begin in range(0, replicates, together):
             for way in climb(engine, pool, fresh[begin : begin + together]):
                 if progress is not None:

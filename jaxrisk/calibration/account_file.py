@@ -108,8 +108,8 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     kept = counts & (notional >= _LEAST) & (value >= _LEAST)
     if not np.any(kept):
         raise ConfigError([Problem(str(path), "", None, "has no position of an account that is worth anything")])
-    columns = (owners, holding, rows.words("asset"), side, notional, unrealised, value, set_leverage)
-    return _assembled(path, snapshot, findings, *(column[kept] for column in columns))
+    by_row = (owners, holding, rows.words("asset"), side, notional, unrealised, value, set_leverage)
+    return _assembled(path, snapshot, findings, *(np.asarray(column)[kept] for column in by_row))
 
 
 def _assembled(path, snapshot, findings, owners, holding, asset, side, notional, unrealised, value, set_leverage) -> AccountFile:
@@ -122,7 +122,7 @@ def _assembled(path, snapshot, findings, owners, holding, asset, side, notional,
     above = np.count_nonzero(total > highest * value[first])
     if 2 * above > len(first):
         findings.append(
-            f"{above:,} of {len(first):,} accounts have more leverage than they have set: is the column of leverage what was set? "
+            f"{above:,} of {len(first):,} accounts have more leverage than they set: is the column of leverage what was set? "
             "The correction of winners leaves them as they are"
         )
     times = sorted(set(snapshot.tolist()) - {""})

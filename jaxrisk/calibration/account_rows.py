@@ -11,7 +11,7 @@ from ..config.symbols import of_coin
 
 _WORTH = 1e-3
 """Relative: within this an account's value may differ between its rows, which are read one after the other."""
-_MULTIPLE = re.compile(r"\s*[x×]?\s*([0-9.]+(?:e[+-]?\d+)?)\s*[x×]?\s*", re.IGNORECASE)
+_MULTIPLE = re.compile(r"\s*[x\u00d7]?\s*([0-9.]+(?:e[+-]?\d+)?)\s*[x\u00d7]?\s*", re.IGNORECASE)
 _UNKNOWN = ("", "nan", "none", "null", "n/a", "na", "-")
 _HIGHEST = 1e4
 

@@ -1,4 +1,4 @@
-"""Rows of a table that stand for the same thing: twice the same, of several times, or in conflict. None is added up in silence."""
+"""Rows of a table that stand for the same thing: twice the same, of several times, in conflict. None is added up in silence."""
 
 import re
 from collections.abc import Iterable

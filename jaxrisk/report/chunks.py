@@ -27,7 +27,7 @@ PLAN, LATE = "plan.json", "late.npz"
 FORMAT = 1
 _CHUNK = re.compile(r"(\d{10})-(\d{10})\.npz")
 _INFO = "info"
-_TOGETHER = 2**26
+_TOGETHER = 2**24
 """Bytes of chunks that are put together in memory when they are merged."""
 
 

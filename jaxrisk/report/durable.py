@@ -37,7 +37,7 @@ def put(path: Path, content: bytes | memoryview, beside: Path | None = None) -> 
 
     **Raises:** `OSError` as the system says, with nothing left behind and what was there before untouched.
     """
-    beside = path
+    beside = temporary(path) if beside is None else beside
     try:
         with created(beside) as file:
             view = memoryview(content).cast("B")

@@ -195,10 +195,10 @@ def full(folder):
         stops += code
         (folder / "filler").unlink()
         kept = read(folder / "r.nc")
-        if code and kept:  # with room again, what was kept can be made a file
-            Result.load(folder / "r.nc.partial").save(folder / "saved.nc")
-            assert Result.load(folder / "saved.nc").paths == kept
-            (folder / "saved.nc").unlink()
+        if code and kept:  # with room again, what was kept can be made the file
+            Result.load(folder / "r.nc.partial").save(folder / "r.nc")
+            assert read(folder / "r.nc") == kept
+            assert Result.load(folder / "r.nc.partial").paths == kept
         for left in (folder / "r.nc.partial").glob("*"):
             left.unlink()
         (folder / "r.nc").unlink(missing_ok=True)

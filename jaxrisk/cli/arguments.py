@@ -40,7 +40,7 @@ class Run:
 
 @dataclass
 class Init:
-    """Copy a shipped scenario to a file of your own, to read and edit, with the tables that it names.
+    """Copy a shipped scenario and the tables it names, to read and edit.
 
     Venues, limits and events that ship can be copied likewise. Nothing is overwritten.
 

@@ -175,7 +175,7 @@ class Scenario(eqx.Module):
         What is static in it is a shape (counts of steps, cells, levels, jumps, venues, assets, classes), a branch (laws,
         policies, rankings, what there is and what not), a place (which venue, asset, side and class a population or limit is
         of) or the geometry of a table (`Grid`, `Flow.width`). Venues, assets and classes are called by their numbers, populations
-        and stop orders by their place in order of their names, there is no description, and `settings` is a `Clock`.
+        and stop orders by their place, there is no description, and `settings` is a `Clock`.
         """
         if isinstance(self.settings, Clock):
             return self

@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -110,10 +109,7 @@ def moved(scenario: Scenario, parameters: Iterable[Parameter | str], by: Any) ->
 
 def bare_names(scenario: Scenario, names: Iterable[str]) -> tuple[str, ...]:
     """What numbers of a scenario are called in `scenario.bare()`, where nothing has a name of its own."""
-    # a bare scenario has its populations and stop orders in the order of their names
-    by_name = lambda parts: dict(sorted(parts.items()))
-    ordered = replace(scenario, populations=by_name(scenario.populations), stops=by_name(scenario.stops))
-    before, after = ([name for group in groups_of(one) for name in group.names()] for one in (ordered, scenario.bare()))
+    before, after = ([name for group in groups_of(one) for name in group.names()] for one in (scenario, scenario.bare()))
     known = dict(zip(before, after, strict=True))
     return tuple(known.get(name, name) for name in names)
 

@@ -146,15 +146,6 @@ def clopper_pearson(count: np.ndarray | np.integer | int, n: int, confidence: fl
 
 
 __all__ = [
-    "Estimate",
-    "TooFewPathsError",
-    "by_level",
-    "checked",
-    "clopper_pearson",
-    "from_moments",
-    "kish",
-    "of_influence",
-    "skewed_interval",
-    "stacked",
-    "z",
-]
+    "Estimate", "TooFewPathsError", "by_level", "checked", "clopper_pearson", "from_moments", "kish", "of_influence",
+    "skewed_interval", "stacked", "z",
+]  # fmt: skip

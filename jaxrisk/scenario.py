@@ -1,6 +1,7 @@
 """Scenario: everything one simulation needs, as one pytree."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -120,6 +121,17 @@ class Description(eqx.Module):
     sample_paths: int = eqx.field(static=True, default=0)
 
 
+def bare_keys(parts: dict[str, Any]) -> dict[str, str]:
+    """What each population or stop order is called in `Scenario.bare`: its place among them, by what is compiled of it and then by
+    its name. Another name changes no program, and a mapping over the scenario, which sorts by name, no bit."""
+
+    def compiled(name: str) -> tuple[str, str]:
+        leaves, structure = jax.tree.flatten(parts[name])
+        return f"{structure} {[np.shape(x) for x in leaves]}", name
+
+    return {name: f"{place:06d}" for place, name in enumerate(sorted(parts, key=compiled))}
+
+
 class Scenario(eqx.Module):
     """A leveraged market and a horizon.
 
@@ -175,12 +187,12 @@ class Scenario(eqx.Module):
         What is static in it is a shape (counts of steps, cells, levels, jumps, venues, assets, classes), a branch (laws,
         policies, rankings, what there is and what not), a place (which venue, asset, side and class a population or limit is
         of) or the geometry of a table (`Grid`, `Flow.width`). Venues, assets and classes are called by their numbers, populations
-        and stop orders by their place, there is no description, and `settings` is a `Clock`.
+        and stop orders as `bare_keys` has it, there is no description, and `settings` is a `Clock`.
         """
         if isinstance(self.settings, Clock):
             return self
         numbers = lambda labels: tuple(str(place) for place in range(len(labels)))
-        placed = lambda parts: {f"{place:06d}": part for place, part in enumerate(parts.values())}
+        placed = lambda parts: {key: parts[name] for name, key in bare_keys(parts).items()}
         backstop = self.venues.backstop
         bare = dataclasses.replace(
             self,

@@ -69,7 +69,7 @@ def test_a_result_is_written_whatever_becomes_of_the_summary(tiny, engine, capsy
 
     monkeypatch.setattr(sys, "stdout", None if stream is None else Full())
     assert main(["run", "tiny.toml", "--out", "r.nc"]) == NOT_WRITTEN
-    assert (tiny / "r.nc").read_text() == "result"
+    assert jaxrisk.Result.load("r.nc").losses["max_drawdown_index"].size == 16
     assert capsys.readouterr().err.startswith("standard output: cannot be written: ")
 
 

@@ -21,7 +21,7 @@ class Contracts(NamedTuple):
 
     tiers: Tiers
     inverse: tuple[bool, ...]
-    tranches: tuple[tuple[float, ...], ...]
+    tranches: tuple[tuple[float | Array, ...], ...]
     liquidation_fee: Float[Array, " venues"]
     policy: Policy | None = None
     ranking: tuple[str, ...] = ()

@@ -23,6 +23,11 @@ def leaf(**kwargs):
     return eqx.field(converter=as_leaf, **kwargs)
 
 
+def leaves(**kwargs):
+    """A field of an `equinox.Module` that holds numbers in tuples, as many as there are: each is a leaf."""
+    return eqx.field(converter=lambda value: jax.tree.map(as_leaf, value), **kwargs)
+
+
 def as_whole(value):
     """Turn a whole number into an int32 NumPy array; leave arrays, tracers and None alone."""
     return np.asarray(value, np.int32) if isinstance(value, (int, np.integer)) else value

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from .._leaf import Array, leaf
+from .._leaf import Array, leaf, leaves
 from ..positions import LEAST, Claims, Orders
 
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
@@ -41,7 +41,7 @@ class Backstop(eqx.Module):
     drawdown_threshold: Float[Array, " venues"] = leaf()
     ranking: tuple[str, ...] = eqx.field(static=True)
     trigger: tuple[str, ...] = eqx.field(static=True)
-    drawdown_window: tuple[float, ...]
+    drawdown_window: tuple[Array, ...] = leaves()
 
     @staticmethod
     def single(insurance_fund=0.0, surplus_to_fund=1.0, ranking="pro_rata", trigger="fund_empty", threshold=0.3, window=8 / 8760):

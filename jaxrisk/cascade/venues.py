@@ -4,13 +4,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array, as_leaf, leaf
+from .._leaf import Array, leaf, leaves
 from ..positions import Contracts, Policy, Tiers
 from .backstop import Backstop
-
-
-def _leaves(tranches) -> tuple:
-    return tuple(tuple(map(as_leaf, of_venue)) for of_venue in tranches)
 
 
 class Venues(eqx.Module):
@@ -43,7 +39,7 @@ class Venues(eqx.Module):
     local_impact: Float[Array, "venues assets"] = leaf()
     index_weight: Float[Array, " venues"] = leaf()
     tiers: Tiers
-    tranches: tuple[tuple[Array, ...], ...] = eqx.field(converter=_leaves)
+    tranches: tuple[tuple[Array, ...], ...] = leaves()
     inverse: tuple[bool, ...] = eqx.field(static=True)
     liquidity_leakage: Float[Array, "venues venues"] | None = leaf(default=None)
     haircut: Float[Array, "venues assets"] | None = leaf(default=None)

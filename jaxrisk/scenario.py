@@ -122,8 +122,8 @@ class Description(eqx.Module):
 
 
 def bare_keys(parts: dict[str, Any]) -> dict[str, str]:
-    """What each population or stop order is called in `Scenario.bare`: its place among them, by what is compiled of it and then by
-    its name. Another name changes no program, and a mapping over the scenario, which sorts by name, no bit."""
+    """What each population or stop order is called in `Scenario.bare`: its place among them, by what is compiled of it and then
+    by its name. Another name changes no program, and a mapping over the scenario, which sorts by name, no bit."""
 
     def compiled(name: str) -> tuple[str, str]:
         leaves, structure = jax.tree.flatten(parts[name])

@@ -147,7 +147,9 @@ def _problems(found: Leverage, without_one: np.ndarray) -> tuple[str, ...]:
         # a spread that one account makes, or hides
         changed = without_one[np.argmax(np.abs(np.log(np.maximum(without_one, 1e-12) / spread)))]
         if not spread / RESTS <= changed <= spread * RESTS:
-            problems.append(f"the spread rests on one account: log_sd is {spread:.3g} with it and {max(changed, 0.0):.2g} without")
+            problems.append(
+                f"the spread rests on one account: log_sd is {spread:.3g} with it and {max(changed, 0.0):.2g} without"
+            )
     if found.errors["median"] > found.values["median"]:
         problems.append(f"the median's standard error, {found.errors['median']:.2g}, is larger than the median")
     return tuple(problems)

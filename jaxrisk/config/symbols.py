@@ -3,34 +3,36 @@
 import re
 from collections.abc import Iterable
 
-_QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDE", "USD", "EUR", "UST")
-_KINDS = ("PERPETUAL", "FUTURES", "PERP", "SWAP", "LINEAR", "INVERSE", "CROSS")
+_QUOTES = ("USD", "USDT", "USDC", "BUSD", "TUSD", "FDUSD", "USDE", "EUR", "UST")
+_KINDS = ("PERPETUAL", "PERP", "SWAP", "FUTURES", "LINEAR", "INVERSE", "CROSS")
 _OTHERS = {"XBT": "BTC"}
 
 
-def coin(name: str) -> str | None:
-    """The coin of a perpetual contract's name, upper case; None where there is more in the name, such as a day of expiry.
+def coins(name: str) -> set[str]:
+    """The coins that a perpetual contract's name may be of, upper case; a quote that is written on to the coin may be part of it.
 
-    >>> [coin(name) for name in ("BTCUSDT", "BTC/USDT:USDT", "BTC-USDT-SWAP", "XBTUSD_PERP", "btc", "BTC-USDT-260626", "ETH/BTC")]
-    ['BTC', 'BTC', 'BTC', 'BTC', 'BTC', None, None]
+    Empty where there is more in the name, such as a day of expiry or another coin.
+
+    >>> [sorted(coins(name)) for name in ("btc", "BTC/USDT:USDT", "BTC-USDT-SWAP", "XBTUSD", "BTC-USDT-260626", "ETH/BTC")]
+    [['BTC'], ['BTC'], ['BTC'], ['BTC', 'XB', 'XBTUSD'], [], []]
     """
     first, *rest = re.split(r"[-/:_.\s]+", name.strip().upper())
-    if any(word not in (*_QUOTES, *_KINDS) for word in rest):
-        return None
+    if not first or any(word not in (*_QUOTES, *_KINDS) for word in rest):
+        return set()
+    found = {first}
     for endings in (_KINDS, _QUOTES):
-        ending = next((word for word in endings if first.endswith(word) and first != word), "")
-        first = first.removesuffix(ending)
-    return _OTHERS.get(first, first) or None
+        found |= {one.removesuffix(ending) for one in found for ending in endings if one != ending}
+    return {_OTHERS.get(one, one) for one in found}
 
 
 def of_coin(asset: str, names: Iterable[str]) -> list[str]:
-    """Those of some names that are of an asset's coin, in their order.
+    """Those of some names that may be of an asset's coin, in their order.
 
     >>> of_coin("BTC", ["ETHUSDT", "BTCUSDT", "BTC-USDC"])
     ['BTCUSDT', 'BTC-USDC']
     """
-    wanted = coin(asset)
-    return [] if wanted is None else [name for name in names if coin(name) == wanted]
+    wanted = coins(asset)
+    return [name for name in names if wanted & coins(name)]
 
 
-__all__ = ["coin", "of_coin"]
+__all__ = ["coins", "of_coin"]

@@ -61,7 +61,10 @@ def note_accounts_twice(table: Columns) -> None:
     note_whole(table)
     if "account" in table.values:
         note_twice(
-            table, "account", "account, venue, asset and side", *(table.values[name] for name in ("account", *ACCOUNT_COLUMNS[:3]))
+            table,
+            "account",
+            "account, venue, asset and side",
+            *(table.values[name] for name in ("account", *ACCOUNT_COLUMNS[:3])),
         )
 
 

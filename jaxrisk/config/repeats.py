@@ -166,4 +166,16 @@ def note_whole(table: Columns) -> None:
         table.bad.add("")
 
 
-__all__ = ["Repeats", "alone", "counts_rows", "left_out", "note_times", "note_twice", "note_whole", "numbered_together", "repeats", "times_of", "with_snapshot"]
+__all__ = [
+    "Repeats",
+    "alone",
+    "counts_rows",
+    "left_out",
+    "note_times",
+    "note_twice",
+    "note_whole",
+    "numbered_together",
+    "repeats",
+    "times_of",
+    "with_snapshot",
+]

@@ -1,4 +1,4 @@
-"""Rows of a file of accounts that stand for the same thing: once and said, told apart, or refused; leverage as written; symbols."""
+"""Rows of a file of accounts that stand for the same thing: once and said, told apart, or refused; leverage with an x; symbols."""
 
 from pathlib import Path
 
@@ -129,7 +129,7 @@ def test_a_time_of_every_row_is_asked_about(read):
     assert read(rows, f"{HEADER},opened").total.tolist() == [500.0, 10.0]
 
 
-@pytest.mark.parametrize("written", ["10x", "10X", "x10", "10 x", "×10"])
+@pytest.mark.parametrize("written", ["10x", "10X", "x10", "10 x", "\u00d710"])
 def test_a_leverage_with_an_x_is_the_number_and_said(read, written):
     rows = [ROWS[0][:-1] + written, ROWS[1], ROWS[2]]
     found = read(rows)
@@ -182,7 +182,7 @@ def test_names_of_contracts(names, found, said, absent):
 
 
 def test_on_the_command_line(tmp_path, monkeypatch, capsys):
-    """Twice, with an x and by a contract's name: the numbers of the file as it was, and said; what cannot be told has its line."""
+    """Twice, with an x and by a contract's name: the numbers of the file as it was, and said; else a line."""
     monkeypatch.chdir(tmp_path)
     bars("p.csv", 24 * 60)
     accounts_file("a.csv")

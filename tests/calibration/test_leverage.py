@@ -153,11 +153,8 @@ def test_a_spread_that_rests_on_one_account_is_not_identified():
     assert problem.endswith(f"log_sd is {alone.values['log_sd']:.3g} with it and 0.005 without")
     # the same account in two snapshots is one account still
     both = sample(notional / leverage, notional)
-    twice = both._replace(
-        owner=np.tile(both.owner, 2), holding=np.arange(80), **{
-            name: np.tile(getattr(both, name), 2) for name in ("asset", "side", "notional", "unrealised", "value", "total", "set_leverage")
-        },
-    )  # fmt: skip
+    by_row = ("owner", "asset", "side", "notional", "unrealised", "value", "total", "set_leverage")
+    twice = both._replace(holding=np.arange(80), **{name: np.tile(getattr(both, name), 2) for name in by_row})
     assert any("rests on one" in one for one in fit_leverage(twice, Bias(), ["BTC"], 20).fits["BTC", "retail", "long"].problems)
     spread = 5.0 * np.exp(0.6 * np.linspace(-2.0, 2.0, 40))
     assert fit_leverage(sample(1e4 / spread, notional), Bias(), ["BTC"], 20).fits["BTC", "retail", "long"].problems == ()

@@ -1,4 +1,4 @@
-"""Rows of a file of accounts that stand for the same thing: once and said, told apart, or refused; leverage with an x; symbols."""
+"""Rows of a file of accounts that stand for the same thing: once and said, told apart, or refused; leverage as 10x; symbols."""
 
 from pathlib import Path
 

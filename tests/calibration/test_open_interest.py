@@ -41,7 +41,8 @@ def test_a_time_without_a_number_does_not_hide_one(write):
     [
         ([*ROWS, "2026-01-03,7", "2026-01-04,8"], "time,open_interest",
          ["line 12, time", "has another open interest at the same time in line 4", "1 more such rows"]),
-        (["2026-01-01,BTC,5", "2026-01-01,ETH,50"], "time,symbol,oi", ["line 3, time", "in line 2; one row a time, those of one symbol"]),
+        (["2026-01-01,BTC,5", "2026-01-01,ETH,50"], "time,symbol,oi",
+         ["line 3, time", "in line 2; one row a time, those of one symbol"]),
         (["2026-01-01,,1", "2026-01-01,5,1", "2026-01-01,6,1"], "time,oi,close", ["line 4, time", "in line 3"]),
         (["2026-01-01,10,2", "2026-01-01,10,4"], "time,oi_usd,close", ["line 3, time"]),
     ],

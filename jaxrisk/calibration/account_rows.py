@@ -35,9 +35,9 @@ def snapshots(rows: Rows, findings: list[str]) -> np.ndarray:
         )
         rows.table.report.add_in(rows.table.file, found[0], None, text, missing=True)
         rows.table.bad.add(found[0])
-    said = " and ".join(f"`{name}`" for name in found)
     if len(counts) > 1 and found != ["snapshot"]:
-        findings.append(f"{said} tells {len(counts)} snapshots apart")
+        said = " and ".join(f"`{name}`" for name in found)
+        findings.append(f"{said} {'tell' if len(found) > 1 else 'tells'} {len(counts)} snapshots apart")
     return words
 
 
@@ -79,7 +79,7 @@ def _remedy(rows: Rows, kept: np.ndarray, *labels: np.ndarray) -> str:
             continue
         cells = np.array([str(item) for item in column[kept]])
         if several(cells) and len(np.unique(numbered_together(cells, *(label[kept] for label in labels)))) == len(cells):
-            return f"where they are of several snapshots, that {name} tells apart, say --columns snapshot={name}"
+            return f"where they are of several snapshots, which {name} tells apart, say --columns snapshot={name}"
     return "a position is one row; where they are of several snapshots, say which column tells: --columns snapshot=COLUMN"
 
 
@@ -120,7 +120,8 @@ def match_asset(assets: np.ndarray, asset: str) -> tuple[np.ndarray, str, str]:
     names = list(dict.fromkeys(assets.tolist()))
     alike = [name for name in of_coin(asset, names) if name != asset]
     if asset in names:
-        others = f"{' and '.join(alike)} stand beside {asset} and are not taken as it" if alike else ""
+        stand = "stands beside {} and is" if len(alike) == 1 else "stand beside {} and are"
+        others = f"{' and '.join(alike)} {stand.format(asset)} not taken as it" if alike else ""
         return assets, others, ""
     if len(alike) == 1:
         return np.where(assets == alike[0], asset, assets), f"{alike[0]} is taken as {asset}", ""

@@ -11,6 +11,7 @@ from ..config import Problem, check
 from ..report.outputs import target, write_whole
 from ..report.recognise import is_ours
 from .account_file import AccountFile
+from .account_rows import match_asset
 from .base import base_of
 from .bias import Bias
 from .document import Entry, scenario_of, with_entries, written
@@ -117,6 +118,11 @@ def calibrate(
 
     start = base_of(base, overrides or {}, out, asset, tiers)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
+    absent = ""
+    if accounts is not None:
+        named, said, absent = match_asset(accounts.asset, asset)
+        more = (said,) if said else ()
+        accounts = accounts._replace(asset=named, findings=(*accounts.findings, *more))
     entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
     facts, old = market_facts(prices), document["market"]
     entries |= fact_entries(facts, document, asset, prices.name)
@@ -141,7 +147,7 @@ def calibrate(
     if accounts is not None:
         leverage = fit_leverage(accounts, bias, (asset,), replications)
         plain = {**entries, **leverage_entries(document, asset, _uncorrected(leverage))[0]}
-        new, wrong = leverage_entries(document, asset, leverage)
+        new, wrong = leverage_entries(document, asset, leverage, absent)
         entries, problems = entries | new, problems + wrong
     if events is not None:
         new, wrong = event_entries(events, document)

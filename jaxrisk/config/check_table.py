@@ -6,7 +6,7 @@ import numpy as np
 
 from .check_impact import check_curve
 from .files import Columns, Reader
-from .holdings import bounded, sides_of
+from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
 from .kinds import TABLES, table_of
 from .prices import check_times
 from .problems import Problem, Report
@@ -14,6 +14,15 @@ from .sections import SHARE_TOLERANCE
 from .tiers import tier_tables
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+_TWICE = {
+    "accounts": note_accounts_twice,
+    "positions under cross margin": note_positions_twice,
+    "collateral": note_positions_twice,
+    "a liquidation map": note_map_twice,
+    "a histogram of leverage": note_histogram_twice,
+}
+"""Notes rows of a kind of table that stand for the same thing."""
 
 
 def problems_of_table(path: Path) -> list[Problem]:
@@ -74,6 +83,8 @@ def _columns(kind: str, table: Columns, report: Report) -> None:
         if not {"collateral", "leverage"} & set(has):
             text = "missing column; needs collateral (USD at entry) or leverage"
             report.add_in(table.file, "collateral", None, text, missing=True)
+    if kind in _TWICE:
+        _TWICE[kind](table)
     if table.bad:
         return
     if kind == "collateral":

@@ -83,6 +83,7 @@ class Checked:
     maps: dict[str, Map] = field(default_factory=dict)
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
 
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
@@ -134,7 +135,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
         checked.calls = check_calls(document["calls"], report, context, known)
     if run.book is not None:
         check_book(document, run.book, rules, report)
-    checked.files = reader.read
+    checked.files, checked.said = reader.read, list(dict.fromkeys(reader.said))
     return checked
 
 

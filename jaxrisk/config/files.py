@@ -116,12 +116,13 @@ def as_numbers(raw: np.ndarray) -> np.ndarray:
 
 
 class Reader:
-    """Finds and reads the files that a scenario names, and remembers what was read."""
+    """Finds and reads the files that a scenario names, and remembers what was `read`, and what has to be `said` of it."""
 
     def __init__(self, report: Report, folder: Path):
         self.report = report
         self.folder = folder
         self.read: dict[str, str] = {}
+        self.said: list[str] = []
 
     def path(self, kind: str, name: str, key: str) -> Path | None:
         """Where the file is, or None with a problem noted at `key`. A path given on the command line is also seen from here."""

@@ -39,6 +39,11 @@ def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def counts_rows(name: str) -> bool:
+    """Whether a column, by its name, numbers the rows and says nothing else."""
+    return _letters(name) in _COUNTS
+
+
 def times_of(names: Iterable[str]) -> list[str]:
     """Columns that by their usual names say when, those named as snapshots alone where there are any.
 
@@ -53,7 +58,9 @@ def numbered_together(*labels: np.ndarray) -> np.ndarray:
     """Several labels of each row as one number, the same for rows that have all of them in common."""
     together = np.zeros(len(labels[0]), dtype=np.int64)
     for label in labels:
-        _, place = np.unique(label.astype(str) if label.dtype == object else label, return_inverse=True)
+        # text as it is: account 07 is not account 7
+        plain = np.array([str(item).strip() for item in label]) if label.dtype == object else label
+        _, place = np.unique(plain, return_inverse=True)
         _, together = np.unique(together * (int(place.max(initial=0)) + 1) + place.reshape(-1), return_inverse=True)
     return together.reshape(-1)
 
@@ -64,7 +71,7 @@ def repeats(table: Columns, *labels: np.ndarray) -> Repeats:
     _, first = np.unique(together, return_index=True)
     rows = np.setdiff1d(np.arange(len(together)), first)
     before = first[together[rows]]
-    differ = {name: _differ(cells[rows], cells[before]) for name, cells in table.values.items() if _letters(name) not in _COUNTS}
+    differ = {name: _differ(cells[rows], cells[before]) for name, cells in table.values.items() if not counts_rows(name)}
     return Repeats(rows, before, differ)
 
 
@@ -114,6 +121,28 @@ def note_times(table: Columns, known: str = "") -> None:
         table.bad.add(name)
 
 
+def with_snapshot(table: Columns, columns: dict[str, str]) -> dict[str, str]:
+    """Names of columns with that of the snapshot, which, where none is named, a column of a usual name tells.
+
+    One that each row has for itself, as the time of opening a position, is none. Several, as a day and an hour, are put together.
+    """
+    if columns.get("snapshot", "snapshot") in table.values:
+        return columns
+    found = []
+    for name in times_of(table.values):
+        words = np.array([str(item).strip() for item in table.values[name]])
+        counts = np.unique(words, return_counts=True)[1]
+        if name not in columns.values() and (len(counts) == 1 or not alone(counts)):
+            found.append(name)
+    if not found:
+        return columns
+    together = " ".join(found)
+    if len(found) > 1:
+        parts = zip(*(table.values[name] for name in found), strict=True)
+        table.values[together] = np.array([" ".join(str(item).strip() for item in part) for part in parts], dtype=object)
+    return columns | {"snapshot": together}
+
+
 def alone(counts: np.ndarray) -> bool:
     """Whether more than half of the rows have their value for themselves; `counts`: of rows, by value."""
     return 2 * int(np.count_nonzero(counts == 1)) > int(counts.sum())
@@ -128,7 +157,7 @@ def note_whole(table: Columns) -> None:
     if odd or half < FEW:
         return
     first, second = np.arange(half), np.arange(half, 2 * half)
-    cells = [cells for name, cells in table.values.items() if _letters(name) not in _COUNTS]
+    cells = [cells for name, cells in table.values.items() if not counts_rows(name)]
     if len(np.unique(numbered_together(*(column[first] for column in cells)))) < FEW:
         return
     if not any(np.any(_differ(column[second], column[first])) for column in cells):
@@ -137,4 +166,16 @@ def note_whole(table: Columns) -> None:
         table.bad.add("")
 
 
-__all__ = ["Repeats", "alone", "left_out", "note_times", "note_twice", "note_whole", "numbered_together", "repeats", "times_of"]
+__all__ = [
+    "Repeats",
+    "alone",
+    "counts_rows",
+    "left_out",
+    "note_times",
+    "note_twice",
+    "note_whole",
+    "numbered_together",
+    "repeats",
+    "times_of",
+    "with_snapshot",
+]

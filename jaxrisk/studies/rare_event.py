@@ -12,6 +12,7 @@ from ..scenario import Scenario, coordinates
 from .rare_run import PILOT, Found, Run
 from .reverse_stress import checked
 from .shown import Shown
+from .start_words import start_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,9 @@ def rare_event(
 ) -> RareEvent:
     """P(observable > level) to a relative error, however small it is.
 
+    It is the scenario's own law's, from the start that the scenario says: where variance moves, from the variance at the start
+    (`info["conditional_on"]`). A day that starts more volatile has another, and history is no sample of one start.
+
     - `"plain"`: the scenario's own paths.
     - `"importance"`: the most likely paths to the level (`reverse_stress`) become the components of a tilted law of the noise, a
       mixture with the scenario's own; pilot runs fit it to the event (cross-entropy); fresh paths drawn from it are weighted by
@@ -115,6 +119,7 @@ def rare_event(
         "horizon_years": settings.horizon, "method": found.method, "reason": found.reason,
         "wall_seconds": round(time.perf_counter() - begun, 3),
     }  # fmt: skip
+    info |= {"conditional_on": start_words(scenario)}
     info |= {f"path_simulations_{stage}": round(work) for stage, work in found.work.items()} | found.notes
     return RareEvent(scenario, observable, level, found, info)
 

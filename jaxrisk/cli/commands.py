@@ -70,15 +70,34 @@ def _sensitivity(command: Sensitivity, asked: Asked) -> Callable[[Any], Any]:
         found = asked.named("--cross", (name,))
         if len(found) > 1:
             asked.wrong("--cross", name, f"means {len(found)} parameters; one is needed, such as {found[0].name}")
+    change = _change(command, asked)
     asked.enough_paths(measure, derivative=True)
 
     def work(progress):
         from ..studies.sensitivity import sensitivity
 
         more: dict[str, Any] = {"check": command.check, "cross": [command.cross] if command.cross else (), "progress": progress}
+        more["change"] = change
         return sensitivity(asked.scenario, measure, list(command.wrt or PARAMETERS), method, **more)
 
     return work
+
+
+def _change(command: Sensitivity, asked: Asked) -> dict[str, float]:
+    """Parameters and what they are set to."""
+    read: dict[str, float] = {}
+    for text in command.change:
+        name, _, value = text.rpartition("=")
+        try:
+            read[name.strip()] = float(value)
+        except ValueError:
+            asked.wrong("--change", text, "has to be like limits.cap[retail,*,*]=10")
+    if read and asked.scenario is not None:
+        from ..risk.change import change_problems
+
+        for line in change_problems(asked.scenario, read)[1]:
+            asked.lines("--change", ValueError(line.removeprefix("change ")))
+    return read
 
 
 def _design(command: Design, asked: Asked) -> Callable[[Any], Any]:

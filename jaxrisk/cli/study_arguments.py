@@ -47,6 +47,7 @@ class Sensitivity:
 
     $ jaxrisk sensitivity btc_24h --limits.file eu_retail_cfd --wrt limits.cap --check
     $ jaxrisk sensitivity btc_24h --wrt "impact.*" --wrt "venues.*.tiers.rate" --plot by.png
+    $ jaxrisk sensitivity btc_24h --limits.file eu_retail_cfd --change "limits.cap[retail,*,*]=10"
     $ jaxrisk sensitivity btc_24h --cross impact.coefficient market.volatility --out by.csv
     """
 
@@ -56,6 +57,9 @@ class Sensitivity:
     method: Annotated[str, option("auto|pathwise|bump", "how: auto measures and chooses (default: auto)")] = "auto"
     check: Annotated[bool, option(None, "compare with bumps of whole runs: slow, sure")] = False
     cross: Annotated[tuple[str, str] | None, option("A B", "also the second derivative in these two")] = None
+    change: Annotated[
+        UseAppendAction[tuple[str, ...]], option("NAME=X", "also what the parameter at X does, on the same paths; repeatable")
+    ] = ()
     paths: _Paths = None
     steps: _Steps = None
     seed: _Seed = None

@@ -27,6 +27,7 @@ def sensitivities(result: Any) -> StudySummary:
         error = float(result.elasticity_error[k])
         centre = float(result.elasticity[k])
         ends = interval(centre - Z * error, centre + Z * error, error, _DECIMALS) if math.isfinite(centre) else ""
+        ends = ends if math.isfinite(slope_error) else "none"
         texts = (shown(slope, slope_error), shown(slope_error, slope_error), shown(centre, error, _DECIMALS), ends)
         lines.append((parameter.name, f"{value} {label}".strip(), *texts, result.method[k]))
     columns = ("parameter", "value", "slope", "std. error", "elasticity", "95% interval", "method")
@@ -37,7 +38,10 @@ def sensitivities(result: Any) -> StudySummary:
     notes += _reasons(result)
     share = float(getattr(result, "share_above_criticality", math.nan))
     notes += [f"{share:.2%} of the paths looked at fall to prices above criticality (n >= 1)"] if share > 0.0 else []
-    sections = [Section("", columns, "lrrrrll", grouped(lines)), _check(result), _cross(result)]
+    notes += _kinks(result)
+    changes, guides = _changes(result)
+    notes += guides
+    sections = [Section("", columns, "lrrrrll", grouped(lines)), changes, _check(result), _cross(result)]
     answer = [f"{said(result.estimate, unit)}, {result.estimate.paths:,} paths"]
     return StudySummary(
         f"Sensitivity of the {in_words(result.measure)}", answer, [s for s in sections if s], notes, _slopes(result)
@@ -98,6 +102,42 @@ def _whom(result: Any, which: Any) -> str:
     if len(which) == len(result.parameters):
         return ""
     return " for " + (", ".join(result.parameters[k].name for k in which) if len(which) <= _NAMED else f"{len(which)} parameters")
+
+
+def _kinks(result: Any) -> list[str]:
+    """Where a measure has two slopes at a point."""
+    factor, notes = scaled(unit_of(result.measure), result.estimate.value)[0], []
+    for parameter, sides in zip(result.parameters, getattr(result, "kinks", None) or (), strict=False):
+        if sides:
+            scale = factor / parameter_text(parameter, parameter.value)[2]
+            both = [(scale * value, scale * error) for value, error in sides]
+            left, right = (f"{shown(value, error)} ({shown(error, error)})" for value, error in both)
+            notes.append(f"{parameter.name}: a kink, with a slope of {left} to the left and of {right} to the right")
+    return notes
+
+
+def _changes(result: Any) -> tuple[Section | None, list[str]]:
+    """What finite changes do, beside what the slope would make of them, and where that is no guide."""
+    slopes = {one.name: (result.gradient[k], result.standard_error[k]) for k, one in enumerate(result.parameters)}
+    factor, label = scaled(unit_of(result.measure), result.estimate.value)
+    lines, notes = [], []
+    for one in getattr(result, "changes", None) or []:
+        value, error, by = one.value * factor, one.standard_error * factor, one.to - one.parameter.value
+        ends = interval(value - Z * error, value + Z * error, error) if math.isfinite(error) else "none"
+        slope, slope_error = (factor * by * float(part) for part in slopes.get(one.parameter.name, (math.nan, math.nan)))
+        says = shown(slope, abs(slope_error)) if math.isfinite(slope) else ""
+        now, unit, scale = parameter_text(one.parameter, one.parameter.value)
+        to = f"{shown(one.to * scale, 0.0)} {unit}".strip()
+        lines.append((one.parameter.name, f"{now} {unit}".strip(), to, shown(value, error), shown(error, error), ends, says))
+        joint = math.hypot(np.nan_to_num(error), np.nan_to_num(slope_error))
+        if math.isfinite(slope) and abs(slope - value) > max(2.0 * joint, 0.1 * abs(value)):
+            told = f"it says {says}, and the change is {shown(value, error)}"
+            notes.append(f"the slope is no guide to {one.parameter.name} at {to}: {told}")
+    if not lines:
+        return None, []
+    columns = ("parameter", "from", "to", "change", "std. error", "95% interval", "slope says")
+    unit = "percentage points" if label == "%" else label
+    return Section(f"Changes of the measure on the same paths, {unit}", columns, "lrrrrlr", grouped(lines)), notes
 
 
 def _check(result: Any) -> Section | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 30
 _LEAST_SHARE = 0.03  # of the estimate: beyond, the proposal was not made for the event
-_METHODS = {"pathwise": (BLUE, "o"), "bump": (ORANGE, "s"), "blend": (GREEN, "D")}
+_METHODS = {"pathwise": (BLUE, "o"), "bump": (ORANGE, "s")}
 _PAYERS = (
     ("liquidation_fees", "liquidation fees, into the fund", BLUE),
     ("insurance_fund_used", "paid by the fund", GREEN),

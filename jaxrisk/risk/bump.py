@@ -1,11 +1,7 @@
-r"""Differences of a measure under a scenario moved a little up and down, with the same random numbers.
+"""Differences of a measure under a scenario moved a little up and down, with the same random numbers.
 
-Only the paths that could be in the tail are run again: the worst three times $1 - \alpha$ of the base run, sorted anew at each
-end and the worst $1 - \alpha$ taken. Near runaway a path's own derivative has no variance to speak of; a difference of expected
-shortfalls has.
+A single difference over all paths (`difference`) is what a derivative is checked by; `curve.py` makes the derivative of several.
 """
-
-import math
 
 import numpy as np
 
@@ -48,11 +44,10 @@ def ends(parameter: Parameter, step: float) -> tuple[float, float]:
     return (down, up) if up > down else (-size, size)
 
 
-def candidates(sample: Sample, measure: Measure, full: bool) -> np.ndarray:
-    """Places of the paths to run again."""
+def candidates(sample: Sample, measure: Measure) -> np.ndarray:
+    """Places of the paths that a search looks at again and again: the tail and twice as many below it. Near runaway others jump
+    into it: what is found has to be measured over all paths."""
     n = len(sample.losses)
-    if full:
-        return np.arange(n)
     if measure.statistic == "mean":
         return np.arange(min(n, MOST_PATH_STEPS // sample.prepared.scenario.settings.steps))
     beyond = np.mean(sample.losses > measure.level) if measure.statistic == "exceedance_probability" else 1.0 - measure.level
@@ -62,73 +57,39 @@ def candidates(sample: Sample, measure: Measure, full: bool) -> np.ndarray:
     return np.arange(n) if tied > len(chosen) // 10 else chosen
 
 
-def bump(
-    sample: Sample,
-    measure: Measure,
-    scenario: Scenario,
-    parameters: list[Parameter],
-    *,
-    step: float = STEP,
-    full: bool = False,
-    progress=None,
-) -> Gradient:
-    """Derivatives of a measure by central differences with common random numbers; `full`: over all paths.
-
-    A number of jumps changes on few paths for a small move, and on any: where a parameter of the market has no pathwise
-    derivative all paths are run again, and the step is `DISCRETE_STEP`.
-
-    `bias` is the error of the difference's own step as far as twice the step shows it (a third of the difference of both);
-    NaN for `full`.
-    """
+def difference(sample: Sample, measure: Measure, scenario: Scenario, parameters: list[Parameter], step: float = STEP) -> Gradient:
+    """Central differences of a measure over all paths, with the error of sampling alone; a number of jumps changes on few paths
+    for a small move: those are moved by `DISCRETE_STEP`."""
     total = len(sample.losses)
-    constants, scores, bias = np.zeros(len(parameters)), [], np.full(len(parameters), math.nan)
-    resolution = np.zeros(len(parameters))
+    constants, scores, resolutions = np.zeros(len(parameters)), [], np.zeros(len(parameters))
     for k, parameter in enumerate(parameters):
-        size, everywhere = step_of(parameter, step)
-        which = candidates(sample, measure, full or everywhere)
-        at = ends(parameter, size)
-        constants[k], score = _slope(sample, measure, scenario, parameter, at, which)
-        resolution[k] = _resolution(sample, measure, at)
-        if not full:
-            further = ends(parameter, 2.0 * size)
-            constant, wider = _slope(sample, measure, scenario, parameter, further, which)
-            # an error in the square of the step, or in the step itself where only one side is allowed
-            order = 3.0 if math.isclose(-at[0], at[1]) and math.isclose(-further[0], further[1]) else 1.0
-            bias[k] = (constant + wider.sum() / total - constants[k] - score.sum() / total) / order
-        scores.append(np.zeros(total))
-        scores[-1][which] = score  # paths that were not run again contribute nothing
-        if progress is not None:
-            progress(k + 1, len(parameters))
+        at = ends(parameter, step_of(parameter, step)[0])
+        constants[k], score = _slope(sample, measure, scenario, parameter, at)
+        resolutions[k] = resolution(sample.losses, measure) / (at[1] - at[0])
+        scores.append(score)
     scores = np.stack(scores, axis=1)
     mean = scores.sum(axis=0) / total
     covariance = (scores.T @ scores / total - np.outer(mean, mean)) / total
-    error = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), resolution)
-    return Gradient(constants + mean, error, covariance, total if full else len(candidates(sample, measure, False)), bias)
+    error = np.maximum(np.sqrt(np.maximum(np.diag(covariance), 0.0)), resolutions)
+    return Gradient(constants + mean, error, covariance, total)
 
 
-def _slope(sample: Sample, measure: Measure, scenario: Scenario, parameter: Parameter, at, which) -> tuple[float, np.ndarray]:
+def _slope(sample: Sample, measure: Measure, scenario: Scenario, parameter: Parameter, at) -> tuple[float, np.ndarray]:
     """The slope of a measure between two values of a parameter: what has no error, and what each path adds to `n` times it."""
-    dtype, width = sample.prepared.decay.dtype, at[1] - at[0]
+    which, dtype, width = np.arange(len(sample.losses)), sample.prepared.decay.dtype, at[1] - at[0]
 
     def losses(by: float) -> np.ndarray:
-        if by == 0.0:
-            return sample.losses[which]
-        return sample.again(prepare_lean(moved(scenario, [parameter], np.array([by])), dtype), which)
+        return sample.again(prepare_lean(moved(scenario, [parameter], np.array([by])), dtype), which) if by else sample.losses
 
     constants, scores = zip(*(influence(losses(by), measure, sample.losses) for by in at), strict=True)
-    constant, score = (constants[1] - constants[0]) / width, (scores[1] - scores[0]) / width
-    if measure.statistic == "mean":
-        # of the paths that were run, not of all
-        constant, score = score.mean(), (score - score.mean()) * (len(sample.losses) / len(score))
-    return float(constant), score
+    return float((constants[1] - constants[0]) / width), (scores[1] - scores[0]) / width
 
 
-def _resolution(sample: Sample, measure: Measure, at) -> float:
-    """What one path more across a level would make of the slope: a count that does not change says no more than that."""
-    one = 1.0 / (len(sample.losses) * (at[1] - at[0]))
+def resolution(losses: np.ndarray, measure: Measure) -> float:
+    """What one path more across a level would make of the measure: a count that does not change says no more than that."""
     if measure.statistic == "exceedance_probability":
-        return one
-    return one / _density(sample.losses, measure) if measure.statistic in ("quantile", "value_at_risk") else 0.0
+        return 1.0 / len(losses)
+    return 1.0 / (len(losses) * _density(losses, measure)) if measure.statistic in ("quantile", "value_at_risk") else 0.0
 
 
 def _density(losses: np.ndarray, measure: Measure) -> float:
@@ -158,4 +119,4 @@ def influence(losses: np.ndarray, measure: Measure, base: np.ndarray) -> tuple[f
     return edge - above.sum() / n, above
 
 
-__all__ = ["STEP", "bump", "candidates", "ends", "influence", "step_of"]
+__all__ = ["STEP", "candidates", "difference", "ends", "influence", "resolution", "step_of"]

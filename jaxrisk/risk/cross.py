@@ -6,7 +6,7 @@ import numpy as np
 
 from ..parameter import Parameter, moved
 from ..scenario import Scenario
-from .bump import candidates, ends, step_of
+from .bump import MOST_PATH_STEPS, ends, step_of
 from .gradients import Tail, of_paths
 from .measure import STEPPED, Measure
 from .pathwise import Reverse, along
@@ -32,8 +32,9 @@ def cross_sensitivity(sample: Sample, measure: Measure, scenario: Scenario, firs
     """
     if problem := cross_problem(measure, first):
         raise ValueError(problem)
-    step, everywhere = step_of(second)
-    which, dtype = candidates(sample, measure, everywhere), sample.prepared.decay.dtype
+    step, _ = step_of(second)
+    most = MOST_PATH_STEPS // sample.prepared.scenario.settings.steps if measure.statistic == "mean" else len(sample.losses)
+    which, dtype = np.arange(min(len(sample.losses), most)), sample.prepared.decay.dtype
     down, up = ends(second, step)
     n = len(which) if measure.statistic == "mean" else len(sample.losses)
     values, scores = [], []

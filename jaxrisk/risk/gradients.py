@@ -35,9 +35,9 @@ FORWARD = 8
 
 
 class Gradient(NamedTuple):
-    """A measure's derivatives: `value`, `standard_error` and `bias` (of a bump's step, NaN where not measured), shape
-    `(parameters,)`; `covariance`; `paths` that it rests on; `tail_index` of what they contribute, None where only groups are
-    known."""
+    """A measure's derivatives: `value`, `standard_error` and `bias` (a bound, None where not measured), shape `(parameters,)`;
+    `covariance`; `paths` that it rests on; `tail_index` of what they contribute, None where only groups are known; from a curve
+    also `slopes`, and `kinks` with None where there is none."""
 
     value: np.ndarray
     standard_error: np.ndarray
@@ -45,6 +45,8 @@ class Gradient(NamedTuple):
     paths: int
     bias: Any = None
     tail_index: Any = None
+    slopes: Any = ()
+    kinks: Any = ()
 
 
 class Tail(NamedTuple):

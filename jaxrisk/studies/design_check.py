@@ -56,7 +56,7 @@ class Sampled(NamedTuple):
         run = lambda y: draw_sample(caps.at(y), measure.observable, paths, seed, first)
         sample = run(x if mean else np.minimum(x + 2.0 * math.log1p(RAISE), caps.high))
         losses = sample.losses if mean else run(x).losses if exact else None
-        return Sampled(caps, measure, x, sample, candidates(sample, measure, full=False), losses)
+        return Sampled(caps, measure, x, sample, candidates(sample, measure), losses)
 
     def base(self) -> Estimate:
         """The measure at the caps that were drawn."""

@@ -46,7 +46,7 @@ def sensitivities(**changes):
         "elasticity": gradient * value / ESTIMATE.value,
         "elasticity_error": error * value / ESTIMATE.value,
         "covariance": np.diag(error**2),
-        "method": ["pathwise", "pathwise", "blend", "pathwise", "bump"],
+        "method": ["pathwise", "pathwise", "bump", "pathwise", "bump"],
         "reason": ["tail index 4.1", "tail index 4.1", "tail index 1.8 of the path gradients", "tail index 4.1", "a threshold"],
         "pathwise": None,
         "bumped": None,

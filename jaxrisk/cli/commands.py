@@ -83,13 +83,13 @@ def _sensitivity(command: Sensitivity, asked: Asked) -> Callable[[Any], Any]:
     return work
 
 
-def _change(command: Sensitivity, asked: Asked) -> dict[str, float]:
+def _change(command: Sensitivity, asked: Asked) -> dict[str, list[float]]:
     """Parameters and what they are set to."""
-    read: dict[str, float] = {}
+    read: dict[str, list[float]] = {}
     for text in command.change:
         name, _, value = text.rpartition("=")
         try:
-            read[name.strip()] = float(value)
+            read.setdefault(name.strip(), []).append(float(value))
         except ValueError:
             asked.wrong("--change", text, "has to be like limits.cap[retail,*,*]=10")
     if read and asked.scenario is not None:

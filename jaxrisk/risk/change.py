@@ -1,8 +1,8 @@
 """What a finite change of a parameter does to a measure: a difference over the same paths, not a slope."""
 
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,17 +23,18 @@ class Change(NamedTuple):
     standard_error: float
 
 
-def change_problems(scenario: Scenario, change: Mapping[str, float]) -> tuple[list[tuple[Parameter, float]], list[str]]:
-    """The changes asked for, one for each parameter that a name means, and a line on each that cannot be."""
+def change_problems(scenario: Scenario, change: Mapping[str, Any]) -> tuple[list[tuple[Parameter, float]], list[str]]:
+    """The changes asked for, for each parameter that a name means one or several, and a line on each that cannot be."""
     moves: list[tuple[Parameter, float]] = []
     problems: list[str] = []
-    for name, to in change.items():
+    for name, values in change.items():
         try:
             meant = named(scenario, name)
         except ValueError as error:
             problems += str(error).splitlines()
             continue
-        for one in meant:
+        several = values if isinstance(values, Sequence | np.ndarray) and not isinstance(values, str) else [values]
+        for one, to in ((one, to) for one in meant for to in several):
             if isinstance(to, bool) or not isinstance(to, (int, float, np.number)) or not math.isfinite(to):
                 problems.append(f"change {one.name}: {to!r} is not a number")
             elif not one.low <= to <= one.high:

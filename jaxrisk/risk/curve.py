@@ -60,8 +60,8 @@ class Curve(NamedTuple):
 
 class Slope(NamedTuple):
     """A combination of a curve's values: `value`; `half`: of its 95% interval, with bias; `error`: of sampling; `bias`: its
-    bound; `effective`: paths that it rests on; `window`: the widest offset used; `extrapolated`: from two windows; `weights` of the
-    curve's values, shape `(values,)`."""
+    bound; `effective`: paths that it rests on; `window`: the widest offset used; `extrapolated`: from two windows; `weights`
+    of the curve's values, shape `(values,)`."""
 
     value: float
     half: float

@@ -88,15 +88,15 @@ def sensitivity(
     seed: int | None = None,
     check: bool = False,
     cross: Sequence[tuple[str, str]] = (),
-    change: Mapping[str, float] | None = None,
+    change: Mapping[str, float | Sequence[float]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sensitivities:
     r"""Derivatives of a measure to any numbers of a scenario, with standard errors.
 
     Methods: `"pathwise"` differentiates the paths that the measure looks at (tail replay in reverse mode). `"bump"` takes the
     measure as a curve in each parameter, at 2 to 16% up and down with the same random numbers on all paths, and its slope from
-    the window whose interval, bias included, is shortest (`risk/curve.py`). `"auto"` takes the derivative of paths where their tail
-    is not heavy and a difference on a sample of paths bears it out (`risk/trust.py`), with what that leaves open in its interval,
+    the window whose interval, bias included, is shortest (`risk/curve.py`). `"auto"` takes the derivative of paths where their
+    tail is not heavy and a difference on a sample of paths bears it out (`risk/trust.py`), with what that leaves open in its interval,
     and bumps the rest: near runaway, where single accounts are liquidated or not, and for numbers of jumps.
 
     **Arguments:**
@@ -106,8 +106,8 @@ def sensitivity(
     - `paths`, `seed`: by default the scenario's.
     - `check`: also a single difference, of 1% up and down.
     - `cross`: pairs of parameters whose second derivative is wanted: `[("limits.cap[retail,*,*]", "market.volatility[BTC]")]`.
-    - `change`: parameters and what they are set to, one at a time: `{"limits.cap[retail,*,*]": 10.0}` tells what the cap of 10
-      does to the measure, on the same paths, which a slope need not.
+    - `change`: parameters and what they are set to, one at a time: `{"limits.cap[retail,*,*]": [10.0, 5.0]}` tells what caps of
+      10 and of 5 do to the measure, on the same paths, which a slope need not.
     - `progress(done, total)`: paths of the base run.
 
     **Raises:** `ValueError` with everything wrong with the arguments; `TooFewPathsError` with the paths that would be enough.

@@ -96,8 +96,8 @@ def sensitivity(
     Methods: `"pathwise"` differentiates the paths that the measure looks at (tail replay in reverse mode). `"bump"` takes the
     measure as a curve in each parameter, at 2 to 16% up and down with the same random numbers on all paths, and its slope from
     the window whose interval, bias included, is shortest (`risk/curve.py`). `"auto"` takes the derivative of paths where their
-    tail is not heavy and a difference on a sample of paths bears it out (`risk/trust.py`), with what that leaves open in its interval,
-    and bumps the rest: near runaway, where single accounts are liquidated or not, and for numbers of jumps.
+    tail is not heavy and a difference on a sample of paths bears it out (`risk/trust.py`), with what that leaves open in its
+    interval, and bumps the rest: near runaway, where single accounts are liquidated or not, and for numbers of jumps.
 
     **Arguments:**
 

@@ -1,21 +1,25 @@
 """Print derivatives beside what they should be, and how well their errors are stated.
 
     python scripts/validate_gradients.py                       # all parts, some minutes on two cores
-    python scripts/validate_gradients.py --only population     # or scenarios, errors, criticality
+    python scripts/validate_gradients.py --only population     # or scenarios, errors, criticality, coverage
 
-population: liquidated notional of a population under a cap against its closed form, to 1%. scenarios: expected shortfall on a
+coverage: the 95% intervals of `sensitivity` in a cap, by seeds, against a difference over a hundred times the paths: two markets
+where cascades are rare or near runaway, and thirty drawn at random; exit code 1 where a row falls short. population: liquidated notional of a population under a cap against its closed form, to 1%. scenarios: expected shortfall on a
 calm, a stressed and a near-critical market, each derivative beside a bump of all paths. errors: stated over observed, by
 replication. criticality: variance times seconds of `auto` against the plain pathwise derivative, where that has no variance.
 """
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 import jaxrisk as jr
 from jaxrisk.positions import Limits
-from jaxrisk.risk.bump import bump
+from jaxrisk.risk.bump import difference
+from jaxrisk.risk.curve import critical, slopes
 from jaxrisk.risk.gradients import pathwise
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
@@ -116,12 +120,91 @@ def errors(paths: int, seed: int, replications: int = 100) -> None:
             some = slice(each * k, each * (k + 1))
             part = whole._replace(losses=whole.losses[some], lowest=whole.lowest[some], first_path=each * k)
             found["pathwise"].append(pathwise(part, measure, scenario, names)[:2])
-            found["bump"].append(bump(part, measure, scenario, parameters)[:2])
+            found["bump"].append(slopes(part, measure, scenario, parameters)[:2])
         for method, pairs in found.items():
             values, stated = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
             ratio = np.sqrt((stated**2).mean(axis=0)) / values.std(axis=0, ddof=1)
             shown = "  ".join(f"{name} {x:.2f}" for name, x in zip(names, ratio, strict=True))
             print(f"  {text:50}{method:9} {shown}", flush=True)
+
+
+CASES = Path(__file__).parent.parent / "tests" / "cases"
+SHORTFALLS = ("expected_shortfall(open_interest_loss_usd, 0.95)", "expected_shortfall(max_drawdown_index, 0.95)")
+MEASURES = (*SHORTFALLS, "mean(open_interest_loss_usd)")
+COVER = (0.92, 0.98)
+BIAS = 0.5
+"""Printed errors that the mean of the seeds may be off by."""
+
+
+def drawn(number: int):
+    """A market drawn at random: its law, impact from calm to near runaway, a cap of 3 to 100, one or two venues."""
+    random = np.random.default_rng(number)
+    law = random.choice(["gbm", "merton", "heston"])
+    volatility = float(random.uniform(0.4, 1.2))
+    markets = {
+        "gbm": {"process": "gbm", "volatility": volatility},
+        "merton": {"process": "merton", "volatility": volatility, "jump_rate": 50.0, "jump_mean": -0.02, "jump_sd": 0.04},
+        "heston": {"process": "heston", "variance": volatility**2, "mean_variance": volatility**2, "reversion": 20.0,
+                   "vol_of_variance": 2.0, "leverage_correlation": -0.5},
+    }  # fmt: skip
+    changes = {
+        "market": markets[law],
+        "impact.depth": float(np.exp(random.uniform(np.log(1e9), np.log(2e10)))),
+        "shock.size": {"BTC": -float(random.uniform(0.001, 0.1))},
+        "venues.v.engine_time": str(random.choice(["0s", "60s", "600s"])),
+        "populations.rl.median": float(random.uniform(5.0, 20.0)),
+        "limits.caps": [{"class": "retail", "venue": "*", "asset": "*",
+                         "cap": float(np.exp(random.uniform(np.log(3.0), np.log(100.0)))),
+                         "share_downsize": float(random.choice([0.0, 0.3, 1.0]))}],
+    }  # fmt: skip
+    if random.integers(2):
+        more = {"venue": "w", "asset": "BTC", "kind": "lognormal", "log_sd": 0.8, "high": 100.0}
+        changes |= {
+            "venues.v.arbitrage_half_life": "5min", "venues.v.local_depth": 4e9,
+            "venues.w": {"maintenance_rate": 0.01, "engine_time": "0s", "liquidation_fee": 0.0, "arbitrage_half_life": "5min",
+                         "local_depth": 4e9},
+            "populations.wl": more | {"side": "long", "class": "retail", "open_interest": 3e8, "median": 10.0},
+            "populations.ws": more | {"side": "short", "class": "sh", "open_interest": 3e8, "median": 3.0},
+        }  # fmt: skip
+    return jr.load(CASES / "near_runaway_cap10.toml", changes)
+
+
+def coverage(paths: int, seed: int, seeds: int = 100, drawings: int = 30, least: int = 100) -> bool:
+    """`paths` a seed; the reference is a difference of 1% over `least` times as many, of other random numbers."""
+    rows = [(f"{name}, {text}", jr.load(CASES / f"{name}.toml"), text)
+            for name in ("near_runaway_cap10", "low_cap5_rare_cascade") for text in SHORTFALLS]  # fmt: skip
+    rows += [(f"drawn {k}, {MEASURES[k % 3]}", drawn(k), MEASURES[k % 3]) for k in range(drawings)]
+    print(f"\n95% intervals of a derivative in a cap: {seeds} seeds of {paths:,} paths against {least * paths:,} paths")
+    print(
+        f"{'':60}{'reference':>10} {'(error)':>9} {'mean':>10} {'printed':>9} {'spread':>7} {'bias':>6} {'cover':>6}  none  methods"
+    )
+    short = []
+    for label, scenario, text in rows:
+        name, measure = "limits.cap[retail,*,*]", Measure.of(text)
+        whole = draw_sample(scenario, measure.observable, least * paths, seed + 10**6)
+        [parameter] = [one for one in jr.parameters(scenario) if one.name == name]
+        reference = difference(whole, measure, scenario, [parameter], step=0.01)
+        found = [jr.sensitivity(scenario, text, name, paths=paths, seed=seed + k) for k in range(seeds)]
+        values, errors = (np.array([getattr(one, part)[0] for one in found]) for part in ("gradient", "standard_error"))
+        told = np.isfinite(errors)
+        of = " ".join(f"{method} {sum(one.method[0] == method for one in found)}" for method in ("pathwise", "bump"))
+        true, true_error = reference.value[0], reference.standard_error[0]
+        if told.mean() < 0.5:
+            print(f"{label:60}{true:10.3g} {true_error:9.2g} no interval for {np.sum(~told)} of {seeds}", flush=True)
+            continue
+        printed = np.sqrt(np.mean(errors[told] ** 2))
+        away, spread = (
+            (values[told].mean() - true) / printed if printed else 0.0,
+            values[told].std() / printed if printed else 0.0,
+        )
+        # the reference has an error of its own
+        within = np.abs(values[told] - true) <= critical(0.0) * np.hypot(errors[told], true_error) * (1.0 + 1e-9)
+        good = COVER[0] <= within.mean() <= COVER[1] and abs(away) <= BIAS
+        short += [] if good or not printed else [label]
+        print(f"{label:60}{true:10.3g} {true_error:9.2g} {values[told].mean():10.3g} {printed:9.2g} {spread:7.2f} {away:+6.2f} "
+              f"{within.mean():6.0%} {np.sum(~told):5}  {of}{'' if good else '   falls short'}", flush=True)  # fmt: skip
+    print(f"{len(rows) - len(short)} of {len(rows)} rows cover {COVER[0]:.0%} to {COVER[1]:.0%} with a bias below {BIAS:g}")
+    return not short
 
 
 def criticality(paths: int, seed: int, replications: int = 12) -> None:
@@ -153,20 +236,25 @@ PARTS = {
     "scenarios": (scenarios, 65_536),
     "errors": (errors, 400_000),
     "criticality": (criticality, 98_304),
+    "coverage": (coverage, 10_000),
 }
 
 
-def main() -> None:
-    """Run the parts asked for."""
+def main() -> int:
+    """Run the parts asked for; 1 where a row of the coverage falls short."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, help="one part")
     parser.add_argument("--paths", type=int, help="paths of each part (default: its own)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=100, help="of the coverage")
     options = parser.parse_args()
+    good = True
     for name, (part, paths) in PARTS.items():
         if options.only in (None, name):
-            part(options.paths or paths, options.seed)
+            more = {"seeds": options.seeds} if part is coverage else {}
+            good = part(options.paths or paths, options.seed, **more) is not False and good
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

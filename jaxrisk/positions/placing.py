@@ -39,13 +39,13 @@ class Placed(NamedTuple):
 
 
 def solvent(p: Positions, margin, close_out, contracts: Contracts):
-    """Whether a position's liquidation price is on the far side of the initial price."""
+    """Whether a position's liquidation price is on the far side of the initial price, or there: who has just the margin stays."""
     tiers = contracts.tiers
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     rate, amount = tiers.rate[p.venue, p.asset], tiers.amount[p.venue, p.asset]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
     log_ratio = log_liquidation_price(-direction, p.notional, margin, rate, amount, inverse, close_out)
-    return (p.log_entry + log_ratio) * direction > 0.0
+    return (p.log_entry + log_ratio) * direction >= 0.0
 
 
 def apply_limits(positions: Positions, contracts: Contracts, limits: Limits) -> Placed:

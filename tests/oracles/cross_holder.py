@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from .isolated import Account
-from .market import Setup, tier_of
+from .market import Setup, largest_kept, tier_of
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Holder:
         self.settled = {market: self.own_coins.get(market, 0.0) for market in given.positions}
         self.pending, self.reducing, self.called, self.last_partial = 0.0, 0.0, False, -math.inf
         start = {(v, a): setup.price[a] for v in range(len(setup.venues)) for a in range(len(setup.price))}
-        self.alive = self.equity(start) > self.maintenance(start)
+        self.alive = self.equity(start) >= self.maintenance(start)
         if self.leverage is None and self.alive:
             self.leverage = self.notional(start) / self.equity(start)
 
@@ -84,11 +84,11 @@ class Holder:
     def notional(self, price):
         return sum(self.notional_of(m, price) for m in self.size)
 
-    def maintenance(self, price):
-        """USD."""
+    def maintenance(self, price, share=1.0):
+        """USD, of a share of every position."""
         total = 0.0
         for (v, a), _ in self.size.items():
-            notional = self.notional_of((v, a), price)
+            notional = share * self.notional_of((v, a), price)
             tier = tier_of(self.setup.venues[v].tiers[a], notional)
             total += tier.rate * notional - tier.amount
         return total
@@ -157,6 +157,10 @@ class Holder:
             notional = self.notional_of(largest, price)
             floor = tier_of(self.setup.venues[largest[0]].tiers[largest[1]], notional).floor
             return 1.0 - floor / notional
+        if rules.policy == "to_margin":
+            gross, target = self.notional(price), rules.margin_target
+            spare = lambda y: self.equity(price) - rules.fee * (1.0 - y) * gross - target * self.maintenance(price, y)
+            return 1.0 - largest_kept(spare)
         return 1.0
 
 

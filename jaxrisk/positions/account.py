@@ -9,7 +9,7 @@ from jaxtyping import Float
 from .._leaf import Array
 from .account_close import Detail, Spared, bankruptcy_factor, free_quantity, ranked_share, result
 from .account_ledger import Held, Ledger, Markets, PerAccount
-from .account_rules import NEVER, CallRows, Ordered, due, meet
+from .account_rules import NEVER, CallRows, Ordered, meet, ordered_anew
 from .account_state import AccountState, CallState, StopState
 from .book import AbstractBook, Cells, Claims, Orders, View
 from .rules import Funding, Policy
@@ -108,7 +108,7 @@ class AccountBook(AbstractBook):
             required = required * (1.0 - calls.reducing)
         below = equity < required
         if state.ordered is not None and self.policy is not None:
-            found = due(self.policy, self.fee, self.ledger, state, ratio, below, equity, required)
+            found = ordered_anew(self.policy, self.fee, self.ledger, state, ratio, below, equity, required)
             pending = jnp.where(found.order, found.share, state.pending)
         else:
             pending = jnp.where(below, 1.0, state.pending)

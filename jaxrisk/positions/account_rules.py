@@ -12,6 +12,8 @@ from .account_ledger import Held, Ledger, Markets, PerAccount
 from .rules import Policy
 
 NEVER = -1e9
+LEAST_KEPT = 1e-6
+"""Share of an account below which what it might keep under `to_margin` is not kept: at an equity of nothing rounding would decide."""
 _ROUNDING = 8
 """Of equity, in units of the last place of the gross notional."""
 
@@ -46,7 +48,8 @@ def order_share(policy: Policy, ledger: Ledger, worth: Held, ordered: Ordered, k
     if "lower_tier" in policy.kind:
         by_kind["lower_tier"] = jnp.where(ordered.last > NEVER, 1.0, ledger.margins.above_floor(worth))
     if policy.closes_to_margin:
-        by_kind["to_margin"] = 1.0 - kept()
+        left = kept()
+        by_kind["to_margin"] = jnp.where(left > LEAST_KEPT, 1.0 - left, 1.0)
     share = by_kind[policy.kind[0]]
     for kind in dict.fromkeys(policy.kind[1:]):
         here = home(jnp.asarray([k == kind for k in policy.kind], total.dtype)) > 0.0
@@ -61,7 +64,9 @@ class Due(NamedTuple):
     share: PerAccount
 
 
-def due(policy: Policy, fee, ledger: Ledger, state, ratio: Markets, below, equity: PerAccount, required: PerAccount) -> Due:
+def ordered_anew(
+    policy: Policy, fee, ledger: Ledger, state, ratio: Markets, below, equity: PerAccount, required: PerAccount
+) -> Due:
     """Which accounts' orders are set anew at a check, and how large.
 
     Under `to_margin` an order is judged anew as long as it is worked off, and ends once the account has its target. What it lacks
@@ -121,4 +126,4 @@ def meet(calls: CallRows, open_to_call, equity: PerAccount, required: PerAccount
     return Met(now, asked, asked * calls.tops_up, excess * calls.reduces)
 
 
-__all__ = ["NEVER", "CallRows", "Due", "Met", "Ordered", "due", "meet", "order_share"]
+__all__ = ["NEVER", "CallRows", "Due", "Met", "Ordered", "meet", "order_share", "ordered_anew"]

@@ -44,30 +44,33 @@ def kept_on_lines(equity, gross, slope, deduction, fee, target) -> Share:
 def kept_on_tangents(equity, gross, tangent: Tangent, pieces: int, fee, target) -> Share:
     """Share kept of several positions that share one equity, all of them closed alike.
 
-    From the whole account down, the piece that holds at one share says how much its straight line would allow, which is no less
-    than there is: so the next share is the largest possible one or on a lower piece, and the search ends on the right piece,
-    with its exact solution, after no more steps than there are pieces.
+    From the whole account down: the straight line of the piece at one share allows no less than the whole of `R` does. So the
+    share that it allows is the solution, or on a lower piece, and after no more steps than there are pieces the search ends on
+    the right one, with its exact solution; or where closing more does not help, with none.
 
     **Arguments:** as of `kept_on_lines`; `tangent`: slope and deduction (USD, shape `(accounts,)`) of the piece of `R` at a share;
     `pieces`: how many `R` has at most.
     """
     cost = fee * gross
 
-    def step(share):
+    def line(share):
         slope, deduction = tangent(share)
-        most, least = _bounds(equity - cost + target * deduction, target * slope - cost)
-        return jnp.where(most >= least, most, 0.0)
+        return equity - cost + target * deduction, target * slope - cost
 
     def further(carry):
         share, _, count = carry
-        found = jax.lax.stop_gradient(step(share))
-        found = jnp.where(found < share, found, share)
+        room, net = jax.lax.stop_gradient(line(share))
+        helps = (net > 0.0) & (room > 0.0)
+        found = jnp.where(helps, room / jnp.where(helps, net, 1.0), 0.0)
+        found = jnp.where((net * share > room) & (found < share), found, share)
         return found, jnp.any(found < share), count + 1
 
     start = (jnp.ones_like(gross), jnp.asarray(True), 0)
     share, _, _ = jax.lax.while_loop(lambda carry: carry[1] & (carry[2] < pieces), further, jax.lax.stop_gradient(start))
     # once more, which is where the derivative comes from
-    return jnp.where(share > 0.0, step(share), 0.0)
+    room, net = line(share)
+    inside = (share > 0.0) & (share < 1.0) & (net > 0.0)
+    return jnp.where(inside, room / jnp.where(inside, net, 1.0), share)
 
 
 def _bounds(room, net):

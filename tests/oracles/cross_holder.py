@@ -47,7 +47,7 @@ class Holder:
         self.pending, self.reducing, self.called, self.last_partial = 0.0, 0.0, False, -math.inf
         start = {(v, a): setup.price[a] for v in range(len(setup.venues)) for a in range(len(setup.price))}
         self.alive = self.equity(start) >= self.maintenance(start)
-        if self.leverage is None and self.alive:
+        if self.leverage is None and self.alive and self.equity(start) > 0.0:
             self.leverage = self.notional(start) / self.equity(start)
 
     def _from_isolated(self, account: Account) -> CrossAccount:
@@ -160,7 +160,8 @@ class Holder:
         if rules.policy == "to_margin":
             gross, target = self.notional(price), rules.margin_target
             spare = lambda y: self.equity(price) - rules.fee * (1.0 - y) * gross - target * self.maintenance(price, y)
-            return 1.0 - largest_kept(spare)
+            kept = largest_kept(spare)
+            return 1.0 - kept if kept > 1e-6 else 1.0
         return 1.0
 
 

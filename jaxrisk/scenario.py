@@ -233,6 +233,7 @@ class Scenario(eqx.Module):
             "venues.liquidity_leakage": (v.liquidity_leakage, (venues, venues)),
             "venues.haircut": (v.haircut, (venues, assets)),
             "venues.policy.first_share": (v.policy and v.policy.first_share, (venues,)),
+            "venues.policy.margin_target": (v.policy and v.policy.closes_to_margin and v.policy.margin_target, (venues,)),
             "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
             "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
             "given.log_prices": (self.given and self.given.log_prices, (self.given.steps + 1 if self.given else 0, assets)),
@@ -242,7 +243,7 @@ class Scenario(eqx.Module):
             "funding.rate": (self.funding and self.funding.rate, (assets,)),
             "flow.closing_rate": (self.flow and self.flow.closing_rate, (assets,)),
         }
-        return {name: part for name, part in parts.items() if part[0] is not None}
+        return {name: part for name, part in parts.items() if part[0] is not None and part[0] is not False}
 
     def _words(self, venues: int) -> list[str]:
         """Words that are not known, and parts that the scenario's book has no use for."""

@@ -46,8 +46,9 @@ def build_ladder(
     inverse = jnp.asarray(contracts.inverse)[p.venue]
 
     def table(distance, values, groups=1, group=None):
-        within = alive & (distance < grid.reach)
-        where = bins if group is None else bins * groups + group
+        each = lambda x: jnp.tile(x, distance.shape[0] // x.shape[0])
+        within = each(alive) & (distance < grid.reach)
+        where = each(bins if group is None else bins * groups + group)
         kept = deposit(grid, jnp.where(within, distance, grid.reach), jnp.where(within, values, 0.0), where, count * groups)
         return kept.reshape(*shape, *(() if group is None else (groups,)), -1)
 
@@ -55,11 +56,12 @@ def build_ladder(
     quantity = class_notional = offset = square = final = 0.0
     for rung in (rung for stand in stands for rung in rungs(placed, stand, contracts)):
         quantity += table(rung.distance, rung.quantity)
-        at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
-        worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
+        at = jnp.where(jnp.isfinite(rung.distance), rung.each(direction) * rung.distance, 0.0)
+        coin = rung.each(inverse)
+        worth = rung.quantity * jnp.where(coin, 1.0, jnp.exp(at))
         class_notional += table(rung.distance, worth, classes, p.account_class)
         if backstop:
-            off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
+            off = jnp.expm1(jnp.where(coin, -rung.log_bankruptcy, rung.log_bankruptcy))
             offset += table(rung.distance, rung.quantity * off)
             square += table(rung.distance, rung.quantity * off**2)
             final += table(rung.distance, jnp.where(rung.final, rung.quantity, 0.0))

@@ -92,12 +92,13 @@ def _reopened(stated: Positions, contracts: Contracts, limits: Limits, stopping,
     inverse = jnp.asarray(contracts.inverse)[p.venue]
     moments, final, gap = [jnp.zeros((count, grid.cells + 1), p.quantity.dtype)] * 3, 0.0, 0.0
     for rung in rungs(placed, standing(placed), contracts):
-        within = alive & (rung.distance < grid.reach)
+        within, where, coin = rung.each(alive) & (rung.distance < grid.reach), rung.each(bins), rung.each(inverse)
         distance, closed = jnp.where(within, rung.distance, grid.reach), jnp.where(within, rung.quantity, 0.0)
-        worth = jnp.exp(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
-        moments = [sums + deposit(grid, distance, closed * worth**k, bins, count) for k, sums in enumerate(moments)]
-        final += sum_into(bins, jnp.where(rung.final, closed, 0.0), count)
-        gap += sum_into(bins, closed * jnp.exp(jnp.where(within, rung.log_bankruptcy - direction * distance, 0.0)), count)
+        worth = jnp.exp(jnp.where(coin, -rung.log_bankruptcy, rung.log_bankruptcy))
+        moments = [sums + deposit(grid, distance, closed * worth**k, where, count) for k, sums in enumerate(moments)]
+        final += sum_into(where, jnp.where(rung.final, closed, 0.0), count)
+        below = rung.log_bankruptcy - rung.each(direction) * distance
+        gap += sum_into(where, closed * jnp.exp(jnp.where(within, below, 0.0)), count)
     held = sum_into(bins, jnp.where(alive, p.quantity, 0.0), count).reshape(shape)
     larger = jnp.max(held + stopping, axis=-1, keepdims=True)
     levered = moments[0][:, -1].reshape(shape)

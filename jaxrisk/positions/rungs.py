@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float
 from .._leaf import Array
 from .placing import Contracts, Placed
 from .population import Positions
-from .rules import Calls
+from .rules import Calls, Policy
 from .tables import SIDE_SIGN
+from .to_margin import closes_to_margin
 
 
 class Standing(NamedTuple):
@@ -25,13 +26,18 @@ class Standing(NamedTuple):
 
 
 class Rung(NamedTuple):
-    """One close of every position: at which `distance` from the initial price (log, infinite for never), how much, at which
-    bankruptcy price (`log_bankruptcy`, over the initial price), and whether nothing is left after it. Shapes `(positions,)`."""
+    """One close of every position, or several: at which `distance` from the initial price (log, infinite for never), how much,
+    at which bankruptcy price (`log_bankruptcy`, over the initial price), and whether nothing is left after it. Shapes
+    `(closes * positions,)`, the first close of all positions first."""
 
-    distance: Float[Array, " positions"]
-    quantity: Float[Array, " positions"]
-    log_bankruptcy: Float[Array, " positions"]
-    final: Bool[Array, " positions"]
+    distance: Float[Array, " closes"]
+    quantity: Float[Array, " closes"]
+    log_bankruptcy: Float[Array, " closes"]
+    final: Bool[Array, " closes"]
+
+    def each(self, by_position):
+        """Of each close what is given by position."""
+        return jnp.tile(by_position, self.quantity.shape[0] // by_position.shape[0])
 
 
 class Called(NamedTuple):
@@ -55,11 +61,11 @@ def standing(placed: Placed) -> Standing:
 
 
 def rung_count(contracts: Contracts) -> int:
-    """Most closes that any venue's policy has."""
+    """Most closes that any venue's policy has, but for those that close to the margin."""
     longest = max(len(tranches) for tranches in contracts.tranches)
     if contracts.policy is None:
         return longest
-    return max({"full": 1, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
+    return max({"full": 1, "to_margin": 0, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
 
 
 def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
@@ -68,6 +74,30 @@ def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
     After each partial close the equity at that price, less the fee on what was closed, carries a smaller position, whose trigger
     follows from the same formula with its own tier.
     """
+    policy = contracts.policy
+    if policy is None or not policy.closes_to_margin:
+        return _in_parts(placed, now, contracts)
+    here = jnp.asarray([kind == "to_margin" for kind in policy.kind])[placed.positions.venue]
+    shrinking = _to_margin(placed, now._replace(quantity=jnp.where(here, now.quantity, 0.0)), contracts, policy)
+    if rung_count(contracts) == 0:
+        return [shrinking]
+    return [*_in_parts(placed, now._replace(quantity=jnp.where(here, 0.0, now.quantity)), contracts), shrinking]
+
+
+def _to_margin(placed: Placed, now: Standing, contracts: Contracts, policy: Policy) -> Rung:
+    p, tiers = placed.positions, contracts.tiers
+    sign, _ = _side(p)
+    parts = closes_to_margin(
+        sign, now.log_entry, now.notional, now.margin, now.close_out, now.distance, tiers.rate[p.venue, p.asset],
+        tiers.amount[p.venue, p.asset], jnp.asarray(contracts.inverse)[p.venue],
+        jnp.asarray(contracts.liquidation_fee)[p.venue], policy.targets()[p.venue],
+    )  # fmt: skip
+    flat = lambda x: x.reshape(-1)
+    return Rung(flat(parts.distance), flat(now.quantity * parts.share), flat(parts.log_bankruptcy), flat(parts.final))
+
+
+def _in_parts(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
+    """The closes of which there are few."""
     p, rows = placed.positions, contracts.tiers.rows(placed.positions.venue, placed.positions.asset)
     sign, direction = _side(p)
     inverse = jnp.asarray(contracts.inverse)[p.venue]

@@ -8,7 +8,10 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .market import LONG, SHORT, Call, Venue, tier_below, tier_of
+from .market import LONG, SHORT, Call, Venue, largest_kept, tier_below, tier_of
+
+AT_LEAST, MOST_CLOSES = 1 / 8, 32
+"""Policy `to_margin`, on the price axis: what goes at each trigger at least, of what is left; the last trigger closes the rest."""
 
 
 @dataclass
@@ -84,6 +87,7 @@ class Walk:
         self.size = notional if venue.inverse else account.quantity  # contracts of one USD, or coins
         self.all = self.size
         self.closed_shares = 0
+        self.waiting = 0.0  # sold at the next trigger, needs no margin
         self.last_trigger = initial_price
 
     def notional(self, price):
@@ -95,9 +99,10 @@ class Walk:
 
     def equity(self, price):
         """Coins for a coin-margined account, USD for any other."""
+        held = self.size + self.waiting
         if self.rules.inverse:
-            return self.cash + self.side * self.size * (1.0 / self.entry - 1.0 / price)
-        return self.cash + self.side * self.size * (price - self.entry)
+            return self.cash + self.side * held * (1.0 / self.entry - 1.0 / price)
+        return self.cash + self.side * held * (price - self.entry)
 
     def maintenance(self, price):
         """In the same money as the equity."""
@@ -110,7 +115,7 @@ class Walk:
         return self.equity(price) < level * self.maintenance(price)
 
     def solvent_at_start(self):
-        return self.equity(self.initial_price) > self.maintenance(self.initial_price)
+        return self.equity(self.initial_price) >= self.maintenance(self.initial_price)
 
     def first_below(self, worst, level=1.0):
         """The price between the last trigger (or the start) and `worst` from which on the account is below; None if it is not."""
@@ -153,6 +158,34 @@ class Walk:
         else:
             self.cash += self.side * size * (at - self.entry) - fee * size * at
         self.size -= size
+
+    def close_to_margin(self, at):
+        """One close of a venue that closes just enough: how much, and at which price the equity before it is zero.
+
+        What is called for, seen from a hair below the margin, goes at once. Up to an eighth goes in any case, of that the one
+        half now and the other at the next trigger; its fee is paid now.
+        """
+        sold, self.waiting, self.size = self.waiting, 0.0, self.size + self.waiting
+        self.close(sold, at, 0.0)
+        zero, fee = self.zero_price(), self.rules.fee
+        equity, worth = self.dollars(self.equity(at), at), self.notional(at)
+        equity -= 1e-5 * self.dollars(self.maintenance(at), at)
+
+        def spare(share):
+            tier = tier_of(self.table, share * worth)
+            required = tier.rate * share * worth - tier.amount
+            return equity - fee * (1.0 - share) * worth - self.rules.margin_target * required
+
+        called_for = 1.0 - largest_kept(spare)
+        now = max(called_for, 0.5 * (called_for + AT_LEAST))
+        if self.closed_shares == MOST_CLOSES - 1:
+            now = 1.0
+        later = max(0.0, AT_LEAST - now) if now < AT_LEAST else 0.0
+        whole = self.size
+        self.close(now * whole, at, fee)
+        self.waiting, self.size = later * whole, self.size - later * whole
+        self.cash -= fee * (later * whole / at if self.rules.inverse else later * whole * at)
+        return sold + now * whole, zero, called_for > 1.0 - 1e-6
 
     def zero_price(self):
         """Where the equity is zero: the bankruptcy price, USD a coin."""
@@ -227,13 +260,15 @@ def walk(account, venue, initial_price, reach, call=None, group="wait", share=1.
         at = holder.first_below(worst)
         if at is None:
             break
-        closed = holder.size_to_close(at)
-        last = closed == holder.size
-        quantity = share * opened * closed / holder.all
-        zero = holder.zero_price()
-        holder.close(closed, at, venue.fee)
-        if last:
+        if venue.policy == "to_margin":
+            closed, zero, last = holder.close_to_margin(at)
+        else:
+            closed, zero = holder.size_to_close(at), holder.zero_price()
+            last = closed == holder.size
+            holder.close(closed, at, venue.fee)
+        if last or holder.closed_shares == MOST_CLOSES - 1:
             holder.size = 0.0
+        quantity = share * opened * closed / holder.all
         log_price = math.log(at / initial_price)
         rungs.append(Rung(*where, "liquidation", log_price, quantity, row, holder.closed_shares, zero / initial_price, last))
         holder.closed_shares += 1

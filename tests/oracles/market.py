@@ -38,6 +38,28 @@ def tier_below(venue, asset: int, notional: float) -> float:
     return floor * (1.0 - 1e-5) if venue.whole else floor
 
 
+def largest_kept(spare) -> float:
+    """Largest share of a position that has what it needs, where `spare(share)` is at least zero; 0 where no share has.
+
+    `spare` is concave and negative for the whole position: up to its top by thirds, from there on by halves.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(300):
+        left, right = low + (high - low) / 3.0, high - (high - low) / 3.0
+        if spare(left) < spare(right):
+            low = left
+        else:
+            high = right
+    top = max((0.0, low, high), key=spare)
+    if spare(top) < 0.0:
+        return 0.0
+    low, high = top, 1.0
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if spare(middle) >= 0.0 else (low, middle)
+    return low
+
+
 @dataclass
 class Backstop:
     """Who pays on one venue. `window_steps`: of the drawdown, in steps."""
@@ -72,6 +94,7 @@ class Venue:
     first_share: float = 0.2
     first_above: float = 1e5
     cool_down: float = 0.0
+    margin_target: float = 1.0
     haircut: list[float] = field(default_factory=list)
     backstop: Backstop | None = None
 

@@ -100,6 +100,10 @@ class Run:
                 record.nearest = min(record.nearest, abs(gap) / h.notional(price))
             if working and gap >= 0.0:
                 h.pending = 0.0
+            if gap < 0.0 and h.rules.policy == "to_margin" and h.notional(price) > 0.0:
+                # whether anything can be kept, and whether anybody has to pay, hangs on the signs of these
+                signs = h.equity(price), h.equity(price) - h.rules.fee * h.notional(price)
+                record.nearest = min(record.nearest, *(abs(x) / h.notional(price) for x in signs))
             if gap < 0.0:
                 # who has lost more than everything after all positions were closed owes it
                 h.reducing, h.pending = 0.0, h.share_to_close(price, self.step) if h.notional(price) > 0.0 else 1.0

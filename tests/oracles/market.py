@@ -37,7 +37,7 @@ def largest_kept(spare) -> float:
     `spare` is concave and negative for the whole position: up to its top by thirds, from there on by halves.
     """
     low, high = 0.0, 1.0
-    for _ in range(300):
+    for _ in range(100):
         left, right = low + (high - low) / 3.0, high - (high - low) / 3.0
         if spare(left) < spare(right):
             low = left

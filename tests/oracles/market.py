@@ -313,7 +313,8 @@ class Fund:
             eighths = min(8, self.rules.window_steps // eighth)
             now = (len(self.history) - 1) // eighth
             peak = max(amount for end, amount in enumerate(self.history) if end // eighth > now - eighths)
-            if peak - self.amount > self.rules.drawdown * peak:
+            # a fund of a dollar or less is as good as empty, and does not fall
+            if peak > 1.0 and peak - self.amount > self.rules.drawdown * peak:
                 return 0.0
         return self.amount + credit
 

@@ -423,6 +423,35 @@ def test_an_interruption_while_paths_are_running_has_its_exit_code(tiny):
     assert err.startswith("interrupted; ")
 
 
+def test_an_interruption_in_a_callback_of_the_garbage_collection_is_not_lost(tiny):
+    """Where Python drops it: the run ends by one press all the same, and says no more than that."""
+    here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    pressed = """
+import gc, os, signal, weakref
+import jaxrisk.batch
+from jaxrisk.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Held: pass
+
+def simulate(*_, progress, **__):
+    held = Held()
+    heard = weakref.ref(held, lambda _: os.kill(os.getpid(), signal.SIGINT) or [None for _ in range(1000)])
+    del held
+    for done in range(10**7):
+        progress(done, 10**7)
+    raise RuntimeError("the press was lost")
+
+jaxrisk.batch.simulate = simulate
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", pressed, "run", "tiny.toml", "--out", "r.nc"],
+        capture_output=True, text=True, timeout=120, check=False, env=os.environ | {"PYTHONPATH": here},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (INTERRUPTED, "interrupted; nothing was finished\n")
+
+
 def test_parameters_are_listed(tiny, capsys):
     assert main(["parameters", "tiny.toml", "--out", "names.csv"]) == OK
     out = capsys.readouterr().out

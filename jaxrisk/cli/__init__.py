@@ -1,7 +1,9 @@
 """The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`: see `arguments.COMMANDS`."""
 
+import _thread
 import os
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     0 fine; 2 bad input; 3 a number was not finite; 4 answered, and the answer is no (a budget that cannot be met, a level that
     cannot be reached); 5 a calibration that did not converge, or that the data do not identify; 130 interrupted; 1 our mistake.
     """
+    if arguments is None:
+        sys.unraisablehook = _press_again
     code = _main(list(sys.argv[1:] if arguments is None else arguments))
     if code == INTERRUPTED and arguments is None:
         # blocks of paths may still be running, and XLA crashes when Python ends under them
@@ -26,6 +30,17 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _press_again(dropped: Any) -> None:
+    """Python drops an interrupt that arrives in a callback of its garbage collection, as JAX has many, and goes on: send it once
+    more, a moment later and so outside of the callback, until it is raised where it is heard."""
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        again = threading.Timer(0.01, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def _main(arguments: list[str]) -> int:

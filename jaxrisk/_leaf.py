@@ -21,3 +21,30 @@ def as_leaf(value):
 def leaf(**kwargs):
     """An array field of an `equinox.Module`."""
     return eqx.field(converter=as_leaf, **kwargs)
+
+
+def leaves(**kwargs):
+    """A field of an `equinox.Module` that holds numbers in tuples, as many as there are: each is a leaf."""
+    return eqx.field(converter=lambda value: jax.tree.map(as_leaf, value), **kwargs)
+
+
+def as_whole(value):
+    """Turn a whole number into an int32 NumPy array; leave arrays, tracers and None alone."""
+    return np.asarray(value, np.int32) if isinstance(value, (int, np.integer)) else value
+
+
+def whole_leaf(**kwargs):
+    """A field of an `equinox.Module` that holds a whole number which is neither a shape nor a branch."""
+    return eqx.field(converter=as_whole, **kwargs)
+
+
+def as_number(value):
+    """A leaf as compiled programs take it: a Python number becomes an array, since else it would be part of a program's key; a
+    JAX array that takes on others' precision (`weak_type`) keeps its own."""
+    if isinstance(value, (float, np.floating)):
+        return np.asarray(value, np.float64)
+    if isinstance(value, (bool, int, np.bool_)):
+        return np.asarray(value)
+    if getattr(value, "weak_type", False) and not isinstance(value, jax.core.Tracer):  # pyright: ignore[reportAttributeAccessIssue]
+        return jax.lax.convert_element_type(value, value.dtype)
+    return value

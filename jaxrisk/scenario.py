@@ -1,12 +1,15 @@
 """Scenario: everything one simulation needs, as one pytree."""
 
+import dataclasses
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from ._leaf import Array, leaf
+from ._leaf import Array, as_number, leaf
 from .cascade import TRIGGERS, Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Given, Shock
 from .observables import CAUSES
@@ -24,6 +27,8 @@ from .positions import (
     Limits,
     Stops,
 )
+
+HOUR = 1.0 / 8760.0
 
 
 class Settings(eqx.Module):
@@ -53,6 +58,48 @@ class Settings(eqx.Module):
         return self.horizon / self.steps
 
 
+class Clock(eqx.Module):
+    """`Settings` as compiled programs take them: only what is a shape or a branch is static. Made by `Scenario.bare`.
+
+    **Fields**, beside those of `Settings`: `years_per_step`; `steps_an_hour`, `steps_a_minute`: as many as are nearest, at least
+    one, static; `minutes`: that `steps_a_minute` last; `fund_steps`: steps in the window over which each venue's fund is watched,
+    shape `(venues,)`, None without a backstop.
+    """
+
+    horizon: Float[Array, ""]
+    years_per_step: Float[Array, ""]
+    minutes: Float[Array, ""]
+    fund_steps: Int[Array, " venues"] | None
+    index_weight: Float[Array, " assets"] | None
+    support: Float[Array, " assets"] | None
+    steps: int = eqx.field(static=True)
+    rounds: int = eqx.field(static=True)
+    bridge: bool = eqx.field(static=True)
+    steps_an_hour: int = eqx.field(static=True)
+    steps_a_minute: int = eqx.field(static=True)
+
+    @staticmethod
+    def of(settings: Settings, windows: tuple[float, ...] | None) -> "Clock":
+        """`windows`: of each venue's fund, years. All in double precision on the host."""
+        years = settings.years_per_step
+        minutes = years * 365 * 24 * 60
+        a_minute = max(1, round(1.0 / minutes))
+        in_window = None if windows is None else [max(1, round(float(window) / years)) for window in windows]
+        return Clock(
+            horizon=np.asarray(settings.horizon, np.float64),
+            years_per_step=np.asarray(years, np.float64),
+            minutes=np.asarray(a_minute * minutes, np.float64),
+            fund_steps=None if in_window is None else np.asarray(in_window, np.int32),
+            index_weight=settings.index_weight,
+            support=settings.support,
+            steps=settings.steps,
+            rounds=settings.rounds,
+            bridge=settings.bridge,
+            steps_an_hour=max(1, round(HOUR / years)),
+            steps_a_minute=a_minute,
+        )
+
+
 class Names(eqx.Module):
     """What the axes' entries are called. Static."""
 
@@ -74,12 +121,24 @@ class Description(eqx.Module):
     sample_paths: int = eqx.field(static=True, default=0)
 
 
+def bare_keys(parts: dict[str, Any]) -> dict[str, str]:
+    """What each population or stop order is called in `Scenario.bare`: its place among them, by what is compiled of it and then
+    by its name. Another name changes no program, and a mapping over the scenario, which sorts by name, no bit."""
+
+    def compiled(name: str) -> tuple[str, str]:
+        leaves, structure = jax.tree.flatten(parts[name])
+        return f"{structure} {[np.shape(x) for x in leaves]}", name
+
+    return {name: f"{place:06d}" for place, name in enumerate(sorted(parts, key=compiled))}
+
+
 class Scenario(eqx.Module):
     """A leveraged market and a horizon.
 
     Every number of the market is a leaf of this pytree, under the dotted name it has in a scenario file, so that any of it can
-    be differentiated, swept or batched (the horizon, counts and tranches are static, and the number of jumps is a step
-    function of its rate); a replacement is `equinox.tree_at` or `Scenario.replace`.
+    be differentiated, swept or batched (the horizon and counts are static, and the number of jumps is a step function of its
+    rate); a replacement is `equinox.tree_at` or `Scenario.replace`. What is said about it in words never gets into a compiled
+    program, nor does what is no shape and no branch: see `bare`.
 
     **Arguments:**
 
@@ -100,7 +159,7 @@ class Scenario(eqx.Module):
     venues: Venues
     populations: dict[str, AbstractPopulation | CrossAccounts]
     price: Float[Array, " assets"] = leaf()
-    settings: Settings
+    settings: Settings | Clock
     shock: Shock | None = None
     given: Given | None = None
     depth: Depth | None = None
@@ -121,6 +180,29 @@ class Scenario(eqx.Module):
         return eqx.tree_at(
             lambda s: [getattr(s, name) for name in names], self, [changes[n] for n in names], is_leaf=lambda x: x is None
         )
+
+    def bare(self) -> "Scenario":
+        """The scenario as compiled programs take it, so that two which differ in words or numbers alone share a program.
+
+        What is static in it is a shape (counts of steps, cells, levels, jumps, venues, assets, classes), a branch (laws,
+        policies, rankings, what there is and what not), a place (which venue, asset, side and class a population or limit is
+        of) or the geometry of a table (`Grid`, `Flow.width`). Venues, assets and classes are called by their numbers, populations
+        and stop orders as `bare_keys` has it, there is no description, and `settings` is a `Clock`.
+        """
+        if isinstance(self.settings, Clock):
+            return self
+        numbers = lambda labels: tuple(str(place) for place in range(len(labels)))
+        placed = lambda parts: {key: parts[name] for name, key in bare_keys(parts).items()}
+        backstop = self.venues.backstop
+        bare = dataclasses.replace(
+            self,
+            populations=placed(self.populations),
+            stops=placed(self.stops),
+            settings=Clock.of(self.settings, None if backstop is None else backstop.drawdown_window),
+            names=Names(numbers(self.names.venues), numbers(self.names.assets), numbers(self.names.classes)),
+            description=Description(),
+        )
+        return jax.tree.map(as_number, bare)
 
     def problems(self) -> list[str]:
         """What does not fit together, a line each: shapes, and indices of populations. Empty for a scenario read from a file."""

@@ -126,6 +126,27 @@ def drawdown_check(prices, parameters, start_variance, paths):
             print(f"  {days}d {name:<28}" + "".join(f"{np.quantile(values, q):>9.4f}" for q in levels) + f"   n = {len(values)}")
 
 
+def start_check(prices, table, variance, factor=2.0):
+    """What followed days whose variance was within a factor of a start's, and what such days were: falls within the day.
+
+    A fall is from the highest hourly close so far to an hour's low, between the closes of midnight. `table`: of `daily_table`.
+    """
+    hourly = pd.DataFrame({"close": prices["close"], "low": prices["low"]}).resample("1h").last().apply(np.log)
+    fall = {}
+    for begin, day in hourly.groupby(hourly.index.floor("1D")):
+        before = hourly["close"].get(begin - pd.Timedelta("1h"), math.nan)
+        closes, lows = np.append(before, day["close"]), day["low"].to_numpy()
+        if len(day) == 24 and np.isfinite(closes).all():
+            fall[begin] = float(np.max(-np.expm1(lows - np.maximum.accumulate(closes)[:-1])))
+    fall = pd.Series(fall)
+    like = table.index[(table["v"] >= variance / factor) & (table["v"] <= variance * factor)]
+    print(f"  days of a variance within a factor {factor:g} of the start's, {variance:.3f}, and their falls within the day")
+    for name, days in (("the day after", like + pd.Timedelta("1D")), ("the day itself", like)):
+        found = fall.reindex(days).dropna()
+        beyond = ", ".join(f"{np.count_nonzero(found > level)} beyond {level:.1%}" for level in (0.1, 0.15, 0.195))
+        print(f"    {name:<16}{len(found):>6} days: {beyond}; the largest {found.max():.1%}, {found.idxmax():%Y-%m-%d}")
+
+
 def minute_check(folder):
     """Ratio of the variance of one-minute to that of hourly returns, in files of one-minute prices around unwinds."""
     print("\nvariance of 1-minute over variance of 60-minute returns (1: the hourly variance can be used at one minute)")
@@ -195,6 +216,7 @@ def main():
             f"  median daily variance {values['variance']:.4f} (the start level); mean of the last 30 days {values['recent']:.4f}"
         )
         drawdown_check(prices[name], values, values["variance"], a.paths)
+        start_check(prices[name], daily_table(log_returns(prices[name], "1h"), a.threshold, a.lags), values["variance"])
     print("\ncorrelation of hours without jumps (standard error, hours); share of jumps in common (both, fewest)")
     for name, pair in pairs.items():
         print(f"  {name}  {pair['correlation']:.3f} ({pair['error']:.3f}, {pair['hours']})", end="   ")

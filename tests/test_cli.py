@@ -71,7 +71,7 @@ def engine(monkeypatch):
     def simulate(scenario, sampling="plain", progress=None, out=None):
         calls.append((scenario, progress, out))
         calls.sampling = sampling
-        out.write_text("result")
+        jaxrisk.Result({"max_drawdown_index": np.zeros(16)}, {}, {}).save(out)
         progress(16, 32)
         if calls.error is not None:
             raise calls.error
@@ -163,7 +163,7 @@ def test_a_shipped_scenario_is_found_by_its_name(tiny, engine):
         (["run", "tinny.toml"], ["tinny.toml: no such file", 'did you mean "tiny.toml"?']),
         (["run", "."], [".: is a folder"]),
         (["run", "tiny.toml", "--out", "."], ["is a folder"]),
-        (["run", "tiny.toml", "--out", "tiny.toml"], ["exists already", "--force"]),
+        (["run", "tiny.toml", "--out", "tiny.toml"], ["tiny.toml: is an input; it is never replaced; choose another --out"]),
         (["run", "tiny.toml", "--out", "tiny.toml/x.nc"], ["cannot be written"]),
         (["run", "tiny.toml", "--market.volatility"], ["market.volatility"]),
         (["run"], ["SCENARIO"]),
@@ -207,7 +207,7 @@ def test_bad_input_is_said_before_anything_is_written(tiny, engine, capsys, argu
                 "command line: --set x: has to be KEY=VALUE, such as market.volatility=0.5",
                 'command line: run.horizn = "2h": unknown key; the keys here are horizon, step, steps, paths, seed, precision, '
                 'sample_paths, bridge, rounds, book, support (did you mean "horizon"?)',
-                "tiny.toml: exists already; choose another --out, or overwrite it with --force",
+                "tiny.toml: is an input; it is never replaced; choose another --out",
             ],
         ),
         (["check", "tiny.toml", "--debgu"], ['command line: --debgu: no such option (did you mean "--debug"?)']),

@@ -10,7 +10,7 @@ import numpy as np
 from ..calibration.open_interest import read_daily
 from ..calibration.price_file import PriceFile, read_price_file
 from ..config.files import read_toml
-from ..config.paths import shipped
+from ..config.paths import exists, likely, names_in, shipped
 from ..config.problems import ConfigError, Problem, Report, nearest
 from .event_check import GRID, check_keys, check_window, unused
 from .event_keys import Reported, read_keys
@@ -180,23 +180,23 @@ def shipped_events() -> list[str]:
 def _find(path: str | Path) -> Path:
     """The file itself, or the shipped event of that name."""
     folder, name = shipped() / "events", str(path)
-    if Path(path).exists():
+    if exists(Path(path)):
         return Path(path)
     near = folder / (name if name.endswith(".toml") else f"{name}.toml")
-    if Path(path).name == name and near.exists():
+    if Path(path).name == name and exists(near):
         return near
     known = shipped_events()
     text = f"no such file, nor one of the shipped events ({', '.join(known)})"
-    raise ConfigError([Problem(name, "", None, text, nearest(Path(path).stem, known))])
+    raise ConfigError([Problem(name, "", None, text, likely(name, known))])
 
 
 def _place(name: str, key: str, data: Path, file: Path, report: Report) -> Path | None:
     """A file, looked for in the data folder and then beside the event file."""
     tried = [data / name, file.parent / name]
-    found = next((place for place in tried if place.exists()), None)
+    found = next((place for place in tried if exists(place)), None)
     if found is None:
         folder = tried[0].parent
-        beside = {one.name: str(Path(name).parent / one.name) for one in folder.iterdir()} if folder.is_dir() else {}
+        beside = {one: str(Path(name).parent / one) for one in names_in(folder)}
         near = beside.get(nearest(Path(name).name, beside) or "")
         report.add(f"prices.{key}", name, f"no such file in the data folder {data}; give its folder with --data", near)
     return found

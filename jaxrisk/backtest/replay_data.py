@@ -8,6 +8,7 @@ import numpy as np
 from ..calibration.price_file import PriceFile, read_price_file
 from ..calibration.price_times import read_moments
 from ..config.files import Reader
+from ..config.paths import exists, names_in
 from ..config.problems import ConfigError, Problem, Report, nearest
 
 HOUR = 3600
@@ -43,8 +44,8 @@ def read_hours(data: Path, asset: str, begin: np.datetime64, start: np.datetime6
     Raises `ConfigError` where the file or a column is missing, or the window is not inside it.
     """
     file = data / HOURLY.format(asset.lower())
-    if not file.exists():
-        beside = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
+    if not exists(file):
+        beside = names_in(file.parent)
         text = f"no such file; the replay of {asset} needs it"
         raise ConfigError([Problem(str(file), "", None, text, nearest(file.name, beside))])
     prices = read_price_file(file)
@@ -85,7 +86,7 @@ def price_path(data: Path, hours: Hours, start: np.datetime64, end: np.datetime6
     close, in equal times.
     """
     name = FINER.get(hours.asset)
-    if name is not None and (data / name).exists():
+    if name is not None and exists(data / name):
         finer = read_price_file(data / name)
         bars = _joined(finer, BAR)
         closed = bars.closes()[0]

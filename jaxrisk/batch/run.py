@@ -4,20 +4,20 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from operator import index
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answer, threads
+from .._whole import whole, within
 from ..cascade import fragility, prepare, record_block, seed_key
-from ..cascade.blocks import block_size, chunks, in_precision
+from ..cascade.blocks import block_size, chunks, in_precision, numbers
 from ..cascade.engine import COUNTERS
 from ..observables import DIMS, MOST_SAMPLE_PATHS
-from ..report import Result, ResultWriter
+from ..report import Result, ResultWriter, writable
 from ..risk.sobol import BITS, REPLICATES, sobol
 from ..scenario import Scenario, coordinates
 from .problems import NonFinite, locate
@@ -42,20 +42,27 @@ def simulate(
 
     **Arguments:** where None, the scenario says.
 
-    - `paths`: how many; `first_path`: index of the first, so that a run can be continued or one path replayed.
+    - `paths`: how many, a whole number, as `1e5` is; `first_path`: index of the first, so that a run can be continued or one path
+      replayed.
     - `seed`: a whole number of up to 64 bits. A path is a function of the scenario, the seed and its index alone.
     - `steps`: over the same horizon.
-    - `feedback`: multiplier of all price impact; `False` switches it off with the same random numbers.
+    - `feedback`: multiplier of all price impact, in [0, 1]; `False` switches it off with the same random numbers.
     - `precision`: `"float32"` or `"float64"`.
     - `sampling`: `"plain"`, or `"sobol"`: Sobol points on what matters most in a path, in independent replicates whose spread
       is the error (`jaxrisk.risk.sobol`): standard errors of a quarter of the plain ones for means, of half for 99% expected
       shortfall, for 1.3 times the time. Best 16 times a power of two paths. Laws with driving normals only.
-    - `sample_paths`: how many of the first paths are kept whole.
+    - `sample_paths`: how many of the first paths are kept whole, at most all; a scenario that says more keeps all.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
-    - `out`: write to this file as chunks finish; memory then does not grow with `paths`.
+    - `out`: write to this file as chunks finish; memory then does not grow with `paths`. A result that is there is replaced;
+      nothing else is.
+
+    A scenario with other words or numbers does not compile anew, nor do other `paths`, `seed` or `feedback`. JAX has threads, so
+    that a process forked from one that has simulated hangs: start others with `multiprocessing.get_context("spawn")`
+    (docs/python.md).
 
     **Raises:** `ValueError` for an argument out of range or a scenario that does not fit together; `jaxrisk.NonFinite` where a
-    number was not finite, with what was finished.
+    number was not finite, with what was finished; `OSError`, in words, where `out` is not replaced, another run is writing it, or
+    the disk is full: then `out.partial` has what was finished, and can be loaded.
 
     >>> import jaxrisk as jr
     >>> result = jr.simulate(jr.load("btc_24h"), paths=1000, steps=96, seed=1)
@@ -64,12 +71,14 @@ def simulate(
     """
     if not isinstance(scenario, Scenario):
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
-    scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path)
+    scenario, run = _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     begun = time.time()
+    if out is not None:
+        writable(out)
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
-    with jax.enable_x64(double), ThreadPoolExecutor(1) as aside:
+    with numbers(double), threads(1) as aside:
         prepared = prepare(scenario, jnp.dtype(run.precision))
         source = sobol(prepared) if run.sampling == "sobol" else COUNTERS
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
@@ -81,9 +90,10 @@ def simulate(
         kept: list[dict[str, np.ndarray]] = []
         done = 0
 
-        def finish(samples) -> Result:
-            curve = mapped.result()
-            closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": done, **criticality(curve)}
+        def finish(samples, curve) -> Result:
+            finished = sum(len(next(iter(part.values()))) for part in kept) if writer is None else writer.finished
+            closing = {"wall_seconds": round(time.time() - begun, 3), "finished_paths": finished, **criticality(curve)}
+            closing |= {"planned_paths": run.paths} if finished < run.paths else {}
             if writer is not None:
                 return Result.load(writer.close(samples, _curves(curve), closing))
             losses = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]} if kept else {}
@@ -91,7 +101,7 @@ def simulate(
             return Result(losses, dims, coords, samples=samples, curves=_curves(curve), info={**info, **closing})
 
         try:
-            size = max(1, chunk or 8 * block_size(prepared))
+            size = int(chunk or 8 * block_size(prepared))
             for losses in chunks(prepared, run.seed, first_path, run.paths, size, source):
                 count = len(losses["max_drawdown_index"])
                 good = _finite_paths(losses)
@@ -104,14 +114,16 @@ def simulate(
                     raise NonFinite(locate(prepared, run.seed, first_path + done, names, source), first_path + done)
                 if progress is not None:
                     progress(done, run.paths)
-            return finish(sampled.result())
+            return finish(answer(sampled), answer(mapped))
         except (NonFinite, KeyboardInterrupt) as stop:
-            partial = finish({}) if done else None  # what was finished stays
-            if writer is not None and not done:
-                writer.partial.unlink(missing_ok=True)
-            if isinstance(stop, NonFinite):
-                stop.result = partial
+            # what was finished stays; whoever interrupts does not wait for a map that is still being compiled
+            waits = isinstance(stop, NonFinite) or mapped.done()
+            some = kept or (writer is not None and writer.finished)
+            stop.result = finish({}, mapped.result() if waits else None) if some else None
             raise
+        finally:
+            if writer is not None:
+                writer.release()
 
 
 class Run(eqx.Module):
@@ -125,41 +137,44 @@ class Run(eqx.Module):
     first_path: int
 
 
-def _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path):
+def _configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk):
     said = scenario.description
     choose = lambda given, default: default if given is None else given
+    problems: list[str] = []
+    count = whole("paths", choose(paths, said.paths), problems, 1)
+    # where the scenario says how many are kept, few paths are kept all; where it is asked for, more than there are is a mistake
+    most = MOST_SAMPLE_PATHS if sample_paths is None else max(0, min(count, MOST_SAMPLE_PATHS))
+    limits = f"from 0 to {most} is allowed" + (", as many as there are paths" if most < MOST_SAMPLE_PATHS else "")
+    kept = whole("sample_paths", choose(sample_paths, said.sample_paths), problems, 0, most, limits)
     run = Run(
-        index(choose(paths, said.paths)),
-        index(choose(seed, said.seed)),
+        count,
+        whole("seed", choose(seed, said.seed), problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed"),
         choose(precision, said.precision),
         sampling,
-        index(choose(sample_paths, said.sample_paths)),
-        index(first_path),
+        min(kept, count),
+        whole("first_path", first_path, problems),
     )
-    problems = [
+    steps = None if steps is None else whole("steps", steps, problems, 1)
+    feedback = None if feedback is None else within("feedback", feedback, 0.0, 1.0, problems)
+    if chunk is not None:
+        whole("chunk", chunk, problems, 1)
+    problems += [
         message
         for wrong, message in (
-            (run.paths < 1, f"paths = {run.paths}: at least 1 is needed"),
-            (not 0 <= run.seed < 2**64, f"seed = {run.seed}: from 0 to 2^64 - 1 is allowed"),
             (run.precision not in ("float32", "float64"), f'precision = "{run.precision}": float32 or float64 is allowed'),
             (run.sampling not in ("plain", "sobol"), f'sampling = "{run.sampling}": plain or sobol is allowed'),
             (
                 run.sampling == "sobol" and run.first_path + run.paths > REPLICATES << BITS,
                 f"paths = {run.paths}: Sobol points repeat after path {REPLICATES << BITS}",
             ),
-            (
-                not 0 <= run.sample_paths <= MOST_SAMPLE_PATHS,
-                f"sample_paths = {run.sample_paths}: from 0 to {MOST_SAMPLE_PATHS} is allowed",
-            ),
             (not 0 <= run.first_path <= 2**32 - run.paths, f"first_path = {run.first_path}: path indices are 32 bits"),
-            (steps is not None and steps < 1, f"steps = {steps}: at least 1 is needed"),
         )
         if wrong
     ]
     if problems:
         raise ValueError("; ".join(problems))
     if steps is not None:
-        scenario = scenario.replace(settings=_with_steps(scenario.settings, int(steps)))
+        scenario = scenario.replace(settings=_with_steps(scenario.settings, steps))
     if feedback is not None:
         value = np.float64(feedback)
         scenario = eqx.tree_at(lambda s: s.channels.feedback, scenario, value)
@@ -222,7 +237,9 @@ def describe(scenario, run: Run, prepared) -> dict:
 
 
 def criticality(curve) -> dict:
-    """The fragility map's headline, by asset."""
+    """The fragility map's headline, by asset; nothing where there is no map."""
+    if curve is None:
+        return {}
     lists = {"peak": curve.peak, "peak_log_price": curve.peak_log_price, "runaway_log_price": curve.runaway_log_price}
     return {f"criticality_{name}": [float(x) for x in values] for name, values in lists.items()}
 
@@ -252,6 +269,8 @@ def _finite_paths(losses: dict[str, np.ndarray]) -> int:
 
 def _curves(fragility) -> dict[str, np.ndarray]:
     """The fragility map over one axis of log prices, longs below spot and shorts above, up to half and double the price."""
+    if fragility is None:
+        return {}
     near = np.asarray(fragility.log_price[1]) < np.log(2.0)
     level, number = np.asarray(fragility.log_price)[:, near], np.asarray(fragility.number)[..., near]
     joined = lambda longs, shorts: np.concatenate([longs[..., ::-1], shorts], axis=-1)

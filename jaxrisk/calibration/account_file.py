@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.files import Reader, as_numbers
+from ..config.files import Reader
 from ..config.holdings import bounded, sides_of
-from ..config.problems import ConfigError, Report, nearest
+from ..config.problems import ConfigError, Problem, Report, nearest
 from ..config.rows import Rows, numbered
+from .account_rows import leverage_as_set, once, one_value, snapshots
 
 ALIASES = {
     "account": ("address", "user"),
@@ -18,9 +19,9 @@ ALIASES = {
     "notional": ("notional_usd", "position_value"),
     "unrealised": ("unrealised_pnl_usd", "unrealized_pnl", "unrealised_pnl"),
     "leverage": ("set_leverage",),
-    "snapshot": ("time",),
+    "snapshot": (),
 }
-"""Our names of columns, and others by which they are found."""
+"""Our names of columns, and others by which they are found; when a row is of, by all usual names (`jaxrisk.config.repeats`)."""
 _LEAST, _MOST = 0.01, 1e15
 """USD: below the one there is nothing."""
 NEEDED = ("account", "asset", "side", "account_value", "notional")
@@ -56,7 +57,9 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     **Arguments:** `columns`: the file's own names of `account`, `asset`, `side`, `account_value` (USD), `notional` (USD at the
     mark), `unrealised` (USD), `leverage` (as set), `snapshot`; the last three need not be there.
 
-    Raises `ConfigError`, with all problems at once. Holdings whose value is not above 0 are left out, which is a finding.
+    A row that stands twice counts once, and rows of several snapshots are told apart by a column of time, both findings. Raises
+    `ConfigError`, with all problems at once: also for two rows of one account, asset, side and snapshot with other numbers, and
+    for an account that is worth several values at once. Holdings whose value is not above 0 are left out, which is a finding.
     """
     report = Report(str(path))
     known = dict(columns or {})
@@ -84,42 +87,54 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     notional = bounded(table, rows.at("notional"), at_least=0.0, unit="USD")
     value = bounded(table, rows.at("account_value"), unit="USD")
     unrealised = bounded(table, rows.at("unrealised"), unit="USD") if rows.has("unrealised") else np.zeros(len(rows))
-    set_leverage = as_numbers(table.values[rows.at("leverage")]) if rows.has("leverage") else np.full(len(rows), np.inf)
     for name, column in (("notional", notional), ("account_value", value), ("unrealised", unrealised)):
         if rows.has(name):
             rows.note(name, np.flatnonzero(np.abs(column) > _MOST), f"is beyond reason: more than {_MOST:g} USD")
+    findings: list[str] = []
+    set_leverage = leverage_as_set(rows, findings) if rows.has("leverage") else np.full(len(rows), np.inf)
+    snapshot = snapshots(rows, findings)
+    if not table.bad:
+        counts = once(rows, snapshot, side, findings)
+        holding = numbered(np.array([f"{a}\n{b}" for a, b in zip(snapshot, owners, strict=True)], dtype=object))
+        one_value(rows, holding, value, counts, snapshot)
     if report.problems:
         raise ConfigError(report.problems)
-    snapshot = rows.words("snapshot") if rows.has("snapshot") else np.full(len(rows), "")
-    return _assembled(Path(path), rows, owners, snapshot, side, notional, value, unrealised, set_leverage)
-
-
-def _assembled(path, rows, owners, snapshot, side, notional, value, unrealised, set_leverage) -> AccountFile:
-    """The columns by position and by holding, without what cannot be used."""
-    kept = (notional >= _LEAST) & (value >= _LEAST)
-    findings = []
-    if np.any(value < _LEAST):
-        findings.append(f"{np.count_nonzero(value < _LEAST):,} rows of accounts worth nothing or less are left out")
+    if np.any(value[counts] < _LEAST):
+        findings.append(f"{np.count_nonzero(value[counts] < _LEAST):,} rows of accounts worth nothing or less are left out")
     if not rows.has("unrealised"):
         findings.append("has no column of unrealised profit: winners cannot be corrected for")
+    elif not np.any(unrealised[counts]):
+        findings.append(f"`{rows.at('unrealised')}` is 0 in every row: winners cannot be corrected for")
+    kept = counts & (notional >= _LEAST) & (value >= _LEAST)
     if not np.any(kept):
-        raise ConfigError([_nothing(path)])
-    together = np.array([f"{a}\n{b}" for a, b in zip(snapshot[kept], owners[kept], strict=True)], dtype=object)
-    holding = numbered(together)
+        raise ConfigError([Problem(str(path), "", None, "has no position of an account that is worth anything")])
+    by_row = (owners, holding, rows.words("asset"), side, notional, unrealised, value, set_leverage)
+    return _assembled(path, snapshot, findings, *(np.asarray(column)[kept] for column in by_row))
+
+
+def _assembled(path, snapshot, findings, owners, holding, asset, side, notional, unrealised, value, set_leverage) -> AccountFile:
+    """The columns by position and by holding."""
+    holding = numbered(holding)
     _, first = np.unique(holding, return_index=True)
-    total = np.bincount(holding, notional[kept])
+    total = np.bincount(holding, notional)
     highest = np.full(len(first), -np.inf)
-    np.maximum.at(highest, holding, np.nan_to_num(set_leverage[kept], nan=np.inf))
+    np.maximum.at(highest, holding, set_leverage)
+    above = np.count_nonzero(total > highest * value[first])
+    if 2 * above > len(first):
+        findings.append(
+            f"{above:,} of {len(first):,} accounts have more leverage than they set: is the column of leverage what was set? "
+            "The correction of winners leaves them as they are"
+        )
     times = sorted(set(snapshot.tolist()) - {""})
     dates = f", {len(times)} snapshots from {times[0][:10]} to {times[-1][:10]}" if times else ""
     return AccountFile(
-        owner=numbered(owners[kept]),
+        owner=numbered(owners),
         holding=holding,
-        asset=rows.words("asset")[kept],
-        side=np.where(side[kept] == 0, "long", "short"),
-        notional=notional[kept],
-        unrealised=unrealised[kept],
-        value=value[kept][first],
+        asset=asset,
+        side=np.where(side == 0, "long", "short"),
+        notional=notional,
+        unrealised=unrealised,
+        value=value[first],
         total=total,
         set_leverage=highest,
         sample=f"{stem(path)}{dates}",
@@ -137,12 +152,6 @@ def stem(path: str | Path) -> str:
     for ending in (".gz", ".csv", ".parquet"):
         name = name.removesuffix(ending)
     return name
-
-
-def _nothing(path):
-    from ..config.problems import Problem
-
-    return Problem(str(path), "", None, "has no position of an account that is worth anything")
 
 
 __all__ = ["ALIASES", "AccountFile", "read_accounts", "stem"]

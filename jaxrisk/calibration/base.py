@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ..config.checked import check_document
 from ..config.document import override, read_scenario
 from ..config.paths import NotFound, find
-from ..config.problems import ConfigError, Problem, Report, nearest
+from ..config.problems import ConfigError, Problem, Report, nearest, written
 from .document import Entry, comments, moved
 
 
@@ -61,7 +61,7 @@ def _tiers(document: dict[str, Any], tiers: str | None, problems: list[Problem])
     try:
         found = find("venues", tiers, Path.cwd())
     except NotFound as error:
-        problems.append(Problem("command line", "--tiers", f'"{tiers}"', str(error), error.nearest))
+        problems.append(Problem("command line", "--tiers", written(tiers), str(error), error.nearest))
         return {}
     value = str(found.resolve()) if Path(tiers).is_file() else tiers
     return {f"venues.{venue}.tiers": Entry(value, f"FACT: margin tiers of {tiers}") for venue in document["venues"]}

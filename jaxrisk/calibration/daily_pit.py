@@ -1,8 +1,7 @@
 """Where each day's drawdown fell in the distribution forecast for it the evening before."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -79,11 +78,12 @@ def daily_pits(
     if scenario is None:
         pit = np.array([_share(largest_fall(law.days * (scale * v**0.5)), x) for v, x in zip(variance, observed, strict=True)])
     else:
-        falls = _forecaster(scenario, law, paths, seed)
+        ready, key = _ready(scenario, law), seed_key(seed)
         pit = np.empty(len(begins))
         for low in range(0, len(begins), batch):
             days = np.minimum(np.arange(low, low + batch), len(begins) - 1)
-            drawn = np.asarray(falls(jnp.asarray(scale**2 * variance[days]), jnp.asarray(days, jnp.uint32)))
+            of_day = np.asarray(scale**2 * variance[days])
+            drawn = np.asarray(_falls(ready, key, of_day, np.asarray(days, np.uint32), np.arange(paths, dtype=np.uint32)))
             pit[days] = [_share(one, x) for one, x in zip(drawn, observed[days], strict=True)]
     return DailyPits(begins, variance, observed, pit)
 
@@ -93,21 +93,25 @@ def _share(drawn: np.ndarray, observed: float) -> float:
     return float(np.mean(drawn < observed) + 0.5 * np.mean(drawn == observed))
 
 
-def _forecaster(scenario: Scenario, law: DailyLaw, paths: int, seed: int) -> Callable:
-    """Compiled once for all days: variances and numbers of days, `(batch,)`, to drawdowns, `(batch, paths)`."""
+def _ready(scenario: Scenario, law: DailyLaw) -> Any:
+    """The scenario prepared for a day of hours of the law at unit variance."""
     settings = replace(scenario.settings, horizon=_DAY, steps=24, bridge=False)
-    unit = law.market(1.0)
-    ready, key = prepare(replace(scenario, settings=settings, market=unit)), seed_key(seed)
-    years = jnp.asarray(_DAY / 24.0)
+    return prepare(replace(scenario, settings=settings, market=law.market(1.0)))
+
+
+@eqx.filter_jit
+def _falls(ready, key, variances, days, paths):
+    """Compiled once for all days: variances and numbers of days, `(batch,)`, to drawdowns, `(batch, paths)`."""
+    years = ready.scenario.settings.years_per_step
 
     def one(variance, day):
         market = eqx.tree_at(
             lambda m: m.log_returns, ready.scenario.market, ready.scenario.market.log_returns * jnp.sqrt(variance)
         )
-        drawn = path_losses(ready._replace(market=market.prepare(years)), key, day * paths + jnp.arange(paths, dtype=jnp.uint32))
+        drawn = path_losses(ready._replace(market=market.prepare(years)), key, day * len(paths) + paths)
         return drawn["max_drawdown"][:, 0]
 
-    return jax.jit(jax.vmap(one))
+    return jax.vmap(one)(variances, days)
 
 
 __all__ = ["DailyPits", "daily_pits", "largest_fall"]

@@ -77,8 +77,11 @@ def open_interest_entries(document: dict[str, Any], asset: str, price: float, gi
     return entries
 
 
-def leverage_entries(document: dict[str, Any], asset: str, fit: LeverageFit) -> tuple[dict[str, Entry], list[str]]:
-    """Leverage and sizes of the populations that have a measured class and side; and a line on each that has not."""
+def leverage_entries(
+    document: dict[str, Any], asset: str, fit: LeverageFit, absent: str = ""
+) -> tuple[dict[str, Entry], list[str]]:
+    """Leverage and sizes of the populations that have a measured class and side; and a line on each that has not. `absent`: why
+    the file has nothing of the asset."""
     entries, problems = {}, []
     words = correction_words(fit)
     for name, table in document.get("populations", {}).items():
@@ -88,9 +91,8 @@ def leverage_entries(document: dict[str, Any], asset: str, fit: LeverageFit) -> 
         found = fit.fits.get(key)
         where = f"populations.{name}.median and log_sd"
         if table.get("kind") != "lognormal" or found is None:
-            why = (
-                f"kind is {table.get('kind')}" if table.get("kind") != "lognormal" else f"no accounts of class {key[1]}, {key[2]}"
-            )
+            lognormal = table.get("kind") == "lognormal"
+            why = (absent or f"no accounts of class {key[1]}, {key[2]}") if lognormal else f"kind is {table.get('kind')}"
             problems.append(f"{where}: not identified: {why}; the base's values are kept")
             continue
         if found.problems:

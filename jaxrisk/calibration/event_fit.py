@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, stats
 
-from ..scenario import Description, Scenario
+from ..cascade.blocks import numbers
+from ..scenario import Scenario
 from .identify import Identified, identified
 from .pinned import pinned
 
@@ -154,14 +155,14 @@ class _Term:
         variance = np.maximum(moving_variance(rows, settings.years_per_step, first), 1e-2 * first)
         self.sd = np.sqrt(variance * settings.years_per_step)[: data.seen]
         self.data, self.names = data, tuple(names)
-        self.scenario = data.scenario.replace(description=Description())
+        self.scenario = data.scenario.bare()
         self._known: dict[bytes, tuple] = {}
 
     def paths(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Moves of the fundamental and its share in each of the price's, `(steps,)`, and the open interest lost, a fraction."""
         if logs.tobytes() not in self._known:
             steps = np.concatenate([np.zeros((1, len(logs))), STEP * np.eye(len(logs)), -STEP * np.eye(len(logs))])
-            found = _along(logs + steps, self.names, self.scenario, self.data.lost_step)
+            found = _along(logs + steps, self.names, self.scenario, np.asarray(self.data.lost_step))
             moves, share, lost = (np.asarray(one) for one in found)
             for place, one in enumerate(logs + steps):
                 self._known[one.tobytes()] = moves[place, : self.data.seen], share[place, : self.data.seen], float(lost[place])
@@ -207,30 +208,30 @@ class Likelihood:
     def __init__(self, events: Sequence[EventData], names: Sequence[str] | None = None):
         known = [number.name for number in NUMBERS]
         self.names = tuple(known if names is None else names)
-        with jax.enable_x64(True):
+        with numbers(True):
             self.terms = {data.name: _Term(data, self.names) for data in events}
         self.events = {data.name: data for data in events}
 
     def __call__(self, logs, events: Sequence[str]) -> tuple[float, np.ndarray, np.ndarray]:
         """Log-likelihood, its gradient, and the gradients by event, shape `(events, numbers)`."""
-        with jax.enable_x64(True):
+        with numbers(True):
             each = [self.terms[name](np.asarray(logs, np.float64)) for name in events]
         slopes = np.array([slope for _, slope in each])
         return sum(value for value, _ in each), slopes.sum(axis=0), slopes
 
     def moves(self, logs, event: str) -> np.ndarray:
         """Moves of the fundamental that an event's price implies, `(steps,)`."""
-        with jax.enable_x64(True):
+        with numbers(True):
             return self.terms[event].paths(np.asarray(logs, np.float64))[0]
 
     def lost(self, logs, event: str) -> tuple[float, float]:
         """Fraction of the open interest that the book loses along an event's price, and the observed one."""
-        with jax.enable_x64(True):
+        with numbers(True):
             return self.terms[event].paths(np.asarray(logs, np.float64))[2], self.events[event].lost
 
     def value(self, logs, event: str) -> float:
         """Log-likelihood of one event."""
-        with jax.enable_x64(True):
+        with numbers(True):
             return self.terms[event].value(np.asarray(logs, np.float64))
 
     def fit(self, without: Sequence[str] = ()) -> EventFit:

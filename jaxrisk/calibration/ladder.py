@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..cascade import prepare
-from ..scenario import Description, Scenario
+from ..scenario import Scenario
 
 MOVES = (0.02, 0.05, 0.10, 0.20, 0.30)
 SIDES = ("long", "short")
@@ -28,8 +28,7 @@ def ladder(scenario: Scenario, moves: tuple[float, ...] = MOVES) -> Ladder:
     Open interest that has no leverage counts in the whole, and is never reached.
     """
     distances = np.array([-np.log1p(-np.array(moves)), np.log1p(np.array(moves))], np.float32)
-    # a program is compiled for each description otherwise
-    *reached, held = _look(scenario.replace(description=Description()), distances)
+    *reached, held = _look(scenario.bare(), distances)
     reached, whole = [np.asarray(one, np.float64) for one in reached], np.asarray(held, np.float64).sum(axis=0)
     share = {}
     for place, asset in enumerate(scenario.names.assets):

@@ -15,6 +15,11 @@ PROFESSIONAL_USD = 500_000.0
 EUR 500,000 (Directive 2014/65/EU, Annex II, section II.1); the currencies are taken as equal."""
 FEWEST = 10
 """Accounts, and half as many accounts of equal size, below which a distribution is not identified."""
+RESTS = 3.0
+"""Factor by which one account may change the spread of all. Samples of lognormal leverage and size (log_sd 0.7 and 1) stay within
+it in 99 of 100 cases with 40 accounts, in 98 with 20 and in 86 with 10."""
+_HEAVIEST = 50
+"""Accounts that are left out in turn: any other has at most a fiftieth of the weight."""
 Key = tuple[str, str, str]
 """Asset, class ("retail" or "professional") and side ("long" or "short")."""
 
@@ -114,10 +119,19 @@ def _one(accounts: AccountFile, rows, plain: Weights, chosen: Weights, others: l
         equal_accounts=float(by_owner.sum() ** 2 / np.sum(by_owner**2)),
         problems=(),
     )
-    return found._replace(problems=_problems(found))
+    return found._replace(problems=_problems(found, _without_one(accounts, rows, chosen)))
 
 
-def _problems(found: Leverage) -> tuple[str, ...]:
+def _without_one(accounts: AccountFile, rows: np.ndarray, chosen: Weights) -> np.ndarray:
+    """The spread with each of the heaviest accounts left out in turn, where two rows are left; shape `(accounts,)`."""
+    owner = accounts.owner[rows]
+    by_owner = np.bincount(owner, chosen.weight[rows])
+    left = [rows[owner != one] for one in np.argsort(-by_owner, kind="stable")[:_HEAVIEST] if by_owner[one] > 0.0]
+    left = [rest for rest in left if np.count_nonzero(chosen.weight[rest]) > 1]
+    return np.array([lognormal_fit(chosen.leverage[rest], chosen.weight[rest])[1] for rest in left])
+
+
+def _problems(found: Leverage, without_one: np.ndarray) -> tuple[str, ...]:
     problems = []
     if found.accounts < FEWEST:
         problems.append(f"{found.accounts} accounts; at least {FEWEST} are needed")
@@ -126,8 +140,16 @@ def _problems(found: Leverage) -> tuple[str, ...]:
             f"a few accounts decide: they say as much as {found.equal_accounts:.1f} of equal size, "
             f"and at least {FEWEST / 2:g} are needed"
         )
-    if found.values["log_sd"] < 1e-6:
+    spread = found.values["log_sd"]
+    if spread < 1e-6:
         problems.append("all have the same leverage, which no lognormal describes")
+    elif found.accounts >= FEWEST and len(without_one):
+        # a spread that one account makes, or hides
+        changed = without_one[np.argmax(np.abs(np.log(np.maximum(without_one, 1e-12) / spread)))]
+        if not spread / RESTS <= changed <= spread * RESTS:
+            problems.append(
+                f"the spread rests on one account: log_sd is {spread:.3g} with it and {max(changed, 0.0):.2g} without"
+            )
     if found.errors["median"] > found.values["median"]:
         problems.append(f"the median's standard error, {found.errors['median']:.2g}, is larger than the median")
     return tuple(problems)

@@ -44,33 +44,50 @@ def read_open_interest(source: str | Path) -> OpenInterest:
 def read_daily(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Days and coins at the end of each, from a daily file with the columns of `read_open_interest`, rows without a number left
     out: `datetime64[D]` and float64, both `(days,)`. Raises `ConfigError`."""
-    times, coins, _ = _columns(path)
-    known = np.isfinite(coins) & (coins > 0.0)
-    days = times[known].astype("datetime64[ms]").astype("datetime64[D]")
-    order = np.argsort(days, kind="stable")
-    return days[order], coins[known][order]
+    times, coins, *_ = _columns(path)
+    order = np.argsort(times, kind="stable")
+    return times[order].astype("datetime64[ms]").astype("datetime64[D]"), coins[order]
 
 
-def _columns(path: str | Path) -> tuple[np.ndarray, np.ndarray, Columns]:
-    """Times, ms, and coins of all rows."""
+def _columns(path: str | Path) -> tuple[np.ndarray, np.ndarray, Columns, int]:
+    """Times, ms, and coins of the rows with a number, each time once, and how many rows were left out as they stand twice.
+
+    Two numbers for one time are refused.
+    """
     report = Report(str(path))
     table = Reader(report, Path.cwd()).table(str(path), "", ("time",))
     times = read_times(table) if table is not None else None
     coins = _coins(table) if table is not None and times is not None else None
     if table is None or times is None or coins is None:
         raise ConfigError(report.problems)
-    return times, coins, table
+    known = np.flatnonzero(_known(coins))
+    _, first, place = np.unique(times[known], return_index=True, return_inverse=True)
+    before = known[first][place.reshape(-1)]
+    conflict = coins[known] != coins[before]
+    if np.any(conflict):
+        text = f"has another open interest at the same time in {table.unit} {table.lines[before[conflict][0]]}; one row a time"
+        named = next((name for name in ("symbol", "asset", "coin", "venue", "exchange") if name in table.values), None)
+        table.note("time", known[conflict], text + (f", those of one {named}" if named else ""))
+        raise ConfigError(report.problems)
+    once = np.sort(known[first])
+    return times[once], coins[once], table, len(known) - len(once)
+
+
+def _known(coins: np.ndarray) -> np.ndarray:
+    """Where there is a number above 0."""
+    return np.isfinite(coins) & (coins > 0.0)
 
 
 def _from_file(path: str | Path) -> OpenInterest:
-    times, coins, table = _columns(path)
-    known = np.isfinite(coins) & (coins > 0.0)
-    if not np.any(known):
+    times, coins, table, twice = _columns(path)
+    if not len(coins):
         table.report.add_in(table.file, "open interest", None, "has no row with a number above 0", missing=True)
         raise ConfigError(table.report.problems)
-    last = times[known].max()
-    recent = known & (times > last - DAYS * 86_400_000)
+    last = times.max()
+    recent = times > last - DAYS * 86_400_000
     origin = f"median of {DAYS} days to {iso(int(last))[:10]}, {stem(path)}"
+    if twice:
+        origin += f", {twice:,} rows that stand twice counted once"
     values = coins[recent]
     return OpenInterest(float(np.median(values)), float(values.min()), float(values.max()), origin)
 

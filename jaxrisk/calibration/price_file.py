@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..config.files import Columns, Reader
+from ..config.paths import exists, names_in
 from ..config.problems import ConfigError, Problem, Report, nearest
 from .price_split import find_adjustments
 from .price_times import LOCAL, read_moments, set_clocks
@@ -76,10 +77,9 @@ def read_price_file(path: str | Path, *, zone: str = "UTC") -> PriceFile:
     and jumps by a round ratio that stays, as after a split or a change of unit.
     """
     name, report, findings = str(path), Report(str(path)), []
-    if not Path(path).exists():
-        folder = Path(path).parent
-        beside = [one.name for one in folder.iterdir()] if folder.is_dir() else []
-        raise ConfigError([Problem(name, "", None, "no such file", nearest(Path(path).name, beside))])
+    if not exists(Path(path)):
+        near = nearest(Path(path).name, names_in(Path(path).parent))
+        raise ConfigError([Problem(name, "", None, "no such file", near)])
     try:
         pd.Timestamp("2024-01-01").tz_localize(zone)
     except (ValueError, TypeError, KeyError, OSError):

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..report.outputs import write_whole
 from .bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
 _HTML = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="jaxrisk"><title>{{ title }}</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 14px; }
@@ -49,7 +50,7 @@ def sections(found: Calibration) -> list[Section]:
 
 def markdown(found: Calibration) -> str:
     """The report as Markdown."""
-    lines = [f"# Calibration of {found.name}", ""]
+    lines = ["<!-- Written by jaxrisk -->", f"# Calibration of {found.name}", ""]
     for part in sections(found):
         lines += [f"## {part.title}", ""]
         for text in part.text:
@@ -68,8 +69,11 @@ def html(found: Calibration) -> str:
 
 
 def write_report(found: Calibration, path: Path) -> None:
-    """Write the report, HTML where the file's name ends in .html."""
-    path.write_text(html(found) if path.suffix.lower() == ".html" else markdown(found), encoding="utf-8")
+    """Write the report, HTML where the file's name ends in .html.
+
+    **Raises:** `OSError`, in words where something stands there that jaxrisk did not write.
+    """
+    write_whole(path, html(found) if path.suffix.lower() == ".html" else markdown(found))
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..config import Problem, check
+from ..report.outputs import target, write_whole
+from ..report.recognise import is_ours
 from .account_file import AccountFile
+from .account_rows import match_asset
 from .base import base_of
 from .bias import Bias
 from .document import Entry, scenario_of, with_entries, written
@@ -63,10 +66,14 @@ class Calibration:
         return scenario_of(self.document, self.path)
 
     def write(self, header: list[str] | None = None) -> list[Problem]:
-        """Write the scenario to `path`, and what it names beside it; what is wrong with what was written, normally nothing."""
+        """Write the scenario to `path`, and what it names beside it; what is wrong with what was written, normally nothing.
+
+        **Raises:** `OSError`, in words where something stands there that jaxrisk did not write.
+        """
+        target(self.path)
         if self.price_rows:
-            self.path.with_name(f"{self.name}_prices.csv").write_text(self.price_rows, encoding="utf-8")
-        self.path.write_text(self.toml(header), encoding="utf-8")
+            write_whole(rows_path(self.path), self.price_rows, lambda rows: names(self.path, rows))
+        write_whole(self.path, self.toml(header))
         return check(self.path)
 
     def toml(self, header: list[str] | None = None) -> str:
@@ -111,6 +118,11 @@ def calibrate(
 
     start = base_of(base, overrides or {}, out, asset, tiers)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
+    absent = ""
+    if accounts is not None:
+        named, said, absent = match_asset(accounts.asset, asset)
+        more = (said,) if said else ()
+        accounts = accounts._replace(asset=named, findings=(*accounts.findings, *more))
     entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
     facts, old = market_facts(prices), document["market"]
     entries |= fact_entries(facts, document, asset, prices.name)
@@ -128,14 +140,14 @@ def calibrate(
     rows = ""
     if market is not None and process == "bootstrap":
         rows = _rows(prices)
-        entries["market.file"] = Entry(f"{out.stem}_prices.csv", f"hourly closes of {law.sample}")
+        entries["market.file"] = Entry(rows_path(out).name, f"hourly closes of {law.sample}")
         entries["run.step"] = Entry("1h", "the step of the hourly returns that are drawn")
     entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
     leverage = plain = None
     if accounts is not None:
         leverage = fit_leverage(accounts, bias, (asset,), replications)
         plain = {**entries, **leverage_entries(document, asset, _uncorrected(leverage))[0]}
-        new, wrong = leverage_entries(document, asset, leverage)
+        new, wrong = leverage_entries(document, asset, leverage, absent)
         entries, problems = entries | new, problems + wrong
     if events is not None:
         new, wrong = event_entries(events, document)
@@ -163,6 +175,16 @@ def calibrate(
         ladder_before=before, findings=findings, problems=problems, path=out,
         price_rows=rows,
     )  # fmt: skip
+
+
+def rows_path(out: Path) -> Path:
+    """Where the prices stand that a bootstrap's scenario names."""
+    return out.with_name(f"{out.stem}_prices.csv")
+
+
+def names(out: Path, rows: Path) -> bool:
+    """Whether a scenario that we wrote names a table of prices, which is then ours too; nothing else tells it from another."""
+    return out.is_file() and is_ours(out) and f'file = "{rows.name}"' in out.read_text(encoding="utf-8", errors="replace")
 
 
 def _rows(prices: PriceFile) -> str:
@@ -198,4 +220,4 @@ def _at(document: dict[str, Any], key: str) -> Any:
     return here
 
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "calibrate", "names", "rows_path"]

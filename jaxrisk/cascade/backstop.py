@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array, leaf
+from .._leaf import Array, leaf, leaves
 from ..positions import LEAST, Claims, Orders
 
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
@@ -33,8 +32,8 @@ class Backstop(eqx.Module):
     does not move the price. What neither the fund nor the other side covers is a socialised loss.
 
     **Arguments**, shape `(venues,)`: `insurance_fund`: USD at the start; `surplus_to_fund`: in [0, 1]; `drawdown_threshold`: in
-    (0, 1]. Static, one for each venue: `ranking`, in which order the other side is deleveraged; `trigger`; `drawdown_window`,
-    years.
+    (0, 1]. One for each venue: `drawdown_window`, years; static `ranking`, in which order the other side is deleveraged, and
+    `trigger`.
     """
 
     insurance_fund: Float[Array, " venues"] = leaf()
@@ -42,7 +41,7 @@ class Backstop(eqx.Module):
     drawdown_threshold: Float[Array, " venues"] = leaf()
     ranking: tuple[str, ...] = eqx.field(static=True)
     trigger: tuple[str, ...] = eqx.field(static=True)
-    drawdown_window: tuple[float, ...] = eqx.field(static=True)
+    drawdown_window: tuple[Array, ...] = leaves()
 
     @staticmethod
     def single(insurance_fund=0.0, surplus_to_fund=1.0, ranking="pro_rata", trigger="fund_empty", threshold=0.3, window=8 / 8760):
@@ -79,13 +78,14 @@ def by_venue(values: Float[Array, "venues assets sides"]) -> Float[Array, " venu
     return jnp.sum(values, axis=(1, 2))
 
 
-def deleveraged_share(backstop: Backstop, state: FundState, claims: Claims, channel, years_per_step) -> Float[Array, " venues"]:
-    """Share of what is bankrupt that is auto-deleveraged rather than sold; `channel` scales it."""
+def deleveraged_share(backstop: Backstop, state: FundState, claims: Claims, channel, fund_steps) -> Float[Array, " venues"]:
+    """Share of what is bankrupt that is auto-deleveraged rather than sold; `channel` scales it. `fund_steps`: in the window over
+    which each venue's fund is watched."""
     need = by_venue(claims.shortfall)
     credit = by_venue(claims.fee) + backstop.surplus_to_fund * by_venue(claims.surplus)
     asked = jnp.array([trigger != "account_value" for trigger in backstop.trigger])
     if "fund_drawdown" in backstop.trigger:
-        within = jnp.asarray(_buckets(backstop, years_per_step)[0])
+        within, _ = _buckets(fund_steps)
         peak = jnp.max(jnp.where(within, state.peaks, 0.0), axis=-1)
         # cents that rounding leaves are not a fund that falls
         fallen = (state.fund < (1.0 - backstop.drawdown_threshold) * peak) & (peak > 1.0)
@@ -137,19 +137,18 @@ def _without(loss, lost, rounding):
     return jnp.where(small, 0.0, loss), lost + jnp.where(small, loss, 0.0)
 
 
-def watch(backstop: Backstop, state: FundState, index, years_per_step) -> FundState:
-    """Keep the fund's highest values, at the end of a step."""
+def watch(backstop: Backstop, state: FundState, index, fund_steps) -> FundState:
+    """Keep the fund's highest values, at the end of a step; `fund_steps` as above."""
     if "fund_drawdown" not in backstop.trigger:
         return state
-    _, length = _buckets(backstop, years_per_step)
-    new = ((index + 1) % jnp.asarray(length) == 0)[:, None]
+    _, length = _buckets(fund_steps)
+    new = ((index + 1) % length == 0)[:, None]
     fund = state.fund[:, None]
     current = jnp.concatenate([jnp.maximum(state.peaks[:, :1], fund), state.peaks[:, 1:]], axis=-1)
     return state._replace(peaks=jnp.where(new, jnp.concatenate([fund, current[:, :-1]], axis=-1), current))
 
 
-def _buckets(backstop: Backstop, years_per_step: float):
+def _buckets(fund_steps):
     """Which of the eighths lie in each venue's window, shape `(venues, 8)`, and how many steps an eighth has, `(venues,)`."""
-    steps = np.array([max(1, round(window / years_per_step)) for window in backstop.drawdown_window])
-    length = np.maximum(1, np.round(steps / BUCKETS).astype(int))
-    return np.arange(BUCKETS) < np.minimum(BUCKETS, steps // length)[:, None], length
+    length = jnp.maximum(1, jnp.round(fund_steps / BUCKETS).astype(jnp.int32))
+    return jnp.arange(BUCKETS) < jnp.minimum(BUCKETS, fund_steps // length)[:, None], length

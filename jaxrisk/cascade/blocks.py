@@ -3,13 +3,14 @@
 import math
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answers, threads
 from .engine import COUNTERS, run_block, seed_key
 from .source import AbstractSource
 from .state import Prepared
@@ -45,9 +46,16 @@ def workers() -> int:
     return max(1, len(available))
 
 
+@contextmanager
+def numbers(double: bool) -> Iterator[None]:
+    """64-bit numbers on or off, and arrays of fewer axes stretched to more, whatever the caller's own settings of JAX are."""
+    with jax.enable_x64(double), jax.numpy_rank_promotion("allow"):
+        yield
+
+
 def in_precision(double: bool, function, *arguments):
     """Call with 64-bit numbers on or off, also from another thread, to which a setting made in this one does not reach."""
-    with jax.enable_x64(double):
+    with numbers(double):
         return function(*arguments)
 
 
@@ -57,7 +65,7 @@ def chunks(
     """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
     size = block_size(prepared)
     chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
-    with ThreadPoolExecutor(workers()) as pool:
+    with threads(workers()) as pool:
         for chunk_first in range(first, first + count, chunk):
             paths = np.arange(chunk_first, min(chunk_first + chunk, first + count)).astype(np.uint32)
             yield _gathered(pool, prepared, seed, paths, size, source)
@@ -71,7 +79,7 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
     """
     count = len(jax.tree.leaves(paths)[0])
     size = min(block_size(prepared), max(SMALLEST, 2 ** math.ceil(math.log2(max(1, count / workers())))))
-    with ThreadPoolExecutor(workers()) as pool:
+    with threads(workers()) as pool:
         return _gathered(pool, prepared, seed, paths, size, source)
 
 
@@ -87,8 +95,8 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
         losses = in_precision(double, run_block, prepared, key, jax.tree.map(jnp.asarray, taken), source)
         return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
 
-    parts = list(pool.map(one, range(0, count, size)))
+    parts = answers(pool, one, range(0, count, size))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-__all__ = ["block_size", "chunks", "in_precision", "losses_of", "workers"]
+__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "workers"]

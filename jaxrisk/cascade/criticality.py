@@ -34,12 +34,16 @@ class Fragility(NamedTuple):
     runaway_log_price: Float[Array, " assets"]
 
 
-@eqx.filter_jit
 def fragility(prepared: Prepared, bandwidth: float = 0.005) -> Fragility:
     """The fragility map of a prepared scenario, with normal depth, all venues together, each asset on its own.
 
     **Arguments:** `bandwidth`: distance over which the slope is taken, log price; at least four cells of the grid.
     """
+    return _fragility(prepared, np.asarray(bandwidth, prepared.decay.dtype))
+
+
+@eqx.filter_jit
+def _fragility(prepared: Prepared, bandwidth) -> Fragility:
     book, scenario = prepared.book, prepared.scenario
     grid = scenario.grid
     edges = grid.distance(jnp.arange(grid.cells + 1, dtype=prepared.decay.dtype))

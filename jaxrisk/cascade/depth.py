@@ -47,7 +47,7 @@ class Depth(eqx.Module):
 
     def step(self, weights, state: DepthState, log_return, years_per_step) -> DepthState:
         newest, recovery = weights
-        variance = state.variance + newest * (log_return**2 / years_per_step - state.variance)
+        variance = state.variance + newest * (log_return**2 * (1.0 / years_per_step) - state.variance)
         calm = jnp.log(jnp.asarray(self.reference_volatility) ** 2 / jnp.maximum(variance, 1e-12))
         target = jnp.clip(jnp.exp(0.5 * self.exponent * calm), self.floor, 1.0)
         level = jnp.minimum(target, state.level + recovery * (1.0 - state.level))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
@@ -16,7 +17,6 @@ from .state import Prepared, State, view
 from .step import start, step
 
 COUNTERS = Counters()
-HOUR = 1.0 / 8760.0
 
 
 class Recorded(NamedTuple):
@@ -28,12 +28,17 @@ class Recorded(NamedTuple):
     open_interest: Float[Array, "venues assets"]
 
 
-@eqx.filter_jit
 def prepare(scenario, dtype=jnp.float32, nodes: Nodes = NODES) -> Prepared:
     """Build the book and everything else that does not change along a path, in one precision.
 
-    Differentiable in every leaf of the scenario; `nodes` says how finely distributions of positions are cut.
+    Differentiable in every leaf of the scenario; `nodes` says how finely distributions of positions are cut. Only the bare
+    scenario gets into it: what is compiled for one serves all that differ in words or numbers.
     """
+    return _prepare(scenario.bare(), np.dtype(dtype), nodes)
+
+
+@eqx.filter_jit
+def _prepare(scenario, dtype, nodes: Nodes) -> Prepared:
     scenario = scenario.cast(dtype)
     settings, impact, venues = scenario.settings, scenario.impact, scenario.venues
     years = jnp.asarray(settings.years_per_step, dtype)
@@ -80,7 +85,7 @@ def _book(scenario, nodes: Nodes):
         funding=scenario.funding,
         flow=scenario.flow,
         # an hour's new positions at a time: what a step of a minute would cost most is laying them down
-        every=max(1, round(HOUR / scenario.settings.years_per_step)),
+        every=scenario.settings.steps_an_hour,
         nodes=nodes,
     )
 

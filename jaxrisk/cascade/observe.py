@@ -90,8 +90,8 @@ class Realised(NamedTuple):
 
     def step(self, log_return, years, newest) -> "Realised":
         """After a step's return; `newest`: its weight."""
-        variance = self.variance + newest * (log_return**2 / years - self.variance)
-        return Realised(variance, self.trend + newest * (log_return / years - self.trend))
+        variance = self.variance + newest * (log_return**2 * (1.0 / years) - self.variance)
+        return Realised(variance, self.trend + newest * (log_return * (1.0 / years) - self.trend))
 
 
 def start_sums(scenario, dtype) -> dict[str, Array]:

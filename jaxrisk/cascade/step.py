@@ -176,7 +176,6 @@ def _displaced(prepared: Prepared, state: State, forced: Float[Array, "venues as
 def _round(prepared: Prepared, state: State, index):
     scenario, book = prepared.scenario, prepared.book
     venues, channels = scenario.venues, scenario.channels
-    years = scenario.settings.years_per_step
 
     # 3. margin check; 4. liquidation, at the engine's speed
     held = book.trigger(state.book, view(state, index))
@@ -188,7 +187,7 @@ def _round(prepared: Prepared, state: State, index):
     if venues.backstop is not None:
         _, tentative = _mark(prepared, _pinned(prepared, _displaced(prepared, state, orders.forced()), index))
         claims = book.claims(held, orders, jnp.exp(tentative), venues.liquidation_fee)
-        spared = deleveraged_share(venues.backstop, state.fund, claims, channels.deleveraging, years)
+        spared = deleveraged_share(venues.backstop, state.fund, claims, channels.deleveraging, scenario.settings.fund_steps)
         orders = book.spare(held, orders, jnp.exp(tentative), spared)
 
     # 5. impact

@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array, leaf
+from .._leaf import Array, leaf, leaves
 from ..positions import Contracts, Policy, Tiers
 from .backstop import Backstop
 
@@ -28,7 +28,7 @@ class Venues(eqx.Module):
       what is left of a liquidated account either, so that shortfalls err on the severe side.
     - `policy`: what is closed of a position under margin; None closes it in `tranches`.
     - `backstop`: who pays for bankrupt positions; None leaves that out.
-    - `tranches`: shares of a position closed at each of its triggers, for each venue. Static.
+    - `tranches`: shares of a position closed at each of its triggers, for each venue: how many there are is static.
     - `inverse`: whether contracts are coin-margined, for each venue. Static.
     """
 
@@ -39,7 +39,7 @@ class Venues(eqx.Module):
     local_impact: Float[Array, "venues assets"] = leaf()
     index_weight: Float[Array, " venues"] = leaf()
     tiers: Tiers
-    tranches: tuple[tuple[float, ...], ...] = eqx.field(static=True)
+    tranches: tuple[tuple[Array, ...], ...] = leaves()
     inverse: tuple[bool, ...] = eqx.field(static=True)
     liquidity_leakage: Float[Array, "venues venues"] | None = leaf(default=None)
     haircut: Float[Array, "venues assets"] | None = leaf(default=None)

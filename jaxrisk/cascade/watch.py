@@ -52,7 +52,7 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, noise: 
     if realised is not None:
         realised = realised.step(price - before.price, years, prepared.newest)
     if fund is not None:
-        fund = watch(scenario.venues.backstop, fund, index, scenario.settings.years_per_step)
+        fund = watch(scenario.venues.backstop, fund, index, scenario.settings.fund_steps)
     return state._replace(seen=seen, depth=depth, realised=realised, fund=fund)
 
 
@@ -86,12 +86,10 @@ def _minute(settings, seen: Observation, notional, index):
 
     Steps longer than a minute are taken to be even within; a window of steps that does not make a minute is scaled to one.
     """
-    minutes_per_step = settings.years_per_step * 365 * 24 * 60
-    window = max(1, round(1.0 / minutes_per_step))
-    if window == 1:
-        minute = notional / minutes_per_step
-    else:
-        minute = jnp.where(index % window == 0, 0.0, seen.minute) + notional / (window * minutes_per_step)
+    window = settings.steps_a_minute
+    minute = notional * (1.0 / settings.minutes)
+    if window > 1:
+        minute = jnp.where(index % window == 0, 0.0, seen.minute) + minute
     return minute, jnp.maximum(seen.peak, minute)
 
 

@@ -1,90 +1,110 @@
-"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`: see `arguments.COMMANDS`."""
+"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`: see `arguments.COMMANDS`.
 
-import _thread
+What takes time to import is imported when it is needed, after Ctrl-C is listened to.
+"""
+
+from __future__ import annotations
+
 import os
 import sys
-import threading
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-from .arguments import Backtest, Calibrate, Check, Parameters, Run, Schema, overrides_of, parse
-from .asked import Asked
-from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, OK, complain, doubtful
-from .options import dotted_as_set, without_unknown
-from .progress import Progress, show, unwritable
+from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, NOT_WRITTEN, OK, complain
+from .signals import Watch, deaf, heard, keep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import Any
+
+    from .arguments import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0 fine; 2 bad input; 3 a number was not finite; 4 answered, and the answer is no (a budget that cannot be met, a level that
-    cannot be reached); 5 a calibration that did not converge, or that the data do not identify; 130 interrupted; 1 our mistake.
+    0 fine; 2 bad input; 3 a number was not finite, or the disk was full: what was finished is kept; 4 answered, and the answer is
+    no (a budget that cannot be met, a level that cannot be reached); 5 a calibration that did not converge, or that the data do
+    not identify; 6 done, and not all of it could be shown or written; 130 interrupted, 143 ended by SIGTERM; 1 our mistake.
+
+    Without `arguments` it is the program itself, which listens to signals and may end the process.
     """
-    if arguments is None:
-        sys.unraisablehook = _press_again
-    code = _main(list(sys.argv[1:] if arguments is None else arguments))
-    if code == INTERRUPTED and arguments is None:
-        # blocks of paths may still be running, and XLA crashes when Python ends under them
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    if arguments is not None:
+        return _guarded(list(arguments))
+    with Watch():
+        from .streams import take_descriptors
+
+        take_descriptors()
+        code = _guarded(sys.argv[1:])
+        code = (heard() or code) if code == INTERRUPTED else code
+        if code > 128:  # a signal's
+            # blocks of paths may still be running, and XLA crashes when Python ends under them
+            os._exit(code)
+    deaf()
     return code
 
 
-def _press_again(dropped: Any) -> None:
-    """Python drops an interrupt that arrives in a callback of its garbage collection, as JAX has many, and goes on: send it once
-    more, a moment later and so outside of the callback, until it is raised where it is heard."""
-    if issubclass(dropped.exc_type, KeyboardInterrupt):
-        again = threading.Timer(0.01, _thread.interrupt_main)
-        again.daemon = True
-        again.start()
-    else:
-        sys.__unraisablehook__(dropped)
+def _guarded(arguments: list[str]) -> int:
+    """The command, with standard streams that may be closed or full."""
+    from .streams import guarded
+
+    with guarded() as (out, err):
+        code = _main(arguments)
+        out.flush()
+        if out.error is not None and not out.left and code == OK:
+            code = NOT_WRITTEN
+            complain([f"standard output: cannot be written: {out.error}"])
+        err.flush()
+    return code
 
 
-def _main(arguments: list[str]) -> int:
-    if arguments and arguments[0] in ("--version", "-V"):
-        print(f"jaxrisk {version()}")
-        return OK
-    known, wrong = without_unknown(dotted_as_set(arguments))
-    if known is None:
-        return complain(wrong)
+def _main(words: list[str]) -> int:
     try:
-        command: Any = parse(known)
-    except SystemExit as stop:
-        complain(wrong)
-        return stop.code if isinstance(stop.code, int) else BAD_INPUT
-    except BrokenPipeError:
-        return _reader_left()
-    try:
+        from .arguments import parse
+        from .options import dotted_as_set, without_unknown
+
+        if words and words[0] in ("--version", "-V"):
+            print(f"jaxrisk {version()}")
+            return OK
+        known, wrong = without_unknown(dotted_as_set(words))
+        if known is None:
+            return complain(wrong)
+        try:
+            command = parse(known)
+        except SystemExit as stop:
+            complain(wrong)
+            return stop.code if isinstance(stop.code, int) else BAD_INPUT
         return _answer(command, wrong)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        return _reader_left()
     except Exception as error:
-        if command.debug:
+        if "--debug" in words:
             raise
+        from .environment import environment_problem
+
+        if problem := environment_problem(error):
+            return complain([problem])
         first = (str(error).strip().splitlines() or [""])[0]
         print(f"internal error: {type(error).__name__}: {first} (run again with --debug for the traceback)", file=sys.stderr)
         return INTERNAL
 
 
-def _reader_left() -> int:
-    """Nobody reads on, as of `jaxrisk run --help | head`: say nothing more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
-
-
 def _answer(command: Any, wrong: list[str]) -> int:
+    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, Schema
+
     if isinstance(command, Run):
         return run(command, wrong)
     if isinstance(command, Check | Schema):
+        from .check import check
+
         complain(wrong)
         code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
         return BAD_INPUT if wrong else code
+    if isinstance(command, Init):
+        from .init import init
+
+        return init(command, wrong)
     if isinstance(command, Calibrate):
         from .calibrate import calibrate
 
@@ -103,7 +123,13 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
+    from pathlib import Path
+
     from ..config import ConfigError, prepare
+    from .arguments import overrides_of
+    from .asked import PLOTS, Asked, folder_of
+    from .exit_codes import doubtful
+    from .writing import make_room
 
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
@@ -114,71 +140,65 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
         out = out if out is not None else Path("results") / f"{prepared.name}.nc"
     except ConfigError as error:
         problems += error.problems
-    problem = unwritable(out, command.force) if out is not None else None
-    problems += [f"{out}: {problem}"] if problem else []
+    if out is not None:
+        asked.result(out, command.force)
+    asked.file("--plot", command.plot, PLOTS, command.force)
+    asked.apart(out, command.plot)
     if problems or prepared is None or out is None:
         return complain(problems)
     doubtful(prepared.doubts())
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if (code := make_room(out, command.force)) is not None:
+        return code
+    if command.plot is not None:
+        folder_of(command.plot)
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
     # each; nothing is wrong with such a program
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return _simulate(prepared.scenario(), out, command.sampling)
+    return _simulate(prepared.scenario(), out, command.sampling, command.plot)
 
 
-def _simulate(scenario, out: Path, sampling: str) -> int:
+def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None) -> int:
     from ..batch import NonFinite, simulate, use_compilation_cache
+    from ..report.durable import OutputError
+    from ..report.outputs import save_figure
     from ..risk.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
+    from .progress import Progress, show
+    from .writing import finished_words, mark_of, not_written, write_all
 
     paths, most = scenario.description.paths, REPLICATES << BITS
     if sampling == "sobol" and paths > most:
         return complain([f"command line: --sampling sobol: {paths:,} paths, and after {most:,} the points repeat"])
     use_compilation_cache()
     progress = Progress(sys.stderr)
-    before = out.stat().st_mtime_ns if out.exists() else None
-    kept = lambda: out.exists() and out.stat().st_mtime_ns != before
+    before = mark_of(out)
+    keep(
+        lambda: (
+            f"interrupted; what was finished until then is beside {out}" if progress.done else "interrupted; nothing was finished"
+        )
+    )
     try:
         with progress:
             result = simulate(scenario, sampling=sampling, progress=progress, out=out)
     except NonFinite as error:
         print(f"stopped: {error}", file=sys.stderr)
-        if error.result is not None and kept():
+        if error.result is not None and mark_of(out) != before:
             print(f"the {error.result.paths:,} paths finished before it are in {out}", file=sys.stderr)
         return NON_FINITE
+    except OutputError as error:
+        return not_written(error)
     except NotSteerableError as error:
         market = str(error).partition(". ")[0]  # what follows is advice on rare events
         return complain([f"command line: --sampling {sampling}: {market}"])
-    except KeyboardInterrupt:
-        where = f"the {progress.done:,} paths finished until then are in {out}" if kept() else "nothing was finished"
-        print(f"interrupted; {where}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"interrupted; {finished_words(out, before, stop, progress.done)}", file=sys.stderr)
         return INTERRUPTED
+    keep(lambda: f"interrupted; the result is in {out}")
     show(result.summary(), sys.stdout)
     for note in result.notes():
         print(note)
     print(f"result: {out}")
-    return OK
-
-
-def check(files: tuple[str, ...]) -> int:
-    """`jaxrisk check`."""
-    from ..config import check as problems_of, doubts
-
-    if not files:
-        print("check: at least one file is needed", file=sys.stderr)
-        return BAD_INPUT
-    code = OK
-    for file in files:
-        problems = problems_of(file)
-        for problem in problems:
-            print(problem, file=sys.stderr)
-        if problems:
-            code = BAD_INPUT
-        else:
-            print(f"{file}: no problems")
-            for doubt in doubts(file):
-                print(f"{file}: doubt: {doubt}")
-    return code
+    return OK if write_all([("plot", plot, lambda path: save_figure(result.plot(), path))]) else NOT_WRITTEN
 
 
 def schema() -> int:
@@ -187,7 +207,8 @@ def schema() -> int:
 
     from ..config import schema as scenario_schema
 
-    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False, allow_nan=False))
+    escaped = not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=escaped, allow_nan=False))
     return OK
 
 
@@ -201,4 +222,14 @@ def version() -> str:
         return "(not installed)"
 
 
-__all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "NO", "NON_FINITE", "NOT_IDENTIFIED", "OK", "dotted_as_set", "main", "version"]
+def __getattr__(name: str) -> Any:
+    if name == "dotted_as_set":
+        from .options import dotted_as_set
+
+        return dotted_as_set
+    raise AttributeError(f"module 'jaxrisk.cli' has no attribute '{name}'")
+
+
+__all__ = [
+    "BAD_INPUT", "INTERNAL", "INTERRUPTED", "NO", "NON_FINITE", "NOT_IDENTIFIED", "NOT_WRITTEN", "OK", "main", "version",
+]  # fmt: skip

@@ -29,6 +29,7 @@ class Run:
     steps: Annotated[str | None, option("N", "number of time steps over the same horizon (default: the file's)")] = None
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: the file's run.seed)")] = None
     out: Annotated[Path | None, option("FILE.nc", "where the result is written (default: results/NAME.nc)")] = None
+    plot: Annotated[Path | None, option("FILE.png|.svg|.pdf", "draw it")] = None
     precision: Annotated[str | None, option("float32|float64", "floating-point precision (default: the file's)")] = None
     sampling: Annotated[str, option("plain|sobol", "sobol: points that leave less to chance (default: plain)")] = "plain"
     sample_paths: Annotated[str | None, option("N", "whole paths kept in the result (default: the file's)")] = None
@@ -38,11 +39,28 @@ class Run:
 
 
 @dataclass
+class Init:
+    """Copy a shipped scenario and the tables it names, to read and edit.
+
+    Venues, limits and events that ship can be copied likewise. Nothing is overwritten.
+
+    $ jaxrisk init btc_24h
+    $ jaxrisk init cross_margin_24h --out mine/market.toml
+    $ jaxrisk run mine/market.toml
+    """
+
+    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, venue, limits file or event")]
+    out: Annotated[Path | None, option("FILE.toml", "where the copy is written (default: NAME.toml)")] = None
+    debug: Debug = False
+
+
+@dataclass
 class Check:
     """Say everything that is wrong with files, and with the files they name."""
 
     files: Annotated[
-        Positional[tuple[str, ...]], option("FILE ...", "scenarios, limits or venue tiers, or a shipped scenario's name")
+        Positional[tuple[str, ...]],
+        option("FILE ...", "scenarios, limits, venues, events, fitted numbers or tables; or names of what ships"),
     ]
     debug: Debug = False
 
@@ -63,6 +81,7 @@ COMMANDS: dict[str, Any] = {
     "calibrate": Calibrate,
     "backtest": Backtest,
     "parameters": Parameters,
+    "init": Init,
     "check": Check,
     "schema": Schema,
 }
@@ -82,6 +101,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
+    | Annotated[Init, subcommand("init", description=summary_of(Init))]
     | Annotated[Check, subcommand("check", description=summary_of(Check))]
     | Annotated[Schema, subcommand("schema", description=summary_of(Schema))]
 ]]]  # fmt: skip

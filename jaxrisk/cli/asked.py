@@ -2,16 +2,19 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..config import Problem
+from ..config.paths import recorded
 from ..config.problems import nearest, written
 from .progress import unwritable
 
 MOST_PATHS = 2**32
+_LONG = 300  # characters of a name beyond which its middle is left out
 _FEW = 1_000  # paths beyond a level above which no measure lacks paths
+PLOTS = (".png", ".svg", ".pdf")
 _SHARES = ("max_drawdown", "open_interest_loss_fraction", "support_overshoot")
 """Observables that lie between 0 and 1, or names that they begin with."""
 
@@ -21,6 +24,7 @@ class Asked:
 
     def __init__(self, problems: Sequence[Any]):
         self.problems: list[Any] = list(problems)
+        self.inputs = recorded()
         self.scenario: Any = None
 
     def wrong(self, option: str, value: Any, allowed: str, near: str | None = None) -> None:
@@ -55,14 +59,41 @@ class Asked:
             self.wrong(option, text, f"has to be one of {', '.join(known)}", nearest(text, known))
         return text
 
-    def file(self, option: str, path: Path | None, endings: Sequence[str], force: bool) -> None:
-        """Where something is to be written."""
+    def file(
+        self, option: str, path: Path | None, endings: Sequence[str], force: bool, ours: Callable[[Path], bool] | None = None
+    ) -> None:
+        """Where something is to be written; asked for when everything is read that the command reads, which is not replaced.
+
+        **Arguments:** `ours`: whether a file that is there is one that we wrote, where its content does not tell.
+        """
         if path is None:
             return
         if path.suffix.lower() not in endings:
-            self.wrong(option, str(path), f"has to end in {' or '.join(endings)}")
-        elif problem := unwritable(path, force, option):
-            self.problems.append(Problem(str(path), "", None, problem))
+            self.wrong(option, _short(str(path)), f"has to end in {' or '.join(endings)}")
+        elif problem := unwritable(path, force, option, self.inputs, ours=ours):
+            self.problems.append(Problem(_short(str(path)), "", None, problem))
+
+    def result(self, path: Path, force: bool) -> None:
+        """Where a run's result is to be written while it goes on: no other run may be writing there."""
+        from ..report.durable import Busy
+        from ..report.outputs import PARTIAL
+        from ..report.place import writable
+
+        problem = unwritable(path, force, "--out", self.inputs, PARTIAL)
+        if problem is None:
+            try:
+                writable(path)
+            except Busy as error:
+                self.problems.append(str(error))
+            except OSError as error:
+                problem = f"cannot be written: {error.strerror or error}"
+        if problem is not None:
+            self.problems.append(Problem(_short(str(path)), "", None, problem))
+
+    def apart(self, out: Path | None, plot: Path | None) -> None:
+        """That two outputs are two files."""
+        if out is not None and plot is not None and (out.absolute() == plot.absolute() or _one_file(out, plot)):
+            self.wrong("--plot", str(plot), "is the file that --out names")
 
     def measure(self, text: str) -> Any:
         """A measure, None where it is wrong."""
@@ -159,9 +190,21 @@ def _plain(text: str) -> Any:
     return text if value is None or not math.isfinite(value) else int(value) if text.strip().lstrip("+-").isdigit() else value
 
 
+def _short(text: str) -> str:
+    """A name as it is told: its ends where it is very long."""
+    return text if len(text) <= _LONG else f"{text[:80]}...{text[-80:]}"
+
+
+def _one_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except (OSError, ValueError):
+        return False
+
+
 def folder_of(path: Path) -> None:
     """Make the folder that a file goes to."""
     os.makedirs(path.absolute().parent, exist_ok=True)
 
 
-__all__ = ["Asked", "folder_of"]
+__all__ = ["PLOTS", "Asked", "folder_of"]

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .asked import Asked, folder_of
+from .asked import PLOTS, Asked, folder_of
 from .backtest_arguments import Backtest
-from .exit_codes import BAD_INPUT, INTERRUPTED, OK, complain
+from .exit_codes import INTERRUPTED, NOT_WRITTEN, OK, complain
 from .progress import Progress, show
+from .writing import write_all
 
-_TABLES, _PLOTS = (".csv", ".json"), (".png", ".svg", ".pdf")
+_TABLES = (".csv", ".json")
 _PATHS, _SEED = 10_000, 1
 
 
@@ -20,15 +21,14 @@ def backtest(command: Backtest, wrong: list[str]) -> int:
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
     asked = Asked(wrong)
-    asked.file("--out", command.out, _TABLES, command.force)
-    asked.file("--plot", command.plot, _PLOTS, command.force)
-    if command.out is not None and command.plot is not None and command.out.absolute() == command.plot.absolute():
-        asked.wrong("--plot", str(command.plot), "is the file that --out names")
     paths = asked.count("--paths", command.paths, 100) or _PATHS
     seed = asked.count("--seed", command.seed, 0)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     events = _events(command, asked)
     parameters = _parameters(command, asked, events)
+    asked.file("--out", command.out, _TABLES, command.force)
+    asked.file("--plot", command.plot, PLOTS, command.force)
+    asked.apart(command.out, command.plot)
     if asked.problems:
         return complain(asked.problems)
     for path in (command.out, command.plot):
@@ -41,10 +41,11 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
     """The events, every problem noted."""
     from ..backtest.event import read_event
     from ..config import ConfigError
+    from ..config.paths import is_folder
 
     if not command.events:
         asked.wrong("EVENT", None, "missing; an event file, or the name of a shipped event such as 2024-08-05, is needed")
-    if not command.data.is_dir():
+    if not is_folder(command.data):
         asked.wrong("--data", str(command.data), "is not a folder")
         return []
     events: dict[str, Any] = {}
@@ -142,28 +143,19 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
     notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
     summary = found._replace(notes=(*notes, *found.notes, *said)).summary()
     show(summary, sys.stdout)
-    return OK if _written(command, found, summary) else BAD_INPUT
+    return OK if _written(command, found, summary) else NOT_WRITTEN
 
 
 def _written(command: Backtest, found: Any, summary: Any) -> bool:
+    from ..report.outputs import save_figure
     from ..report.study_files import write
 
     def draw(path: Path) -> None:
         from ..backtest.plot import intervals
 
-        intervals(found).savefig(path)
+        save_figure(intervals(found), path)
 
-    fine = True
-    for path, make, word in ((command.out, lambda path: write(summary, path), "result"), (command.plot, draw, "plot")):
-        if path is None:
-            continue
-        try:
-            make(path)
-            print(f"{word}: {path}", flush=True)
-        except OSError as error:
-            print(f"{path}: cannot be written: {error.strerror or error}", file=sys.stderr)
-            fine = False
-    return fine
+    return write_all([("result", command.out, lambda path: write(summary, path)), ("plot", command.plot, draw)])
 
 
 __all__ = ["backtest"]

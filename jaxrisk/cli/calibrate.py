@@ -1,6 +1,7 @@
 """`jaxrisk calibrate`: check all that is asked, read the data, fit, show, write."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from .arguments import overrides_of
 from .asked import Asked, folder_of
 from .calibrate_events import events_of
 from .calibration_arguments import PROCESSES, Calibrate
-from .exit_codes import NOT_IDENTIFIED, OK, complain, doubtful
+from .exit_codes import NOT_IDENTIFIED, NOT_WRITTEN, OK, complain, doubtful
+from .signals import keep
 
 
 def calibrate(command: Calibrate, wrong: list[str]) -> int:
@@ -26,20 +28,26 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         return complain(asked.problems)
     from ..calibration.report import sections, write_report
     from ..config import ConfigError, doubts
+    from ..report.durable import OutputError
 
     try:
         found = work()
     except ConfigError as error:
         return complain(error.problems)
-    folder_of(found.path)
+    keep()
+    wrong_after, unwritten = [], []
     try:
+        folder_of(found.path)
         wrong_after = found.write(_header(found))
         if command.report is not None:
             folder_of(command.report)
             write_report(found, command.report)
     except OSError as error:
-        return complain([f"{error.filename}: cannot be written: {error.strerror or error}"])
+        unwritten = [error if isinstance(error, OutputError) else _words(error)]
     _show(sections(found)[:-1])  # what is still assumed is in the file
+    if unwritten:
+        complain(unwritten)
+        return NOT_WRITTEN
     print(f"scenario: {found.path}")
     if command.report is not None:
         print(f"report: {command.report}")
@@ -53,17 +61,20 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     return OK
 
 
+def _words(error: OSError) -> str:
+    return f"{error.filename2 or error.filename or 'output'}: cannot be written: {error.strerror or error}"
+
+
 def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callable[[], Any]:
     """Everything that the command names, read and checked; what then has to be done."""
     from ..calibration.account_file import read_accounts
     from ..calibration.bias import parse_bias
     from ..calibration.open_interest import read_open_interest
     from ..calibration.price_file import read_price_file
+    from ..calibration.run import names, rows_path
 
     out = command.out if command.out is not None else Path("calibrated.toml")
     asked.choice("--process", command.process, PROCESSES)
-    asked.file("--out", out, (".toml",), command.force)
-    asked.file("--report", command.report, (".md", ".html"), command.force)
     replications = asked.count("--replications", command.replications, 2)
     bias, unknown = parse_bias(command.bias or ("winners",))
     for word, allowed in unknown:
@@ -83,6 +94,10 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest))
     _tried(asked, lambda: _base(command, overrides))
     events = events_of(command, asked)
+    asked.file("--out", out, (".toml",), command.force)
+    if command.process == "bootstrap":
+        asked.file("--out", rows_path(out), (".csv",), command.force, lambda rows: names(out, rows))
+    asked.file("--report", command.report, (".md", ".html"), command.force)
 
     def work():
         from ..calibration.run import calibrate as measure
@@ -167,6 +182,9 @@ def _header(found: Any) -> list[str]:
 
 def _show(parts: list[Any]) -> None:
     """The report as plain text: tables in columns."""
+    from ..report.narrow import narrow
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for part in parts:
         print(f"\n{part.title}")
         for line in part.text:
@@ -176,6 +194,10 @@ def _show(parts: list[Any]) -> None:
         table = [part.header, *part.rows]
         widths = [max(len(row[i]) for row in table) for i in range(len(part.header))]
         right = [i > 0 and all(not row[i] or row[i][0] in "+-0123456789" for row in part.rows) for i in range(len(part.header))]
+        if width is not None and sum(widths) + 2 * len(widths) > width:
+            align = "".join("r" if one else "l" for one in right)
+            print("\n".join(f"  {line}" for line in narrow(part.header, align, part.rows, width - 2)))
+            continue
         for row in table:
             cells = [cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)]
             print("  " + "  ".join(cells).rstrip())

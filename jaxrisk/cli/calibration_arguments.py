@@ -34,7 +34,7 @@ class Calibrate:
     base: Annotated[str, option("SCENARIO", "whose other numbers are kept (default: btc_24h)")] = "btc_24h"
     asset: Annotated[str | None, option("NAME", "the base's asset that the prices are of, where it has several")] = None
     accounts: Annotated[Path | None, option("FILE", "positions: account, asset, side, account_value, notional, ...")] = None
-    columns: Annotated[UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "the accounts file's own names")] = ()
+    columns: Annotated[UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "own names of accounts, as snapshot=day")] = ()
     bias: Annotated[
         UseAppendAction[tuple[str, ...]],
         option(

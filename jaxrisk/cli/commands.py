@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from .arguments import overrides_of
-from .asked import Asked, folder_of
-from .exit_codes import BAD_INPUT, INTERRUPTED, NO, NON_FINITE, OK, complain, doubtful
+from .asked import PLOTS, Asked, folder_of
+from .exit_codes import INTERRUPTED, NO, NON_FINITE, NOT_WRITTEN, OK, complain, doubtful
 from .progress import Progress, show
 from .study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
+from .writing import write_all
 
-_TABLES, _PLOTS = (".csv", ".json"), (".png", ".svg", ".pdf")
+_TABLES = (".csv", ".json")
 _ENDINGS = {Design: (".toml", *_TABLES), RareEvent: (".nc", *_TABLES)}
 _NAMES = {Sensitivity: "sensitivity", Design: "design", ReverseStress: "reverse stress", RareEvent: "rare event"}
 
@@ -31,9 +32,8 @@ def study(command: Study, wrong: list[str]) -> int:
     except ConfigError as error:
         asked.problems += error.problems
     asked.file("--out", command.out, _ENDINGS.get(type(command), _TABLES), command.force)
-    asked.file("--plot", command.plot, _PLOTS, command.force)
-    if command.out is not None and command.plot is not None and command.out.absolute() == command.plot.absolute():
-        asked.wrong("--plot", str(command.plot), "is the file that --out names")
+    asked.file("--plot", command.plot, PLOTS, command.force)
+    asked.apart(command.out, command.plot)
     read = {Sensitivity: _sensitivity, Design: _design, ReverseStress: _reverse_stress, RareEvent: _rare_event}[type(command)]
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -156,17 +156,9 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
             raise
         return complain(f"stopped: {line}" for line in str(error).splitlines())
     show(result.summary(), sys.stdout)
-    failed = False
-    for path, write in ((command.out, _save), (command.plot, _draw)):
-        if path is None:
-            continue
-        try:
-            write(result, path, text)
-            print(f"{'plot' if write is _draw else 'result'}: {path}", flush=True)
-        except OSError as error:
-            print(f"{path}: cannot be written: {error.strerror or error}", file=sys.stderr)
-            failed = True
-    return BAD_INPUT if failed else NO if _answered_no(result) else OK
+    save, draw = lambda path: _save(result, path, text), lambda path: _draw(result, path)
+    fine = write_all([("result", command.out, save), ("plot", command.plot, draw)])
+    return NO if fine and _answered_no(result) else OK if fine else NOT_WRITTEN
 
 
 def _out_of_reach(error: ValueError) -> bool:
@@ -199,8 +191,10 @@ def _save(result: Any, path: Any, text: str) -> None:
     write(result, path, text)
 
 
-def _draw(result: Any, path: Any, text: str) -> None:
-    result.plot().savefig(path)
+def _draw(result: Any, path: Any) -> None:
+    from ..report.outputs import save_figure
+
+    save_figure(result.plot(), path)
 
 
 def parameters(command: Parameters, wrong: list[str]) -> int:
@@ -209,12 +203,12 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
 
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
-    asked.file("--out", command.out, _TABLES, command.force)
     prepared = None
     try:
         prepared = prepare(command.scenario, overrides)
     except ConfigError as error:
         asked.problems += error.problems
+    asked.file("--out", command.out, _TABLES, command.force)
     if prepared is None:
         return complain(asked.problems)
     from ..parameter import parameters as all_parameters
@@ -230,9 +224,5 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
         from ..report.study_files import write
 
         folder_of(command.out)
-        try:
-            write(summary, command.out)
-        except OSError as error:
-            return complain([f"{command.out}: cannot be written: {error.strerror or error}"])
-        print(f"result: {command.out}")
+        return OK if write_all([("result", command.out, lambda path: write(summary, path))]) else NOT_WRITTEN
     return OK

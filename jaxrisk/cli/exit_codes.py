@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Any
 
-OK, INTERNAL, BAD_INPUT, NON_FINITE, NO, NOT_IDENTIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+OK, INTERNAL, BAD_INPUT, NON_FINITE, NO, NOT_IDENTIFIED, NOT_WRITTEN, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
 
-def complain(lines: Iterable[Any]) -> int:
+def complain(lines: Iterable[object]) -> int:
     """Print problems, one line each."""
     for line in lines:
         print(line, file=sys.stderr)

@@ -44,7 +44,8 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
     if command is None or {"-h", "--help", "--"} & set(arguments):
         return arguments, []
     known = {field.name.replace("_", "-"): field.default for field in fields(command) if field.default is not MISSING}
-    needs_scenario = any(field.name == "scenario" for field in fields(command))
+    named = next((field.name for field in fields(command) if field.name in ("scenario", "name")), "").upper()
+    needs_scenario = bool(named)
     takes_words = any(field.default is MISSING for field in fields(command))
     kept, words, perhaps, problems = arguments[:1], [], [], []
     wrong = lambda where, text, near=None: problems.append(str(Problem("command line", where, None, text, near)))
@@ -90,7 +91,8 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
         words = []
     words = words or perhaps[:1]
     if needs_scenario and not words:
-        wrong("SCENARIO", "missing; needs a TOML file, or the name of a shipped scenario")
+        file = "a TOML file, or " if named == "SCENARIO" else ""
+        wrong(named, f"missing; needs {file}the name of a shipped scenario")
         return None, problems
     return kept + words, problems
 

@@ -88,7 +88,7 @@ def caps_of(document: dict[str, Any], report: Report, context: Context, selector
     for key in document:
         if key not in FILE_KEYS:
             report.add(key, document[key], f"unknown key; the keys here are {', '.join(FILE_KEYS)}", nearest(key, FILE_KEYS))
-    if "caps" not in document:
+    if "caps" not in document and not any(nearest(key, ["caps"]) for key in document):
         report.add("caps", None, "missing; needs tables [[caps]], or caps = [] for no limit", missing=True)
     return _rows(document.get("caps", []), "caps", report, context, selectors, shared=True)
 

@@ -39,12 +39,12 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
             volume, move, where = np.asarray(pick(law.volume)), np.asarray(pick(law.move)), ""
         else:
             continue
-        if _curve(volume, move, where, asset, report):
+        if check_curve(volume, move, where, asset, report):
             curves[asset] = (volume.tolist(), move.tolist())
     return law, curves
 
 
-def _curve(volume: np.ndarray, move: np.ndarray, file: str, asset: str, report: Report) -> bool:
+def check_curve(volume: np.ndarray, move: np.ndarray, file: str, asset: str, report: Report) -> bool:
     """An impact table has to rise in both columns and pass through the origin's quadrants."""
     before = len(report.problems)
 

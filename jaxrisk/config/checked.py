@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .caps import read_limits
+from .check_amounts import check_amounts
 from .check_exchange import (
     check_book,
     check_calls,
@@ -82,6 +83,7 @@ class Checked:
     maps: dict[str, Map] = field(default_factory=dict)
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
 
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
@@ -126,13 +128,14 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     inverse = np.array([v.contract == "inverse" for v in rules.values()], dtype=bool)
     traded = _populations(document, report, context, reader, checked, inverse)
     _tiers(document, context, reader, checked, traded, rules)
+    check_amounts(checked, report)
     known = None if any(table is None for table in checked.populations.values()) or not checked.populations else checked.classes
     checked.caps = read_limits(document.get("limits"), reader, context, known)
     if "calls" in document:
         checked.calls = check_calls(document["calls"], report, context, known)
     if run.book is not None:
         check_book(document, run.book, rules, report)
-    checked.files = reader.read
+    checked.files, checked.said = reader.read, list(dict.fromkeys(reader.said))
     return checked
 
 

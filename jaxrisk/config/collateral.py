@@ -8,7 +8,9 @@ from .files import Reader
 from .holders import CrossHolders
 from .holdings import bounded
 from .problems import Report, nearest
+from .repeats import note_times, with_snapshot
 from .rows import Rows, repeated
+from .symbols import take_names
 from .values import Context
 
 CASH = "USD"
@@ -32,21 +34,35 @@ def read_collateral(
     table = reader.table(holders.collateral or "", f"{key}.collateral", ())
     if table is None:
         return None
-    rows = Rows(table, {name: item for name, item in (holders.columns or {}).items() if item in table.values})
+    own = {name: item for name, item in (holders.columns or {}).items() if item in table.values}
+    rows = Rows(table, own if snapshot is None else with_snapshot(table, own))
     absent = [name for name in NEEDED if not rows.has(name)]
     for name in absent:
         rows.note_missing(name, f"missing column; the file has {', '.join(table.values)}", nearest(name, table.values))
     if absent:
         return None
-    if rows.has("snapshot") and snapshot is not None:
-        rows.keep(rows.words("snapshot") == snapshot)
+    if snapshot is None:
+        note_times(table)
+    elif rows.has("snapshot"):
+        _of_snapshot(rows, snapshot)
     account = _accounts(rows, known)
+    take_names(reader, rows.table, rows.at("asset"), context.assets)
     asset = rows.places("asset", (CASH, *context.assets), "asset") - 1
     amount = bounded(rows.table, rows.at("amount"), unit="coins, or USD")
     rows.note("amount", np.flatnonzero((asset >= 0) & (amount < 0.0)), "has to be at least 0 (coins)")
     if not table.bad:
         rows.note("account", repeated(account, asset), "has two rows for the same asset; they have to be one")
     return None if table.bad else Collateral([known[i] for i in account.tolist()], asset, amount)
+
+
+def _of_snapshot(rows: Rows, snapshot: str) -> None:
+    """Keep the rows of a snapshot; all, where a column of one time only is by its name no snapshot."""
+    words = rows.words("snapshot")
+    kept = words == snapshot
+    if np.any(kept) or rows.at("snapshot") == "snapshot":
+        rows.keep(kept)
+    elif len(set(words.tolist())) > 1:
+        rows.note_missing("snapshot", f"has no row of {snapshot}, the snapshot of the positions", nearest(snapshot, words))
 
 
 def _accounts(rows: Rows, known: tuple[str, ...]) -> np.ndarray:

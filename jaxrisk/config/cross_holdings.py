@@ -10,7 +10,9 @@ from .files import Reader, as_numbers
 from .holders import CrossHolders
 from .holdings import bounded, sides_of
 from .problems import Report, nearest
+from .repeats import with_snapshot
 from .rows import Rows, first_that_differ, numbered, repeated
+from .symbols import take_names
 from .values import Context
 
 NEEDED = ("account", "asset", "side", "quantity", "entry_price")
@@ -69,19 +71,20 @@ def read_cross(
     """
     report, columns = reader.report, holders.columns or {}
     needed = [columns.get(name, name) for name in NEEDED] + [item for name, item in columns.items() if name != "amount"]
-    if holders.snapshot is not None:
-        needed.append(columns.get("snapshot", "snapshot"))
     table = reader.table(holders.file, f"{key}.file", tuple(dict.fromkeys(needed)))
     if table is None:
         return None
     before = len(report.problems)
-    rows = Rows(table, columns)
+    rows = Rows(table, with_snapshot(table, columns))
+    if holders.snapshot is not None and not rows.has("snapshot"):
+        text = f"missing column; the file has {', '.join(table.values)}: name the one that says when, {key}.columns.snapshot"
+        rows.note_missing("snapshot", text, nearest("snapshot", table.values))
     _said_once(rows, key, holders, report)
     owners = rows.words("account")
     rows.note("account", np.flatnonzero(owners == ""), "has to name the account")
     known = tuple(dict.fromkeys(owners.tolist()))
     snapshot = _one_snapshot(rows, key, holders, report)
-    _own_assets(rows, key, holders, context)
+    _own_assets(rows, key, holders, context, reader)
     book = _checked(rows, holders, context) if len(rows) else None
     held = read_collateral(reader, key, holders, context, known, snapshot) if holders.collateral is not None else None
     if book is None or len(report.problems) > before:
@@ -212,8 +215,11 @@ def _one_snapshot(rows: Rows, key: str, holders: CrossHolders, report: Report) -
     return chosen
 
 
-def _own_assets(rows: Rows, key: str, holders: CrossHolders, context: Context) -> None:
+def _own_assets(rows: Rows, key: str, holders: CrossHolders, context: Context, reader: Reader) -> None:
     """Leave out rows of assets that the scenario does not have; unless it is said that this is meant, each is a problem once."""
+    for several in take_names(reader, rows.table, rows.at("asset"), context.assets) if len(rows) else ():
+        if holders.other_assets == "ignore":
+            rows.note_missing("asset", f"{several}, and would be ignored: name the one that is, leave the others out")
     assets = rows.words("asset")
     foreign = np.array([asset not in context.assets for asset in assets.tolist()], dtype=bool)
     if np.any(foreign) and holders.other_assets == "refuse":

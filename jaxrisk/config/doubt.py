@@ -20,10 +20,10 @@ DAYS = (1e-5, 100.0)
 def doubts(checked: "Checked") -> list[str]:
     """A line on each doubt about a configuration without problems; empty for most.
 
-    On leverage above what a venue allows for the size, which is taken at that; and on open interest of so many, or so few, days
-    of volume that a unit is likely wrong.
+    On names of contracts that a table has in place of an asset's; on leverage above what a venue allows for the size, which is
+    taken at that; and on open interest of so many, or so few, days of volume that a unit is likely wrong.
     """
-    return [*_leverage(checked), *_units(checked)]
+    return [*checked.said, *_leverage(checked), *_units(checked)]
 
 
 def _leverage(checked: "Checked") -> Iterable[str]:

@@ -6,7 +6,7 @@ from .containers import PerAsset
 from .sections import SHARE_TOLERANCE
 from .table import ByAsset, Refuse, Table
 from .units import Span
-from .values import Choice, Duration, NameOf, Number, Whole
+from .values import MOST_USD, Choice, Duration, NameOf, Number, Whole
 
 _ELASTICITY = Number("", at_least=-10.0, at_most=10.0)
 _TREND = Duration("", positive=False)
@@ -34,7 +34,7 @@ class StopOrders(Table):
     venue: Annotated[str, NameOf("venue", "venues")]
     asset: Annotated[str, NameOf("asset", "assets")]
     side: Annotated[str, Choice("whose positions they close", ("long", "short"))]
-    quantity: Annotated[float, Number("open interest that they close", "USD", at_least=0.0)]
+    quantity: Annotated[float, Number("open interest that they close", "USD", at_least=0.0, at_most=MOST_USD)]
     level: Annotated[
         float, Number("first price, below that at the start for longs, above it for shorts", "USD a coin", above=0.0)
     ]

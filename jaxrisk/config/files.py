@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from .paths import NotFound, find
+from .paths import NotFound, exists, find, is_folder, record
 from .problems import Problem, Report, nearest, written
 
 
 def read_bytes(path: Path) -> bytes:
     """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
-    if path.is_dir():
-        raise OSError("is a folder; a file is needed")
+    record(path)
     try:
+        if path.is_dir():
+            raise IsADirectoryError
         return path.read_bytes()
+    except IsADirectoryError:
+        raise OSError("is a folder; a file is needed") from None
     except FileNotFoundError:
         raise OSError("no such file") from None
     except OSError as error:
@@ -113,15 +116,18 @@ def as_numbers(raw: np.ndarray) -> np.ndarray:
 
 
 class Reader:
-    """Finds and reads the files that a scenario names, and remembers what was read."""
+    """Finds and reads the files that a scenario names, and remembers what was `read`, and what has to be `said` of it."""
 
     def __init__(self, report: Report, folder: Path):
         self.report = report
         self.folder = folder
         self.read: dict[str, str] = {}
+        self.said: list[str] = []
 
     def path(self, kind: str, name: str, key: str) -> Path | None:
-        """Where the file is, or None with a problem noted at `key`."""
+        """Where the file is, or None with a problem noted at `key`. A path given on the command line is also seen from here."""
+        if self.report.from_command_line(key) and exists(Path(name)) and not is_folder(Path(name)):
+            return Path(name)
         try:
             return find(kind, name, self.folder)
         except NotFound as error:

@@ -8,7 +8,7 @@ from pydantic import Field
 from .containers import ColumnNames, ListOf
 from .sections import SHARE_TOLERANCE
 from .table import Refuse, Table
-from .values import Choice, NameOf, Number, Text, Whole
+from .values import MOST_USD, Choice, NameOf, Number, Text, Whole
 
 COLUMNS = (
     "account", "asset", "side", "quantity", "entry_price", "venue", "class", "account_value", "notional", "margin", "collateral",
@@ -26,7 +26,7 @@ class _Placed(Table):
 
 class _Spread(_Placed):
     side: Annotated[str, Choice("side; both makes one of each, with this open interest each", ("long", "short", "both"))]
-    open_interest: Annotated[float, Number("open interest of a side", "USD", at_least=0.0)]
+    open_interest: Annotated[float, Number("open interest of a side", "USD", at_least=0.0, at_most=MOST_USD)]
     entry_mean: Annotated[float, Number("mean of log(entry / price)", "log price", at_least=-3.0, at_most=3.0)] = 0.0
     entry_sd: Annotated[float, Number("standard deviation of log(entry / price)", "log price", at_least=0.0, at_most=3.0)] = 0.0
     size_median: Annotated[float, Number("median notional of an account, weighted by notional", "USD", above=0.0)] = 1e4

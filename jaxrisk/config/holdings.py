@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .files import Columns, Reader
+from .files import Columns, Reader, as_numbers
 from .holders import AccountHolders, HistogramHolders, MapHolders
+from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
 from .sections import SHARE_TOLERANCE
+from .symbols import of_coin, take_names
 from .values import Context
 
 SIDES = ("long", "short")
@@ -53,6 +55,52 @@ def bounded(table: Columns, column: str, above: float | None = None, at_least: f
     return numbers
 
 
+def note_accounts_twice(table: Columns) -> None:
+    """Note rows of an account table that stand for the same position: of several times, twice over, or under one name."""
+    note_times(table)
+    note_whole(table)
+    if "account" in table.values:
+        note_twice(
+            table,
+            "account",
+            "account, venue, asset and side",
+            *(table.values[name] for name in ("account", *ACCOUNT_COLUMNS[:3])),
+        )
+
+
+def note_map_twice(table: Columns) -> None:
+    """Note rows of a liquidation map that are of several times, or differ in open interest alone."""
+    note_times(table)
+    names = [name for name in table.values if name not in ("price", "open_interest_usd") and not counts_rows(name)]
+    labels = (as_numbers(table.values["price"]), *(table.values[name] for name in names))
+    note_twice(table, "price", ", ".join(["price", *names]), *labels)
+
+
+def note_histogram_twice(table: Columns) -> None:
+    """Note rows of a histogram that are of several times, or of one leverage."""
+    note_times(table)
+    note_twice(table, "leverage", "leverage", as_numbers(table.values["leverage"]))
+
+
+def note_positions_twice(table: Columns) -> None:
+    """Note rows of a table of positions or of collateral, by itself, that stand for the same thing at the same time."""
+    labels = [name for name in ("account", "venue", "asset", "side", "margin") if name in table.values]
+    note_twice(table, "account", ", ".join(labels), *(table.values[name] for name in (*labels, *times_of(table.values))))
+
+
+def _note_others(table: Columns, holders: MapHolders) -> None:
+    """Note rows of other assets than the one of the population."""
+    for name in ("asset", "coin", "symbol"):
+        words = [str(word).strip() for word in table.values.get(name, ())]
+        other = [i for i, word in enumerate(words) if word != holders.asset and not of_coin(holders.asset, [word])]
+        table.note(name, other, f"is another asset than that of the population, {holders.asset}")
+        alike = sorted({word for i, word in enumerate(words) if i not in other})
+        if len(alike) > 1:
+            text = f"has {' and '.join(alike)}, which would be added up; leave the rows of one"
+            table.report.add_in(table.file, name, None, text, missing=True)
+            table.bad.add(name)
+
+
 def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Context) -> Accounts | None:
     """An account table.
 
@@ -61,9 +109,11 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     table = reader.table(holders.file, f"{key}.file", ACCOUNT_COLUMNS)
     if table is None:
         return None
+    take_names(reader, table, "asset", context.assets)
     venue = table.indices("venue", context.venues, "venue")
     asset = table.indices("asset", context.assets, "asset")
     side = sides_of(table)
+    note_accounts_twice(table)
     quantity = bounded(table, "quantity", at_least=0.0, unit="coins; the side says which way")
     entry = bounded(table, "entry_price", above=0.0, unit="USD a coin")
     collateral = bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
@@ -102,6 +152,8 @@ def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:
     if table is None:
         return None
     side = sides_of(table)
+    note_map_twice(table)
+    _note_others(table, holders)
     price = bounded(table, "price", above=0.0, unit="USD a coin")
     open_interest = bounded(table, "open_interest_usd", at_least=0.0, unit="USD")
     return None if table.bad else Map(price, side, open_interest)
@@ -120,6 +172,7 @@ def read_histogram(reader: Reader, key: str, holders: HistogramHolders) -> tuple
     table = reader.table(holders.file, f"{key}.file", ("leverage", "share"))
     if table is None:
         return None
+    note_histogram_twice(table)
     leverage, share = bounded(table, "leverage", at_least=1.0), bounded(table, "share", at_least=0.0)
     if table.bad:
         return None

@@ -8,6 +8,7 @@ import numpy as np
 
 from .files import Columns, Reader, as_numbers
 from .problems import nearest
+from .symbols import take_columns
 from .units import readable
 
 
@@ -71,9 +72,11 @@ def read_times(table: Columns, column: str = "time") -> np.ndarray | None:
 def _price_column(table: Columns, asset: str, column: str | None, alone: bool, reader: Reader, key: str) -> np.ndarray | None:
     """Which column holds the price, read as positive numbers."""
     wanted = [column] if column else [asset, *(["price", "close"] if alone else [])]
+    several = [] if column or any(name in table.values for name in wanted) else take_columns(reader, table, (asset,))
     found = next((name for name in wanted if name in table.values), None)
     if found is None:
         text = f"missing column; needs {' or '.join(wanted)}, the file has {', '.join(table.values)}"
+        text += "".join(f"; {one}" for one in several)
         reader.report.add_in(table.file, wanted[0], None, text, nearest(wanted[0], table.values), missing=True)
         return None
     price = table.numbers(found, "is not a finite number; a price has to be")
@@ -106,6 +109,13 @@ def _interval(table: Columns, times: np.ndarray) -> int | None:
         text = f"comes {readable(size)} after the row before, at {iso(int(times[gaps[0] - 1]))}, where the file's interval is"
         table.note("time", gaps, f"{text} {readable(Fraction(usual, 1000))}: a gap")
     return None if len(duplicate) or len(backward) or len(gaps) else usual
+
+
+def check_times(table: Columns) -> None:
+    """Note what is wrong with the times of a price file."""
+    times = read_times(table)
+    if times is not None:
+        _interval(table, times)
 
 
 def read_prices(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LONGEST_VALUE = 60
+LONGEST_NAME = 300
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Problem:
     nearest: str | None = None
 
     def __str__(self) -> str:
-        where = f"{self.file}: {self.key}" if self.key else self.file
+        file = cut(self.file)
+        where = f"{file}: {cut(self.key)}" if self.key else file
         written = "" if self.value is None else f" = {self.value}"
         hint = f" (did you mean {_quoted(self.nearest)}?)" if self.nearest else ""
         line = f"{where}{written}: {self.allowed}{hint}"
@@ -44,6 +46,15 @@ class ConfigError(Exception):
     def __init__(self, problems: Iterable[Problem]):
         self.problems = list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def cut(name: str) -> str:
+    """The name of a file or a key, its middle left out where it is too long to be read.
+
+    >>> len(cut("a" * 100_000))
+    300
+    """
+    return name if len(name) <= LONGEST_NAME else f"{name[:200]}...{name[203 - LONGEST_NAME :]}"
 
 
 def _quoted(text: str) -> str:
@@ -99,9 +110,12 @@ class Report:
 
     def add(self, key: str, value: Any, allowed: str, near: str | None = None, missing: bool = False) -> None:
         """Note a problem with a key of the scenario itself."""
-        from_command_line = any(key == name or key.startswith(name + ".") for name in self.overridden)
         text = None if missing else written(value)
-        self.problems.append(Problem("command line" if from_command_line else self.file, key, text, allowed, near))
+        self.problems.append(Problem("command line" if self.from_command_line(key) else self.file, key, text, allowed, near))
+
+    def from_command_line(self, key: str) -> bool:
+        """Whether a key, or the table that it is in, was given on the command line."""
+        return any(key == name or key.startswith(name + ".") for name in self.overridden)
 
     def of(self, file: str) -> "Report":
         """A report on another file, whose problems go to the same list."""

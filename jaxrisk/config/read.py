@@ -5,9 +5,12 @@ from typing import Any
 
 from .caps import Selectors, caps_of
 from .check_exchange import ALL
+from .check_table import ENDINGS, problems_of_table
 from .checked import Checked, check_document
 from .document import override, read_scenario, to_toml
-from .problems import Problem, Report
+from .kinds import kind_of
+from .paths import NotFound, find, likely, names
+from .problems import ConfigError, Problem, Report
 from .table import Table
 from .tiers import tiers_of
 from .values import Context
@@ -24,16 +27,43 @@ def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Che
     return checked, problems, "" if problems else effective(checked, changed)
 
 
+ELSEWHERE = {
+    "event": "is an event, which `jaxrisk check` and `jaxrisk.backtest.event.read_event` read",
+    "fit": "holds numbers fitted on events, which `jaxrisk check` and `jaxrisk.backtest.parameters.read_fitted` read",
+}
+"""What is said of files whose keys this room does not know."""
+
+
+def file_of(path: str | Path) -> Path:
+    """The file that a path stands for, or the name of what ships: a scenario, limits or a venue; raises `ConfigError`."""
+    try:
+        return find("scenarios", str(path))
+    except NotFound as error:
+        for kind in ("limits", "venues"):
+            if str(path) in names(kind):
+                return find(kind, str(path))
+        known = [name for kind in ("scenarios", "limits", "venues") for name in names(kind)]
+        near = likely(str(path), known) if Path(str(path)[-1000:]).stem in known else error.nearest
+        raise ConfigError([Problem(str(path), "", None, str(error), near)]) from None
+
+
 def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
-    """All problems of a scenario, or of a limit or venue file by itself."""
-    file, document = read_scenario(path)
-    if _scenario(document):
-        return read(path, overrides)[1]
+    """All problems of a scenario, or of a limit or venue file, or a table, by itself."""
+    file = file_of(path)
+    if file.name.endswith(ENDINGS):
+        return problems_of_table(file)
+    file, document = read_scenario(file)
+    kind = kind_of(document, file.absolute().parent.name)
+    if kind == "scenario":
+        return read(file, overrides)[1]
     report = Report(str(file))
-    if "tiers" in document:
+    if kind in ELSEWHERE:
+        report.add("", None, ELSEWHERE[kind], missing=True)
+    elif kind == "venue":
         tiers_of(document, report)
     else:
-        rows = [row for row in document["caps"] if isinstance(row, dict)] if isinstance(document["caps"], list) else []
+        caps = document.get("caps")
+        rows = [row for row in caps if isinstance(row, dict)] if isinstance(caps, list) else []
         named = {key: tuple(row[key] for row in rows if isinstance(row.get(key), str)) for key in ("asset", "venue", "class")}
         context = Context(named["asset"], named["venue"])
         caps_of(document, report, context, Selectors(context, named["class"]))

@@ -7,6 +7,7 @@ from typing import Any
 
 from .files import Reader
 from .problems import Report, nearest
+from .symbols import of_coin
 from .table import read_table
 from .values import Context, one_of
 from .venues import BELONGING, TIER_RULES, Rules, Tier, read_rules
@@ -62,6 +63,11 @@ def tier_tables(
     found, of_file = _from_file(reader, key, source, assets, rule)
     if found is None:
         return {}, TIER_RULES[0]
+    for asset, names in ((asset, of_coin(asset, found)) for asset in assets if asset in needed and asset not in found):
+        names = [name for name in names if name not in assets]
+        if len(names) == 1:
+            found[asset] = found.pop(names[0])
+            reader.said.append(f"{source}: tiers of {names[0]} are taken as those of {asset}")
     _absent(found, assets, needed, key, reader.report, str(source))
     tables = {name: rows for name, rows in found.items() if rows and name in assets}
     if rule is not None and rule != of_file:

@@ -11,6 +11,9 @@ from pydantic_core import PydanticCustomError, core_schema
 from . import units
 from .problems import nearest
 
+MOST_USD = 1e15
+"""USD that a run can hold, more than there are: from 1e17 on products of sums are no numbers in single precision."""
+
 
 @dataclass(frozen=True)
 class Context:

@@ -10,7 +10,7 @@ from .problems import Report
 from .sections import SHARE, SHARE_TOLERANCE
 from .table import ByAsset, Refuse, Table, read_table
 from .units import Span
-from .values import Choice, Context, Duration, Kind, Number, Text
+from .values import MOST_USD, Choice, Context, Duration, Kind, Number, Text
 
 TIER_RULES = ("marginal", "whole")
 POLICIES = ("full", "partial", "lower_tier", "takeover")
@@ -126,7 +126,12 @@ class Venue(Rules, _Contract):
 
     insurance_fund: Annotated[
         float | None,
-        Number("insurance fund at the start; with it, or another key of the backstop, by default 0", "USD", at_least=0.0),
+        Number(
+            "insurance fund at the start; with it, or another key of the backstop, by default 0",
+            "USD",
+            at_least=0.0,
+            at_most=MOST_USD,
+        ),
     ] = None
     haircut: Annotated[
         ByAsset | None,

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from .._leaf import Array, leaf
+from .._leaf import Array, leaf, whole_leaf
 from .base import AbstractMarket, Move, NoiseShape
 
 
@@ -33,7 +33,6 @@ class Bootstrap(AbstractMarket):
       variance of a row. A history is too short to know its trend, and a trend of the past is not a forecast. Static.
     - `align`: blocks begin at rows that are multiples of it, with 24 rows a day at the day's first hour. A day that begins at
       midnight is not a day that begins with any hour: the hours' volatilities differ, and a block's first hour is any of them.
-      Static.
 
     The row is an integer function of the uniforms, so the gradient to `mean_block` is zero; `log_returns` and `drift` have one.
 
@@ -48,7 +47,7 @@ class Bootstrap(AbstractMarket):
     mean_block: Float[Array, ""] = leaf()
     drift: Float[Array, " assets"] = leaf()
     recentre: bool = eqx.field(default=True, static=True)
-    align: int = eqx.field(default=1, static=True)
+    align: Int[Array, ""] = whole_leaf(default=1)
 
     brownian_between_steps: ClassVar[bool] = False
 

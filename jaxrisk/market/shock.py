@@ -2,9 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from .._leaf import Array, leaf
+from .._leaf import Array, leaf, whole_leaf
 
 # Times are multiples of the step in floating point: a start on the grid must not fall a rounding before its own step's end.
 _TIME_TOLERANCE = 1e-6
@@ -21,7 +21,7 @@ class Shock(eqx.Module):
     - `window`: years that the move takes; zero means all of it in the first step that ends after the start. Shape `(assets,)`.
     - `at`: start, years; without effect if `random`. Shape `(assets,)`.
     - `random`: whether the start is uniform over the horizon, the same for all assets. Static.
-    - `venue`: index of the only venue whose price moves, a basis that arbitrage takes back; None for the market's price. Static.
+    - `venue`: index of the only venue whose price moves, a basis that arbitrage takes back; None for the market's price.
     - `pass_through`: share of what arbitrage takes back there by which it moves the market's price, in [0, 1]: for traders who
       buy there and sell elsewhere the venue's share of depth, nothing for a price that is merely wrong. Scalar.
 
@@ -36,7 +36,7 @@ class Shock(eqx.Module):
     at: Float[Array, " assets"] = leaf()
     pass_through: Float[Array, ""] = leaf(default=0.0)
     random: bool = eqx.field(default=False, static=True)
-    venue: int | None = eqx.field(default=None, static=True)
+    venue: Int[Array, ""] | None = whole_leaf(default=None)
 
     def start(self, uniform: Float[Array, ""], horizon: Float[Array, ""]) -> Float[Array, " assets"]:
         """When the shock starts on this path, in years: `at`, or `uniform` times the horizon."""

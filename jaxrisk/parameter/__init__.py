@@ -1,5 +1,6 @@
 """Numbers of a scenario by name: what can be varied, within which range, and the scenario with some of them moved."""
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..scenario import Scenario
+from ..scenario import Scenario, bare_keys
 from .numbers import groups_of
 
 
@@ -107,6 +108,15 @@ def moved(scenario: Scenario, parameters: Iterable[Parameter | str], by: Any) ->
     return scenario
 
 
+def bare_names(scenario: Scenario, names: Iterable[str]) -> tuple[str, ...]:
+    """What numbers of a scenario are called in `scenario.bare()`, where nothing has a name of its own."""
+    placed = lambda parts: {name: parts[name] for name in bare_keys(parts)}
+    same_order = dataclasses.replace(scenario, populations=placed(scenario.populations), stops=placed(scenario.stops))
+    before, after = ([name for group in groups_of(one) for name in group.names()] for one in (same_order, scenario.bare()))
+    known = dict(zip(before, after, strict=True))
+    return tuple(known.get(name, name) for name in names)
+
+
 def _matching(name: str, known: Iterable[str]) -> list[str]:
     if not set(name) & set("*?"):
         return []
@@ -130,4 +140,4 @@ def _unknown(name: str, known: list[str], scenario: Scenario) -> str:
     return f'no parameter "{name}"{guess}'
 
 
-__all__ = ["Parameter", "moved", "named", "parameters"]
+__all__ = ["Parameter", "bare_names", "moved", "named", "parameters"]

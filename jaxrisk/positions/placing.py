@@ -14,14 +14,14 @@ from .tiers import Tiers
 
 
 class Contracts(NamedTuple):
-    """How a venue's positions are margined and closed: `tiers`; `inverse`, static, a bool for each venue; `tranches`, static,
+    """How a venue's positions are margined and closed: `tiers`; `inverse`, static, a bool for each venue; `tranches`,
     the shares of a position closed at each of its triggers, for each venue; `liquidation_fee`, shape `(venues,)`; `policy`, None
     for tranches everywhere; `ranking`, static, the order of auto-deleveraging on each venue; `haircut`, of coin collateral, shape
     `(venues, assets)`, None for none."""
 
     tiers: Tiers
     inverse: tuple[bool, ...]
-    tranches: tuple[tuple[float, ...], ...]
+    tranches: tuple[tuple[float | Array, ...], ...]
     liquidation_fee: Float[Array, " venues"]
     policy: Policy | None = None
     ranking: tuple[str, ...] = ()

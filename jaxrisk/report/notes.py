@@ -9,15 +9,20 @@ from .table import usd
 LEAST_BALANCING = 0.001  # share of open interest below which holders who make up a difference are not worth a line
 
 
-def notes(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
-    """Lines on positions left out at the start, on holders added to balance the sides, on sampling, and on criticality.
+def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = None) -> list[str]:
+    """Lines on a run that is not finished, on positions left out at the start, on holders added to balance the sides, on
+    sampling, and on criticality.
 
-    **Arguments:** `info`: a result's; `assets`: their names. What is not in `info` makes no line.
+    **Arguments:** `info`: a result's; `assets`: their names; `paths`: how many the result holds. What is not in `info` makes no
+    line.
 
     >>> notes({"open_interest_usd": 8e9, "dropped_open_interest_usd": 2e6}, ["BTC"])
     ['dropped at the start: 2.0 USD M (0.02% of open interest) of positions beyond their liquidation price']
     """
-    lines = []
+    lines, planned = [], int(info.get("planned_paths", 0))
+    if paths is not None and paths < planned:
+        share = f"{paths:,} of {planned:,} paths ({paths / planned:.1%})"
+        lines.append(f"unfinished: {share} were run, and every figure is of these")
     dropped, held, added = (_number(info.get(f"{name}open_interest_usd")) for name in ("dropped_", "", "balancing_"))
     if dropped > 0.0:
         by = "; ".join(str(part) for part in info.get("dropped_by", []))

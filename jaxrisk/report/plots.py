@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .summary import HOURS_PER_YEAR
+from .table import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def exceedance(result: "Result") -> "Figure":
         figure, axes = _figure(1, 2, (10.0, 4.2))
         _drawdown_curve(axes[0, 0], result)
         _open_interest_curve(axes[0, 1], result)
-        return figure
+        return marked(figure, result)
 
 
 def fragility(result: "Result") -> "Figure":
@@ -45,7 +46,7 @@ def fragility(result: "Result") -> "Figure":
     with _style():
         figure, axes = _figure(1, 1, (6.0, 4.2))
         _fragility_curve(axes[0, 0], result)
-        return figure
+        return marked(figure, result)
 
 
 def paths(result: "Result") -> "Figure":
@@ -56,7 +57,7 @@ def paths(result: "Result") -> "Figure":
         figure, axes = _figure(1, number, (max(6.0, 4.2 * number), 4.2))
         for place in range(number):
             _sample_paths(axes[0, place], result, place)
-        return figure
+        return marked(figure, result)
 
 
 def overview(result: "Result") -> "Figure":
@@ -69,8 +70,15 @@ def overview(result: "Result") -> "Figure":
         _open_interest_curve(axes[1, 1], result)
         title = result.info.get("title") or result.info.get("name")
         if title:
-            figure.suptitle(f"{title}   ({result.paths:,} paths)", x=0.01, ha="left", fontsize=13)
-        return figure
+            figure.suptitle(f"{title}   ({counted(result.paths, result.planned)})", x=0.01, ha="left", fontsize=13)
+        return figure if title else marked(figure, result)
+
+
+def marked(figure: "Figure", result: "Result") -> "Figure":
+    """The figure, with a line below it where the result's run is not finished."""
+    if result.paths < result.planned:
+        figure.supxlabel(counted(result.paths, result.planned), x=0.99, ha="right", fontsize=9, color=RED)
+    return figure
 
 
 def _style() -> Any:

@@ -76,6 +76,9 @@ def rare_event(result: Any) -> StudySummary:
         )
     else:
         notes.append(f"{work:,} paths simulated")
+    given = result.info.get("conditional_on", "")
+    if given:
+        notes.append(given)
     record = {
         "observable": result.observable, "level": float(result.level), "probability": value, "standard_error": error, "low": low,
         "high": high, "method": result.method, "reason": result.reason, "paths_run": work,

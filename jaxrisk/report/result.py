@@ -12,17 +12,19 @@ from .. import risk
 from ..observables import MOST_SAMPLE_PATHS, column, columns, unknown
 from ..risk import Estimate, ParetoTail
 from ..risk.replicates import by_replicates
-from .observables import curve_axes, sample_axes
-from .table import Summary
-from .writer import (
+from .chunks import Plan
+from .netcdf import (
     CURVE_PREFIX,
+    FINISHED,
     LOG_WEIGHTS,
+    PLANNED,
     SAMPLE_PREFIX,
-    ResultWriter,
     flat_attributes,
-    read,
     variable_attributes as _attributes,
 )
+from .observables import curve_axes, sample_axes
+from .table import Summary, counted
+from .writer import LazyLosses, read, save, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +81,11 @@ class Result:
         if isinstance(losses, dict):  # a mapping that loads on demand was checked when it was written
             self._check()
         self.paths = int(np.shape(losses[next(iter(losses))])[0]) if losses else 0
+
+    @property
+    def planned(self) -> int:
+        """Number of paths that were to be run: more than `paths` where the run was stopped before its end."""
+        return max(self.paths, int(self.info.get(PLANNED, 0)))
 
     def _check(self) -> None:
         counts = {name: np.shape(array)[0] for name, array in self.losses.items() if np.ndim(array)}
@@ -208,7 +215,7 @@ class Result:
         """What one should know beside the numbers, a line each: positions left out, holders added, how near to runaway."""
         from .notes import notes
 
-        return notes(self.info, self.coords.get("assets", []))
+        return notes(self.info, self.coords.get("assets", []), self.paths)
 
     def to_xarray(self) -> "xr.Dataset":
         """A dataset with named axes, labels and units; `info` becomes its attributes."""
@@ -222,7 +229,8 @@ class Result:
                 variables[prefix + name] = (axes(name, np.ndim(array)), np.asarray(array))
         used = {axis for variable in variables.values() for axis in variable[0]}
         coords = {axis: labels for axis, labels in self.coords.items() if axis in used}
-        return xr.Dataset(variables, coords, flat_attributes(self.info))
+        stopped = {FINISHED: self.paths, PLANNED: self.planned} if self.paths < self.planned else {}
+        return xr.Dataset(variables, coords, flat_attributes(self.info) | stopped)
 
     def to_dataframe(self) -> "pd.DataFrame":
         """One row a path, one column a number: `max_drawdown_index`, `max_drawdown[BTC]`, ..."""
@@ -237,19 +245,25 @@ class Result:
         return pd.DataFrame(table, index=pd.RangeIndex(self.paths, name="path"))
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write a netCDF4 file, at once or not at all: the file appears under its name when it is whole."""
-        writer = ResultWriter(path, self.dims, self.coords, self.paths, self.info)
+        """Write a netCDF4 file, at once or not at all: the file appears under its name when it is whole.
+
+        **Raises:** `OSError` in words: where something stands there that is not a result, which is never replaced, where a run is
+        writing it, and where a write fails.
+        """
         weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
-        if self.paths:
-            writer.append(0, _Joined(self.losses, weights))
-        writer.close(self.samples, self.curves)
+        plan = Plan(self.dims, self.coords, self.planned, self.info)
+        save(path, plan, self.paths, _Joined(self.losses, weights), whole(self.samples, self.curves))
+        if isinstance(self.losses, LazyLosses):
+            self.losses.written(Path(path))
         return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Result":
-        """Open a saved result; each observable is read from the file when asked for.
+        """Open a saved result, or the folder `NAME.partial` of a run that goes on or was stopped; each observable is read when
+        asked for.
 
-        **Raises:** `FileNotFoundError` where there is none, and `ValueError` for a file that is not a result.
+        **Raises:** `FileNotFoundError` where there is none, and `ValueError` for a file that is not a result, or is damaged; it
+        names the file and says what it is.
         """
         return cls(**read(path))
 
@@ -268,11 +282,13 @@ class Result:
     def __repr__(self) -> str:
         number = len(self.losses)
         name = f"{self.info['name']!r}, " if self.info.get("name") else ""
-        return f"Result({name}{self.paths:,} paths, {number} observable{'s' if number != 1 else ''})"
+        return f"Result({name}{counted(self.paths, self.planned)}, {number} observable{'s' if number != 1 else ''})"
 
     def _repr_html_(self) -> str:
         shown = ("name", "title", "seed", "steps", "horizon_years", "precision", "device", "wall_seconds")
-        facts = {"paths": f"{self.paths:,}"} | {key: str(self.info[key]) for key in shown if key in self.info}
+        facts = {"paths": counted(self.paths, self.planned).replace(" paths", "", 1)} | {
+            key: str(self.info[key]) for key in shown if key in self.info
+        }
         line = ", ".join(f"<b>{html.escape(key)}</b> {html.escape(text)}" for key, text in facts.items())
         notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.notes())
         return f"<div>{line}</div>{self.summary()._repr_html_()}{notes}"

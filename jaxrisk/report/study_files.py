@@ -2,12 +2,14 @@
 
 import json
 import math
-import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from .outputs import write_whole
+from .recognise import MARK, WRITTEN_BY
 
 _LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candidate", "drive", "drive_labels")
 """Fields too large or of no use outside Python; weighted paths go to a netCDF file."""
@@ -18,25 +20,22 @@ def write(result: Any, path: Path, scenario_text: str = "") -> None:
     """Write a study's result as the ending says: `.csv`, `.json`, `.nc` (rare events) or `.toml` (designed limits).
 
     The file appears under its name when it is whole. `scenario_text`: the effective configuration, whose limits were designed.
+
+    **Raises:** `OSError`, in words where something stands there that jaxrisk did not write.
     """
     path = Path(path)
     if path.suffix.lower() == ".nc":
         result.result().save(path)
-        return
-    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
-    try:
-        beside.write_text(_text(result, path.suffix.lower(), scenario_text), encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    else:
+        write_whole(path, _text(result, path.suffix.lower(), scenario_text))
 
 
 def _text(result: Any, ending: str, scenario_text: str) -> str:
     if ending == ".csv":
         return result.to_dataframe().to_csv(index=False)
     if ending == ".toml":
-        return limits_toml(result, scenario_text)
-    return json.dumps(everything(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return f"# {WRITTEN_BY} design\n{limits_toml(result, scenario_text)}"
+    return json.dumps({"written_by": MARK, **everything(result)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def everything(result: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..risk import tail
 from .design_table import NO_LIMIT
-from .plots import BLUE, GREEN, GREY, INK, ORANGE, RED, _figure, _nothing, _style
+from .plots import BLUE, GREEN, GREY, INK, ORANGE, RED, _figure, _nothing, _style, marked
 from .study_table import Z, in_words, observable_in_words, odds, scaled, unit_of, unit_of_observable
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def who_pays(result: "Result") -> "Figure":
         present = [(name, label, colour) for name, label, colour in _PAYERS if name in result.losses]
         if not venues or len(present) < 2:
             _nothing(axes, "no backstop in this scenario")
-            return figure
+            return marked(figure, result)
         estimates = {name: [tail.mean(result.column(f"{name}[{v}]"), result.log_weights) for v in venues] for name, *_ in present}
         payers = [name for name, *_ in present if name != "liquidation_fees"]
         largest = max(sum(estimates[name][v].value for name in payers) for v in range(len(venues)))
@@ -222,7 +222,7 @@ def who_pays(result: "Result") -> "Figure":
         axes.set_ylim(0.0, 1.15 * max(axes.get_ylim()[1], 1e-12))
         axes.set_ylabel(unit)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        return figure
+        return marked(figure, result)
 
 
 def plot(result: Any) -> "Figure":

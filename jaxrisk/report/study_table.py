@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..observables import describe
+from .narrow import narrow
 from .table import _scale
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class StudySummary:
         yield from map(Text, self.answer)  # Text: brackets in names are no markup
         for section in self.sections:
             yield Text()
-            for line in _text(section, options.max_width).splitlines():
+            for line in _fitting(section, options.max_width):
                 yield Text(line, no_wrap=True, overflow="ignore")
         yield from (Text(), *map(Text, self.notes)) if self.notes else ()
 
@@ -95,6 +96,14 @@ class StudySummary:
 
 def _heads(line: tuple[str, ...]) -> bool:
     return not any(line[1:])
+
+
+def _fitting(section: Section, width: int) -> list[str]:
+    """The table's lines, none of them longer than the width, if that can be had."""
+    lines = _text(section, width).splitlines()
+    if max(map(len, lines)) <= width:
+        return lines
+    return [section.heading] * bool(section.heading) + narrow(section.columns, section.align, section.lines, width)
 
 
 def _text(section: Section, width: int = WIDTH) -> str:

@@ -1,11 +1,12 @@
 """The headline of a result: which numbers, in which order."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..risk import tail
 from ..risk.tail import Estimate, TooFewPathsError
-from .table import Row, Summary
+from .table import Row, Summary, at_most, counted
 
 if TYPE_CHECKING:
     from .result import Result
@@ -23,7 +24,7 @@ _SHORT = ("mean", "VaR 99%", "ES 99%")
 def summarise(result: "Result") -> Summary:
     """The headline rows of a result; see `Result.summary`."""
     name = result.info.get("title") or result.info.get("name") or "Result"
-    return Summary(f"{name}: {result.paths:,} paths", list(_rows(result)))
+    return Summary(f"{name}: {counted(result.paths, result.planned)}", list(_rows(result)))
 
 
 def _rows(result: "Result") -> Iterator[Row]:
@@ -133,8 +134,13 @@ def _row(label: str, statistic: str, unit: str, function: Callable, values: Any,
         )
     if statistic in ("mean", "median") and estimate.effective_paths < LEAST_EFFECTIVE_SHARE * estimate.paths:
         return Row(label, statistic, None, unit, f"{estimate.effective_paths:,.0f} effective paths")
-    constant = estimate.standard_error == 0.0 and values.min() == values.max()
-    return Row(label, statistic, estimate, unit, "the same on every path" if constant else "")
+    if estimate.standard_error == 0.0 and values.min() == values.max():
+        # what no path shows may still happen: no error is known, but how often at most
+        rarely = result.estimate(_beyond(float(values.max())), values).high
+        nothing = math.nan
+        estimate = estimate._replace(standard_error=nothing, low=nothing, high=nothing)
+        return Row(label, statistic, estimate, unit, f"the same on every path (others: {at_most(rarely)})")
+    return Row(label, statistic, estimate, unit)
 
 
 def _statistic(name: str) -> Callable[[Any, Any], Estimate]:

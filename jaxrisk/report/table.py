@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..risk.tail import Estimate
+from .narrow import narrow
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = ("", "estimate", "std. error", "unit", "95% interval")
 _NUMERIC = (1, 2)
+_LEAST_NAME = 26
+"""Characters that the names of rows are given at least, where they have as many: with fewer, numbers go below them."""
 
 
 class Row(NamedTuple):
@@ -38,7 +41,9 @@ def cells(row: Row) -> tuple[str, ...]:
     factor, unit = _scale(row.unit, max(abs(value), abs(error)))
     digits = _digits(error * factor)
     shown = [f"{number * factor:,.{digits}f}" for number in (value, error, low, high)]
-    shown = ["0" if float(text.replace(",", "")) == 0 and error == 0 else text for text in shown]
+    known = error > 0.0  # of a number that is the same on every path there is no error, not one of zero
+    shown = ["0" if float(text.replace(",", "")) == 0 and not known else text for text in shown]
+    shown[1] = "" if math.isnan(error) else shown[1]
     interval = row.note or f"[{shown[2]}, {shown[3]}]"
     return (row.measure, row.statistic, shown[0], shown[1], unit, interval)
 
@@ -76,15 +81,25 @@ class Summary(Sequence):
         ]
         return "\n".join([self.title, "", texts[0], "-" * max(map(len, texts)), *texts[1:]])
 
-    def __rich__(self) -> Any:
+    def __rich_console__(self, console: Any, options: Any) -> Any:
         from rich.table import Table
+        from rich.text import Text
 
+        lines = self._lines()
+        rows = [_COLUMNS, *(line for line in lines if any(line[1:-1]))]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        if options.max_width - sum(widths[1:]) - 2 * len(widths) < min(widths[0], _LEAST_NAME):
+            align = "".join("r" if column in _NUMERIC else "l" for column in range(len(_COLUMNS)))
+            yield Text(self.title)
+            yield from (Text(text, no_wrap=True, overflow="ignore") for text in narrow(_COLUMNS, align, lines, options.max_width))
+            return
         table = Table(title=self.title, title_justify="left", box=None, header_style="bold", padding=(0, 1))
         for column, name in enumerate(_COLUMNS):
-            table.add_column(name, justify="right" if column in _NUMERIC else "left", no_wrap=column > 0)
-        for line in self._lines():
+            table.add_column(name, justify="right" if column in _NUMERIC else "left", no_wrap=0 < column < len(_COLUMNS) - 1,
+                             min_width=widths[column] if column else None)  # fmt: skip
+        for line in lines:
             table.add_row(*line, style="bold" if not any(line[1:]) else "")
-        return table
+        yield table
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th style="text-align:{"right" if i in _NUMERIC else "left"}">{n}</th>' for i, n in enumerate(_COLUMNS))
@@ -145,6 +160,28 @@ def usd(amount: float) -> str:
     return f"{amount * factor:,.1f} {unit}"
 
 
+def at_most(probability: float) -> str:
+    """The upper end of a probability's interval, rounded up: what is said of something that was not seen.
+
+    >>> at_most(0.000922), at_most(0.0713)
+    ('at most 0.093%', 'at most 7.2%')
+    """
+    if not probability > 0.0:
+        return "at most 0%"
+    digits = 1 - math.floor(math.log10(100.0 * probability))
+    up = math.ceil(100.0 * probability * 10.0**digits - 1e-9) / 10.0**digits
+    return f"at most {min(up, 100.0):.{max(digits, 0)}f}%"
+
+
+def counted(paths: int, planned: int) -> str:
+    """How many paths a result holds, and of how many where its run was stopped or goes on.
+
+    >>> counted(4000, 4000), counted(750, 1000)
+    ('4,000 paths', '750 of 1,000 paths, unfinished')
+    """
+    return f"{paths:,} of {planned:,} paths, unfinished" if paths < planned else f"{paths:,} paths"
+
+
 def _digits(error: float) -> int:
     """Decimals that show two digits of the error."""
     if not 0.0 < error < math.inf:
@@ -152,4 +189,4 @@ def _digits(error: float) -> int:
     return min(max(1 - math.floor(math.log10(error)), 0), 8)
 
 
-__all__ = ["Row", "Summary", "cells", "usd"]
+__all__ = ["Row", "Summary", "at_most", "cells", "counted", "usd"]

@@ -1,6 +1,5 @@
-"""Results on disk: netCDF4 files written chunk by chunk, and read one observable at a time."""
+"""Results on disk: paths written as they finish, made one netCDF4 file at the end, and read one observable at a time."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,32 +7,42 @@ from typing import Any
 
 import numpy as np
 
-from ..observables import describe
-from .observables import curve_axes, sample_axes
+from . import chunks, netcdf, netcdf_read
+from .chunks import Chunk, Plan
+from .durable import OutputError
+from .netcdf import CURVE_PREFIX, FINISHED, LOG_WEIGHTS, PLANNED, SAMPLE_PREFIX, checked_axes
+from .place import Place, partial_of
 
-LOG_WEIGHTS = "log_weights"
-SAMPLE_PREFIX = "sample_"
-CURVE_PREFIX = "curve_"
-_INFO = "info_json"
-_RESERVED = ("finished_paths", "planned_paths", "Conventions")
-_CHUNK_ELEMENTS = 65_536  # of an HDF5 chunk: within the library's cache of 1 MiB, so that a chunk is written once
-_SHORT = 2_000  # characters: HDF5 keeps at most 64 kB of attributes beside a group, so long texts stay in info_json only
+
+class WriteStopped(OutputError):
+    """A write failed. `finished` paths are in `where`, a folder that can be loaded; None where nothing was finished."""
+
+    def __init__(self, path: Path, error: OSError, finished: int = 0, total: int = 0, where: Path | None = None):
+        self.finished, self.where = finished, where
+        kept = f"the {finished:,} of {total:,} paths finished until then are in {where}" if where else "nothing was finished"
+        super().__init__(f"{path}: cannot be written: {error.strerror or error}; {kept}")
 
 
 class ResultWriter:
     """Writes a result chunk by chunk, so that memory does not grow with the number of paths.
 
-    The file grows as `<path>.partial`, a readable netCDF file after every `append`: its `paths` dimension has the paths
-    finished so far and its attribute `finished_paths` says how many. `close` renames it to `path` in one step, so `path`
-    is either absent or whole. The file is closed between two appends: an interrupted run leaves the last append intact.
+    Finished paths are files of their own in the folder `<path>.partial`, each there when it is whole (`jaxrisk.report.chunks`);
+    the folder can be loaded like a result after every `append`, whatever has stopped the process. `close` makes one file of
+    them, `path`, which is either absent or whole too, and removes the folder; for that moment both are on the disk.
+
+    One writer at a time has a path: until it is closed, discarded or released, or its process ends.
 
     **Arguments:**
 
-    - `path`: the file to be; by convention `.nc`.
+    - `path`: the file to be; by convention `.nc`. A result that is there is replaced, by `close`; nothing else is. Finished paths
+      of a run that was stopped are put aside: `aside` is the folder that they are in then, else None.
     - `dims`: for each observable its axes after `paths`.
     - `coords`: labels of those axes.
     - `total_paths`: number of paths planned.
     - `info`: what else there is to say, numbers and short texts.
+
+    **Raises:** here and below `OSError` in words: its kinds `NotReplaced` where something stands at `path` that is not a result,
+    `Busy` where another run is writing it, `WriteStopped` where a write fails; what was finished is kept.
 
     >>> import numpy as np, tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "result.nc"
@@ -51,20 +60,19 @@ class ResultWriter:
         total_paths: int,
         info: Mapping[str, Any],
     ):
-        self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".partial")
         self.finished = 0
-        self._dims, self._coords = dict(dims), {name: list(labels) for name, labels in coords.items()}
-        self._total, self._info = int(total_paths), dict(info)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with _open(self.partial, "w") as file:
-            file.dimensions["paths"] = None
-            for name, labels in self._coords.items():
-                _write_whole(file, name, np.asarray(labels), (name,))
-            file.attrs["finished_paths"] = np.int64(0)
-            file.attrs["planned_paths"] = np.int64(self._total)
-            file.attrs["Conventions"] = "CF-1.8"
-            self._write_info(file)
+        self._plan = Plan(dict(dims), {name: list(labels) for name, labels in coords.items()}, int(total_paths), dict(info))
+        self._kinds: dict[str, tuple[Any, ...]] = {}
+        self._place = _taken(path)
+        self.path, self.partial = self._place.path, self._place.partial
+        try:
+            self.aside = self._place.cleared()
+            chunks.write_plan(self.partial, self._plan)
+        except OSError as error:
+            raise self._stopped(error) from error
+        except BaseException:
+            self._place.release()
+            raise
 
     def append(self, first: int, losses: Mapping[str, Any]) -> None:
         """Add the paths from `first` on; chunks come in order.
@@ -75,25 +83,31 @@ class ResultWriter:
         - `losses`: for each observable an array of shape `(paths of the chunk, *dims)`, and `log_weights` where the
           paths are weighted.
 
-        **Raises:** `ValueError` for a gap or overlap, or arrays of different numbers of paths.
+        **Raises:** `ValueError` for a gap or overlap, or arrays that differ in number of paths, or from the first chunk's in
+        names, axes or types.
         """
-        counts = {np.shape(losses[name])[0] for name in losses}
+        arrays = {name: np.asarray(losses[name]) for name in losses}
+        counts = {np.shape(array)[0] for array in arrays.values()}
         if first != self.finished:
             raise ValueError(
                 f"chunk starts at path {first}, and {self.finished} paths are written: chunks must follow each other"
             )
         if len(counts) != 1:
             raise ValueError(f"arrays of one chunk must have one number of paths and have {sorted(counts)}")
+        for name, array in arrays.items():
+            checked_axes(self._plan, name, array)
+        kinds = {name: (array.shape[1:], array.dtype) for name, array in arrays.items()}
+        if self._kinds and kinds != self._kinds:
+            wrong = [name for name in {**self._kinds, **kinds} if kinds.get(name) != self._kinds.get(name)]
+            raise ValueError(f"{', '.join(wrong)}: in shape or type not as in the first chunk")
         until = first + counts.pop()
-        with _open(self.partial, "a") as file:
-            file.resize_dimension("paths", until)
-            for name in losses:  # one at a time: they may be read from another file
-                array = np.asarray(losses[name])
-                if name not in file.variables:
-                    self._create(file, name, array)
-                file.variables[name][first:until] = array.view(np.int8) if array.dtype == bool else array
-            file.attrs["finished_paths"] = np.int64(until)
-        self.finished = until
+        if until == first:
+            return
+        try:
+            chunks.write_chunk(self.partial, first, until, arrays)
+        except OSError as error:
+            raise self._stopped(error) from error
+        self._kinds, self.finished = kinds, until
 
     def close(
         self,
@@ -103,60 +117,111 @@ class ResultWriter:
     ) -> Path:
         """Add whole sample paths, curves and late information, and give the file its name, which is returned.
 
-        May be called before all planned paths are there: the file then holds those that are.
+        May be called before all planned paths are there: the file then holds those that are, and says so.
         """
-        self._info.update(info or {})
-        with _open(self.partial, "a") as file:
-            for prefix, arrays, axes in ((SAMPLE_PREFIX, samples, sample_axes), (CURVE_PREFIX, curves, curve_axes)):
-                for name, array in (arrays or {}).items():
-                    _write_whole(file, prefix + name, np.asarray(array), axes(name, np.ndim(array)))
-            self._write_info(file)
-        with open(self.partial, "rb+") as file:
-            os.fsync(file.fileno())  # before the name, or a power cut could leave the name with nothing behind it
-        os.replace(self.partial, self.path)
+        try:
+            chunks.write_late(self.partial, whole(samples, curves), info or {})
+            merge(self.partial, self._place)
+        except OSError as error:
+            raise self._stopped(error) from error
+        self._place.finish()
         return self.path
 
-    def _create(self, file: Any, name: str, array: np.ndarray) -> None:
-        axes = () if name == LOG_WEIGHTS else tuple(self._dims.get(name, ()))
-        if len(axes) != array.ndim - 1:
-            raise ValueError(f"{name} has shape {array.shape} and axes ('paths', {', '.join(map(repr, axes))})")
-        for axis, size in zip(axes, array.shape[1:], strict=True):
-            if axis not in file.dimensions:
-                file.dimensions[axis] = size
-        rows = _CHUNK_ELEMENTS // max(1, int(np.prod(array.shape[1:])))
-        chunks = (max(1, min(self._total, rows)), *(max(size, 1) for size in array.shape[1:]))
-        kept = np.dtype(np.int8) if array.dtype == bool else array.dtype  # netCDF has no booleans; xarray's convention for them
-        variable = file.create_variable(name, ("paths", *axes), kept, chunks=chunks)
-        for key, value in (variable_attributes(name) | ({"dtype": "bool"} if array.dtype == bool else {})).items():
-            variable.attrs[key] = value
+    def discard(self) -> None:
+        """Give up: nothing is left behind, and another may write there."""
+        self._place.finish()
 
-    def _write_info(self, file: Any) -> None:
-        text = json.dumps({key: _plain(value) for key, value in self._info.items()})
-        if _INFO not in file.variables:
-            import h5py
+    def release(self) -> None:
+        """Write no more: what was finished stays in the folder, and another may write there. Does nothing after `close`."""
+        self._place.release()
 
-            file.create_variable(_INFO, (), h5py.string_dtype())
-        file.variables[_INFO][...] = np.asarray(text, dtype=object)
-        for key, value in flat_attributes(self._info).items():
-            file.attrs[key] = value
+    def _stopped(self, error: OSError) -> OSError:
+        done = chunks.finished(self.partial) if self.partial.is_dir() else []
+        self._place.release()
+        if isinstance(error, OutputError):
+            return error
+        return WriteStopped(self.path, error, _paths(done), self._plan.total, self.partial if done else None)
+
+
+def _taken(path: str | os.PathLike) -> Place:
+    try:
+        return Place(path)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise WriteStopped(Path(path), error) from error
+
+
+def _paths(done: list[Chunk]) -> int:
+    return done[-1].until if done else 0
+
+
+def whole(samples: Mapping[str, Any] | None, curves: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
+    """Whole paths and curves by their names in the file."""
+    named = {SAMPLE_PREFIX + name: np.asarray(array) for name, array in (samples or {}).items()}
+    return named | {CURVE_PREFIX + name: np.asarray(array) for name, array in (curves or {}).items()}
+
+
+def merge(folder: Path, place: Place) -> None:
+    """Make one file of the finished paths in a folder, which stays as it is.
+
+    **Raises:** `OSError` as the system says, with nothing left behind; `ValueError` where the folder is damaged.
+    """
+    plan, done = chunks.read_plan(folder), chunks.finished(folder)
+    arrays, late = chunks.late_of(folder)
+    plan = plan._replace(info=_said(plan, late, _paths(done)))
+    netcdf.write(place.path, place.merged, plan, _paths(done), lambda: chunks.batches(done), arrays)
+
+
+def save(path: str | os.PathLike, plan: Plan, paths: int, losses: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write what is there already, in one step.
+
+    **Arguments:** `losses`: of all `paths`, read one at a time; `arrays`: whole paths and curves by their names in the file.
+
+    **Raises:** as `ResultWriter`.
+    """
+    place = _taken(path)
+    try:
+        netcdf.write(place.path, place.merged, plan, paths, lambda: [(0, losses)] if paths else [], arrays)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise WriteStopped(place.path, error) from error
+    finally:
+        place.release()
 
 
 class LazyLosses(Mapping):
-    """Observables of a file, read when asked for; the one read last is kept."""
+    """Observables of a file, or of a folder of finished paths, read when asked for; the one read last is kept.
 
-    def __init__(self, path: Path, names: tuple[str, ...]):
-        self._path, self._names = path, names
+    **Raises:** `ValueError` for a file that was written anew, moved, removed or damaged since it was loaded.
+    """
+
+    def __init__(self, path: Path, names: tuple[str, ...], source: tuple[int, ...] | tuple[Chunk, ...]):
+        self._path, self._names, self._source = path, names, source
         self._last: tuple[str, np.ndarray] | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(name)
         if self._last is None or self._last[0] != name:
-            with _open(self._path, "r") as file:
-                variable = file.variables[name]
-                array = np.asarray(variable[...])
-                self._last = (name, array.astype(bool) if variable.attrs.get("dtype") == "bool" else array)
+            self._last = (name, self._read(name))
         return self._last[1]
+
+    def _read(self, name: str) -> np.ndarray:
+        done = [part for part in self._source if isinstance(part, Chunk)]
+        if not done:
+            return netcdf_read.read_losses(self._path, name, self._source)
+        try:
+            return np.concatenate([chunks.arrays_of(chunk.path, (name,))[name] for chunk in done])
+        except FileNotFoundError:
+            text = "its paths have been made one file, or removed, since it was loaded: load the result again"
+            raise ValueError(f"{self._path}: {text}") from None
+
+    def written(self, path: Path) -> None:
+        """Note that these same observables have been written to a file, which may be the one that they are read from."""
+        if self._path.is_file() and path.is_file() and self._path.samefile(path):
+            self._source = netcdf_read.stamp_of(path)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names
@@ -169,93 +234,64 @@ class LazyLosses(Mapping):
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
-    """The arguments of `Result` from a file written by `ResultWriter`; the observables are read when asked for.
+    """The arguments of `Result` from a file or folder written by `ResultWriter`; the observables are read when asked for.
 
-    A file `<path>.partial` of an interrupted run can be read too.
+    **Raises:** `FileNotFoundError` where there is nothing, and `ValueError`, which names the path and says what it is, for
+    anything that is not a result, or is damaged.
     """
     path = Path(path)
+    if path.is_dir():
+        return _of_folder(path)
     if not path.exists():
-        partial = path.with_name(path.name + ".partial")
+        if path.is_symlink():
+            raise FileNotFoundError(f"no result at {path}, a link to {os.readlink(path)}")
+        partial = partial_of(path)
         hint = f"; {partial} holds the finished part of an interrupted run" if partial.exists() else ""
         raise FileNotFoundError(f"no result at {path}{hint}")
-    losses, dims, coords, samples, curves, weights, info = [], {}, {}, {}, {}, None, {}
-    with _open(path, "r") as file:
-        if _INFO not in file.variables:
-            raise ValueError(f"{path} is a netCDF file but not a result: it has no variable {_INFO}")
-        for name, variable in file.variables.items():
-            if name == _INFO:
-                text = variable[...]
-                info = json.loads(text.decode() if isinstance(text, bytes) else str(text))
-            elif name == LOG_WEIGHTS:
-                weights = np.asarray(variable[...])
-            elif name.startswith(SAMPLE_PREFIX):
-                samples[name.removeprefix(SAMPLE_PREFIX)] = np.asarray(variable[...])
-            elif name.startswith(CURVE_PREFIX):
-                curves[name.removeprefix(CURVE_PREFIX)] = np.asarray(variable[...])
-            elif variable.dimensions == (name,):
-                coords[name] = _labels(variable[...])
-            else:
-                losses.append(name)
-                dims[name] = tuple(variable.dimensions[1:])
-        if file.attrs["finished_paths"] < file.attrs["planned_paths"]:
-            info["finished_paths"] = int(file.attrs["finished_paths"])
+    if not path.is_file():
+        raise ValueError(f"{path} is a device or a pipe, not a result")
+    found = netcdf_read.read(path)._asdict()
+    return {"losses": LazyLosses(path, found.pop("names"), found.pop("stamp")), **found}
+
+
+def _of_folder(folder: Path) -> dict[str, Any]:
+    try:
+        plan, done = chunks.read_plan(folder), chunks.finished(folder)
+        (arrays, late), kinds = chunks.late_of(folder), _kinds(done)
+        weights = [chunks.arrays_of(chunk.path, (LOG_WEIGHTS,))[LOG_WEIGHTS] for chunk in done if LOG_WEIGHTS in kinds]
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{folder}: its paths are being made one file: load that ({error.filename} is gone)") from None
+    names = tuple(name for name in kinds if name != LOG_WEIGHTS)
+    of = lambda prefix: {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     return {
-        "losses": LazyLosses(path, tuple(losses)),
-        "dims": dims,
-        "coords": coords,
-        "log_weights": weights,
-        "samples": samples,
-        "curves": curves,
-        "info": info,
+        "losses": LazyLosses(folder, names, tuple(done)),
+        "dims": {name: plan.dims.get(name, ()) for name in names},
+        "coords": plan.coords,
+        "log_weights": np.concatenate(weights) if weights else None,
+        "samples": of(SAMPLE_PREFIX),
+        "curves": of(CURVE_PREFIX),
+        "info": _said(plan, late, _paths(done)),
     }
 
 
-def variable_attributes(name: str) -> dict[str, str]:
-    """The netCDF attributes of an observable."""
-    if name == LOG_WEIGHTS:
-        return {"long_name": "log of the likelihood ratio dP/dQ", "units": "1"}
-    return {"long_name": describe(name).long_name, "units": describe(name).unit}
+def _said(plan: Plan, late: Mapping[str, Any], finished: int) -> dict[str, Any]:
+    """All there is to say, with how many paths there are of how many where some are missing."""
+    info = {**plan.info, **late}
+    if finished < plan.total:
+        return {**info, FINISHED: finished, PLANNED: plan.total}
+    return {**info, FINISHED: finished} if FINISHED in info else info
 
 
-def flat_attributes(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `info` that fits netCDF attributes: numbers, lists of numbers, and texts that are not long."""
-    attributes = {}
-    for key, value in info.items():
-        value = _plain(value)
-        if key in _RESERVED or (isinstance(value, str) and len(value) >= _SHORT):
-            continue
-        if isinstance(value, bool | int) and abs(value) < 2**63:
-            attributes[key] = int(value)
-        elif isinstance(value, float | str):
-            attributes[key] = value
-        elif isinstance(value, list) and 0 < len(value) < _SHORT and all(isinstance(item, float) for item in value):
-            attributes[key] = np.asarray(value)
-    return attributes
+def _kinds(done: list[Chunk]) -> dict[str, Any]:
+    """Shape without paths, and type, of each observable: the same in all chunks, and as long as the chunk's name says."""
+    first: dict[str, Any] = {}
+    for chunk in done:
+        shapes = chunks.shapes(chunk)
+        kinds = {name: (shape[1:], dtype) for name, (shape, dtype) in shapes.items()}
+        first = first or kinds
+        if kinds != first or any(shape[:1] != (chunk.until - chunk.first,) for shape, _ in shapes.values()):
+            raise ValueError(f"{chunk.path} is damaged: what it holds is not what its name and the other chunks say")
+    return first
 
 
-def _open(path: Path, mode: str) -> Any:
-    import h5netcdf
-
-    return h5netcdf.File(path, mode, decode_vlen_strings=True)
-
-
-def _write_whole(file: Any, name: str, array: np.ndarray, axes: tuple[str, ...]) -> None:
-    import h5py
-
-    for axis, size in zip(axes, array.shape, strict=True):
-        if axis not in file.dimensions:
-            file.dimensions[axis] = size
-    text = array.dtype.kind in "UO"
-    file.create_variable(name, axes, h5py.string_dtype() if text else array.dtype, data=array.astype(object) if text else array)
-
-
-def _labels(values: Any) -> list:
-    return [value.decode() if isinstance(value, bytes) else value for value in np.asarray(values).tolist()]
-
-
-def _plain(value: Any) -> Any:
-    """NumPy and JAX numbers and arrays as Python's."""
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-__all__ = ["LazyLosses", "ResultWriter", "flat_attributes", "read", "variable_attributes"]
+__all__ = ["LazyLosses", "ResultWriter", "WriteStopped", "merge", "read", "save", "whole"]

@@ -1,6 +1,6 @@
 """What drives a path and can be steered: the normals of every step, the jumps, and smooth profiles of both in time."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,12 +38,13 @@ class Drivers(NamedTuple):
     survival: np.ndarray
 
 
-def drivers(prepared: Prepared) -> Drivers:
-    """What drives the paths of a prepared scenario.
+def drivers(prepared: Prepared, called: tuple[str, ...] | None = None) -> Drivers:
+    """What drives the paths of a prepared scenario, whose assets are called by their numbers unless names are given.
 
     **Raises:** `NotSteerableError` for a law without normals (GARCH, bootstrap, replay).
     """
-    market, assets = prepared.scenario.market, prepared.scenario.names.assets
+    market: Any = prepared.scenario.market
+    assets: tuple[str, ...] = called or prepared.scenario.names.assets
     if not isinstance(market, STEERED):
         known = ", ".join(kind.__name__ for kind in STEERED)
         raise NotSteerableError(

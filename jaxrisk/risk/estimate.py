@@ -1,6 +1,8 @@
 """What an estimate is, and the intervals and checks that the tail measures share."""
 
+import functools
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -72,6 +74,35 @@ def kish(weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
+def by_level(function: Callable[..., Estimate]) -> Callable[..., Estimate]:
+    """Let a measure at one probability level, its second argument, take several: a list or an array of any precision.
+
+    The fields of the result then have their shape. A level in single precision is the decimal that it is written as: 0.99, and
+    not 0.9900000095, which is another path of a hundred thousand.
+    """
+
+    @functools.wraps(function)
+    def each(losses: Any, level: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
+        try:
+            levels = np.asarray(level)
+            short = levels.dtype.kind == "f" and levels.dtype.itemsize < 8
+            one = (lambda x: float(str(x))) if short else float
+            found = [function(losses, one(x), log_weights, confidence) for x in levels.ravel()]
+        except TypeError:
+            raise ValueError(f"level must lie strictly between 0 and 1 and is {level!r}") from None
+        return found[0] if levels.ndim == 0 else stacked(found, levels.shape)
+
+    return each
+
+
+def stacked(found: list[Estimate], shape: tuple[int, ...]) -> Estimate:
+    """Estimates at several levels as one, with fields of a shape."""
+    if not found:
+        return Estimate(*(np.zeros(shape) for _ in range(5)), 0, 0.0)
+    fields = (np.array([one[place] for one in found]).reshape(shape) for place in range(5))
+    return Estimate(*fields, found[0].paths, found[0].effective_paths)
+
+
 def of_influence(influence: np.ndarray, losses: np.ndarray, weights: Any, level: float, confidence: float) -> Estimate:
     """Estimate whose value is the mean of `influence`, with its standard error and skewness-corrected interval."""
     n = influence.size
@@ -115,5 +146,6 @@ def clopper_pearson(count: np.ndarray | np.integer | int, n: int, confidence: fl
 
 
 __all__ = [
-    "Estimate", "TooFewPathsError", "checked", "clopper_pearson", "from_moments", "kish", "of_influence", "skewed_interval", "z",
+    "Estimate", "TooFewPathsError", "by_level", "checked", "clopper_pearson", "from_moments", "kish", "of_influence",
+    "skewed_interval", "stacked", "z",
 ]  # fmt: skip

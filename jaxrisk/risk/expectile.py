@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from .estimate import Estimate, TooFewPathsError, checked, of_influence
+from .estimate import Estimate, TooFewPathsError, by_level, checked, of_influence
 from .tail import LEAST_TAIL_PATHS
 
 
-def expectile(losses: Any, level: float, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
+@by_level
+def expectile(losses: Any, level: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
     r"""Expectile $e$ at level $\tau$ (Newey and Powell, 1987): where $\tau E[(L-e)^+] = (1-\tau) E[(e-L)^+]$, or
 
     $$(2\tau - 1)\,E[(L - e)^+] = (1-\tau)\,(e - E[L]).$$

@@ -12,13 +12,13 @@ Each measure is a weighted mean of the gradients of the paths that it looks at, 
 import math
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from ..cascade.blocks import numbers
 from ..scenario import Scenario
 from .estimate import Estimate, TooFewPathsError
 from .measure import Measure
-from .pathwise import Reverse, along, group_gradients
+from .pathwise import Reverse, along, few_lengths, group_gradients
 from .sample import Sample, draw_sample
 from .tail import rank_of
 
@@ -121,7 +121,7 @@ def measure_gradient(
 
     **Raises:** as `draw_sample` and `pathwise`.
     """
-    with jax.enable_x64(scenario.description.precision == "float64"):
+    with numbers(scenario.description.precision == "float64"):
         sample = draw_sample(scenario, measure.observable, paths, seed, first_path)
         return measure.estimate(sample.losses), pathwise(sample, measure, scenario, tuple(names)), sample
 
@@ -160,8 +160,9 @@ def _of_groups(sample: Sample, tail: Tail, reverse: Reverse, measure: Measure) -
         np.arange(k, min(k + length, count)) for k in range(count - low, count, length)
     ]
     # groups are filled up with paths of weight zero
-    places = np.stack([np.pad(row, (0, length - len(row)), mode="edge") for row in rows])
-    inside = np.stack([np.arange(length) < len(row) for row in rows])
+    width = few_lengths(length)
+    places = np.stack([np.pad(row, (0, width - len(row)), mode="edge") for row in rows])
+    inside = np.stack([np.arange(width) < len(row) for row in rows])
     weights = np.where(inside, tail.share[places], 0.0)
     unit = weights.max()
     sums = group_gradients(sample, reverse, tail.which[places], weights / unit) * unit

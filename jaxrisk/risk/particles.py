@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answers
 from ..cascade.blocks import in_precision
 from ..cascade.engine import outcome, scan_paths, seed_key
 from ..cascade.source import AbstractSource, draw, first_uniform
@@ -56,7 +57,7 @@ class Engine:
             losses, scores = in_precision(double, scored, self.prepared, self.key, taken, self.source, self.score)
             return jax.tree.map(lambda x: np.asarray(x)[:wanted], (losses, scores))
 
-        parts = list(pool.map(one, range(0, len(paths), self.size)))
+        parts = answers(pool, one, range(0, len(paths), self.size))
         return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
 

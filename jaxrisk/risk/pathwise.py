@@ -7,7 +7,6 @@ than single paths keep the number of tables small, and are enough for standard e
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,9 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._interrupt import answers, threads
 from ..cascade import path_losses, prepare, seed_key
 from ..cascade.blocks import block_size, in_precision, workers
-from ..parameter import moved
+from ..parameter import bare_names, moved
 from ..positions import Nodes, enough_nodes
 from ..scenario import Scenario
 from .sample import Column, Sample
@@ -30,7 +30,8 @@ GROUP_NUMBERS = 2**17
 
 
 class Reverse(NamedTuple):
-    """What of a prepared scenario the parameters move: the places of its leaves. Static but for `scenario`."""
+    """What of a prepared scenario the parameters move: the places of its leaves. Static but for the bare `scenario`, whose
+    numbers have the `names`."""
 
     scenario: Scenario
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class Reverse(NamedTuple):
     @staticmethod
     def of(scenario: Scenario, names: tuple[str, ...], prepared: Any, column: Column) -> "Reverse":
         """Find the leaves that have a derivative, along a direction in which none cancels another, and that `column` can feel."""
+        scenario, names = scenario.bare(), bare_names(scenario, names)
         direction = np.random.default_rng(0).uniform(0.5, 1.5, len(names))
         nodes = enough_nodes(scenario.populations.values(), names)
         tangents = _tangents(scenario, names, nodes, direction, prepared.decay.dtype)
@@ -84,8 +86,8 @@ def group_gradients(sample: Sample, reverse: Reverse, which: np.ndarray, weights
         found = in_precision(double, _cotangents, part, sample.prepared, reverse.places, key, paths, seeded, sample.column)
         return [np.asarray(x)[: groups - begin] for x in found]
 
-    with ThreadPoolExecutor(workers()) as pool:
-        blocks = list(pool.map(one, range(0, groups, together)))
+    with threads(workers()) as pool:
+        blocks = answers(pool, one, range(0, groups, together))
     cotangents = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     # what the measure does not depend on need not be traced back to the parameters
     felt = [place for place, cotangent in zip(reverse.places, cotangents, strict=True) if cotangent.any()]
@@ -95,12 +97,23 @@ def group_gradients(sample: Sample, reverse: Reverse, which: np.ndarray, weights
     return np.asarray(_pulled(reverse.scenario, reverse.names, reverse.nodes, tuple(felt), kept), np.float64)
 
 
+def few_lengths(count: int) -> int:
+    """A number up to an eighth larger, of which there are eight between two powers of two: how many paths are near a level
+    depends on the numbers of a scenario, and each length would be compiled anew.
+
+    >>> few_lengths(9), few_lengths(100), few_lengths(1000)
+    (9, 104, 1024)
+    """
+    unit = 2 ** max(0, math.floor(math.log2(max(count, 1))) - 3)
+    return -(-count // unit) * unit
+
+
 def along(sample: Sample, reverse: Reverse, which: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Derivative of each path along one direction of the parameters, in forward mode. Shape `(paths,)`, float64."""
     double, key = sample.prepared.decay.dtype == jnp.float64, seed_key(sample.seed)
     tangents = _tangents(reverse.scenario, reverse.names, reverse.nodes, direction, sample.prepared.decay.dtype)
     tangents = [tangents[place] for place in reverse.places]
-    size = min(len(which), LARGEST_BLOCK)
+    size = min(few_lengths(len(which)), LARGEST_BLOCK)
 
     def one(begin: int) -> np.ndarray:
         taken = which[np.minimum(begin + np.arange(size), len(which) - 1)]
@@ -108,8 +121,8 @@ def along(sample: Sample, reverse: Reverse, which: np.ndarray, direction: np.nda
         slopes = in_precision(double, _slopes, tangents, sample.prepared, reverse.places, key, paths, sample.column)
         return np.asarray(slopes, np.float64)[: len(which) - begin]
 
-    with ThreadPoolExecutor(workers()) as pool:
-        return np.concatenate(list(pool.map(one, range(0, len(which), size))))
+    with threads(workers()) as pool:
+        return np.concatenate(answers(pool, one, range(0, len(which), size)))
 
 
 def _with(prepared: Any, places: tuple[int, ...], part: list) -> Any:
@@ -155,4 +168,4 @@ def _pulled(scenario: Scenario, names: tuple[str, ...], nodes: Nodes, places: tu
     return jax.vmap(lambda cotangent: pull(cotangent)[0])(cotangents)
 
 
-__all__ = ["Reverse", "along", "group_gradients"]
+__all__ = ["Reverse", "along", "few_lengths", "group_gradients"]

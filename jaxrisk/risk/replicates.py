@@ -16,7 +16,8 @@ def by_replicates(
 
     The standard error is the spread of the replicates' own estimates over $\sqrt R$, the interval Student's with $R - 1$ degrees
     of freedom. Where a replicate sees nothing (its estimate is 0), where they do not differ, or where one has too few paths for
-    the measure, the error stays that of independent paths, which is larger.
+    the measure, the error stays that of independent paths, which is larger: so too the bound on what no path shows, which points
+    that are spread evenly miss less often than independent ones.
 
     **Arguments:** `function`: of losses and log-weights; `values`: shape `(paths,)`; `log_weights`: same shape, or None;
     `replicates`: $R$; 1 for independent paths.

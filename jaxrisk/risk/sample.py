@@ -1,7 +1,9 @@
 """A run kept for what is done to it afterwards: its losses in one column, and any of its paths again."""
 
 import math
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,22 +19,47 @@ from ..scenario import Scenario, coordinates
 CHUNK_BLOCKS = 8
 
 
-class Column(NamedTuple):
-    """One number a path out of all losses; static, so that it can go into a compiled program."""
+@dataclass(frozen=True)
+class Column:
+    """One number a path out of all losses; static, so that it can go into a compiled program.
 
-    name: str
-    coords: tuple[tuple[str, tuple[str, ...]], ...]
+    Two columns are the same to a program where they are at one place, whatever its axes' entries are called: `place` is the
+    address with numbers for labels, None where there is no such column.
+    """
+
+    name: str = field(compare=False)
+    coords: tuple[tuple[str, tuple[str, ...]], ...] = field(compare=False)
+    place: str | None = None
 
     @classmethod
     def of(cls, scenario: Scenario, name: str) -> "Column":
         """The column that a scenario's results have under this address."""
-        return cls(name, tuple((axis, tuple(labels)) for axis, labels in coordinates(scenario).items()))
+        coords = coordinates(scenario)
+        return cls(name, tuple((axis, tuple(labels)) for axis, labels in coords.items()), _place(name, coords))
+
+    @property
+    def base(self) -> str:
+        """The observable."""
+        return self.name.split("[")[0].strip()
 
     def __call__(self, losses: dict[str, Any]) -> Any:
         """The numbers, shape `(paths,)`; raises `ValueError` for an unknown name or label."""
-        base = self.name.split("[")[0].strip()
-        known = {name: losses[name] for name in (base if base in losses else losses,)} if base in losses else losses
+        known = {self.base: losses[self.base]} if self.base in losses else losses
+        if self.place is not None:
+            return column(known, DIMS, {}, self.place)
         return column(known, DIMS, dict(self.coords), self.name)
+
+
+def _place(name: str, coords: dict[str, list[str]]) -> str | None:
+    """An address with its labels' numbers for them; None where it is not of an observable that is known, on all of its axes."""
+    match = re.fullmatch(r"([^\[\]]+)\[(.*)\]", name.strip())
+    base = match[1].strip() if match else name.strip()
+    labels = [label.strip() for label in match[2].split(",")] if match and match[2] else []
+    axes = DIMS.get(base, ())
+    if len(labels) != len(axes) or any(label not in ("*", *coords[axis]) for axis, label in zip(axes, labels, strict=True)):
+        return None
+    numbers = [label if label == "*" else str(coords[axis].index(label)) for axis, label in zip(axes, labels, strict=True)]
+    return f"{base}[{','.join(numbers)}]" if numbers else base
 
 
 class Sample(NamedTuple):
@@ -66,7 +93,7 @@ def draw_sample(
     progress: Callable[[int, int], None] | None = None,
     precision: str | None = None,
 ) -> Sample:
-    """Run a scenario and keep one column. Call inside the precision wanted (`jax.enable_x64`).
+    """Run a scenario and keep one column. Call inside the precision wanted (`cascade.blocks.numbers`).
 
     **Raises:** `ValueError` for an unknown column, before anything is run, and where losses are not finite.
     """

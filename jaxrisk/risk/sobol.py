@@ -16,6 +16,7 @@ loss), of 99% expected shortfall to a fifth, of the probability of the worst hun
 a half, for 1.3 times the time of plain paths. Farther out the tail is made of several jumps and their times: sample importance.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -151,7 +152,8 @@ def sobol(prepared: Prepared, replicates: int = REPLICATES) -> Sobol:
     rotation = np.linalg.svd(walk)[2].T * np.sqrt(lengths)[:, None]
     own = driven.survival[:, 0]
     counts = next((k for k in range(1, steps) if np.all(bdtrc(k, steps, own) < 1e-10)), steps) if len(own) else 1
-    more = bdtrc(np.arange(counts)[None, :], steps, own[:, None])
+    counts = max(8, 2 ** math.ceil(math.log2(counts)))  # few shapes to compile; more than there are steps is never
+    more = bdtrc(np.minimum(np.arange(counts), steps)[None, :], steps, own[:, None])
     dimensions = 1 + segments * len(driven.normals) + (1 + SIZES) * len(own)
     return Sobol(
         directions=jnp.asarray(_directions(dimensions)),

@@ -9,15 +9,15 @@ adaptive multilevel splitting algorithms*, Annals of Applied Probability 26; the
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from operator import index as whole
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..cascade.blocks import SMALLEST, block_size, workers
+from .._interrupt import threads
+from .._whole import whole
+from ..cascade.blocks import SMALLEST, block_size, numbers, workers
 from ..cascade.engine import prepare
 from .estimate import Estimate, kish
 from .measure import Measure
@@ -134,16 +134,15 @@ def splitting(
     True
     """
     said = scenario.description
-    seed = whole(said.seed if seed is None else seed)
-    precision = precision or said.precision
-    _check(level, particles, replicates, share, seed, precision)
+    seed, precision = said.seed if seed is None else seed, precision or said.precision
+    particles, replicates, seed = _checked(level, particles, replicates, share, seed, precision)
     double = precision == "float64"
-    with jax.enable_x64(double):
+    with numbers(double):
         prepared = prepare(scenario, jnp.dtype(precision))
         engine = Engine(scenario, prepared, observable, seed, _block(prepared, particles * replicates, share))
     fresh = [Replicate(r, replicates, particles, share, float(level), seed, engine.segments) for r in range(replicates)]
     together = max(1, MEMORY // (8 * particles * engine.segments))
-    with ThreadPoolExecutor(workers()) as pool:
+    with threads(workers()) as pool:
         for begin in range(0, replicates, together):
             for way in climb(engine, pool, fresh[begin : begin + together]):
                 if progress is not None:
@@ -152,21 +151,23 @@ def splitting(
     return _collected(fresh, engine, float(level))
 
 
-def _check(level, particles, replicates, share, seed, precision) -> None:
-    problems = [
+def _checked(level, particles, replicates, share, seed, precision) -> tuple[int, int, int]:
+    problems: list[str] = []
+    particles = whole("particles", particles, problems, 16, None, "at least 16 are needed")
+    replicates = whole("replicates", replicates, problems, 2, None, "at least 2 are needed, for a standard error")
+    seed = whole("seed", seed, problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed")
+    problems += [
         message
         for wrong, message in (
             (not math.isfinite(level), f"level = {level}: a finite number is needed"),
-            (particles < 16, f"particles = {particles}: at least 16 are needed"),
-            (replicates < 2, f"replicates = {replicates}: at least 2 are needed, for a standard error"),
             (not 0.0 < share < 1.0, f"share = {share}: has to lie strictly between 0 and 1"),
-            (not 0 <= seed < 2**64, f"seed = {seed}: from 0 to 2^64 - 1 is allowed"),
             (precision not in ("float32", "float64"), f'precision = "{precision}": float32 or float64 is allowed'),
         )
         if wrong
     ]
     if problems:
         raise ValueError("\n".join(problems))
+    return particles, replicates, seed
 
 
 def _block(prepared, particles: int, share: float) -> int:

@@ -19,6 +19,7 @@ from .band import simultaneous_confidence, weighted_limits
 from .estimate import (
     Estimate,
     TooFewPathsError,
+    by_level,
     checked,
     clopper_pearson,
     from_moments,
@@ -91,7 +92,8 @@ def conditional_mean(losses: Any, event: Any, log_weights: Any = None, confidenc
     return of_influence(value + inside * (losses - value) / share, losses, weights, math.nan, confidence)
 
 
-def quantile(losses: Any, level: float, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
+@by_level
+def quantile(losses: Any, level: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
     r"""Quantile: the least $x$ with $P(L > x) \le 1 - \alpha$.
 
     Plain: the order statistic of rank $\lceil n\alpha \rceil$, with the exact binomial interval between order statistics
@@ -103,7 +105,7 @@ def quantile(losses: Any, level: float, log_weights: Any = None, confidence: flo
     **Arguments:**
 
     - `losses`: shape `(paths,)`.
-    - `level`: $\alpha$ in (0, 1).
+    - `level`: $\alpha$ in (0, 1), or an array of them; the fields of the result have its shape.
 
     **Raises:** `ValueError`, also where the paths are too few for the interval to end inside the sample; the message says
     how many are needed.
@@ -115,7 +117,8 @@ def quantile(losses: Any, level: float, log_weights: Any = None, confidence: flo
     return _quantile(losses, weights, level, confidence, "quantile")
 
 
-def value_at_risk(losses: Any, level: float, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
+@by_level
+def value_at_risk(losses: Any, level: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
     """Value at risk: the loss's quantile at `level` (see `quantile`, which it equals).
 
     >>> value_at_risk(range(1, 1001), 0.95).value
@@ -125,7 +128,8 @@ def value_at_risk(losses: Any, level: float, log_weights: Any = None, confidence
     return _quantile(losses, weights, level, confidence, "value at risk")
 
 
-def expected_shortfall(losses: Any, level: float, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
+@by_level
+def expected_shortfall(losses: Any, level: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
     r"""Expected shortfall: the mean of the worst $1 - \alpha$ of the losses.
 
     $$\mathrm{ES}_\alpha = q + \frac{1}{1-\alpha} E\big[(L - q)^+\big], \qquad q = \mathrm{VaR}_\alpha$$

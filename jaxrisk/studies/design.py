@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import numpy as np
 
+from .._whole import whole
+from ..cascade.blocks import numbers
 from ..parameter import Parameter, named, parameters
 from ..positions import ANY, Limits
 from ..risk.estimate import Estimate
@@ -135,7 +136,7 @@ def design_limits(
     said = scenario.description
     known = [one.name for one in parameters(scenario) if one.name.startswith("limits.cap[")]
     which = np.array([known.index(one.name) for one in wanted])
-    with jax.enable_x64(said.precision == "float64"):
+    with numbers(said.precision == "float64"):
         run = Run(
             caps=Caps.of(scenario, which),
             names=tuple(one.name for one in wanted),
@@ -182,10 +183,10 @@ def _wrong(scenario, wanted, budget, paths, seed, verify_paths, weight, frontier
         if not number or value < low:
             problems.append(f"{name} = {value!r}: a finite number{' of at least 0' if low == 0.0 else ''} is needed")
     for name, value, least in (("paths", paths, 100), ("verify_paths", verify_paths, 1000)):
-        if value is not None and not least <= value <= 2**28:
-            problems.append(f"{name} = {value}: from {least} to 2^28 is allowed")
-    if seed is not None and not 0 <= seed < 2**64:
-        problems.append(f"seed = {seed}: from 0 to 2^64 - 1 is allowed")
+        if value is not None:
+            whole(name, value, problems, least, 2**28, f"from {least} to 2^28 is allowed")
+    if seed is not None:
+        whole("seed", seed, problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed")
     if any(not math.isfinite(one) for one in frontier or ()):
         problems.append("frontier: finite budgets are needed")
     return problems

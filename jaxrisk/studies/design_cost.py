@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..cascade.blocks import numbers
 from ..positions import AbstractPopulation, Limits, apply_limits
 from ..positions.limits import binding
 from ..positions.population import concatenate
@@ -43,7 +44,7 @@ class Caps(NamedTuple):
     @staticmethod
     def of(scenario: Scenario, which: np.ndarray) -> "Caps":
         """Find what holders want without these limits."""
-        with jax.enable_x64(True):
+        with numbers(True):
             held = _positions(scenario.cast(jnp.float64))
             highest = [max(1.0, float(_highest(scenario.limits, held, int(k)))) for k in which]
         return Caps(scenario, which, np.zeros(len(which)), np.log(highest))
@@ -65,9 +66,9 @@ class Caps(NamedTuple):
 
     def cost(self, x: np.ndarray, weight: float) -> Cost:
         """What these caps cost against none."""
-        with jax.enable_x64(True):
+        with numbers(True):
             logs, most = jnp.asarray(x, jnp.float64), jnp.asarray(self.high, jnp.float64)
-            (total, parts), gradient = _cost(self.scenario, self.which, logs, most, weight)
+            (total, parts), gradient = _cost(self.scenario.bare(), self.which, logs, most, np.asarray(weight, np.float64))
         return Cost(float(parts[0]), float(parts[1]), float(total), np.asarray(gradient))
 
 

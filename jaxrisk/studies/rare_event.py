@@ -3,16 +3,16 @@
 import math
 import time
 from collections.abc import Callable
-from operator import index
 from typing import TYPE_CHECKING, Any
 
-import jax
-
+from .._whole import whole
+from ..cascade.blocks import numbers
 from ..observables import DIMS, unknown
 from ..scenario import Scenario, coordinates
 from .rare_run import PILOT, Found, Run
 from .reverse_stress import checked
 from .shown import Shown
+from .start_words import start_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,9 @@ def rare_event(
 ) -> RareEvent:
     """P(observable > level) to a relative error, however small it is.
 
+    It is the scenario's own law's, from the start that the scenario says: where variance moves, from the variance at the start
+    (`info["conditional_on"]`). A day that starts more volatile has another, and history is no sample of one start.
+
     - `"plain"`: the scenario's own paths.
     - `"importance"`: the most likely paths to the level (`reverse_stress`) become the components of a tilted law of the noise, a
       mixture with the scenario's own; pilot runs fit it to the event (cross-entropy); fresh paths drawn from it are weighted by
@@ -106,9 +109,9 @@ def rare_event(
     """
     begun = time.perf_counter()
     level, seed, precision = checked(scenario, level, seed, precision)
-    _check(method, relative_error, max_paths)
-    with jax.enable_x64(precision == "float64"):
-        run = Run(scenario, observable, level, relative_error, index(max_paths), seed, precision, progress)
+    max_paths = _check(method, relative_error, max_paths)
+    with numbers(precision == "float64"):
+        run = Run(scenario, observable, level, relative_error, max_paths, seed, precision, progress)
         found = {"auto": run.auto, "plain": run.plain, "importance": run.importance, "splitting": run.splitting}[method]()
     said, settings = scenario.description, scenario.settings
     info = {
@@ -116,17 +119,21 @@ def rare_event(
         "horizon_years": settings.horizon, "method": found.method, "reason": found.reason,
         "wall_seconds": round(time.perf_counter() - begun, 3),
     }  # fmt: skip
+    info |= {"conditional_on": start_words(scenario)}
     info |= {f"path_simulations_{stage}": round(work) for stage, work in found.work.items()} | found.notes
     return RareEvent(scenario, observable, level, found, info)
 
 
-def _check(method: str, relative_error: float, max_paths: int) -> None:
+def _check(method: str, relative_error: float, max_paths: int) -> int:
     if method not in METHODS:
         raise unknown("method", str(method), METHODS)
     if not 0.0 < float(relative_error) < 1.0:
         raise ValueError(f"relative_error = {relative_error}: has to lie strictly between 0 and 1")
-    if index(max_paths) < PILOT:
-        raise ValueError(f"max_paths = {max_paths}: at least {PILOT:,} are needed")
+    problems: list[str] = []
+    max_paths = whole("max_paths", max_paths, problems, PILOT, None, f"at least {PILOT:,} are needed")
+    if problems:
+        raise ValueError(problems[0])
+    return max_paths
 
 
 __all__ = ["METHODS", "RareEvent", "rare_event"]

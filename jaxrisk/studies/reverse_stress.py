@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable
-from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..cascade.blocks import in_precision
+from .._whole import whole
+from ..cascade.blocks import in_precision, numbers
 from ..cascade.engine import prepare
 from ..risk.cross_entropy import first_order
 from ..risk.drivers import Drivers, drivers
@@ -161,14 +161,16 @@ def reverse_stress(
     True
     """
     level, seed, precision = checked(scenario, level, seed, precision)
-    if restarts < 1 or profiles < 1:
-        raise ValueError(f"restarts = {restarts} and profiles = {profiles}: at least 1 of each is needed")
+    problems: list[str] = []
+    restarts, profiles = whole("restarts", restarts, problems, 1), whole("profiles", profiles, problems, 1)
+    if problems:
+        raise ValueError("\n".join(problems))
     double = precision == "float64"
-    with jax.enable_x64(double):
+    with numbers(double):
         prepared = prepare(scenario, jnp.dtype(precision))
-        driven = drivers(prepared)
-        surface = Surface(prepared, driven, Column.of(scenario, observable), index(profiles))
-        candidates = most_likely(surface, level, index(restarts), seed, progress)
+        driven = drivers(prepared, scenario.names.assets)
+        surface = Surface(prepared, driven, Column.of(scenario, observable), profiles)
+        candidates = most_likely(surface, level, restarts, seed, progress)
         answers = _answers(surface, candidates, scenario)
     said = scenario.description
     info = {"seed": seed, "path_simulations": surface.work, "name": said.name, "title": said.title}
@@ -187,9 +189,12 @@ def checked(scenario: Any, level: Any, seed: Any, precision: str | None) -> tupl
         raise ValueError(f"level = {level!r}: a number is needed") from None
     if not math.isfinite(level):
         raise ValueError(f"level = {level}: a finite number is needed")
-    seed = index(scenario.description.seed if seed is None else seed)
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed = {seed}: from 0 to 2^64 - 1 is allowed")
+    problems: list[str] = []
+    seed = whole(
+        "seed", scenario.description.seed if seed is None else seed, problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed"
+    )
+    if problems:
+        raise ValueError(problems[0])
     precision = scenario.description.precision if precision is None else precision
     if precision not in ("float32", "float64"):
         raise ValueError(f'precision = "{precision}": float32 or float64 is allowed')

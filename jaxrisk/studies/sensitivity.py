@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import numpy as np
 
+from .._whole import whole
 from ..cascade import fragility
+from ..cascade.blocks import numbers
 from ..parameter import Parameter, named
 from ..risk.bump import bump
 from ..risk.cross import cross_problem, cross_sensitivity
-from ..risk.estimate import Estimate
+from ..risk.estimate import Estimate, clopper_pearson
 from ..risk.gradients import Gradient, looked_at, pathwise, tail_index
 from ..risk.measure import STEPPED, Measure
 from ..risk.pathwise import Reverse, along
@@ -113,7 +114,7 @@ def sensitivity(
     paths = scenario.description.paths if paths is None else int(paths)
     seed = scenario.description.seed if seed is None else int(seed)
     begun = time.time()
-    with jax.enable_x64(scenario.description.precision == "float64"):
+    with numbers(scenario.description.precision == "float64"):
         sample = draw_sample(scenario, chosen.observable, paths, seed, progress=progress)
         tail = looked_at(sample, chosen)
         estimate = chosen.estimate(sample.losses)
@@ -171,10 +172,10 @@ def _arguments(scenario, measure, wrt, method, cross, paths, seed):
             problems += [text for text in [chosen and cross_problem(chosen, both[0])] if text]
     if method not in METHODS:
         problems.append(f'method "{method}": one of {", ".join(METHODS)} is allowed')
-    if paths is not None and not 2 <= paths <= 2**32:
-        problems.append(f"paths = {paths}: from 2 to 2^32 is allowed")
-    if seed is not None and not 0 <= seed < 2**64:
-        problems.append(f"seed = {seed}: from 0 to 2^64 - 1 is allowed")
+    if paths is not None:
+        whole("paths", paths, problems, 2, 2**32, "from 2 to 2^32 is allowed")
+    if seed is not None:
+        whole("seed", seed, problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed")
     problems += scenario.problems()
     if method == "pathwise" and chosen is not None:
         problems += [
@@ -234,9 +235,7 @@ class _Found:
         for k in range(len(self.parameters)):
             if k not in wanted:
                 tail = f", tail index {self.index[k]:.1f}" if np.isfinite(self.index[k]) else ""
-                self.reason[k] = (
-                    f"pathwise: relative error {error[k] / abs(value[k]):.1%}{tail}" if value[k] else "no path feels it"
-                )
+                self.reason[k] = f"pathwise: relative error {error[k] / abs(value[k]):.1%}{tail}" if value[k] else self._unfelt()
         if not wanted:
             return
         found = bump(self.sample, self.measure, self.scenario, [self.parameters[k] for k in wanted])
@@ -249,6 +248,11 @@ class _Found:
         if self.asked == "auto":
             for k in wanted:
                 self._decide(k, before)
+
+    def _unfelt(self) -> str:
+        """What is said of a derivative of zero: an error of zero is no certainty."""
+        paths = len(looked_at(self.sample, self.measure).which)
+        return f"no path of {paths:,} feels it: with 95% confidence at most {clopper_pearson(0, paths, 0.95)[1]:.2g} of them do"
 
     def _decide(self, k: int, before: np.ndarray) -> None:
         """Between the two methods for one parameter that was bumped."""

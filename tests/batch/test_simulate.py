@@ -199,8 +199,8 @@ def test_a_scenario_that_does_not_fit_together_is_refused(scenario):
         jr.simulate(wrong, paths=10)
     with pytest.raises(TypeError, match=r"jaxrisk\.load"):
         jr.simulate("btc_24h", paths=10)
-    with pytest.raises(TypeError):
-        jr.simulate(scenario, paths=10, seed=1.5)
+    with pytest.raises(ValueError, match=r"paths = 10\.5.*; seed = 1\.5: a whole number is needed"):
+        jr.simulate(scenario, paths=10.5, seed=1.5)
 
 
 @pytest.mark.parametrize("name", ["cross_margin_24h", "three_venues_shock_24h", "leverage_cycle_90d"])

@@ -142,6 +142,28 @@ def test_a_thin_sample_is_not_identified():
     assert any("same leverage" in problem for problem in same.problems)
 
 
+def test_a_spread_that_rests_on_one_account_is_not_identified():
+    """One account of a tenth of the notional makes, or hides, the spread of forty; half of it in a second account does not."""
+    leverage, notional = np.full(40, 5.0), np.full(40, 1e4)
+    leverage[:3] = 4.9, 5.1, 5.2
+    leverage[-1], notional[-1] = 60.0, 4.5e4
+    alone = fit_leverage(sample(notional / leverage, notional), Bias(), ["BTC"], 20).fits["BTC", "retail", "long"]
+    assert alone.equal_accounts > 10
+    [problem] = [one for one in alone.problems if "rests on one account" in one]
+    assert problem.endswith(f"log_sd is {alone.values['log_sd']:.3g} with it and 0.005 without")
+    # the same account in two snapshots is one account still
+    both = sample(notional / leverage, notional)
+    by_row = ("owner", "asset", "side", "notional", "unrealised", "value", "total", "set_leverage")
+    twice = both._replace(holding=np.arange(80), **{name: np.tile(getattr(both, name), 2) for name in by_row})
+    assert any("rests on one" in one for one in fit_leverage(twice, Bias(), ["BTC"], 20).fits["BTC", "retail", "long"].problems)
+    spread = 5.0 * np.exp(0.6 * np.linspace(-2.0, 2.0, 40))
+    assert fit_leverage(sample(1e4 / spread, notional), Bias(), ["BTC"], 20).fits["BTC", "retail", "long"].problems == ()
+    # three that are far out bear each other out
+    leverage[-3:], notional[-3:] = 60.0, 4.5e4
+    several = fit_leverage(sample(notional / leverage, notional), Bias(), ["BTC"], 20).fits["BTC", "retail", "long"]
+    assert not any("rests on one" in one for one in several.problems)
+
+
 @pytest.mark.parametrize(
     ("words", "allowed"),
     [

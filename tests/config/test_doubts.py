@@ -15,7 +15,7 @@ SAID = [
     ({f"{LONGS}.median": 60.0, f"{LONGS}.high": 500.0, f"{LONGS}.log_sd": 0.5}, f"{LONGS}: 33% of its open interest wants more"),
     ({LONGS: {"kind": "histogram", "venue": "binance", "asset": "BTC", "side": "long", "open_interest": 1e9,
               "leverage": [5.0, 200.0], "share": [0.6, 0.4]}}, f"{LONGS}: 40% of its open interest wants more leverage"),
-    ({f"{LONGS}.open_interest": 1e15}, "days of its volume; is it, or the volume, in coins where dollars are asked"),
+    ({f"{LONGS}.open_interest": 9e14}, "days of its volume; is it, or the volume, in coins where dollars are asked"),
 ]  # fmt: skip
 
 
@@ -37,16 +37,16 @@ def test_what_a_venue_allows_raises_no_doubt():
 
 
 def test_dollars_where_coins_are_asked(folder):
-    """80,000 times too many coins: 240,000 days of volume."""
-    rows = ("venue,asset,side,quantity,entry_price,leverage", "binance,BTC,long,1e11,78000,5", "binance,BTC,short,1e11,78000,5")
+    """4,000 times too many coins: 13,000 days of volume."""
+    rows = ("venue,asset,side,quantity,entry_price,leverage", "binance,BTC,long,5e9,78000,5", "binance,BTC,short,5e9,78000,5")
     folder.file("a.csv", "\n".join(rows))
     path = folder.scenario(**{"populations": {"all": {"kind": "accounts", "file": "a.csv"}}, "limits": folder.MISSING})
     [line] = doubts(path)
-    assert "260,000 days of its volume; is quantity in dollars where coins are asked" in line
+    assert "13,000 days of its volume; is quantity in dollars where coins are asked" in line
 
 
 def test_check_and_load_tell_it(folder, capsys):
-    change = {f"populations.{name}.open_interest": 1e18 for name in ("retail",)}
+    change = {f"populations.{name}.open_interest": 4e14 for name in ("retail",)}
     path = folder.scenario(**change)
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out.splitlines()

@@ -24,9 +24,10 @@ def test_plain(name, file_regression):
     file_regression.check(str(SUMMARIES[name]()) + "\n", encoding="utf-8")
 
 
+@pytest.mark.parametrize("width", [40, 100])
 @pytest.mark.parametrize("name", ["run", "sensitivities", "design"])
-def test_in_a_terminal(name, file_regression):
-    console = Console(width=100, file=io.StringIO(), record=True, color_system=None, force_terminal=False, legacy_windows=False)
+def test_in_a_terminal(name, width, file_regression):
+    console = Console(width=width, file=io.StringIO(), record=True, color_system=None, force_terminal=False, legacy_windows=False)
     console.print(SUMMARIES[name]())
     lines = (line.rstrip() for line in console.export_text().splitlines())
     file_regression.check("\n".join(lines) + "\n", encoding="utf-8")

@@ -124,8 +124,7 @@ def test_an_interrupted_run_leaves_a_readable_file(tmp_path):
     writer = ResultWriter(tmp_path / "run.nc", DIMS, COORDS, 1_000, INFO)
     for first in (0, 250, 500):
         writer.append(first, {name: array[first : first + 250] for name, array in losses.items()})
-        with xr.open_dataset(tmp_path / "run.nc.partial", engine="h5netcdf") as file:
-            assert file.attrs["finished_paths"] == first + 250 == file.sizes["paths"]
+        assert Result.load(tmp_path / "run.nc.partial").paths == first + 250
     with pytest.raises(FileNotFoundError, match="finished part of an interrupted run"):
         Result.load(tmp_path / "run.nc")
     partial = Result.load(tmp_path / "run.nc.partial")
@@ -157,7 +156,7 @@ def test_a_stopped_run_can_be_closed_with_what_it_has(tmp_path):
     assert some.info["finished_paths"] == 4
     none = Result.load(ResultWriter(tmp_path / "none.nc", DIMS, COORDS, 10, {}).close())
     assert none.paths == 0
-    assert repr(none) == "Result(0 paths, 0 observables)"
+    assert repr(none) == "Result(0 of 10 paths, unfinished, 0 observables)"
     _same(none, Result.load(none.save(tmp_path / "again.nc")))
     assert len(none.summary()) == 0
     assert len(Result({}, {}, {}).to_dataframe()) == 0

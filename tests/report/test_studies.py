@@ -111,6 +111,9 @@ def test_rare_event_says_what_it_saved_and_what_comes_with_it():
     weights = np.exp(found.log_weights) * beyond
     mean = (weights * whole.losses["max_drawdown_index"]).sum() / weights.sum()
     assert row(summary, "maximum drawdown of the index")[1].startswith(f"{100 * mean:.2f}")
+    assert len(summary.notes) == 2
+    started = studies.rare_event(example.rare_event(info={"seed": 1, "conditional_on": "the law's own, from a start"}))
+    assert started.notes[-1] == "the law's own, from a start"
     shared = studies.rare_event(example.rare_event(method="splitting"))
     assert not shared.sections  # paths that share their beginnings: the errors of means would be too small
     nothing = example.rare_event(estimate=Estimate(0.0, 0.0, 0.0, 3e-4, 0.3, 10_000, 10_000.0))
@@ -290,7 +293,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         write(example.sensitivities(), tmp_path / "missing" / "found.json")
     (tmp_path / "found.json").mkdir()
-    with pytest.raises(OSError, match="irectory"):
+    with pytest.raises(OSError, match="is a folder"):
         write(example.sensitivities(), tmp_path / "found.json")
     assert [path.name for path in tmp_path.iterdir()] == ["found.json"]
 

@@ -12,6 +12,7 @@ from jaxrisk.cascade.blocks import losses_of
 from jaxrisk.cascade.engine import prepare
 from jaxrisk.market import Garch
 from jaxrisk.studies.rare_event import rare_event
+from jaxrisk.studies.start_words import start_words
 
 ONE = np.ones(1)
 SCALE = 0.6 * np.sqrt(1 / 365)
@@ -49,6 +50,16 @@ def test_brute_force_at_one_in_ten_thousand(bates):
     assert abs(difference) < 4.0 * np.hypot(found.estimate.standard_error, np.sqrt(share / len(plain)))
     assert found.estimate.standard_error < 0.06 * found.estimate.value
     assert found.info["mean_weight"] == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_probability_says_from_which_start_it_is(driftless):
+    """The volatility at the start and the one it returns to, by asset; of a law without a variance of its own the price."""
+    calm = jr.load("btc_24h", {"market.variance": 0.04, "market.mean_variance": 0.25})
+    assert "from a volatility of 20% a year at the start (it returns to 50%)" in start_words(calm)
+    assert "BTC 41% (it returns to 55%), ETH 55%" in start_words(jr.load("btc_eth_sol_7d"))
+    found = rare_event(driftless(), "max_drawdown_index", 0.01, "plain", max_paths=4096)
+    assert found.info["conditional_on"] == "the law's own probability, from the prices at the start"
+    assert found.result().info["conditional_on"] == found.info["conditional_on"]
 
 
 def test_stated_errors_are_those_observed(driftless):

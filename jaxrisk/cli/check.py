@@ -1,0 +1,79 @@
+"""`jaxrisk check`: files of every kind that ships, and tables."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from .exit_codes import BAD_INPUT, OK
+
+
+def check(files: tuple[str, ...]) -> int:
+    """`jaxrisk check`; the exit code."""
+    if not files:
+        print("check: at least one file is needed", file=sys.stderr)
+        return BAD_INPUT
+    from ..config import doubts
+
+    code = OK
+    for file in files:
+        problems = problems_of(file)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if problems:
+            code = BAD_INPUT
+        else:
+            print(f"{file}: no problems")
+            for doubt in doubts(file):
+                print(f"{file}: doubt: {doubt}")
+    return code
+
+
+def problems_of(name: str) -> list[Any]:
+    """Everything that is wrong with a file, given by its path or the name of what ships, and with the files it names.
+
+    An event's price files are not looked for: `jaxrisk backtest` does that, which is told in which folder they are.
+    """
+    from ..config import check as check_config
+    from ..config.files import read_toml
+    from ..config.kinds import kind_of
+    from ..config.paths import exists
+
+    file = Path(name) if exists(Path(name)) else _elsewhere(name)
+    document = read_toml(file)[0] if file is not None and file.suffix == ".toml" else None
+    kind = kind_of(document, file.absolute().parent.name) if document is not None and file is not None else ""
+    if kind == "event" and document is not None:
+        return _event(file, document)
+    if kind == "fit":
+        return _fit(file)
+    return check_config(name)
+
+
+def _elsewhere(name: str) -> Path | None:
+    """A shipped event or file of fitted numbers of that name."""
+    from ..config.paths import names, shipped
+
+    return next((shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated") if name in names(kind)), None)
+
+
+def _event(file: Any, document: dict[str, Any]) -> list[Any]:
+    from ..backtest.event_check import check_keys
+    from ..backtest.event_keys import read_keys
+    from ..config.problems import Report
+
+    report = Report(str(file))
+    check_keys(read_keys(document, report), report)
+    return list(dict.fromkeys(report.problems))
+
+
+def _fit(file: Any) -> list[Any]:
+    from ..backtest.parameters import read_fitted
+    from ..config import ConfigError
+
+    try:
+        read_fitted(file)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+__all__ = ["check", "problems_of"]

@@ -1,0 +1,86 @@
+"""What a run has written, and what is said where a run or a write was stopped."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from .exit_codes import BAD_INPUT, NON_FINITE, complain
+
+Mark = tuple[int, int] | None
+
+
+def mark_of(out: Path) -> Mark:
+    """What changes where a file is written anew."""
+    try:
+        status = out.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def make_room(out: Path, force: bool) -> int | None:
+    """Put aside, or with `force` remove, what a stopped run has left there, and say so; an exit code where that fails."""
+    from ..report.durable import OutputError
+    from ..report.place import make_room as room
+
+    try:
+        said = room(out, force)
+    except OutputError as error:
+        return complain([error])
+    except OSError as error:
+        print(f"{out}: cannot be written: {error.strerror or error}; nothing was finished", file=sys.stderr)
+        return NON_FINITE
+    if said:
+        print(said, file=sys.stderr)
+    return None
+
+
+def not_written(error: OSError) -> int:
+    """Say why a run's result is not written, and where what was finished is."""
+    from ..report.writer import WriteStopped
+
+    complain([error])
+    return NON_FINITE if isinstance(error, WriteStopped) else BAD_INPUT
+
+
+def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> str:
+    """Where the paths are that were finished before a run was stopped.
+
+    **Arguments:** `before`: the file's mark when the run began; `stop`: what stopped it, with what it has as `result`; `done`:
+    how many paths were said to be finished.
+    """
+    from ..report import chunks
+    from ..report.place import partial_of
+
+    if mark_of(out) not in (None, before):
+        result = getattr(stop, "result", None)
+        return f"the {done if result is None else result.paths:,} paths finished until then are in {out}"
+    try:
+        kept = chunks.finished(partial_of(out))
+    except OSError:
+        kept = []
+    return f"the {kept[-1].until:,} paths finished until then are in {partial_of(out)}" if kept else "nothing was finished"
+
+
+def write_all(outputs: Iterable[tuple[str, Path | None, Callable[[Path], Any]]]) -> bool:
+    """Write what was asked for, each with a line on where it is; whether all could be.
+
+    **Arguments:** `outputs`: a word for each, its path or None, and what writes it.
+    """
+    fine = True
+    for word, path, write in outputs:
+        if path is None:
+            continue
+        try:
+            write(path)
+            print(f"{word}: {path}", flush=True)
+        except OSError as error:
+            text = str(error)
+            text = text if text.startswith(str(path)) else f"{path}: cannot be written: {error.strerror or error}"
+            print(text, file=sys.stderr)
+            fine = False
+    return fine
+
+
+__all__ = ["finished_words", "make_room", "mark_of", "not_written", "write_all"]

@@ -1,0 +1,99 @@
+"""A table by itself, without the scenario that names it: its columns, and every number in them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .check_impact import check_curve
+from .files import Columns, Reader
+from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
+from .kinds import TABLES, table_of
+from .prices import check_times
+from .problems import Problem, Report
+from .sections import SHARE_TOLERANCE
+from .tiers import tier_tables
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+_TWICE = {
+    "accounts": note_accounts_twice,
+    "positions under cross margin": note_positions_twice,
+    "collateral": note_positions_twice,
+    "a liquidation map": note_map_twice,
+    "a histogram of leverage": note_histogram_twice,
+}
+"""Notes rows of a kind of table that stand for the same thing."""
+
+
+def problems_of_table(path: Path) -> list[Problem]:
+    """All problems of a table; which kind it is, its columns tell."""
+    report = Report(str(path))
+    table = Reader(report, Path()).table(str(path), "", ())
+    if table is None:
+        return report.problems
+    kind = table_of(table.values)
+    if kind is None:
+        known = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in TABLES.items())
+        report.add(
+            "", None, f"is no table that scenarios name; it has the columns {', '.join(table.values)}. {known}", missing=True
+        )
+        return report.problems
+    if kind == "tiers":
+        assets = tuple(dict.fromkeys(str(name) for name in table.values.get("asset", ("the asset",))))
+        tier_tables(Reader(report, Path()), "", str(path), assets, set())
+        return report.problems
+    # the columns are known to be wanted: what is absent is said as it is where a scenario names the table
+    if Reader(report, Path()).table(str(path), "", TABLES[kind]) is not None:
+        _columns(kind, table, report)
+    return report.problems
+
+
+def _columns(kind: str, table: Columns, report: Report) -> None:
+    """Notes what is wrong with the columns of a table of some kind."""
+    has = table.values
+    if kind == "prices":
+        check_times(table)
+        for name in has:
+            if name != "time" and name not in ("volume", "funding"):
+                bounded(table, name, above=0.0, unit="USD a coin")
+        return
+    if "account" in has:
+        empty = [not str(name).strip() for name in has["account"]]
+        table.note("account", np.flatnonzero(empty), "has to name the account")
+    if "side" in has:
+        sides_of(table)
+    for name, above, at_least, unit in (
+        ("quantity", None, 0.0, "coins; the side says which way"),
+        ("entry_price", 0.0, None, "USD a coin"),
+        ("price", 0.0, None, "USD a coin"),
+        ("open_interest_usd", None, 0.0, "USD"),
+        ("notional", None, 0.0, "USD"),
+        ("account_value", None, None, "USD"),
+        ("amount", None, None, "coins, or USD"),
+        ("share", None, 0.0, ""),
+        ("volume_usd", None, None, "USD"),
+        ("log_move", None, None, ""),
+    ):
+        if name in has:
+            bounded(table, name, above, at_least, unit)
+    if kind == "accounts":
+        for name in ("collateral", "leverage"):
+            if name in has:
+                bounded(table, name, above=0.0)
+        if not {"collateral", "leverage"} & set(has):
+            text = "missing column; needs collateral (USD at entry) or leverage"
+            report.add_in(table.file, "collateral", None, text, missing=True)
+    if kind in _TWICE:
+        _TWICE[kind](table)
+    if table.bad:
+        return
+    if kind == "collateral":
+        dollars = np.array([str(name).strip() == "USD" for name in has["asset"]])
+        table.note("amount", np.flatnonzero(~dollars & (table.numbers("amount") < 0.0)), "has to be at least 0 (coins)")
+    if kind == "a histogram of leverage":
+        bounded(table, "leverage", at_least=1.0)
+        total = float(table.numbers("share").sum())
+        if abs(total - 1.0) > SHARE_TOLERANCE:
+            report.add_in(table.file, "share", None, f"has to sum to 1; it sums to {total:.6g}", missing=True)
+    if kind == "impact":
+        check_curve(table.numbers("volume_usd"), table.numbers("log_move"), table.file, "", report)

@@ -1,0 +1,183 @@
+"""Files that are whole or not there, and a lock that dies with its owner: the only place that writes results to disk.
+
+Whatever stops the process, at whatever instant, a name has behind it either nothing, or what was there before, or the whole of
+what was to be written.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import weakref
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: there two runs with one output are not told apart
+    fcntl: Any = None
+
+LOCK = "lock"
+_UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems without locks answer; a run there is not refused."""
+
+
+class OutputError(OSError):
+    """Why an output is not written, in words."""
+
+
+class Busy(OutputError, BlockingIOError):
+    """Another process is writing it."""
+
+
+def put(path: Path, content: bytes | memoryview, beside: Path | None = None) -> None:
+    """Write a file: under a temporary name, to the disk, and then under its own.
+
+    **Arguments:** `beside`: the temporary name, in the same folder; by default one that nobody else takes.
+
+    **Raises:** `OSError` as the system says, with nothing left behind and what was there before untouched.
+    """
+    beside = temporary(path) if beside is None else beside
+    try:
+        with created(beside) as file:
+            view = memoryview(content).cast("B")
+            while len(view):
+                view = view[os.write(file, view) :]
+        rename(beside, path)
+    except BaseException:
+        remove(beside)
+        raise
+
+
+def temporary(path: Path) -> Path:
+    """A name in the same folder, of a length that every file system takes."""
+    return path.with_name(f".jaxrisk-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+@contextlib.contextmanager
+def created(path: Path):
+    """A new file's descriptor; what is in the file is on the disk when the block ends."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        yield file
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def rename(beside: Path, path: Path) -> None:
+    """Give a whole file its name, in one step that outlives a power cut."""
+    os.replace(beside, path)
+    with contextlib.suppress(OSError):  # not every file system can do that with a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there; one that cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+class Lock:
+    """Sole use of a folder, which is made if it is not there, until `release`, or until the process ends in whatever way.
+
+    **Raises:** `Busy` where another has it, and `OSError` where the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, what: Path):
+        self._folder = folder
+        while True:
+            os.makedirs(folder, exist_ok=True)
+            try:
+                file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            except FileNotFoundError:
+                continue  # its owner has just removed the folder
+            try:
+                if not _locked(file):
+                    raise Busy(_words(what, file))
+                if _is(file, folder / LOCK):
+                    break  # else its owner has just removed it: what is locked is no longer there
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+        self._release = weakref.finalize(self, os.close, file)  # also where the owner is forgotten after an error
+        try:
+            with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
+                os.ftruncate(file, 0)
+                os.write(file, str(os.getpid()).encode())
+        except BaseException:
+            self.release()
+            raise
+
+    @property
+    def held(self) -> bool:
+        """Whether it has not been released."""
+        return self._release.alive
+
+    def release(self, remove_folder: bool = False) -> None:
+        """Let others have it; may be called again. `remove_folder`: with what is in it."""
+        if not self.held:
+            return
+        try:
+            if remove_folder:
+                empty(self._folder)
+                remove(self._folder / LOCK)
+                with contextlib.suppress(OSError):
+                    os.rmdir(self._folder)
+        finally:
+            self._release()
+
+
+def empty(folder: Path) -> None:
+    """Remove all files of a folder but the lock; the plan before the paths, so that what is left of them is not read."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(folder), reverse=True):
+            if name != LOCK:
+                remove(folder / name)
+
+
+def refuse_busy(folder: Path, what: Path) -> None:
+    """Raise `Busy` where another has the folder now."""
+    try:
+        file = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return
+    try:
+        if not _locked(file):
+            raise Busy(_words(what, file))
+    finally:
+        os.close(file)
+
+
+def _locked(file: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNLOCKABLE:
+            raise
+    return True
+
+
+def _is(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _words(what: Path, file: int) -> str:
+    owner = os.read(file, 20).decode("ascii", "replace")
+    who = f" (process {owner})" if owner.isdigit() else ""
+    return f"{what}: is being written by another run{who}; choose another name, or wait for it"
+
+
+__all__ = ["LOCK", "Busy", "Lock", "OutputError", "created", "empty", "put", "refuse_busy", "remove", "rename", "temporary"]

@@ -1,0 +1,164 @@
+"""A scenario that differs from another in words or numbers alone shares its programs, and leaves nothing behind."""
+
+import gc
+import resource
+import sys
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+import jaxrisk as jr
+from jaxrisk.cascade import Backstop, Impact, LinearImpact, Venues
+from jaxrisk.market import Merton, Shock
+from jaxrisk.positions import Grid, Histogram, Limits, Tiers
+from jaxrisk.scenario import Description, Names, Scenario, Settings
+
+ONE, TWO = np.ones(1), np.ones(2)
+compiled: list[str] = []
+
+
+def _count(event: str, seconds: float, **kwargs) -> None:
+    if event.endswith("backend_compile_duration"):
+        compiled.append(str(kwargs.get("fun_name")))
+
+
+jax.monitoring.register_event_duration_secs_listener(_count)
+
+
+def small(volatility=0.6, cap=20.0, horizon=1 / 365, window=8 / 8760, tranches=(0.5, 0.5), shocked=0, size=-0.02, names=None,
+          holders=("a", "b"), jump_rate=20.0, **said):  # fmt: skip
+    """Two venues, few cells and steps: what takes long is compiling."""
+    crowd = lambda side, venue: Histogram(1e9, [10.0, 30.0], [0.5, 0.5], entry_sd=0.02, side=side, venue=venue)
+    return Scenario(
+        market=Merton(0 * ONE, volatility * ONE, np.eye(1), jump_rate * ONE, -0.02 * ONE, 0.05 * ONE, 0.0, max_jumps=2),
+        shock=Shock([size], [0.0], [horizon / 3], venue=shocked),
+        impact=Impact(LinearImpact(2e10 * ONE), 2000.0 * ONE, 0.1 * ONE, np.eye(1)),
+        venues=Venues(
+            0 * TWO, 0.003 * TWO, 0.5 * TWO, 100.0 * TWO, np.full((2, 1), 1e-11), 0.5 * TWO,
+            Tiers.flat(0.005, venues=2), (tranches, (1.0,)), (False, False),
+            backstop=Backstop(1e6 * TWO, TWO, 0.3 * TWO, ("pro_rata",) * 2, ("fund_drawdown",) * 2, (window,) * 2),
+        ),
+        populations={holders[0]: crowd(1, 0), holders[1]: crowd(-1, 0), "c": crowd(1, 1), "d": crowd(-1, 1)},
+        price=100.0 * ONE,
+        limits=Limits.single(cap, share_downsize=0.5),
+        settings=Settings(horizon, 4),
+        grid=Grid(cells=64),
+        names=names or Names(("here", "there"), ("BTC",), ("all",)),
+        description=Description(**{"paths": 64, "sample_paths": 2} | said),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ready():
+    """Everything a run needs has been compiled."""
+    compiled.clear()
+    result = jr.simulate(small())
+    assert any("run_block" in name for name in compiled), "compilations are not counted"
+    return result
+
+
+def fresh(call) -> list[str]:
+    compiled.clear()
+    call()
+    return list(compiled)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "another", "title": "of another title", "question": "?", "source_text": "x = 1"},
+        {"paths": 50},
+        {"seed": 7},
+        {"names": Names(("one", "two"), ("XBT",), ("everybody",))},
+        {"holders": ("whales", "minnows")},
+        {"horizon": 1 / 52},
+        {"window": 2 / 8760},
+        {"tranches": (0.2, 0.8)},
+        {"shocked": 1},
+        {"jump_rate": 3.0},
+    ],
+    ids=lambda other: ",".join(other),
+)
+def test_words_and_numbers_do_not_compile_anew(ready, other):
+    assert fresh(lambda: jr.simulate(small(**other))) == []
+
+
+def test_what_is_not_compiled_anew_still_counts(ready):
+    """The program is one; the numbers and words of each run are its own."""
+    drawdown = lambda **other: jr.simulate(small(**other)).losses["max_drawdown_index"]
+    assert not np.array_equal(drawdown(), drawdown(horizon=1 / 52))
+    assert not np.array_equal(drawdown(), drawdown(seed=7))
+    found = lambda name, **other: jr.simulate(small(size=-0.3, volatility=2.0, **other)).losses[name]
+    assert not np.array_equal(found("open_interest_loss"), found("open_interest_loss", shocked=1))
+    assert not np.array_equal(found("open_interest_loss"), found("open_interest_loss", tranches=(0.2, 0.8)))
+    named = jr.simulate(small(names=Names(("one", "two"), ("XBT",), ("everybody",)), title="Mine"))
+    assert (named.coords["venues"], named.coords["assets"], named.info["title"]) == (["one", "two"], ["XBT"], "Mine")
+
+
+def test_arguments_do_not_compile_anew(ready):
+    for arguments in (
+        {"seed": 3},
+        {"feedback": 0.5},
+        {"feedback": False},
+        {"first_path": 100},
+        {"paths": 40},
+        {"paths": 100_000},
+    ):
+        assert fresh(lambda arguments=arguments: jr.simulate(small(), **arguments)) == [], arguments
+
+
+def test_a_python_number_in_a_leaf_is_a_number(ready):
+    """Not a part of the program, whatever puts it there."""
+    put = lambda value: eqx.tree_at(lambda s: (s.channels.feedback, s.market.volatility), small(), (value, value * ONE))
+    assert fresh(lambda: [jr.simulate(put(value)) for value in (0.25, 0.75)]) == []
+
+
+def test_a_sweep_compiles_once_and_keeps_nothing(ready):
+    """Two hundred runs: fifty caps and fifty volatilities, and a title, seed and number of paths of their own."""
+
+    def run(k):
+        jr.simulate(
+            small(0.2 + 0.02 * (k % 50), 2.0 + k // 4 % 50, title=f"run {k}", source_text="x" * 10_000, seed=k, paths=40 + k)
+        )
+
+    for k in range(20):
+        run(k)
+    gc.collect()
+    before = _resident()
+    assert fresh(lambda: [run(k) for k in range(200)]) == []
+    gc.collect()
+    assert _resident() - before < 24 * 2**20
+
+
+def _resident() -> int:
+    """Bytes of memory in use: the peak where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as words:
+            return int(words.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _with_words(volatility, holders=("a", "b"), names=None):
+    return small(volatility, 8.0, holders=holders, names=names, title=f"at {volatility}", size=-0.001)
+
+
+STUDIES = {
+    "sensitivity": lambda s: jr.sensitivity(
+        s, "expected_shortfall(max_drawdown_index, 0.9)", ["market.volatility", "limits.cap", "impact.depth"], paths=512
+    ),
+    "near a level": lambda s: jr.sensitivity(s, "exceedance_probability(max_drawdown_index, 0.04)", "impact.depth", paths=512),
+    "reverse stress": lambda s: jr.reverse_stress(s, "max_drawdown_index", 0.3, restarts=1, profiles=2),
+    "rare event": lambda s: jr.rare_event(s, "max_drawdown_index", 0.05, relative_error=0.3),
+    "sobol": lambda s: jr.simulate(s, sampling="sobol"),
+}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_of_other_numbers_compiles_nothing(ready, study):
+    STUDIES[study](_with_words(0.6))
+    other = Names(("one", "two"), ("XBT",), ("everybody",))
+    again = fresh(lambda: STUDIES[study](_with_words(0.63, ("whales", "minnows"), other)))
+    assert again == []

@@ -138,7 +138,7 @@ def _scaled(scenario: Scenario, variance: float) -> Any:
         scaled = GBM([0.5 * 365.0 * variance], [math.sqrt(365.0 * variance)], np.eye(1))
     else:
         scaled = eqx.tree_at(lambda m: m.log_returns, market, np.asarray(market.log_returns) * math.sqrt(variance))
-    return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32) if isinstance(x, np.ndarray) else x, scaled)
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x, scaled)
 
 
 @eqx.filter_jit

@@ -28,8 +28,8 @@ def draw(key, shape, dtype=jnp.float32):
 
 
 def cast(market, dtype=jnp.float32):
-    """The same market in a given precision."""
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype), market)
+    """The same market in a given precision; whole numbers stay whole."""
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else None), market)
 
 
 def precision(bits):

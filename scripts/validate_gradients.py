@@ -171,8 +171,8 @@ def drawn(number: int):
 
 
 def coverage(paths: int, seed: int, seeds: int = 100, drawings: int = 30, least: int = 100) -> bool:
-    """`paths` a seed; the reference is the mean of differences of 1, 2 and 3% over `least` times as many, of other random numbers: a
-    ladder's cells make a curve that is rough below that."""
+    """`paths` a seed; the reference is the mean of differences of 1, 2 and 3% over `least` times as many, of other random
+    numbers: a ladder's cells make a curve that is rough below that."""
     rows = [(f"{name}, {text}", jr.load(CASES / f"{name}.toml"), text)
             for name in ("near_runaway_cap10", "low_cap5_rare_cascade") for text in SHORTFALLS]  # fmt: skip
     rows += [(f"drawn {k}, {MEASURES[k % 3]}", drawn(k), MEASURES[k % 3]) for k in range(drawings)]

@@ -60,6 +60,7 @@ def test_moved_by_nothing_is_the_scenario(name):
         assert after[key].dtype == value.dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_each_moves_its_own_value_by_as_much_as_said_and_no_other_leaf(name):
     """Read back, a parameter has moved by `h` to rounding; leaves of other parts are the same bits."""
@@ -81,6 +82,7 @@ def test_each_moves_its_own_value_by_as_much_as_said_and_no_other_leaf(name):
         assert found[k].name == parameter.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_all_moved_at_once_is_each_moved_in_turn(name):
     scenario = load(name)
@@ -93,6 +95,7 @@ def test_all_moved_at_once_is_each_moved_in_turn(name):
         np.testing.assert_allclose(leaves(apart)[key], value, rtol=1e-9, atol=1e-15, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["btc_24h", "cross_margin_24h", "leverage_cycle_90d"])
 def test_derivatives_through_prepare_are_finite_and_those_of_a_bump(name):
     """Of one smooth function of the whole book, in float64: finite for every parameter, and along a direction of all those that

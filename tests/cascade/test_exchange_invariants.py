@@ -46,6 +46,7 @@ def within(setup, thresholds, states, when: int, grid: Grid) -> np.ndarray:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("book", FLOWING)
 @pytest.mark.parametrize("preset", PRESETS)
@@ -109,6 +110,7 @@ def test_invariants_on_every_path_and_step(preset, book, precision):
     assert deleveraged >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "book"), [*((p, b) for p in PRESETS for b in ("ladder", "account")), ("binance", "flow")])
 def test_a_lower_cap_never_raises_what_is_liquidated_without_feedback(preset, book):
     """Holders keep their collateral, nothing leaks, prices are given: every cap liquidates no more than a higher one.

@@ -61,6 +61,7 @@ def test_closed_form_is_the_published_table(leverage, side):
     assert slope(lambda x: probability(x, side), leverage) == pytest.approx(row[1], abs=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leverage", TABLE)
 @pytest.mark.parametrize("side", [1, -1])
 def test_probability_and_its_derivative_to_leverage(gbm_market, mean_and_slope, leverage, side):
@@ -81,6 +82,7 @@ def test_probability_and_its_derivative_to_leverage(gbm_market, mean_and_slope, 
     assert derivative_error < 0.15 * expected
 
 
+@pytest.mark.slow
 def test_without_the_bridge_a_discrete_check_sees_less(gbm_market):
     """The correction matters: without it the probability at leverage 10 comes out clearly too low (more than 5 errors)."""
     crowd = Histogram(1.0, jnp.full(1, 10.0), jnp.ones(1))
@@ -98,6 +100,7 @@ POPULATION = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", POPULATION)
 @pytest.mark.parametrize("downsize", [1.0, 0.0])
 def test_population_under_a_limit(gbm_market, mean_and_slope, cap, downsize):
@@ -124,6 +127,7 @@ def test_population_under_a_limit(gbm_market, mean_and_slope, cap, downsize):
         assert mean / open_interest == pytest.approx(ratio, abs=DEVIATIONS * error / open_interest + 1e-6)
 
 
+@pytest.mark.slow
 def test_maximum_drawdown_of_brownian_motion(gbm_market):
     """Mean, median, 95, 99 and 99.9% quantiles in units of sigma sqrt(T), 200,000 paths, within three standard errors.
 
@@ -143,6 +147,7 @@ def test_maximum_drawdown_of_brownian_motion(gbm_market):
         assert abs(below - level) < DEVIATIONS * np.sqrt(level * (1 - level) / count), level
 
 
+@pytest.mark.slow
 def test_lower_cap_never_liquidates_more(gbm_market):
     """Without feedback and leakage, on every path: no tolerance but rounding.
 

@@ -255,6 +255,7 @@ def test_claims_are_allotted_by_notional_to_the_home_venue():
 PARTIAL = Policy(np.array([0.2]), np.array([500.0]), np.array([3e-6]), ("partial",))
 
 
+@pytest.mark.slow
 def test_partial_closes_a_share_then_within_the_cool_down_all():
     """Steps of 1e-6 years, cool-down 3e-6: at 0.9 a fifth; if under margin in the next two steps all, in the third a fifth."""
     population = cross([(0, 0, 0, 1, 10, 100.0), (1, 0, 0, -1, 10, 100.0)], [104.0, 1e5])
@@ -315,6 +316,7 @@ def test_lower_tier_goes_to_the_floor_of_the_tier_then_all():
 # calls
 
 
+@pytest.mark.slow
 def test_who_is_called_posts_reduces_or_waits():
     """10 coins at 100 with 200 USD (leverage 5), margin 5%, called at 1.5 times: 200 + 1000 (x - 1) = 75 x at x = 800/925.
 
@@ -362,6 +364,7 @@ def winners_and_a_loser(ranking, **kwargs):
     return book(cross(rows, [50.0, 60.0, 600.0, 1000.0]), ranking=ranking, **kwargs)
 
 
+@pytest.mark.slow
 def test_what_is_bankrupt_is_closed_at_its_bankruptcy_price_by_rank():
     """At 0.9 the equity is -50: bankruptcy price 0.95. Three quarters are spared the market: 750 from shorts, the most levered
     first: all of the 600 with 60, then 150 of the other; each buys back at 0.95, a profit of 5% instead of 10%.
@@ -377,6 +380,7 @@ def test_what_is_bankrupt_is_closed_at_its_bankruptcy_price_by_rank():
     np.testing.assert_allclose(b.open_interest(state)[0, 0], [450.0, 450.0])
 
 
+@pytest.mark.slow
 def test_deleveraging_is_capped_by_the_other_side_and_takes_the_unlevered_last():
     """1000 bankrupt longs against 600 of shorts, of which 200 are levered: the unlevered keep 400 if 200 are asked for."""
     population = cross([(0, 0, 0, 1, 10, 100.0), (1, 0, 0, -1, 2, 100.0)], [50.0, 1e4])
@@ -452,6 +456,7 @@ def crowded_market(kind, ranking):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "ranking"), EVERYTHING)
 def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     """What accounts have, with fees and what is left of liquidations, less shortfalls, and with what holders without leverage
@@ -517,6 +522,7 @@ def test_funding_is_paid_by_longs_on_their_notional():
         np.testing.assert_allclose(b.advance(b.init(), trending, jnp.asarray(0.1)).base - b.base, [-7 * paid, 7 * paid])
 
 
+@pytest.mark.slow
 def test_losses_are_socialised_by_profit_then_by_equity():
     rows = [(0, 0, 0, -1, 10, 100.0), (1, 0, 0, -1, 5, 110.0), (2, 0, 0, 1, 15, 100.0)]
     b = book(cross(rows, [1e3] * 3))
@@ -535,6 +541,7 @@ def test_losses_are_socialised_by_profit_then_by_equity():
     np.testing.assert_allclose(state.base - b.base, [-18.5 / 3.8, -19.5 / 3.8])
 
 
+@pytest.mark.slow
 def test_stops_are_sold_once_and_their_holders_close_with_the_others():
     """100 USD of stops at 95 under 10,000 of a long: at 94 sold, and not again on the way down from a rebound."""
     schedule = build_schedule([Stops(100.0, 95.0)], np.array([100.0]), (1, 1, 2), Grid())
@@ -548,6 +555,7 @@ def test_stops_are_sold_once_and_their_holders_close_with_the_others():
     assert float(orders.stopped.sum()) == 0.0
 
 
+@pytest.mark.slow
 def test_triggered_from_the_start_is_the_check_at_each_distance():
     population = [Lognormal(1e6, 10.0, 0.5, side=1), Lognormal(1e6, 10.0, 0.5, side=-1)]
     b = book(population)
@@ -563,6 +571,7 @@ def test_triggered_from_the_start_is_the_check_at_each_distance():
 # derivatives
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "ranking"), EVERYTHING[1::2] + EVERYTHING[4:])
 def test_reverse_mode_is_the_finite_difference(kind, ranking):
     """Of a number that sees everything, after two rounds with deleveraging: to prices, a fee, a share and the collateral."""

@@ -456,6 +456,27 @@ def crowded_market(kind, ranking):
     )
 
 
+# a book is an argument: one closed over is a constant, which takes long to fold
+
+
+@eqx.filter_jit
+def check(b, state, seen):
+    return b.trigger(b.advance(state, seen, jnp.asarray(1e-6)), seen)
+
+
+@eqx.filter_jit
+def close(b, state, now, x, fee, closes, loss):
+    wealth = lambda state: jnp.sum(b.ledger.weight * state.equity(x.reshape(-1)))
+    state, orders = b.release(state, jnp.array([1.0, 0.5]))
+    orders = b.spare(state, orders, now, jnp.array([0.7, 1.0]))
+    levered = b.ledger.cells(free_quantity(state, orders.detail))
+    claims = b.claims(state, orders, x, fee)
+    after, _ = b.settle(state, orders, x, fee, closes)
+    poorer = b.socialise(after, loss, x)
+    worths = [wealth(one) for one in (state, after, poorer)]
+    return poorer, orders, claims, levered, b._unlevered(state), worths, b.open_interest(poorer)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "ranking"), EVERYTHING)
 def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
@@ -464,23 +485,7 @@ def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     rng = np.random.default_rng(len(kind) + len(ranking))
     b = crowded_market(kind, ranking)
     fee, closes, loss = jnp.array([0.002, 0.003]), jnp.array([0.7, 0.3]), jnp.array([3.0, 2.0])
-    wealth = lambda state, x: jnp.sum(b.ledger.weight * state.equity(x.reshape(-1)))
     in_coins, sign = np.array([False, True])[:, None, None], np.array([1.0, -1.0])
-
-    @jax.jit
-    def check(state, seen):
-        return b.trigger(b.advance(state, seen, jnp.asarray(1e-6)), seen)
-
-    @jax.jit
-    def close(state, now, x):
-        state, orders = b.release(state, jnp.array([1.0, 0.5]))
-        orders = b.spare(state, orders, now, jnp.array([0.7, 1.0]))
-        levered = b.ledger.cells(free_quantity(state, orders.detail))
-        claims = b.claims(state, orders, x, fee)
-        after, _ = b.settle(state, orders, x, fee, closes)
-        poorer = b.socialise(after, loss, x)
-        worths = [wealth(one, x) for one in (state, after, poorer)]
-        return poorer, orders, claims, levered, b._unlevered(state), worths, b.open_interest(poorer)
 
     state, mark = b.init(), np.zeros((2, 2))
     low = high = mark
@@ -488,9 +493,9 @@ def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     for step in range(40):
         mark = mark + rng.normal(0, 0.02, (2, 2)) + 0.01 * rng.normal()
         low, high = np.minimum(low, mark), np.maximum(high, mark)
-        state = check(state, view(np.exp(mark), step)._replace(low=jnp.asarray(low), high=jnp.asarray(high)))
+        state = check(b, state, view(np.exp(mark), step)._replace(low=jnp.asarray(low), high=jnp.asarray(high)))
         x = np.exp(mark + 0.01 * rng.normal(size=(2, 2)))  # executed elsewhere than it was seen
-        state, orders, claims, levered, others, (before, after, poorer), held = close(state, np.exp(mark), x)
+        state, orders, claims, levered, others, (before, after, poorer), held = close(b, state, np.exp(mark), x, fee, closes, loss)
         closing = np.asarray(orders.deleveraged)[..., ::-1]
         share = np.where(levered + others > 0, others / (levered + others), 0.0)
         by_others = closing * share if ranking == "pro_rata" else np.maximum(closing - levered, 0.0)
@@ -575,10 +580,10 @@ def test_triggered_from_the_start_is_the_check_at_each_distance():
 @pytest.mark.parametrize(("kind", "ranking"), EVERYTHING[1::2] + EVERYTHING[4:])
 def test_reverse_mode_is_the_finite_difference(kind, ranking):
     """Of a number that sees everything, after two rounds with deleveraging: to prices, a fee, a share and the collateral."""
-    b = crowded_market(kind, ranking)
+    market = crowded_market(kind, ranking)
     marks = jnp.array([[[-0.06, 0.05], [-0.05, -0.08]], [[-0.15, -0.12], [0.1, -0.2]]])
 
-    def outcome(parameters):
+    def outcome(parameters, b):
         move, fee, spared, collateral = parameters
 
         def play_on(carry, now):
@@ -602,7 +607,8 @@ def test_reverse_mode_is_the_finite_difference(kind, ranking):
         return total + jnp.sum(weights * state.equity(jnp.exp(marks[1] * (1.0 + move)).reshape(-1))), matched
 
     here = jnp.array([0.0, 0.002, 0.6, 1.0])
-    both = jax.jit(jax.value_and_grad(outcome, has_aux=True))
+    compiled = eqx.filter_jit(jax.value_and_grad(outcome, has_aux=True))
+    both = lambda parameters: compiled(parameters, market)
     (_, matched), gradient = both(here)
     assert float(matched) > 0.0
     assert np.isfinite(np.asarray(gradient)).all()

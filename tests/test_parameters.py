@@ -12,6 +12,7 @@ from jaxrisk.positions import Limits, maintenance_margin
 
 SHIPPED = ("btc_24h", "btc_eth_sol_7d", "btc_shock_10pct", "cross_margin_24h", "leverage_cycle_90d", "spill_over_24h",
            "three_venues_shock_24h")  # fmt: skip
+NODES = (128, 8, 4)  # fewer leverages than a run takes: reverse mode keeps every one at every scale of a flow book's
 LIMITS = Limits(
     cap=[20.0, 10.0, 50.0],
     share_downsize=[0.5, 0.5, 0.0],
@@ -60,6 +61,7 @@ def test_moved_by_nothing_is_the_scenario(name):
         assert after[key].dtype == value.dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_each_moves_its_own_value_by_as_much_as_said_and_no_other_leaf(name):
     """Read back, a parameter has moved by `h` to rounding; leaves of other parts are the same bits."""
@@ -81,6 +83,7 @@ def test_each_moves_its_own_value_by_as_much_as_said_and_no_other_leaf(name):
         assert found[k].name == parameter.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_all_moved_at_once_is_each_moved_in_turn(name):
     scenario = load(name)
@@ -93,6 +96,7 @@ def test_all_moved_at_once_is_each_moved_in_turn(name):
         np.testing.assert_allclose(leaves(apart)[key], value, rtol=1e-9, atol=1e-15, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["btc_24h", "cross_margin_24h", "leverage_cycle_90d"])
 def test_derivatives_through_prepare_are_finite_and_those_of_a_bump(name):
     """Of one smooth function of the whole book, in float64: finite for every parameter, and along a direction of all those that
@@ -104,16 +108,16 @@ def test_derivatives_through_prepare_are_finite_and_those_of_a_bump(name):
         smooth = np.array([one.pathwise for one in found], float)
 
         def value(by):
-            book = prepare(moved(scenario, found, by * scale), jnp.float64).book
+            book = prepare(moved(scenario, found, by * scale), jnp.float64, NODES).book
             made = [x for x in jax.tree.leaves(book) if jnp.issubdtype(x.dtype, jnp.floating) and x.size]
             return sum(jnp.log1p(jnp.mean(jnp.where(jnp.isfinite(x), x, 0.0) ** 2)) for x in made)
 
-        value = jax.jit(value)
-        gradient = np.asarray(jax.jit(jax.grad(value))(jnp.zeros(len(found))))
+        both = jax.jit(jax.value_and_grad(value))
+        gradient = np.asarray(both(jnp.zeros(len(found)))[1])
         names = [one.name for one in found]
         assert np.isfinite(gradient).all(), [name for name, g in zip(names, gradient, strict=True) if not np.isfinite(g)]
         if smooth.any():
-            up, down = (float(value(jnp.asarray(sign * 1e-6 * smooth))) for sign in (1, -1))
+            up, down = (float(both(jnp.asarray(sign * 1e-6 * smooth))[0]) for sign in (1, -1))
             assert gradient @ smooth == pytest.approx((up - down) / 2e-6, rel=1e-3)
 
 

@@ -1,5 +1,6 @@
 """From populations, tiers and rules to the book that a simulation steps through."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
@@ -52,17 +53,26 @@ def build_ladder(
         return kept.reshape(*shape, *(() if group is None else (groups,)), -1)
 
     called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
-    quantity = class_notional = offset = square = final = 0.0
-    for rung in (rung for stand in stands for rung in rungs(placed, stand, contracts)):
-        quantity += table(rung.distance, rung.quantity)
-        at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
-        worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
-        class_notional += table(rung.distance, worth, classes, p.account_class)
-        if backstop:
-            off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
-            offset += table(rung.distance, rung.quantity * off)
-            square += table(rung.distance, rung.quantity * off**2)
-            final += table(rung.distance, jnp.where(rung.final, rung.quantity, 0.0))
+
+    def add(sums, stand):
+        """Tables with those of every rung of positions that stand like this: of quantities, and of worth by class."""
+        of_quantity, of_worth = sums
+        for rung in rungs(placed, stand, contracts):
+            found = [rung.quantity]
+            if backstop:
+                off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
+                found += [rung.quantity * off, rung.quantity * off**2, jnp.where(rung.final, rung.quantity, 0.0)]
+            of_quantity += jax.vmap(lambda values, rung=rung: table(rung.distance, values))(jnp.stack(found))
+            at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
+            worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
+            of_worth += table(rung.distance, worth, classes, p.account_class)
+        return (of_quantity, of_worth), None
+
+    # one program for all of them, which would take several times as long to compile written out
+    empty = lambda *groups: jnp.zeros((*groups, grid.cells + 1), p.quantity.dtype)
+    sums = empty(4 if backstop else 1, *shape), empty(*shape, classes)
+    (found, class_notional), _ = jax.lax.scan(add, sums, jax.tree.map(lambda *parts: jnp.stack(parts), *stands))
+    quantity, offset, square, final = found if backstop else (found[0], None, None, None)
     reduced = asked = None
     if called is not None:
         reduced, asked = table(called.distance, called.reduced), table(called.distance, called.amount)
@@ -79,9 +89,9 @@ def build_ladder(
         dropped=sum_into(bins, jnp.where(alive, 0.0, p.quantity), count).reshape(shape),
         balancing=larger - held - stopping,
         grid=grid,
-        offset=offset if backstop else None,
-        square=square if backstop else None,
-        final=final if backstop and several else None,
+        offset=offset,
+        square=square,
+        final=final if several else None,
         reduced=reduced,
         called=asked,
         stops=schedule,

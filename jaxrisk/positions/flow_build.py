@@ -90,12 +90,13 @@ def _reopened(stated: Positions, contracts: Contracts, limits: Limits, stopping,
     bins = (p.venue * assets + p.asset) * 2 + p.side
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    moments, final, gap = [jnp.zeros((count, grid.cells + 1), p.quantity.dtype)] * 3, 0.0, 0.0
+    moments, final, gap = jnp.zeros((3, count, grid.cells + 1), p.quantity.dtype), 0.0, 0.0
     for rung in rungs(placed, standing(placed), contracts):
         within = alive & (rung.distance < grid.reach)
         distance, closed = jnp.where(within, rung.distance, grid.reach), jnp.where(within, rung.quantity, 0.0)
         worth = jnp.exp(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
-        moments = [sums + deposit(grid, distance, closed * worth**k, bins, count) for k, sums in enumerate(moments)]
+        powers = jnp.stack([closed * worth**k for k in range(3)])
+        moments += jax.vmap(lambda values, distance=distance: deposit(grid, distance, values, bins, count))(powers)
         final += sum_into(bins, jnp.where(rung.final, closed, 0.0), count)
         gap += sum_into(bins, closed * jnp.exp(jnp.where(within, rung.log_bankruptcy - direction * distance, 0.0)), count)
     held = sum_into(bins, jnp.where(alive, p.quantity, 0.0), count).reshape(shape)
@@ -103,7 +104,7 @@ def _reopened(stated: Positions, contracts: Contracts, limits: Limits, stopping,
     levered = moments[0][:, -1].reshape(shape)
     some = levered > 0.0
     mean = lambda total: jnp.where(some, total.reshape(shape) / jnp.where(some, levered, 1.0), 1.0)
-    table = jnp.stack(moments, axis=1).reshape(*shape, 3, -1) / jnp.where(larger > 0.0, larger, 1.0)[..., None, None]
+    table = jnp.moveaxis(moments, 0, 1).reshape(*shape, 3, -1) / jnp.where(larger > 0.0, larger, 1.0)[..., None, None]
     return table, mean(final), mean(gap)
 
 

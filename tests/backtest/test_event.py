@@ -65,6 +65,7 @@ def test_volatility_and_volume_are_of_the_30_days_before(folder):
     assert event.before.daily_volume == pytest.approx(np.median(usd) / 0.5)
 
 
+@pytest.mark.slow
 def test_nothing_after_the_start_is_known_before_it(folder):
     """Prices after the start are replaced by others: what was known, and forecasts from it, stay the same to the bit."""
     first = read_event(folder / "event.toml", folder)

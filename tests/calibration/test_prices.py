@@ -198,6 +198,7 @@ def test_files_that_are_none(tmp_path):
         read_price_file(tmp_path / "price.csv")
 
 
+@pytest.mark.slow
 def test_real_files():
     """Every file of bars is read; the gaps that its documentation states are found, and those of one it does not mention."""
     if not DATA.exists():

@@ -40,19 +40,20 @@ def gbm_market():
 def mean_and_slope():
     """A function that gives the mean of a per-path number over many paths, its derivative to one leaf, and both errors.
 
-    `measure(value, paths)` returns the numbers of the given path indices; derivatives are pathwise, in forward mode.
+    `measure(value, paths)` returns the numbers of the given path indices; derivatives are pathwise, in forward mode. A measure
+    is compiled once, for every value that it is asked for.
     """
     import jax
 
-    def estimate(measure, value, paths=200_000, batch=10_000):
-        @eqx.filter_jit
-        def one(first):
-            indices = first + jnp.arange(batch, dtype=jnp.uint32)
-            numbers, slopes = jax.jvp(lambda v: measure(v, indices), (jnp.float32(value),), (jnp.float32(1.0),))
-            moments = lambda x: jnp.stack([jnp.sum(x), jnp.sum(x**2)])
-            return moments(numbers), moments(slopes)
+    @eqx.filter_jit
+    def one(measure, value, first, batch):
+        indices = first + jnp.arange(batch, dtype=jnp.uint32)
+        numbers, slopes = jax.jvp(lambda v: measure(v, indices), (value,), (jnp.float32(1.0),))
+        moments = lambda x: jnp.stack([jnp.sum(x), jnp.sum(x**2)])
+        return moments(numbers), moments(slopes)
 
-        parts = [one(jnp.uint32(first)) for first in range(0, paths, batch)]
+    def estimate(measure, value, paths=200_000, batch=10_000):
+        parts = [one(measure, jnp.float32(value), jnp.uint32(first), batch) for first in range(0, paths, batch)]
         results = []
         for side in (0, 1):
             total, squares = np.sum([np.asarray(part[side], np.float64) for part in parts], axis=0)

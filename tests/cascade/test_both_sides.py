@@ -72,6 +72,7 @@ def of(kind, step, leverage, spread=0.0, engine=0.0, closes=1.0):
     return tuple(np.asarray(x)[:, 0, 0] / 1e8 for x in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [0.0, 60.0])
 @pytest.mark.parametrize("step", MINUTES)
 @pytest.mark.parametrize("kind", ["ladder", "account"])
@@ -93,6 +94,7 @@ def test_open_interest_is_what_was_there_less_what_was_closed_once(kind, step, e
     assert met > 0.05 or (kind == "account" and (engine == 0.0 or step == "day")) or step == "minute"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [0.0, 60.0])
 @pytest.mark.parametrize("step", MINUTES)
 @pytest.mark.parametrize(("kind", "spread"), [("ladder", 0.0), ("ladder", 0.8), ("account", 0.0)])
@@ -107,6 +109,7 @@ def test_more_leverage_never_loses_less_open_interest(kind, spread, step, engine
     assert rises.max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", MINUTES)
 def test_no_less_is_lost_than_one_side_and_no_more_than_both_after_each_other(step):
     """Of a ladder: between the larger share of a side that was reached and `1 - (1 - long)(1 - short)`."""
@@ -121,6 +124,7 @@ def test_no_less_is_lost_than_one_side_and_no_more_than_both_after_each_other(st
         assert (lost <= long + short - long * short + 1e-9).all()
 
 
+@pytest.mark.slow
 def test_longs_and_shorts_liquidated_in_one_step_are_all_gone(gbm_market):
     """Leverage 125 in steps of an hour: whoever is reached, none of the 1e8 is left. A stop order counts by its cause."""
     crowd = {str(side): Histogram(1e8, [125.0], [1.0], side=side) for side in (1, -1)}
@@ -137,6 +141,7 @@ def test_longs_and_shorts_liquidated_in_one_step_are_all_gone(gbm_market):
     assert 0.0 < by_cause[:, 1].max() <= 1e6 * (1.0 + 1e-9)
 
 
+@pytest.mark.slow
 def test_sells_meet_buys_before_anybody_is_asked():
     """5 sold and 3 bought: 3 meet; of the other 2 half closes a short, half is bought by a new long. And only so many as hold."""
     forced, held = jnp.array([[[5.0, 3.0]]]), jnp.array([[[4.0, 6.0]]])

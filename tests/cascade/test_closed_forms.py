@@ -96,6 +96,7 @@ def record(prepared):
     return jax.tree.map(np.asarray, record_block(prepared, seed_key(0), jnp.zeros(1, jnp.uint32), 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [0, 1])
 def test_uniform_density_multiplies_a_shock(side):
     """Total move Delta / (1 - lambda rho) below one; at and above one to the end of the density."""
@@ -123,6 +124,7 @@ def test_uniform_density_multiplies_a_shock(side):
                 assert float(curve.runaway_log_price[0]) == -math.inf
 
 
+@pytest.mark.slow
 def test_fragility_of_a_concave_law_is_its_slope_times_the_density():
     """n(u) is the slope of h(X(u)) over the stated bandwidth, and 1/(1-h' rho) what a further small shock is multiplied by."""
     density, end = 2e9, 0.6
@@ -149,6 +151,7 @@ def test_fragility_of_a_concave_law_is_its_slope_times_the_density():
     assert slope == pytest.approx(1.0 / (1.0 - there), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["linear", "power"])
 def test_finite_ladder_ends_at_the_nearest_fixed_point(law):
     """Of all marks that are consistent with who is liquidated at them, the one nearest to the shocked price."""
@@ -193,6 +196,7 @@ def test_finite_ladder_ends_at_the_nearest_fixed_point(law):
     assert max(fixed_points) > 1, "no draw has a second fixed point to be mistaken for the first"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("permanent", [0.0, 0.3])
 def test_impulse_decays_exponentially(permanent):
     """After one liquidation the displacement relaxes as exp(-kappa t) to the permanent share."""
@@ -206,6 +210,7 @@ def test_impulse_decays_exponentially(permanent):
     np.testing.assert_allclose(price, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_backlog_is_worked_off_at_the_engines_speed():
     """With a time constant tau the unexecuted share after t is exp(-t/tau), whatever the rounds."""
     tau, depth, quantity = 2.5 / 8760, 10.0, 1.5
@@ -313,6 +318,7 @@ def margin_price(rows, side, notional, leverage, inverse):
     return good
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", list(tables()))
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
 def test_liquidation_prices_of_shipped_tiers(rows, inverse):

@@ -71,6 +71,7 @@ def outcome(scenario):
 # ---- who pays
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_position_goes_to_fund_and_holder():
     """Executed at 0.902: 0.2 USD of 100 are left; the fee of 0.1% takes 0.0902, half of the other 0.1098 is the fund's."""
     backstop = Backstop.single(10.0, surplus_to_fund=0.5)
@@ -98,6 +99,7 @@ PAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranking", ["pro_rata", "binance"])
 @pytest.mark.parametrize("case", PAYERS)
 def test_fund_then_winners_then_everybody(case, ranking):
@@ -118,6 +120,7 @@ def test_fund_then_winners_then_everybody(case, ranking):
     np.testing.assert_allclose(seen["open_interest_loss_by_cause"], [100.0 - matched, 0.0, 0.0, matched, 0.0], atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("book", ["ladder", "account"])
 def test_rounding_is_nobodys_loss(book):
     """Where the other side bears all that a fund cannot pay, nothing is socialised, in single precision either.
@@ -139,6 +142,7 @@ def test_rounding_is_nobodys_loss(book):
         assert float(losses["insurance_fund_used"][0, 0]) <= (1.0 + 1e-5) * had, trigger
 
 
+@pytest.mark.slow
 def test_a_drawdown_of_the_fund_starts_deleveraging_and_is_forgotten():
     """100 at leverage 10 cost the fund of 20 its 5, a quarter. Then 100 at leverage 4 (bankrupt at 0.75) execute at 0.7.
 
@@ -146,7 +150,7 @@ def test_a_drawdown_of_the_fund_starts_deleveraging_and_is_forgotten():
     is longer ago than the window, the fund pays the 5 again.
     """
     crowds = [longs(10.0), longs(4.0)]
-    soon, late = [1.0, 0.85, 0.7], [1.0, *[0.85] * 12, 0.7]
+    soon, late = [1.0, 0.85, *[0.7] * 12], [1.0, *[0.85] * 12, 0.7]
     for path, threshold, deleveraged in ((soon, 0.2, True), (soon, 0.5, False), (late, 0.2, False), (late, 0.5, False)):
         backstop = Backstop.single(20.0, trigger="fund_drawdown", threshold=threshold, window=8 * HOUR)
         seen = outcome(market(path, crowds, backstop=backstop))
@@ -165,6 +169,7 @@ def test_what_is_deleveraged_is_not_sold():
     assert matched["deleveraging_loss"] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inverse", [False, True])
 @pytest.mark.parametrize("side", [1, -1])
 def test_shortfall_of_many_positions_is_that_of_each(side, inverse):
@@ -193,6 +198,7 @@ def test_shortfall_of_many_positions_is_that_of_each(side, inverse):
 # ---- what is closed
 
 
+@pytest.mark.slow
 def test_a_fifth_first_then_the_rest():
     """Of 2 million at leverage 10 a fifth goes at 0.90452; the others, with all the equity left, at the price worked out here."""
     first = 0.9 / 0.995
@@ -211,6 +217,7 @@ def test_a_fifth_first_then_the_rest():
         assert seen["open_interest_loss_usd"] == pytest.approx(expected, abs=1e-9), (price, kept)
 
 
+@pytest.mark.slow
 def test_down_to_the_lower_tier_then_the_rest():
     """1% of the first 1,000 USD of notional, 5% above: 4,000 USD at leverage 10 need 160, and are cut to 1,000 first."""
     tiers = Tiers(*(np.array(row).reshape(1, 1, 2) for row in ([0.0, 1e3], [100.0, 20.0], [0.01, 0.05], [0.0, 40.0])))
@@ -227,6 +234,7 @@ def test_down_to_the_lower_tier_then_the_rest():
         assert seen["open_interest_loss_usd"] == pytest.approx(expected, abs=1e-9), price
 
 
+@pytest.mark.slow
 def test_margin_calls_move_liquidation_away_or_sell_before_it():
     """Called at twice the maintenance margin: at 0.9 / 0.99 equity is 1% of the worth and a tenth of it is asked for.
 
@@ -250,6 +258,7 @@ def test_margin_calls_move_liquidation_away_or_sell_before_it():
     assert seen["margin_called"] == pytest.approx(asked)
 
 
+@pytest.mark.slow
 def test_stops_under_a_support_are_sold_as_it_breaks():
     """50 USD of stops spread over 2% (log) from 0.95 down; at a price 1% below it half of them are sold, and move the price."""
     stops = {"cluster": Stops(50.0, 0.95, 0.02)}
@@ -294,6 +303,7 @@ def marks(scenario):
     return np.asarray(recorded.mark)[:, 0, :, 0]
 
 
+@pytest.mark.slow
 def test_a_shock_on_one_venue_reaches_the_other_through_its_liquidations():
     """A dislocation of 12% on venue U alone, halved every hour by arbitrage; 100 USD of longs at leverage 10 are sold there.
 
@@ -313,6 +323,7 @@ def test_a_shock_on_one_venue_reaches_the_other_through_its_liquidations():
         assert found["log_return"] == pytest.approx(-0.01)
 
 
+@pytest.mark.slow
 def test_arbitrage_passes_a_part_of_a_dislocation_on():
     """Halved every hour, of 12% on U a half and then a quarter are taken back; with a quarter passed on the market falls by that.
 
@@ -325,6 +336,7 @@ def test_arbitrage_passes_a_part_of_a_dislocation_on():
     np.testing.assert_allclose(seen[:, 0], [down, down / 2 + down / 8, down / 4 + down * 3 / 16], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_each_venue_is_charged_with_what_it_moved():
     """Both venues are sold on; the parts of each mark's fall add up to it, under a concave cross-impact of two assets too."""
     each = np.ones(2)
@@ -349,6 +361,7 @@ def test_each_venue_is_charged_with_what_it_moved():
             assert moved[:, venue, asset].min() > 0.0
 
 
+@pytest.mark.slow
 def test_common_holders_carry_a_fall_to_an_asset_without_leverage():
     """100 USD forced in A make holders of both sell 5 USD of B: that moves B by 0.5% at its own depth, and A by its own 1%."""
     impact = Impact(
@@ -363,6 +376,7 @@ def test_common_holders_carry_a_fall_to_an_asset_without_leverage():
     assert off["log_return"][1] == 0.0
 
 
+@pytest.mark.slow
 def test_gradients_pass_through_fund_and_deleveraging():
     """Pathwise, against central differences: of who pays, to fund, impact, cap-like leverage and calls."""
     crowd = lambda leverage: [Histogram(100.0, leverage + jnp.arange(2.0), [0.5, 0.5], entry_sd=0.02), longs(3.0)]
@@ -379,8 +393,13 @@ def test_gradients_pass_through_fund_and_deleveraging():
         return jnp.stack([jnp.sum(losses[name]) for name in names])
 
     at = jnp.array([10.0, 0.2, 2e3, 0.3])
-    ours = jax.jit(jax.jacrev(paid))(at)
-    evaluate = jax.jit(paid)
+
+    @jax.jit
+    def with_slopes(values):
+        seen, pull = jax.vjp(paid, values)
+        return seen, jax.vmap(pull)(jnp.eye(5))[0]
+
+    ours, evaluate = with_slopes(at)[1], lambda values: with_slopes(values)[0]
     assert float(evaluate(at)[0]) > 0.1
     assert float(evaluate(at)[2]) > 1.0
     for i, h in enumerate((1e-5, 1e-6, 1e-2, 1e-6)):

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 from scipy.stats import norm
 
 from jaxrisk.cascade import path_losses, prepare, seed_key
@@ -61,31 +62,57 @@ def test_closed_form_is_the_published_table(leverage, side):
     assert slope(lambda x: probability(x, side), leverage) == pytest.approx(row[1], abs=2e-6)
 
 
+def share_lost(prepared, paths):
+    return path_losses(prepared, seed_key(SEED), paths)["open_interest_loss_fraction"]
+
+
+def lost(prepared, paths):
+    return path_losses(prepared, seed_key(SEED), paths)["open_interest_loss_usd"]
+
+
+def lost_under(market, cap, paths):
+    return lost(market(cap), paths)
+
+
+compiled_share_lost, compiled_lost = eqx.filter_jit(share_lost), eqx.filter_jit(lost)
+
+
+@pytest.fixture(scope="module")
+def one_crowd(gbm_market):
+    """Share liquidated of positions of one leverage, by side."""
+
+    def of(side):
+        def measure(leverage, paths):
+            crowd = Histogram(1.0, jnp.reshape(leverage, (1,)), jnp.ones(1), side=side)
+            return share_lost(prepare(gbm_market(crowd)), paths)
+
+        return measure
+
+    return {side: of(side) for side in (1, -1)}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("leverage", TABLE)
 @pytest.mark.parametrize("side", [1, -1])
-def test_probability_and_its_derivative_to_leverage(gbm_market, mean_and_slope, leverage, side):
+def test_probability_and_its_derivative_to_leverage(one_crowd, mean_and_slope, leverage, side):
     """200,000 paths of 84 steps: probability and pathwise derivative within three standard errors.
 
     The naive derivative of a hard margin check is zero; here its standard error is 2 to 10% of the answer, so zero is 10 to 50
     standard errors away. Without the bridge correction the probability at leverage 10 is off by 20 standard errors.
     """
-
-    def measure(value, paths):
-        crowd = Histogram(1.0, jnp.reshape(value, (1,)), jnp.ones(1), side=side)
-        return path_losses(prepare(gbm_market(crowd)), seed_key(SEED), paths)["open_interest_loss_fraction"]
-
-    mean, error, derivative, derivative_error = mean_and_slope(measure, leverage)
+    mean, error, derivative, derivative_error = mean_and_slope(one_crowd[side], leverage)
     expected = slope(lambda x: probability(x, side), leverage)
     assert abs(mean - probability(leverage, side)) < DEVIATIONS * error
     assert abs(derivative - expected) < DEVIATIONS * derivative_error
     assert derivative_error < 0.15 * expected
 
 
+@pytest.mark.slow
 def test_without_the_bridge_a_discrete_check_sees_less(gbm_market):
     """The correction matters: without it the probability at leverage 10 comes out clearly too low (more than 5 errors)."""
     crowd = Histogram(1.0, jnp.full(1, 10.0), jnp.ones(1))
-    run = eqx.filter_jit(lambda p, n: path_losses(p, seed_key(SEED), n)["open_interest_loss_fraction"])
-    losses = np.asarray(run(prepare(gbm_market(crowd, bridge=False)), jnp.arange(50_000, dtype=jnp.uint32)))
+    prepared = prepare(gbm_market(crowd, bridge=False))
+    losses = np.asarray(compiled_share_lost(prepared, jnp.arange(50_000, dtype=jnp.uint32)))
     assert losses.mean() < probability(10, 1) - 5 * losses.std() / np.sqrt(len(losses))
 
 
@@ -98,20 +125,26 @@ POPULATION = {
 }
 
 
-@pytest.mark.parametrize("cap", POPULATION)
-@pytest.mark.parametrize("downsize", [1.0, 0.0])
-def test_population_under_a_limit(gbm_market, mean_and_slope, cap, downsize):
-    """Liquidated share of the uncapped open interest and its derivative to the cap, both answers of a capped holder."""
-    ratio, notional, derivative, kept, collateralised, its_derivative = POPULATION[cap]
+@pytest.fixture(scope="module")
+def under_a_limit(gbm_market):
+    """A population's market under a cap, of holders of whom a share downsizes."""
 
-    def market(value):
-        limits = Limits.single(value, share_downsize=downsize)
+    def market(downsize, cap):
+        limits = Limits.single(cap, share_downsize=downsize)
         return prepare(gbm_market(Lognormal(1.0, 12.0, 0.9, 1.01, 125.0), limits=limits))
 
-    def measure(value, paths):
-        # one unit of uncapped open interest, so the loss in USD is the share
-        return path_losses(market(value), seed_key(SEED), paths)["open_interest_loss_usd"]
+    return market
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cap", POPULATION)
+@pytest.mark.parametrize("downsize", [1.0, 0.0])
+def test_population_under_a_limit(under_a_limit, mean_and_slope, cap, downsize):
+    """Liquidated share of the uncapped open interest and its derivative to the cap, both answers of a capped holder."""
+    ratio, notional, derivative, kept, collateralised, its_derivative = POPULATION[cap]
+    market = Partial(under_a_limit, jnp.float32(downsize))
+    # one unit of uncapped open interest, so the loss in USD is the share
+    measure = Partial(lost_under, market)
     mean, error, slope_, slope_error = mean_and_slope(measure, cap)
     expected = (notional, derivative) if downsize else (collateralised, its_derivative)
     assert abs(mean - expected[0]) < DEVIATIONS * error
@@ -124,6 +157,7 @@ def test_population_under_a_limit(gbm_market, mean_and_slope, cap, downsize):
         assert mean / open_interest == pytest.approx(ratio, abs=DEVIATIONS * error / open_interest + 1e-6)
 
 
+@pytest.mark.slow
 def test_maximum_drawdown_of_brownian_motion(gbm_market):
     """Mean, median, 95, 99 and 99.9% quantiles in units of sigma sqrt(T), 200,000 paths, within three standard errors.
 
@@ -143,16 +177,16 @@ def test_maximum_drawdown_of_brownian_motion(gbm_market):
         assert abs(below - level) < DEVIATIONS * np.sqrt(level * (1 - level) / count), level
 
 
+@pytest.mark.slow
 def test_lower_cap_never_liquidates_more(gbm_market):
     """Without feedback and leakage, on every path: no tolerance but rounding.
 
     All enter at spot: with dispersed entries a lower cap also keeps positions alive that would have been dropped at the start.
     """
-    run = eqx.filter_jit(lambda p, n: path_losses(p, seed_key(SEED), n)["open_interest_loss_usd"])
     losses = []
     for cap in (50.0, 20.0, 10.0, 5.0):
         limits = Limits.single(cap)
         prepared = prepare(gbm_market(Lognormal(1.0, 12.0, 0.9, 1.01, 125.0), limits=limits))
-        losses.append(np.asarray(run(prepared, jnp.arange(4096, dtype=jnp.uint32))))
+        losses.append(np.asarray(compiled_lost(prepared, jnp.arange(4096, dtype=jnp.uint32))))
     for higher, lower in itertools.pairwise(losses):
         assert np.max(lower - higher) <= 1e-6  # of an open interest of 1

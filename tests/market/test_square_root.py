@@ -76,6 +76,7 @@ def test_quadratic_exponential_matches_the_variances_two_moments(driver, seconds
             assert WEIGHT @ following**2 - (WEIGHT @ following) ** 2 == pytest.approx(spread, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_schemes_agree_at_one_minute(driver):
     """Full truncation has QE's call prices and mean variance at one-minute steps over six hours.
 
@@ -96,6 +97,7 @@ def test_schemes_agree_at_one_minute(driver):
     driver.within(spent["qe"], 0.36 * years)
 
 
+@pytest.mark.slow
 def test_correlation_between_assets(driver):
     """Covariance of the log returns of two assets is the documented correlation's; false failures 6e-7 each of two."""
     correlation, rho = 0.8, np.array([-0.3, -0.6])
@@ -136,6 +138,7 @@ EXTREMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["qe", "full_truncation"])
 def test_float32_stays_finite_in_value_and_gradient(driver, scheme):
     """No NaN or infinity at the ends of the parameters' ranges, at steps from a second to a day, in one batch."""
@@ -154,6 +157,7 @@ def test_float32_stays_finite_in_value_and_gradient(driver, scheme):
         assert np.isfinite(leaf).all()
 
 
+@pytest.mark.slow
 def test_small_vol_of_variance_is_black_and_scholes_in_float32(driver):
     """With almost constant variance the log return is normal: mean and variance within 5 standard errors (6e-7 each of two)."""
     years = 1440 / 525600

@@ -13,6 +13,7 @@ from jaxrisk.cascade.step import start, step
 from jaxrisk.market import Replay, Shock
 from jaxrisk.positions import Accounts, Calls, Flow, Funding, Grid, Policy, Stops, Tiers
 from jaxrisk.positions.cross import CrossAccounts
+from jaxrisk.positions.population import NODES
 from jaxrisk.scenario import Names, Scenario, Settings
 
 from . import event_engine as oracle
@@ -155,8 +156,8 @@ def engine(frame, setup, numbers, dtype, grid):
     return engine_of(lambda: scenario_of(frame, setup, numbers, grid), dtype)
 
 
-def engine_of(scenario, dtype):
+def engine_of(scenario, dtype, nodes=NODES):
     """The same of a function that makes a scenario."""
     with jax.enable_x64(dtype == jnp.float64):
-        prepared = prepare(scenario(), dtype)
+        prepared = prepare(scenario(), dtype, nodes)
         return prepared, jax.tree.map(np.asarray, walk(prepared))

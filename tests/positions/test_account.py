@@ -255,6 +255,7 @@ def test_claims_are_allotted_by_notional_to_the_home_venue():
 PARTIAL = Policy(np.array([0.2]), np.array([500.0]), np.array([3e-6]), ("partial",))
 
 
+@pytest.mark.slow
 def test_partial_closes_a_share_then_within_the_cool_down_all():
     """Steps of 1e-6 years, cool-down 3e-6: at 0.9 a fifth; if under margin in the next two steps all, in the third a fifth."""
     population = cross([(0, 0, 0, 1, 10, 100.0), (1, 0, 0, -1, 10, 100.0)], [104.0, 1e5])
@@ -315,6 +316,7 @@ def test_lower_tier_goes_to_the_floor_of_the_tier_then_all():
 # calls
 
 
+@pytest.mark.slow
 def test_who_is_called_posts_reduces_or_waits():
     """10 coins at 100 with 200 USD (leverage 5), margin 5%, called at 1.5 times: 200 + 1000 (x - 1) = 75 x at x = 800/925.
 
@@ -362,6 +364,7 @@ def winners_and_a_loser(ranking, **kwargs):
     return book(cross(rows, [50.0, 60.0, 600.0, 1000.0]), ranking=ranking, **kwargs)
 
 
+@pytest.mark.slow
 def test_what_is_bankrupt_is_closed_at_its_bankruptcy_price_by_rank():
     """At 0.9 the equity is -50: bankruptcy price 0.95. Three quarters are spared the market: 750 from shorts, the most levered
     first: all of the 600 with 60, then 150 of the other; each buys back at 0.95, a profit of 5% instead of 10%.
@@ -377,6 +380,7 @@ def test_what_is_bankrupt_is_closed_at_its_bankruptcy_price_by_rank():
     np.testing.assert_allclose(b.open_interest(state)[0, 0], [450.0, 450.0])
 
 
+@pytest.mark.slow
 def test_deleveraging_is_capped_by_the_other_side_and_takes_the_unlevered_last():
     """1000 bankrupt longs against 600 of shorts, of which 200 are levered: the unlevered keep 400 if 200 are asked for."""
     population = cross([(0, 0, 0, 1, 10, 100.0), (1, 0, 0, -1, 2, 100.0)], [50.0, 1e4])
@@ -452,6 +456,28 @@ def crowded_market(kind, ranking):
     )
 
 
+# a book is an argument: one closed over is a constant, which takes long to fold
+
+
+@eqx.filter_jit
+def check(b, state, seen):
+    return b.trigger(b.advance(state, seen, jnp.asarray(1e-6)), seen)
+
+
+@eqx.filter_jit
+def close(b, state, now, x, fee, closes, loss):
+    wealth = lambda state: jnp.sum(b.ledger.weight * state.equity(x.reshape(-1)))
+    state, orders = b.release(state, jnp.array([1.0, 0.5]))
+    orders = b.spare(state, orders, now, jnp.array([0.7, 1.0]))
+    levered = b.ledger.cells(free_quantity(state, orders.detail))
+    claims = b.claims(state, orders, x, fee)
+    after, _ = b.settle(state, orders, x, fee, closes)
+    poorer = b.socialise(after, loss, x)
+    worths = [wealth(one) for one in (state, after, poorer)]
+    return poorer, orders, claims, levered, b._unlevered(state), worths, b.open_interest(poorer)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "ranking"), EVERYTHING)
 def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     """What accounts have, with fees and what is left of liquidations, less shortfalls, and with what holders without leverage
@@ -459,23 +485,7 @@ def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     rng = np.random.default_rng(len(kind) + len(ranking))
     b = crowded_market(kind, ranking)
     fee, closes, loss = jnp.array([0.002, 0.003]), jnp.array([0.7, 0.3]), jnp.array([3.0, 2.0])
-    wealth = lambda state, x: jnp.sum(b.ledger.weight * state.equity(x.reshape(-1)))
     in_coins, sign = np.array([False, True])[:, None, None], np.array([1.0, -1.0])
-
-    @jax.jit
-    def check(state, seen):
-        return b.trigger(b.advance(state, seen, jnp.asarray(1e-6)), seen)
-
-    @jax.jit
-    def close(state, now, x):
-        state, orders = b.release(state, jnp.array([1.0, 0.5]))
-        orders = b.spare(state, orders, now, jnp.array([0.7, 1.0]))
-        levered = b.ledger.cells(free_quantity(state, orders.detail))
-        claims = b.claims(state, orders, x, fee)
-        after, _ = b.settle(state, orders, x, fee, closes)
-        poorer = b.socialise(after, loss, x)
-        worths = [wealth(one, x) for one in (state, after, poorer)]
-        return poorer, orders, claims, levered, b._unlevered(state), worths, b.open_interest(poorer)
 
     state, mark = b.init(), np.zeros((2, 2))
     low = high = mark
@@ -483,9 +493,9 @@ def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
     for step in range(40):
         mark = mark + rng.normal(0, 0.02, (2, 2)) + 0.01 * rng.normal()
         low, high = np.minimum(low, mark), np.maximum(high, mark)
-        state = check(state, view(np.exp(mark), step)._replace(low=jnp.asarray(low), high=jnp.asarray(high)))
+        state = check(b, state, view(np.exp(mark), step)._replace(low=jnp.asarray(low), high=jnp.asarray(high)))
         x = np.exp(mark + 0.01 * rng.normal(size=(2, 2)))  # executed elsewhere than it was seen
-        state, orders, claims, levered, others, (before, after, poorer), held = close(state, np.exp(mark), x)
+        state, orders, claims, levered, others, (before, after, poorer), held = close(b, state, np.exp(mark), x, fee, closes, loss)
         closing = np.asarray(orders.deleveraged)[..., ::-1]
         share = np.where(levered + others > 0, others / (levered + others), 0.0)
         by_others = closing * share if ranking == "pro_rata" else np.maximum(closing - levered, 0.0)
@@ -517,6 +527,7 @@ def test_funding_is_paid_by_longs_on_their_notional():
         np.testing.assert_allclose(b.advance(b.init(), trending, jnp.asarray(0.1)).base - b.base, [-7 * paid, 7 * paid])
 
 
+@pytest.mark.slow
 def test_losses_are_socialised_by_profit_then_by_equity():
     rows = [(0, 0, 0, -1, 10, 100.0), (1, 0, 0, -1, 5, 110.0), (2, 0, 0, 1, 15, 100.0)]
     b = book(cross(rows, [1e3] * 3))
@@ -535,6 +546,7 @@ def test_losses_are_socialised_by_profit_then_by_equity():
     np.testing.assert_allclose(state.base - b.base, [-18.5 / 3.8, -19.5 / 3.8])
 
 
+@pytest.mark.slow
 def test_stops_are_sold_once_and_their_holders_close_with_the_others():
     """100 USD of stops at 95 under 10,000 of a long: at 94 sold, and not again on the way down from a rebound."""
     schedule = build_schedule([Stops(100.0, 95.0)], np.array([100.0]), (1, 1, 2), Grid())
@@ -548,6 +560,7 @@ def test_stops_are_sold_once_and_their_holders_close_with_the_others():
     assert float(orders.stopped.sum()) == 0.0
 
 
+@pytest.mark.slow
 def test_triggered_from_the_start_is_the_check_at_each_distance():
     population = [Lognormal(1e6, 10.0, 0.5, side=1), Lognormal(1e6, 10.0, 0.5, side=-1)]
     b = book(population)
@@ -563,13 +576,14 @@ def test_triggered_from_the_start_is_the_check_at_each_distance():
 # derivatives
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "ranking"), EVERYTHING[1::2] + EVERYTHING[4:])
 def test_reverse_mode_is_the_finite_difference(kind, ranking):
     """Of a number that sees everything, after two rounds with deleveraging: to prices, a fee, a share and the collateral."""
-    b = crowded_market(kind, ranking)
+    market = crowded_market(kind, ranking)
     marks = jnp.array([[[-0.06, 0.05], [-0.05, -0.08]], [[-0.15, -0.12], [0.1, -0.2]]])
 
-    def outcome(parameters):
+    def outcome(parameters, b):
         move, fee, spared, collateral = parameters
 
         def play_on(carry, now):
@@ -593,7 +607,8 @@ def test_reverse_mode_is_the_finite_difference(kind, ranking):
         return total + jnp.sum(weights * state.equity(jnp.exp(marks[1] * (1.0 + move)).reshape(-1))), matched
 
     here = jnp.array([0.0, 0.002, 0.6, 1.0])
-    both = jax.jit(jax.value_and_grad(outcome, has_aux=True))
+    compiled = eqx.filter_jit(jax.value_and_grad(outcome, has_aux=True))
+    both = lambda parameters: compiled(parameters, market)
     (_, matched), gradient = both(here)
     assert float(matched) > 0.0
     assert np.isfinite(np.asarray(gradient)).all()

@@ -111,6 +111,7 @@ def marks(steps, step=0.01, seed=0, venues=1, assets=1):
     return jnp.asarray(np.cumsum(step * normals, axis=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranking", ["pro_rata", "binance"])
 @pytest.mark.parametrize("inverse", [False, True])
 def test_without_flows_it_is_the_ladder(ranking, inverse):
@@ -155,6 +156,7 @@ def by_hand(leverages, path, years, closing, opening, closes_opposite, rate=0.0)
     return np.array(liquidated), np.array(held)
 
 
+@pytest.mark.slow
 def test_flows_agree_with_positions_walked_one_at_a_time():
     """The error falls with the width of a cell: by more than a half for each halving."""
     leverages = np.linspace(4.0, 40.0, 60)
@@ -174,6 +176,7 @@ def test_flows_agree_with_positions_walked_one_at_a_time():
     assert errors[1] < 0.25 * errors[0]
 
 
+@pytest.mark.slow
 def test_funding_moves_liquidation_prices_towards_those_who_pay():
     """At 100% a year more longs are liquidated and fewer shorts: as many as walked one at a time."""
     leverages, path = np.linspace(4.0, 40.0, 60), marks(120, 0.006, seed=3)
@@ -189,6 +192,7 @@ def test_funding_moves_liquidation_prices_towards_those_who_pay():
     assert got[1] < 0.9 * without[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("closing", "opening"), [(50.0, 0.0), (50.0, 50.0), (50.0, 20.0), (0.0, 3.0)])
 @pytest.mark.parametrize("steps", [4, 40])
 def test_open_interest_relaxes_to_its_stationary_level(closing, opening, steps):
@@ -199,6 +203,7 @@ def test_open_interest_relaxes_to_its_stationary_level(closing, opening, steps):
     np.testing.assert_allclose(held[-1], 1e9 * want, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_volatility_scales_what_opens():
     """Twice the reference volatility, elasticity 1: half the volume, half the leverage."""
     rates = flow(0.0, 10.0, leverage_elasticity=1.0, volume_elasticity=1.0, levels=1024, width=0.002)
@@ -214,6 +219,7 @@ def median(levels, rates, side=0):
     return np.interp(0.5 * table[-1], np.append(0.0, table), edges)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [-0.05, 0.031])
 @pytest.mark.parametrize("inverse", [False, True])
 def test_new_positions_lie_about_the_price_they_open_at(mark, inverse):
@@ -229,6 +235,7 @@ def test_new_positions_lie_about_the_price_they_open_at(mark, inverse):
         assert mean[side] == pytest.approx(-sign * (np.log(liquidation) + mark / 2), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_limit_binds_on_new_positions():
     rates = flow(0.0, 10.0, levels=1024, width=0.002)
     at = lambda limits: run(build(both(20.0), rates, limits), jnp.zeros((1, 1, 1)), 0.01)[0].later
@@ -239,6 +246,7 @@ def test_a_limit_binds_on_new_positions():
     np.testing.assert_allclose(smaller.held(), 1e9 / 4 * 10.0 * 0.01)
 
 
+@pytest.mark.slow
 def test_no_erosion_where_the_mark_comes_back_into_a_cell():
     """Going into a cell by half, away, and back takes half of it once."""
     zero = jnp.zeros((1, 1, 2))
@@ -289,6 +297,7 @@ def everything(dtype, every, ranking):
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, book)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("every", "ranking"), [(1, "binance"), (4, "pro_rata")])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-10), (jnp.float32, 1e-5)])
 def test_longs_equal_shorts_and_nothing_is_negative(dtype, tolerance, every, ranking):
@@ -311,6 +320,7 @@ def test_longs_equal_shorts_and_nothing_is_negative(dtype, tolerance, every, ran
     assert float(jnp.min(jax.vmap(book.margin_called)(state))) > 0.0
 
 
+@pytest.mark.slow
 def test_laying_down_less_often_changes_little():
     path, arguments = marks(160, 0.003, seed=2), {"years": 1 / 8760, "closes_opposite": 0.5}
     path = path.at[-1].add(-0.08)
@@ -321,6 +331,7 @@ def test_laying_down_less_often_changes_little():
     np.testing.assert_allclose(sums[1], sums[0], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_derivative_with_respect_to_a_cap():
     """Through the tables, the flows, and deleveraging from the near end: close to a central difference."""
     path = marks(40, 0.012, seed=7)
@@ -348,6 +359,7 @@ def test_derivative_with_respect_to_a_cap():
     np.testing.assert_allclose(slope, bump, rtol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("follows", [0.0, 1.0])
 def test_what_is_lost_comes_back_only_where_openings_do_not_follow_it(follows):
     """A fall liquidates some, who close the other side; then a day goes by in which everybody is replaced several times."""

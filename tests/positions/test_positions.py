@@ -69,6 +69,7 @@ def test_lognormal_population_has_its_moments():
     assert np.exp(weight @ np.log(np.asarray(p.notional))) == pytest.approx(2e4)
 
 
+@pytest.mark.slow
 def test_ladder_steps_at_the_liquidation_price():
     """A crowd at leverage 10, maintenance 0.5%: E (1 - 1/10)/(1 - 0.005) for longs, E (1 + 1/10)/(1 + 0.005) for shorts."""
     for side, ratio in ((1, 0.9 / 0.995), (-1, 1.1 / 1.005)):
@@ -82,6 +83,7 @@ def test_ladder_steps_at_the_liquidation_price():
         assert triggered(book, at, index) == pytest.approx(1.5, abs=0.7)
 
 
+@pytest.mark.slow
 def test_grid_error_is_of_second_order():
     """Expectation over a smooth density of extremes: doubling the cells divides the error by about four (more than 3).
 
@@ -102,6 +104,7 @@ def test_grid_error_is_of_second_order():
     assert errors[0] > 3 * errors[1] > 9 * errors[2]
 
 
+@pytest.mark.slow
 def test_liquidation_map_round_trip():
     """Open interest ends up where the map has it, through the leverage that the tiers imply, linear and inverse."""
     tiers = Tiers([[[0.0, 5e4]]], [[[125.0, 100.0]]], [[[0.004, 0.01]]], [[[0.0, 300.0]]])
@@ -116,12 +119,14 @@ def test_liquidation_map_round_trip():
                 np.testing.assert_allclose(100 * np.exp(back), prices, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_map_on_the_wrong_side_of_spot_is_dropped():
     book = ladder([LiquidationMap([130.0, 90.0], [1.0, 2.0], side=1)])
     assert float(book.dropped[0, 0, 0]) == 1.0
     assert triggered(book, 4.9) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_accounts_use_the_leverage_they_have():
     """10 coins at 100 with 125 USD: leverage 8, liquidated at 100 (1 - 1/8)/0.995."""
     accounts = Accounts([10.0], [100.0], [125.0], *(np.array([i]) for i in (0, 0, 1, 0)))
@@ -153,6 +158,7 @@ def test_venue_maximum_binds_everybody():
     assert float(jnp.sum(p.quantity)) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_what_is_given_is_not_opened_again():
     """A map's levels and a table's accounts stay where they are said to be, whatever the venue's maximum for new positions."""
     tiers = Tiers.flat(0.0125, max_leverage=40.0)
@@ -168,6 +174,7 @@ def test_what_is_given_is_not_opened_again():
     assert triggered(book, 0.0082) == pytest.approx(1000.0)
 
 
+@pytest.mark.slow
 def test_a_limit_does_not_raise_the_dead():
     """What is beyond its liquidation price as given is dropped, also where a cap would have it post more collateral."""
     accounts = Accounts([10.0, 10.0], [120.0, 100.0], [60.0, 60.0], *(np.array([i, i]) for i in (0, 0, 1, 0)))
@@ -195,6 +202,7 @@ def test_what_a_capped_holder_does(downsize):
     np.testing.assert_allclose(placed.margin[held > 0], 1 / 5)
 
 
+@pytest.mark.slow
 def test_leakage_reopens_where_no_limit_holds():
     """Two venues, the limit on the first, all downsized, half leaks: 8 becomes 2 there, 3 more elsewhere at the old leverage."""
     tiers = Tiers.flat(0.005, venues=2)
@@ -209,6 +217,7 @@ def test_leakage_reopens_where_no_limit_holds():
     assert triggered(book, at_5 + 0.01, venue=0) == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_what_leaks_is_of_the_size_that_was_displaced():
     """An account of 1,000,000 USD at 20x under a cap of 5 shrinks to 250,000 and reopens 750,000, each in its own tier."""
     tiers = Tiers.flat(0.005, venues=2)
@@ -237,6 +246,7 @@ def test_the_lowest_of_several_caps_binds():
     np.testing.assert_allclose(leverages(apply_limits(p, contracts(tiers), limits)), 3.0)
 
 
+@pytest.mark.slow
 def test_close_out_at_half_the_margin():
     """EU rule, cap 2: initial margin 50%, closed when equity is under 25% of the entry notional: at 100 (1 - 0.5 + 0.25)."""
     book = ladder([Histogram(1.0, [2.0], [1.0])], limits=Limits.single(2.0, close_out=0.5), grid=Grid(20_000, 1e-4))
@@ -300,6 +310,7 @@ def test_maintenance_margin_is_the_tier_table():
         assert float(margin[0]) == pytest.approx(rates[tier] * notional - amounts[tier])
 
 
+@pytest.mark.slow
 def test_the_book_shrinks_on_both_sides():
     """Forced selling of 2 of 10 longs: with half closing the other side, shorts shrink by 1 and new holders take 1."""
     book = ladder([Histogram(10.0, [10.0], [1.0], side=s) for s in (1, -1)])

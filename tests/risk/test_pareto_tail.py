@@ -34,6 +34,7 @@ def test_law_is_recovered_from_its_samples(shape):
     assert abs(weighted.shape - shape) < 5 * errors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("law", "shape"),
     [(stats.beta(1, 5), -0.2), (stats.expon(), 0.0), (stats.fisk(4), 0.25), (stats.fisk(2), 0.5), (stats.burr12(2, 1.5), 1 / 3)],
@@ -62,6 +63,7 @@ def test_statistic_is_anderson_and_darlings():
     assert np.mean(left) == pytest.approx(1 / 41, abs=5 * np.std(left) / np.sqrt(200))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shape", [-0.3, 0.0, 0.5])
 def test_p_values_are_uniform_when_the_law_is_right(weighted, shape):
@@ -127,6 +129,7 @@ def test_unit_weights_are_plain_and_units_do_not_matter():
         np.testing.assert_allclose(scaled.expected_shortfall(level)[:4], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["plain", "weighted"])
 def test_intervals_cover(case):
     """At a true 95%, 150 samples leave 89 to 99.4% with probability 2e-3; the standard error is right to 20% (known to 6%)."""

@@ -3,6 +3,7 @@
 Statistical tests use fixed seeds and 5 standard errors: each would fail at another seed once in 1.7 million.
 """
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,7 +64,7 @@ def noise_drawn(prepared, source, seed, paths):
         memory, noise = jax.lax.scan(body, memory, jnp.arange(STEPS, dtype=jnp.int32))
         return *noise, source.losses(memory)["log_weight"]
 
-    return [np.asarray(x, np.float64) for x in jax.vmap(one)(jnp.asarray(paths, jnp.uint32))]
+    return [np.asarray(x, np.float64) for x in jax.jit(jax.vmap(one))(jnp.asarray(paths, jnp.uint32))]
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -136,10 +137,16 @@ def test_given_noise_is_the_path_that_drew_it():
     """Up to float32 rounding, which differs from one compiled program to another."""
     prepared = prepare(day(LAWS["kou"]))
     key, paths, index = seed_key(9), jnp.arange(16, dtype=jnp.uint32), jnp.arange(STEPS, dtype=jnp.int32)
-    noise = jax.vmap(lambda path: jax.vmap(lambda i: draw(prepared, key, path, i))(index))(paths)
-    first = jax.vmap(lambda path: first_uniform(prepared, key, path))(paths)
-    given = path_losses(prepared, seed_key(0), GivenNoise(first, noise.normals, noise.uniforms, noise.bridge), Given())
-    plain = path_losses(prepared, key, paths)
+    compiled = eqx.filter_jit(path_losses)
+
+    @jax.jit
+    def drawn(paths):
+        noise = jax.vmap(lambda path: jax.vmap(lambda i: draw(prepared, key, path, i))(index))(paths)
+        return noise, jax.vmap(lambda path: first_uniform(prepared, key, path))(paths)
+
+    noise, first = drawn(paths)
+    given = compiled(prepared, seed_key(0), GivenNoise(first, noise.normals, noise.uniforms, noise.bridge), Given())
+    plain = compiled(prepared, key, paths)
     for name in ("max_drawdown_index", "log_return", "liquidated_notional"):
         np.testing.assert_allclose(given[name], plain[name], rtol=1e-4, atol=1e-6)
 
@@ -153,7 +160,7 @@ def test_a_course_is_differentiable(name):
         source = steered(prepared, driven, 3)
         random = np.random.default_rng(4)
         jumps = bool(driven.jump_uniforms)
-        coefficients = jnp.asarray(random.normal(-1.0, 0.5, (3, len(driven.normals))))
+        coefficients = random.normal(-1.0, 0.5, (3, len(driven.normals)))
         steps = jnp.array([20, -1]) if jumps else jnp.array([-1, -1])
 
         def loss(coefficients, size):
@@ -161,11 +168,15 @@ def test_a_course_is_differentiable(name):
             course = jax.tree.map(lambda x: x[None], course)
             return path_losses(prepared, seed_key(0), course, source, checkpoint=True)["max_drawdown_index"][0]
 
-        slopes = jax.grad(loss, argnums=(0, 1))(coefficients, jnp.asarray(-1.5))
+        both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
+        at = lambda coefficients, size: float(both(coefficients, jnp.asarray(size))[0])
+        slopes = both(coefficients, jnp.asarray(-1.5))[1]
         for place in np.ndindex(coefficients.shape):
-            up, down = (loss(coefficients.at[place].add(h), jnp.asarray(-1.5)) for h in (1e-5, -1e-5))
+            step = np.zeros_like(coefficients)
+            step[place] = 1e-5
+            up, down = at(coefficients + step, -1.5), at(coefficients - step, -1.5)
             np.testing.assert_allclose(slopes[0][place], (up - down) / 2e-5, rtol=1e-4, atol=1e-8)
-        difference = (loss(coefficients, jnp.asarray(-1.5 + 1e-5)) - loss(coefficients, jnp.asarray(-1.5 - 1e-5))) / 2e-5
+        difference = (at(coefficients, -1.5 + 1e-5) - at(coefficients, -1.5 - 1e-5)) / 2e-5
         np.testing.assert_allclose(slopes[1], difference, rtol=1e-4, atol=1e-8)
         assert (abs(float(slopes[1])) > 1e-4) == jumps
 

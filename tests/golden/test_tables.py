@@ -10,7 +10,7 @@ from jaxrisk.report import studies
 
 SUMMARIES = {
     "run": lambda: example.run().summary(),
-    "sensitivities": lambda: studies.sensitivities(example.sensitivities()),
+    "sensitivities": lambda: studies.sensitivities(example.sensitivities(**example.CHANGED)),
     "design": lambda: studies.design(example.design()),
     "design_infeasible": lambda: studies.design(example.design(feasible=False)),
     "reverse_stress": lambda: studies.reverse_stress(example.reverse_stress()),

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxrisk.report import Result
 from jaxrisk.risk import Estimate
+from jaxrisk.risk.change import Change
 from jaxrisk.risk.measure import Measure
 
 
@@ -54,9 +55,18 @@ def sensitivities(**changes):
         "share_above_criticality": 0.0312,
         "cross": [],
         "checked": None,
+        "kinks": [],
+        "changes": [],
         "info": {"seed": 1, "paths": 100_000, "seconds": 1.5},
     }
     return SimpleNamespace(**{**fields, **changes})
+
+
+CHANGED = {
+    "kinks": [((9.1e-5, 8e-6), (3.1e-5, 6e-6)), None, None, None, None],
+    "changes": [Change(PARAMETERS[0], 10.0, -0.0031, 0.0002), Change(PARAMETERS[2], 2.0, 0.0121, np.nan)],
+}
+"""A kink, a change that the slope is no guide to, and one that rests on too few paths, for `sensitivities`."""
 
 
 def design(**changes):

@@ -10,9 +10,9 @@ from .limits import Limits
 from .placing import Contracts, apply_limits
 from .population import NODES, AbstractPopulation, Nodes, concatenate
 from .rules import Calls
-from .rungs import margin_calls, rungs, standing
+from .rungs import Rung, margin_calls, standing, with_rungs
 from .schedule import Schedule
-from .tables import SIDE_SIGN, deposit, sum_into
+from .tables import SIDE_SIGN, cumulated, densities, sum_into
 
 
 def build_ladder(
@@ -45,24 +45,34 @@ def build_ladder(
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
 
-    def table(distance, values, groups=1, group=None):
+    def spread(distance, columns, groups=1, group=None, total=None):
         within = alive & (distance < grid.reach)
         where = bins if group is None else bins * groups + group
-        kept = deposit(grid, jnp.where(within, distance, grid.reach), jnp.where(within, values, 0.0), where, count * groups)
-        return kept.reshape(*shape, *(() if group is None else (groups,)), -1)
+        kept = jnp.stack([jnp.where(within, values, 0.0) for values in columns], axis=-1)
+        return densities(grid, jnp.where(within, distance, grid.reach), kept, where, count * groups, total)
 
-    called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
-    quantity = class_notional = offset = square = final = 0.0
-    for rung in (rung for stand in stands for rung in rungs(placed, stand, contracts)):
-        quantity += table(rung.distance, rung.quantity)
+    def table(distance, values):
+        return cumulated(spread(distance, [values]))[0].reshape(*shape, -1)
+
+    def add(total, rung: Rung):
         at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
         worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
-        class_notional += table(rung.distance, worth, classes, p.account_class)
+        columns = [rung.quantity]
         if backstop:
             off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
-            offset += table(rung.distance, rung.quantity * off)
-            square += table(rung.distance, rung.quantity * off**2)
-            final += table(rung.distance, jnp.where(rung.final, rung.quantity, 0.0))
+            columns += [rung.quantity * off, rung.quantity * off**2, jnp.where(rung.final, rung.quantity, 0.0)]
+        every = spread(rung.distance, columns, total=total[0])
+        return every, spread(rung.distance, [worth], classes, p.account_class, total[1])
+
+    called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
+    empty = lambda groups, columns: jnp.zeros((count * groups, grid.cells, 2, columns), p.quantity.dtype)
+    total = empty(1, 4 if backstop else 1), empty(classes, 1)
+    for stand in stands:
+        total = with_rungs(total, placed, stand, contracts, add)
+    every, by_class = map(cumulated, total)
+    quantity, *of_fund = every.reshape(-1, *shape, grid.cells + 1)
+    class_notional = by_class[0].reshape(*shape, classes, -1)
+    offset, square, final = of_fund if backstop else (None, None, None)
     reduced = asked = None
     if called is not None:
         reduced, asked = table(called.distance, called.reduced), table(called.distance, called.amount)
@@ -79,9 +89,9 @@ def build_ladder(
         dropped=sum_into(bins, jnp.where(alive, 0.0, p.quantity), count).reshape(shape),
         balancing=larger - held - stopping,
         grid=grid,
-        offset=offset if backstop else None,
-        square=square if backstop else None,
-        final=final if backstop and several else None,
+        offset=offset,
+        square=square,
+        final=final if several else None,
         reduced=reduced,
         called=asked,
         stops=schedule,

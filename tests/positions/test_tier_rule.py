@@ -24,7 +24,7 @@ from jaxrisk.positions import (
     build_ladder,
 )
 from jaxrisk.positions.account_rows import margins_of
-from jaxrisk.positions.rungs import margin_calls, rungs, standing
+from jaxrisk.positions.rungs import _to_margin, margin_calls, rungs, standing
 
 FLOORS, RATES = (0.0, 5e4, 6e5, 3e6), (0.004, 0.01, 0.025, 0.1)
 LEVERAGE = (125.0, 60.0, 20.0, 5.0)
@@ -178,20 +178,27 @@ def test_what_is_left_goes_to_the_tier_below():
     assert np.exp(-second.distance[0]) == pytest.approx(at * (1.0 - equity / left) / 0.996, rel=1e-12)
 
 
-@pytest.mark.parametrize(("policy", "inverse"), [("lower_tier", False), ("partial", False), ("lower_tier", True)])
+WALKED = [("lower_tier", False), ("partial", False), ("lower_tier", True), ("to_margin", False), ("to_margin", True)]
+
+
+@pytest.mark.parametrize(("policy", "inverse"), WALKED)
 def test_calls_and_closes_are_those_of_accounts_walked_one_at_a_time(policy, inverse):
     """600 accounts: where each is called, for how much, and every close of those who post, reduce and wait."""
     random, count = np.random.default_rng(3), 600
+    fee = 0.002 if policy == "to_margin" else 0.004
     side, entry = random.choice([1, -1], count), 100.0 * np.exp(random.uniform(-0.04, 0.04, count))
     notional, leverage = 10.0 ** random.uniform(3.0, 7.0, count), np.exp(random.uniform(0.7, 4.5, count))
     table = Tiers(*(np.array([row[i] for row in JUMPS]).reshape(1, 1, -1) for i in range(4)), ("whole",))
-    two = Contracts(table, (inverse,), ((1.0,),), jnp.full(1, 0.004), Policy.same(policy, 1, 0.3, 1e5))
+    two = Contracts(table, (inverse,), ((1.0,),), jnp.full(1, fee), Policy.same(policy, 1, 0.3, 1e5, margin_target=1.2))
     none = np.zeros(count, int)
     accounts = Accounts(notional / entry, entry, notional / leverage, none, none, side, none)
     placed = apply_limits(accounts.positions(table, (inverse,), PRICE), two, Limits.none())
     called, stands = margin_calls(placed, Calls(*(np.array([x]) for x in (1.6, 0.3, 0.25))), two)
-    found = [[(np.asarray(r.distance), np.asarray(r.quantity)) for r in rungs(placed, stand, two)] for stand in stands]
-    venue = Venue([[Tier(*row) for row in JUMPS]], fee=0.004, inverse=inverse, whole=True, policy=policy, first_share=0.3)
+    several = lambda stand: [_to_margin(placed, stand, two, two.policy)] if policy == "to_margin" else rungs(placed, stand, two)
+    parts = lambda stand: [np.asarray(x).reshape(-1, count) for r in several(stand) for x in (r.distance, r.quantity)]
+    found = [[*zip(np.concatenate(p[::2]), np.concatenate(p[1::2]), strict=True)] for p in map(parts, stands)]
+    venue = Venue([[Tier(*row) for row in JUMPS]], fee=fee, inverse=inverse, whole=True, policy=policy, first_share=0.3)
+    venue.margin_target = 1.2
     at, heard, closed = np.asarray(called.distance), 0, 0
     for i in np.flatnonzero(placed.alive):
         account = isolated.Account(0, 0, int(side[i]), notional[i] / entry[i], entry[i], notional[i] / leverage[i])

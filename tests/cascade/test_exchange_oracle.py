@@ -93,6 +93,7 @@ def demand(tally: dict, frame: Frame):
     assert all(tally[what] >= number for what, number in least.items()), (tally, least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LADDERS)
 def test_ladder_agrees_with_the_accounts(name):
     """Price, open interest, orders, fund and margin called, at every step."""
@@ -234,6 +235,7 @@ def equities(prepared, states, setup):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_accounts_agree_with_the_accounts(name):
     """Price, open interest, every account's equity, fund and margin called, at every step; and no cash is made or lost."""

@@ -496,7 +496,9 @@ def test_cash_is_conserved_and_longs_equal_shorts(kind, ranking):
         low, high = np.minimum(low, mark), np.maximum(high, mark)
         state = check(b, state, view(np.exp(mark), step)._replace(low=jnp.asarray(low), high=jnp.asarray(high)))
         x = np.exp(mark + 0.01 * rng.normal(size=(2, 2)))  # executed elsewhere than it was seen
-        state, orders, claims, levered, others, (before, after, poorer), held = close(b, state, np.exp(mark), x, fee, closes, loss)
+        state, orders, claims, levered, others, (before, after, poorer), held = close(
+            b, state, np.exp(mark), x, fee, closes, loss
+        )
         closing = np.asarray(orders.deleveraged)[..., ::-1]
         share = np.where(levered + others > 0, others / (levered + others), 0.0)
         by_others = closing * share if ranking == "pro_rata" else np.maximum(closing - levered, 0.0)

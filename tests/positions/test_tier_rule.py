@@ -79,6 +79,7 @@ def searched(rule, side, notional, margin, inverse, start):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["whole", "marginal"])
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
 def test_liquidation_prices_are_those_of_a_search(rule, inverse):
@@ -108,6 +109,7 @@ def test_liquidation_prices_are_those_of_a_search(rule, inverse):
         assert seen["lower tier"] > 100, seen
 
 
+@pytest.mark.slow
 def test_a_long_of_ten_times_its_margin():
     """100,000 USD at 100, leverage 10, rates of 1% up to 50,000 USD and 4% from there: 90/0.96 = 93.75 where the rate holds for
     all of it, (90 - 1.5)/0.96 = 92.1875 where it holds for what is above."""
@@ -118,6 +120,7 @@ def test_a_long_of_ten_times_its_margin():
     assert 100.0 * prices(marginal, [1], [1e5], [0.1])[0] == pytest.approx(92.1875, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_floor_belongs_to_the_tier_above_and_just_enough_is_enough():
     """At the floor the higher rate holds; with equity of exactly the margin at an edge a long falls on, into the tier below."""
     two = {"floors": (0.0, 1024.0), "rates": (0.125, 0.25), "leverage": (4.0, 3.0)}
@@ -132,6 +135,7 @@ def test_a_floor_belongs_to_the_tier_above_and_just_enough_is_enough():
     assert prices(tiers(**two), [-1], [512.0], [1.6])[0] == pytest.approx(2.6 / 1.25, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_liquidation_prices_are_differentiable_in_rate_and_margin():
     """Of a long, of a short between edges, of one at an edge (which the rate does not move), of an inverse contract."""
     side, notional, margin = (
@@ -164,6 +168,7 @@ def contracts(table, policy=None):
     return Contracts(table, (False,), ((1.0,),), jnp.zeros(1), policy)
 
 
+@pytest.mark.slow
 def test_what_is_left_goes_to_the_tier_below():
     """Under `lower_tier` a long of 200,000 USD that falls short goes to just under 50,000 USD, where the lower rate holds."""
     crowd = Histogram(1.0, [10.0], [1.0], size_median=2e5).positions(tiers(), (False,), PRICE)
@@ -181,6 +186,7 @@ def test_what_is_left_goes_to_the_tier_below():
 WALKED = [("lower_tier", False), ("partial", False), ("lower_tier", True), ("to_margin", False), ("to_margin", True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "inverse"), WALKED)
 def test_calls_and_closes_are_those_of_accounts_walked_one_at_a_time(policy, inverse):
     """600 accounts: where each is called, for how much, and every close of those who post, reduce and wait."""
@@ -232,6 +238,7 @@ def test_the_account_book_looks_up_the_same_tier():
     np.testing.assert_allclose(share, [1.0 - 0.5 * (1.0 - 1e-5), 0.5], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_map_ends_up_where_it_is():
     """Through the leverage that the tiers imply, in either tier: shorts up to the edge itself."""
     fine = Grid(100_000, 5e-6)

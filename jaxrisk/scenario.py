@@ -240,11 +240,13 @@ class Scenario(eqx.Module):
     def _optional_shapes(self, venues: int, assets: int, classes: int) -> dict[str, tuple]:
         """Those of parts that need not be there: name to value and shape."""
         v, c = self.venues, self.calls
+        target = None if v.policy is None else v.policy.margin_target
         parts = {
             "impact.common_holders": (self.impact.common_holders, (assets, assets)),
             "venues.liquidity_leakage": (v.liquidity_leakage, (venues, venues)),
             "venues.haircut": (v.haircut, (venues, assets)),
             "venues.policy.first_share": (v.policy and v.policy.first_share, (venues,)),
+            "venues.policy.margin_target": (target, (venues,) if np.ndim(target) else ()),
             "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
             "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
             "given.log_prices": (self.given and self.given.log_prices, (self.given.steps + 1 if self.given else 0, assets)),
@@ -273,6 +275,8 @@ class Scenario(eqx.Module):
             for name, said, known, count in words
             if len(said) != count or any(word not in known for word in said)
         ]
+        if policy is not None and policy.closes_to_margin and not np.all(np.asarray(policy.margin_target) >= 1.0):
+            found.append('venues.policy.margin_target: has to be at least 1 where a venue closes "to_margin"')
         if len(tiers.rule) == len(tiers.amount) and np.any(np.asarray(tiers.amount)[np.array(tiers.whole)]):
             found.append('venues.tiers.amount: has to be 0 where the rule is "whole"')
         if (self.flow is not None) != (self.book == "flow"):

@@ -86,6 +86,7 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_run_from_start_to_finish(tiny, capfd, monkeypatch):
     assert main(["run", "tiny.toml", "--seed", "5", "--out", "deep/er/r.nc", "--run.paths=16"]) == OK
     out, err = capfd.readouterr()
@@ -134,6 +135,7 @@ def test_sobol_points_are_asked_for(tiny, engine, capsys):
     assert engine.sampling == "sobol"
 
 
+@pytest.mark.slow
 def test_where_there_are_no_sobol_points(tiny, capfd, monkeypatch):
     garch = 'process = "garch"\nvariance = 0.36\nmean_variance = 0.36\nalpha = 0.1\nbeta = 0.85\ndegrees_of_freedom = 8.0'
     garch += '\nreference_step = "1h"'
@@ -231,6 +233,7 @@ def test_values_may_begin_with_a_dash(tiny, engine, capsys):
     assert "command line: run.seed = -1: has to be a whole number" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_kept_program_is_loaded_in_silence(tiny):
     """The level is read when JAX is imported, so that the library sets it before."""
     code = "import os, jaxrisk; jaxrisk.use_compilation_cache(); print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
@@ -327,6 +330,7 @@ def test_dotted_options():
 HEAVY = ("jax", "pandas", "matplotlib", "xarray", "scipy", "equinox", "optax")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["--help"], ["check", "tiny.toml"], ["schema"], ["run", "tiny.toml", "--paths", "0"]])
 def test_the_command_line_starts_without_the_heavy_libraries(tiny, command):
     loaded = f"[name for name in {HEAVY!r} if name in sys.modules]"

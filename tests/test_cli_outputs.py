@@ -46,6 +46,7 @@ def test_a_scenario_is_never_replaced(tiny, engine, capsys):  # noqa: F811
     assert not engine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -184,6 +185,7 @@ def test_an_interruption_says_where_the_paths_are(tiny, engine, capsys, monkeypa
     assert capsys.readouterr().err == "interrupted; the 5 paths finished until then are in r.nc.partial\n"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_sentence(tmp_path):
     """On disks of 1 MB, too small for a chunk, and of 12 MB, to the process's end: exit code 3, no library's traceback, no crash,
     and what was finished kept."""

@@ -180,6 +180,7 @@ def test_a_press_while_modules_are_imported_and_the_command_is_read(tmp_path, wa
     assert seconds < GRACE + 5.0
 
 
+@pytest.mark.slow
 def test_what_was_finished_is_kept_at_sigterm(tmp_path):
     (tmp_path / "tiny.toml").write_text(SCENARIO.replace("paths = 32", "paths = 100000000"))
     code = """

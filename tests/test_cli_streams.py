@@ -45,6 +45,7 @@ def test_what_could_not_be_shown_has_an_exit_code_and_nothing_else_fails(line, c
     assert found[2] == words
 
 
+@pytest.mark.slow
 def test_bad_input_has_its_code_also_where_nobody_reads_the_errors():
     code = "import os, subprocess, sys; r, w = os.pipe(); os.close(r); print(subprocess.run(sys.argv[1:], stderr=w).returncode)"
     here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
@@ -87,6 +88,7 @@ def test_a_stream_remembers_what_went_wrong_first():
     assert poor.buffer.getvalue() == b"+- \\xb5\n"
 
 
+@pytest.mark.slow
 def test_a_device_that_there_is_not_takes_one_line(tmp_path):
     code, out, err = shell(f"jaxrisk run btc_24h --paths 10 --out {tmp_path}/x.nc", JAX_PLATFORMS="nonesuch")
     assert (code, out) == (BAD_INPUT, b"")

@@ -88,6 +88,7 @@ def engines(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_sensitivity_from_start_to_finish(tiny, capfd, monkeypatch):
     more = ["--paths", "1024", "--out", "a.json", "--plot", "a.svg", "--wrt", "limits.cap", "--wrt", "impact.coefficient"]
     more += ["--measure", "mean(max_drawdown_index)", "--method", "bump", "--market.volatility=3", "--steps", "12"]
@@ -102,6 +103,7 @@ def test_sensitivity_from_start_to_finish(tiny, capfd, monkeypatch):
     assert "<svg" in (tiny / "a.svg").read_text()
 
 
+@pytest.mark.slow
 def test_reverse_stress_from_start_to_finish(tiny, capfd, monkeypatch):
     more = ["--restarts", "1", "--out", "a.csv", "--plot", "a.svg", "--steps", "12"]
     assert main(["reverse-stress", "tiny.toml", "--level", "0.06", *more]) == OK
@@ -113,6 +115,7 @@ def test_reverse_stress_from_start_to_finish(tiny, capfd, monkeypatch):
     assert "<svg" in (tiny / "a.svg").read_text()
 
 
+@pytest.mark.slow
 def test_rare_event_from_start_to_finish(tiny, capfd, monkeypatch):
     more = ["--method", "plain", "--out", "a.nc", "--plot", "a.svg", "--steps", "12"]
     assert main(["rare-event", "tiny.toml", "--level", "0.01", *more]) == OK
@@ -361,6 +364,7 @@ def test_a_level_out_of_the_engine_s_reach(tiny, engines, capsys):
     assert capsys.readouterr().err == "max_drawdown_index >= 0.99: out of reach; the highest found is 0.4\n"
 
 
+@pytest.mark.slow
 def test_a_level_that_no_path_reaches_is_an_answer(tiny, capfd, monkeypatch):
     assert main(["reverse-stress", "tiny.toml", "--level", "0.99", "--restarts", "1", "--steps", "4", "--out", "a.csv"]) == NO
     out, err = capfd.readouterr()

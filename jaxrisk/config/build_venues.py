@@ -53,6 +53,7 @@ def _policy(venues: Sequence[Venue]) -> Policy | None:
         first_above=np.array([_or(venue.first_above, FIRST_ABOVE) for venue in venues]),
         cool_down=np.array([(venue.cool_down or COOL_DOWN).years for venue in venues]),
         kind=tuple("full" if given(venue) == "takeover" else given(venue) for venue in venues),
+        margin_target=np.array([_or(venue.margin_target, 1.0) for venue in venues]),
     )
 
 

@@ -117,7 +117,7 @@ def check_book(document: dict[str, Any], book: str, rules: dict[str, SimpleNames
             report.add(f"populations.{name}.kind", cross, text)
     for name, v in rules.items():
         if book == "account" and v.tranches is not None and len(v.tranches) > 1:
-            text = 'needs run.book = "ladder"; with "account" a position is closed in parts by policy, partial or lower_tier'
+            text = 'needs run.book = "ladder"; with "account" policy closes in parts: partial, lower_tier or to_margin'
             report.add(f"venues.{name}.tranches", v.tranches, text)
         if book != "account" and v.haircut not in (None, 0.0):
             text = f'needs run.book = "account", where collateral may be in coins; it is "{book}"'

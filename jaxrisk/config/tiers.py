@@ -160,9 +160,10 @@ def with_preset(raw: Any, key: str, reader: Reader) -> Any:
     rules = rules_of(document, reader.report.of(str(path)))
     if isinstance(own.get("tranches"), list) and len(own["tranches"]) > 1:
         rules.pop("policy", None)
-    for switch, (word, names) in BELONGING.items():
-        if own.get(switch, rules.get(switch)) != word:
-            rules = {name: value for name, value in rules.items() if name not in names}
+    for switch, words in BELONGING.items():
+        for word, names in words.items():
+            if own.get(switch, rules.get(switch)) != word:
+                rules = {name: value for name, value in rules.items() if name not in names}
     return {"tiers": name, "insurance_fund": 0.0} | rules | own
 
 

@@ -13,15 +13,15 @@ from .units import Span
 from .values import MOST_USD, Choice, Context, Duration, Kind, Number, Text
 
 TIER_RULES = ("marginal", "whole")
-POLICIES = ("full", "partial", "lower_tier", "takeover")
+POLICIES = ("full", "partial", "lower_tier", "to_margin", "takeover")
 RANKINGS = ("pro_rata", "binance", "hyperliquid", "bitmex", "minimax_leverage")
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
 
 BELONGING = {
-    "policy": ("partial", ("first_share", "first_above", "cool_down")),
-    "deleveraging": ("fund_drawdown", ("fund_drawdown", "fund_window")),
+    "policy": {"partial": ("first_share", "first_above", "cool_down"), "to_margin": ("margin_target",)},
+    "deleveraging": {"fund_drawdown": ("fund_drawdown", "fund_window")},
 }
-"""Words at a key, and the keys that go with that word alone."""
+"""By key: words there, and the keys that go with each of them alone."""
 BACKSTOP = ("insurance_fund", "surplus_to_fund", "ranking", "deleveraging", "fund_drawdown", "fund_window")
 """Keys each of which says that there is a backstop."""
 
@@ -92,7 +92,7 @@ class Rules(Table):
         str | None,
         Choice(
             "what is closed of a position under maintenance margin: all of it, first_share, so much that the rest is in the tier "
-            "below, or all of it with the surplus to the fund",
+            "below, no more than leaves the rest with margin_target times its margin, or all of it with the surplus to the fund",
             POLICIES,
         ),
     ] = None
@@ -106,6 +106,11 @@ class Rules(Table):
         Span | None,
         Duration("time after a partial order in which the next closes all, policy partial; by default 30s", positive=False),
     ] = None
+    margin_target: Annotated[
+        float | None,
+        Number("equity over maintenance margin that a close has to leave, policy to_margin; by default 1", at_least=1.0,
+               at_most=100.0),
+    ] = None  # fmt: skip
     surplus_to_fund: Annotated[
         float | None,
         Number("share of what a liquidation leaves over that goes to the fund; by default 0, with policy takeover 1",
@@ -175,15 +180,14 @@ def belonging(switch: str, words: tuple[str, ...]) -> dict[str, set[str]]:
     >>> sorted(belonging("deleveraging", ("fund_empty", "fund_drawdown"))["fund_drawdown"])
     ['fund_drawdown', 'fund_window']
     """
-    own, keys = BELONGING[switch]
-    return {word: set(keys) if word == own else set() for word in words}
+    return {word: set(BELONGING[switch].get(word, ())) for word in words}
 
 
 def read_rules(model: type[Rules], raw: Any, key: str, report: Report, context: Context) -> tuple[Any, SimpleNamespace]:
     """`read_table` for a venue or a file's rules; keys that go with another word than the one given are problems too."""
     table, v = read_table(model, raw, key, report, context)
     before = len(report.problems)
-    for switch, (word, keys) in BELONGING.items():
+    for switch, word, keys in ((switch, *own) for switch, words in BELONGING.items() for own in words.items()):
         chosen = getattr(v, switch)
         if chosen == word or (chosen is None and isinstance(raw, dict) and switch in raw):
             continue  # a word that is wrong itself says nothing about the keys

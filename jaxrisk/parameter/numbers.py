@@ -106,6 +106,8 @@ def _policy(scenario: Scenario, v: int, of) -> list[Group]:
         ]
         if scenario.book == "account":
             groups.append(of("cool_down", lambda s: s.venues.policy.cool_down, "s", 0.0, UNBOUNDED, scale=SECOND, pathwise=False))
+    if policy is not None and policy.kind[v] == "to_margin":
+        groups.append(of("margin_target", lambda s: s.venues.policy.margin_target, "1", 1.0, 100.0))
     if backstop is not None:
         threshold = backstop.trigger[v] == "fund_drawdown"
         fund = lambda s: s.venues.backstop.insurance_fund

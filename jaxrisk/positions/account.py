@@ -4,10 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
+from .._leaf import Array
 from .account_close import Detail, Spared, bankruptcy_factor, free_quantity, ranked_share, result
 from .account_ledger import Held, Ledger, Markets, PerAccount
-from .account_rules import NEVER, CallRows, Ordered, meet, order_share
+from .account_rules import NEVER, CallRows, Ordered, meet, ordered_anew
 from .account_state import AccountState, CallState, StopState
 from .book import AbstractBook, Cells, Claims, Orders, View
 from .closing import closed_against
@@ -37,6 +39,7 @@ class AccountBook(AbstractBook):
     - `unlevered`, `dropped`, `balancing`: as in `LadderBook`.
     - `ledger`: what does not change of the accounts, and their margins.
     - `calls`, `policy`, `schedule` (of stop orders), `funding`: rules; each may be None.
+    - `fee`: of what is liquidated, by venue, for policies that reckon with it.
     - `ranking`: by venue, static.
     """
 
@@ -49,6 +52,7 @@ class AccountBook(AbstractBook):
     ledger: Ledger
     calls: CallRows | None
     policy: Policy | None
+    fee: Float[Array, " venues"]
     schedule: Schedule | None
     funding: Funding | None
     ranking: tuple[str, ...] = eqx.field(static=True)
@@ -59,7 +63,7 @@ class AccountBook(AbstractBook):
 
     @property
     def _partial(self) -> bool:
-        return self.policy is not None and any(kind in ("partial", "lower_tier") for kind in self.policy.kind)
+        return self.policy is not None and any(kind in ("partial", "lower_tier", "to_margin") for kind in self.policy.kind)
 
     def init(self) -> AccountState:
         venues, assets = self.ledger.shape
@@ -107,8 +111,8 @@ class AccountBook(AbstractBook):
             required = required * (1.0 - calls.reducing)
         below = equity < required
         if state.ordered is not None and self.policy is not None:
-            share = order_share(self.policy, self.ledger, worth, state.ordered)
-            pending = jnp.where(below & (state.pending < 1.0), share, state.pending)
+            found = ordered_anew(self.policy, self.fee, self.ledger, state, ratio, below, equity, required)
+            pending = jnp.where(found.order, found.share, state.pending)
         else:
             pending = jnp.where(below, 1.0, state.pending)
         if calls is not None:

@@ -84,6 +84,7 @@ def build_accounts(
         ledger=ledger,
         calls=called,
         policy=contracts.policy,
+        fee=jnp.asarray(contracts.liquidation_fee),
         schedule=schedule,
         funding=funding,
         ranking=contracts.ranking or ("pro_rata",) * venues,

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from .book import Cells
+from .kept import kept_on_tangents
 from .whole_size import UNDER
 
 PerAccount = Float[Array, " accounts"]
@@ -56,6 +57,46 @@ class Margins(eqx.Module):
             return needed
         fixed = self.close_out * jnp.sum(jnp.abs(quantity), axis=0)
         return jnp.where(fixed > needed, fixed, needed)
+
+    def kept(self, equity: PerAccount, quantity: Held, ratio: Markets, fee, target) -> PerAccount:
+        """Share that each account may keep of all its positions to have `target` times its margin when the rest is closed, for
+        a `fee` on it; `kept.py` says how. Zero where there is no such share."""
+        worth = self.worth(quantity, ratio)
+        fixed = None if self.close_out is None else self.close_out * jnp.sum(jnp.abs(quantity), axis=0)
+        whole = np.array(self.whole)[:, None]
+
+        def tangent(share: PerAccount) -> tuple[PerAccount, PerAccount]:
+            left = share * worth
+            best, rate, amount = jnp.full_like(worth, -jnp.inf), jnp.zeros_like(worth), jnp.zeros_like(worth)
+            for i in range(self.rate.shape[1]):
+                line = self.rate[:, i, None] * left - self.amount[:, i, None]
+                # at an edge the lower one, which is the one that holds for what is smaller
+                more = line > best
+                if any(self.whole):
+                    more = jnp.where(whole, left >= self.floor[:, i, None], more)
+                best = jnp.where(more, line, best)
+                rate, amount = jnp.where(more, self.rate[:, i, None], rate), jnp.where(more, self.amount[:, i, None], amount)
+            slope, deduction = jnp.sum(rate * worth, axis=0), jnp.sum(amount, axis=0)
+            if fixed is None:
+                return slope, deduction
+            binds = fixed * share > slope * share - deduction
+            return jnp.where(binds, fixed, slope), jnp.where(binds, 0.0, deduction)
+
+        def edges(share: PerAccount) -> tuple[PerAccount, PerAccount]:
+            below, above = jnp.zeros_like(worth), jnp.full_like(worth, jnp.inf)
+            for i in range(self.floor.shape[1]):
+                floor, has = self.floor[:, i, None], whole & (worth > 0.0)
+                at = floor / jnp.where(has, worth, 1.0)
+                reached = share * worth >= floor
+                below = jnp.where(has & reached & (at > below), at, below)
+                above = jnp.where(has & ~reached & (at < above), at, above)
+            return jnp.max(below, axis=0), jnp.min(above, axis=0)
+
+        pieces = 1 + self.rate.shape[0] * self.rate.shape[1]
+        gross = jnp.sum(worth, axis=0)
+        if not any(self.whole):
+            return kept_on_tangents(equity, gross, tangent, pieces, fee, target)
+        return kept_on_tangents(equity, gross, tangent, 3 * pieces, fee, target, edges)
 
     def above_floor(self, worth: Held) -> PerAccount:
         """Share of its largest position that takes that position to the floor of its tier, where a rate holds for the whole

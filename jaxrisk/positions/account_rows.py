@@ -113,7 +113,7 @@ def _judged(rows: Rows, contracts: Contracts) -> Rows:
     ones = jnp.ones(rows.quantity.shape[0], rows.base.dtype)
     required = margins_of(contracts, rows.close_out).required(rows.quantity, ones)
     empty = jnp.all(rows.quantity == 0.0, axis=0)
-    return rows._replace(alive=rows.alive & (empty | (rows.equity() > required)))
+    return rows._replace(alive=rows.alive & (empty | (rows.equity() >= required)))
 
 
 def limited(rows: Rows, contracts: Contracts, limits: Limits) -> list[Rows]:

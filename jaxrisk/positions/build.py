@@ -1,6 +1,5 @@
 """From populations, tiers and rules to the book that a simulation steps through."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
@@ -11,9 +10,9 @@ from .limits import Limits
 from .placing import Contracts, apply_limits
 from .population import NODES, AbstractPopulation, Nodes, concatenate
 from .rules import Calls
-from .rungs import margin_calls, rungs, standing
+from .rungs import Rung, margin_calls, standing, with_rungs
 from .schedule import Schedule
-from .tables import SIDE_SIGN, deposit, sum_into
+from .tables import SIDE_SIGN, cumulated, densities, sum_into
 
 
 def build_ladder(
@@ -46,33 +45,34 @@ def build_ladder(
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
 
-    def table(distance, values, groups=1, group=None):
+    def spread(distance, columns, groups=1, group=None, total=None):
         within = alive & (distance < grid.reach)
         where = bins if group is None else bins * groups + group
-        kept = deposit(grid, jnp.where(within, distance, grid.reach), jnp.where(within, values, 0.0), where, count * groups)
-        return kept.reshape(*shape, *(() if group is None else (groups,)), -1)
+        kept = jnp.stack([jnp.where(within, values, 0.0) for values in columns], axis=-1)
+        return densities(grid, jnp.where(within, distance, grid.reach), kept, where, count * groups, total)
+
+    def table(distance, values):
+        return cumulated(spread(distance, [values]))[0].reshape(*shape, -1)
+
+    def add(total, rung: Rung):
+        at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
+        worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
+        columns = [rung.quantity]
+        if backstop:
+            off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
+            columns += [rung.quantity * off, rung.quantity * off**2, jnp.where(rung.final, rung.quantity, 0.0)]
+        every = spread(rung.distance, columns, total=total[0])
+        return every, spread(rung.distance, [worth], classes, p.account_class, total[1])
 
     called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
-
-    def add(sums, stand):
-        """Tables with those of every rung of positions that stand like this: of quantities, and of worth by class."""
-        of_quantity, of_worth = sums
-        for rung in rungs(placed, stand, contracts):
-            found = [rung.quantity]
-            if backstop:
-                off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
-                found += [rung.quantity * off, rung.quantity * off**2, jnp.where(rung.final, rung.quantity, 0.0)]
-            of_quantity += jax.vmap(lambda values, rung=rung: table(rung.distance, values))(jnp.stack(found))
-            at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
-            worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
-            of_worth += table(rung.distance, worth, classes, p.account_class)
-        return (of_quantity, of_worth), None
-
-    # one program for all of them, which would take several times as long to compile written out
-    empty = lambda *groups: jnp.zeros((*groups, grid.cells + 1), p.quantity.dtype)
-    sums = empty(4 if backstop else 1, *shape), empty(*shape, classes)
-    (found, class_notional), _ = jax.lax.scan(add, sums, jax.tree.map(lambda *parts: jnp.stack(parts), *stands))
-    quantity, offset, square, final = found if backstop else (found[0], None, None, None)
+    empty = lambda groups, columns: jnp.zeros((count * groups, grid.cells, 2, columns), p.quantity.dtype)
+    total = empty(1, 4 if backstop else 1), empty(classes, 1)
+    for stand in stands:
+        total = with_rungs(total, placed, stand, contracts, add)
+    every, by_class = map(cumulated, total)
+    quantity, *of_fund = every.reshape(-1, *shape, grid.cells + 1)
+    class_notional = by_class[0].reshape(*shape, classes, -1)
+    offset, square, final = of_fund if backstop else (None, None, None)
     reduced = asked = None
     if called is not None:
         reduced, asked = table(called.distance, called.reduced), table(called.distance, called.amount)

@@ -13,9 +13,9 @@ from .limits import Limits
 from .placing import Contracts, apply_limits, solvent
 from .population import NODES, AbstractPopulation, Nodes, Positions, concatenate
 from .rules import Calls, Flow, Funding
-from .rungs import rungs, standing
+from .rungs import Rung, standing, with_rungs
 from .schedule import Schedule
-from .tables import SIDE_SIGN, deposit, sum_into
+from .tables import SIDE_SIGN, cumulated, densities, sum_into
 
 PHASES = 4
 """Places of the mark within a cell at which what opens is tabulated, even. With one, the table and the look-up in between blur a
@@ -90,15 +90,21 @@ def _reopened(stated: Positions, contracts: Contracts, limits: Limits, stopping,
     bins = (p.venue * assets + p.asset) * 2 + p.side
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    moments, final, gap = jnp.zeros((3, count, grid.cells + 1), p.quantity.dtype), 0.0, 0.0
-    for rung in rungs(placed, standing(placed), contracts):
+
+    def add(total, rung: Rung):
         within = alive & (rung.distance < grid.reach)
         distance, closed = jnp.where(within, rung.distance, grid.reach), jnp.where(within, rung.quantity, 0.0)
         worth = jnp.exp(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
-        powers = jnp.stack([closed * worth**k for k in range(3)])
-        moments += jax.vmap(lambda values, distance=distance: deposit(grid, distance, values, bins, count))(powers)
-        final += sum_into(bins, jnp.where(rung.final, closed, 0.0), count)
-        gap += sum_into(bins, closed * jnp.exp(jnp.where(within, rung.log_bankruptcy - direction * distance, 0.0)), count)
+        powers = jnp.stack([closed * worth**k for k in range(3)], axis=-1)
+        below = jnp.where(within, rung.log_bankruptcy - direction * distance, 0.0)
+        final = total[1] + sum_into(bins, jnp.where(rung.final, closed, 0.0), count)
+        gap = total[2] + sum_into(bins, closed * jnp.exp(below), count)
+        return densities(grid, distance, powers, bins, count, total[0]), final, gap
+
+    dtype = p.quantity.dtype
+    empty = jnp.zeros((count, grid.cells, 2, 3), dtype), jnp.zeros(count, dtype), jnp.zeros(count, dtype)
+    density, final, gap = with_rungs(empty, placed, standing(placed), contracts, add)
+    moments = cumulated(density)
     held = sum_into(bins, jnp.where(alive, p.quantity, 0.0), count).reshape(shape)
     larger = jnp.max(held + stopping, axis=-1, keepdims=True)
     levered = moments[0][:, -1].reshape(shape)

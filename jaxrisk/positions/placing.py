@@ -39,11 +39,11 @@ class Placed(NamedTuple):
 
 
 def solvent(p: Positions, margin, close_out, contracts: Contracts):
-    """Whether a position's liquidation price is on the far side of the initial price."""
+    """Whether a position's liquidation price is on the far side of the initial price, or there: who has just the margin stays."""
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     rows, inverse = contracts.tiers.rows(p.venue, p.asset), jnp.asarray(contracts.inverse)[p.venue]
     log_ratio = rows.log_liquidation_price(-direction, p.notional, margin, inverse, close_out, -p.log_entry)
-    return (p.log_entry + log_ratio) * direction > 0.0
+    return (p.log_entry + log_ratio) * direction >= 0.0
 
 
 def apply_limits(positions: Positions, contracts: Contracts, limits: Limits) -> Placed:

@@ -1,12 +1,13 @@
 """What decides, besides price and leverage, when and how a position is closed: a venue's policy, calls, stops, funding, flows."""
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array, leaf
 
-POLICIES = ("full", "partial", "lower_tier", "tranches")
+POLICIES = ("full", "partial", "lower_tier", "to_margin", "tranches")
 RANKINGS = ("pro_rata", "binance", "hyperliquid", "bitmex", "minimax_leverage")
 
 
@@ -17,24 +18,37 @@ class Policy(eqx.Module):
     - `partial`: `first_share` of a position of at least `first_above`, and all that is left if it is under margin again; in
       `AccountBook` only within `cool_down` of the first order, later again the first share (Hyperliquid: 20%, 100,000 USD, 30 s).
     - `lower_tier`: down to the floor of its tier, then, and in the lowest tier at once, all (Bybit).
+    - `to_margin`: as little as brings equity, the liquidation fee paid, to `margin_target` times the margin of what is left; all
+      where no smaller position would have that (Binance: an order to cut exposure, and no more once the account complies).
     - `tranches`: the shares given by `Venues.tranches`, at their own triggers; for `LadderBook` only.
 
-    What is under margin again is judged anew: after each partial close the smaller position has its own liquidation price.
+    What is under margin again is judged anew: after each partial close the smaller position has its own liquidation price. Equity
+    that equals the margin is enough under each of them.
 
-    **Arguments**, shape `(venues,)`: `first_share`; `first_above`: USD; `cool_down`: years; `kind`: one of the words above for
-    each venue, static.
+    **Arguments**, shape `(venues,)`: `first_share`; `first_above`: USD; `cool_down`: years; `margin_target`: at least 1, or one
+    for all; `kind`: one of the words above for each venue, static.
     """
 
     first_share: Float[Array, " venues"] = leaf()
     first_above: Float[Array, " venues"] = leaf()
     cool_down: Float[Array, " venues"] = leaf()
     kind: tuple[str, ...] = eqx.field(static=True)
+    margin_target: Float[Array, "..."] = leaf(default=1.0)
 
     @staticmethod
-    def same(kind: str = "full", venues: int = 1, first_share=0.2, first_above=1e5, cool_down=0.0) -> "Policy":
+    def same(kind: str = "full", venues: int = 1, first_share=0.2, first_above=1e5, cool_down=0.0, margin_target=1.0) -> "Policy":
         """One policy for all venues."""
         each = lambda x: x * np.ones(venues)
-        return Policy(each(first_share), each(first_above), each(cool_down), (kind,) * venues)
+        return Policy(each(first_share), each(first_above), each(cool_down), (kind,) * venues, each(margin_target))
+
+    @property
+    def closes_to_margin(self) -> bool:
+        """Whether any venue does."""
+        return "to_margin" in self.kind
+
+    def targets(self):
+        """`margin_target` of each venue, shape `(venues,)`."""
+        return jnp.broadcast_to(self.margin_target, (len(self.kind),))
 
 
 class Calls(eqx.Module):

@@ -1,6 +1,8 @@
 """At which prices an isolated position is called and closed, part by part, by its venue's policy."""
 
-from typing import NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
@@ -8,8 +10,9 @@ from jaxtyping import Bool, Float
 from .._leaf import Array
 from .placing import Contracts, Placed
 from .population import Positions
-from .rules import Calls
+from .rules import Calls, Policy
 from .tables import SIDE_SIGN
+from .to_margin import closes_to_margin
 
 
 class Standing(NamedTuple):
@@ -55,15 +58,40 @@ def standing(placed: Placed) -> Standing:
 
 
 def rung_count(contracts: Contracts) -> int:
-    """Most closes that any venue's policy has."""
+    """Most closes that any venue's policy has, but for those that close to the margin."""
     longest = max(len(tranches) for tranches in contracts.tranches)
     if contracts.policy is None:
         return longest
-    return max({"full": 1, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
+    return max({"full": 1, "to_margin": 0, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
+
+
+def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[[Any, Rung], Any]):
+    """A `total`, of arrays, to which `add(total, rung)` has added every close of positions from where they stand."""
+    policy = contracts.policy
+    if policy is None or not policy.closes_to_margin:
+        return functools.reduce(add, rungs(placed, now, contracts), total)
+    here = jnp.asarray([kind == "to_margin" for kind in policy.kind])[placed.positions.venue]
+    if rung_count(contracts) > 0:
+        others = now._replace(quantity=jnp.where(here, 0.0, now.quantity))
+        total = functools.reduce(add, rungs(placed, others, contracts), total)
+    return _to_margin(placed, now._replace(quantity=jnp.where(here, now.quantity, 0.0)), contracts, policy, add, total)
+
+
+def _to_margin(placed: Placed, now: Standing, contracts: Contracts, policy: Policy, add=None, total=None):
+    """As `with_rungs`; without `add` the rungs, one below the other."""
+    p, rows = placed.positions, contracts.tiers.rows(placed.positions.venue, placed.positions.asset)
+    sign, _ = _side(p)
+    rung = lambda part: Rung(part.distance, now.quantity * part.share, part.log_bankruptcy, part.final)
+    found = closes_to_margin(
+        sign, now.log_entry, now.notional, now.margin, now.close_out, now.distance, rows, jnp.asarray(contracts.inverse)[p.venue],
+        jnp.asarray(contracts.liquidation_fee)[p.venue], policy.targets()[p.venue],
+        None if add is None else lambda total, part: add(total, rung(part)), total,
+    )  # fmt: skip
+    return rung(found) if add is None else found
 
 
 def rungs(placed: Placed, now: Standing, contracts: Contracts) -> list[Rung]:
-    """Every close of positions from where they stand.
+    """The closes of policies that have few: all but `to_margin`.
 
     After each partial close the equity at that price, less the fee on what was closed, carries a smaller position, whose trigger
     follows from the same formula with its own tier.
@@ -194,4 +222,4 @@ def margin_calls(placed: Placed, calls: Calls, contracts: Contracts) -> tuple[Ca
     return call, [waiting, after, reduced]
 
 
-__all__ = ["Called", "Rung", "Standing", "margin_calls", "rung_count", "rungs", "standing"]
+__all__ = ["Called", "Rung", "Standing", "margin_calls", "rung_count", "rungs", "standing", "with_rungs"]

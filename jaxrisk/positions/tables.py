@@ -36,26 +36,41 @@ def deposit(grid: Grid, distance, values, bins: Int[Array, " positions"], count:
     price rather than about the nearest edge. (With two cells the derivative of a loss wandered by up to a tenth with the place
     of a crowd in its cell.)
     """
+    return cumulated(densities(grid, distance, values[:, None], bins, count))[0]
+
+
+def densities(
+    grid: Grid, distance, values: Float[Array, "positions columns"], bins: Int[Array, " positions"], count: int, total=None
+):
+    """What `deposit` cumulates, of several values of each position: in each cell the parts of `split`, with those of a `total`
+    that has been made before, or None. Shape `(count, cells, parts, columns)`."""
+    columns = values.shape[1]
     coordinate = grid.coordinate(distance)
     cell = jax.lax.stop_gradient(jnp.floor(coordinate))
     off = coordinate - cell - 0.5
     shares = (0.5 * (0.5 - off) ** 2, 0.75 - off**2, 0.5 * (0.5 + off) ** 2)
     neighbours = [jnp.clip(cell.astype(jnp.int32) + move, 0, grid.cells - 1) for move in (-1, 0, 1)]
     places = jnp.concatenate([bins * grid.cells + neighbour for neighbour in neighbours])
-    parts = split(jnp.concatenate([bins] * 3), jnp.concatenate([values * share for share in shares]), count)
-    density = [jnp.zeros(count * grid.cells, values.dtype).at[places].add(part).reshape(count, grid.cells) for part in parts]
-    start = jnp.zeros((count, 1), values.dtype)
-    return jnp.concatenate([start, sum(jnp.cumsum(part, axis=-1) for part in density)], axis=-1)
+    parts = split(jnp.concatenate([bins] * 3), jnp.concatenate([values * share[:, None] for share in shares]), count)
+    both = jnp.concatenate(parts, axis=-1)
+    before = jnp.zeros((count, grid.cells, 2, columns), values.dtype) if total is None else total
+    return before.reshape(count * grid.cells, 2 * columns).at[places].add(both).reshape(before.shape)
 
 
-def split(bins: Int[Array, " positions"], values: Float[Array, " positions"], count: int):
+def cumulated(density: Float[Array, "count cells parts columns"]) -> Float[Array, "columns count edges"]:
+    """The tables that `densities` make."""
+    summed = jnp.cumsum(density, axis=1).sum(axis=2)
+    return jnp.moveaxis(jnp.concatenate([jnp.zeros_like(summed[:, :1]), summed], axis=1), -1, 0)
+
+
+def split(bins: Int[Array, " positions"], values: Float[Array, " positions ..."], count: int):
     """Values as a coarse part, whose sums within a bin are exact in any order, and a fine part, whose sums are small.
 
     Added one by one in single precision, tens of thousands of values are off by 1e-4; this way by 1e-7. The coarse part is a
     multiple of a power of two large enough for a bin's total to stay within the mantissa.
     """
     fixed = jax.lax.stop_gradient(values)
-    total = jnp.zeros(count, values.dtype).at[bins].add(jnp.abs(fixed))
+    total = jnp.zeros((count, *values.shape[1:]), values.dtype).at[bins].add(jnp.abs(fixed))
     bits = jnp.finfo(values.dtype).nmant - 1
     unit = jnp.exp2(jnp.ceil(jnp.log2(jnp.where(total > 0.0, total, 1.0))) - bits)[bins]
     coarse = jnp.round(fixed / unit) * unit
@@ -67,4 +82,4 @@ def sum_into(bins: Int[Array, " positions"], values: Float[Array, " positions"],
     return sum(jnp.zeros(count, values.dtype).at[bins].add(part) for part in split(bins, values, count))
 
 
-__all__ = ["SIDE_SIGN", "deposit", "distances", "interpolate", "split", "sum_into"]
+__all__ = ["SIDE_SIGN", "cumulated", "densities", "deposit", "distances", "interpolate", "split", "sum_into"]

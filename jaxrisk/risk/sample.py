@@ -4,9 +4,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -120,11 +122,23 @@ def prepare_lean(scenario: Scenario, dtype) -> Any:
 
 def known_column(prepared: Any, chosen: Column) -> None:
     """Raise `ValueError` if a scenario's losses have no such column; nothing is run. `prepared`: numbers, or shapes alone."""
+    leaves, structure = jax.tree.flatten(prepared)
+    chosen({name: np.zeros(shape) for name, shape in _shapes(structure, tuple(map(_kind, leaves)), jax.config.jax_enable_x64)})
+
+
+def _kind(leaf: Any) -> Any:
+    """An array as its shape and type; what else is in a pytree, as it is."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if hasattr(leaf, "dtype") else leaf
+
+
+@lru_cache(maxsize=256)
+def _shapes(structure: Any, kinds: tuple, double: bool) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Names and shapes of the losses of one path: tracing it takes a quarter of a second, and studies ask again and again."""
     from ..cascade import path_losses, seed_key
 
     losses = lambda prepared: path_losses(prepared, seed_key(0), jnp.zeros(1, jnp.uint32))
-    shapes = eqx.filter_eval_shape(losses, prepared)
-    chosen({name: np.zeros(shape.shape) for name, shape in shapes.items()})
+    found = eqx.filter_eval_shape(losses, jax.tree.unflatten(structure, kinds))
+    return tuple((name, shape.shape) for name, shape in found.items())
 
 
 def top(losses: np.ndarray, share: float) -> np.ndarray:

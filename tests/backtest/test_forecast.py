@@ -47,6 +47,7 @@ def same(one, other):
     return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one[:5], other[:5], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unconditional", "conditional"])
 def test_a_seed_gives_the_same_samples_and_what_comes_later_changes_none(event, folder, kind):
     """Bit for bit: with other prices after what is given, in both files, and other things observed."""
@@ -76,6 +77,7 @@ def test_conditional_paths_begin_with_the_given_prices(event):
     assert (found.open_interest <= 1.0 + 1e-5).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unconditional", "conditional"])
 def test_forced_orders_deepen_falls_and_close_positions(folder, kind):
     """The same noise and numbers, after a beginning in which hardly anybody is liquidated."""
@@ -138,6 +140,7 @@ def test_an_unknown_kind_is_refused(event):
         forecast(event, FITTED, kind="both")
 
 
+@pytest.mark.slow
 def test_the_law_after_the_beginning_goes_where_it_is_said_to_in_the_log_price(event):
     """Mean of the log price at the horizon, without feedback; |z| < 4.5 fails once in 150,000. Half a variance is 16 errors."""
     after = AFTER._replace(mean=math.log(0.5), drift=-0.5)
@@ -149,6 +152,7 @@ def test_the_law_after_the_beginning_goes_where_it_is_said_to_in_the_log_price(e
     assert ends.std() == pytest.approx(math.sqrt(0.5 * rest), rel=0.08)
 
 
+@pytest.mark.slow
 def test_more_impact_leaves_less_to_the_fundamental(event):
     narrow = FITTED._replace(covariance=1e-12 * np.eye(2))
     wide = FITTED._replace(covariance=np.diag([1.0, 1e-12]))

@@ -52,6 +52,7 @@ def made(tmp_path_factory):
     return replay_check(folder, *WINDOW, assets=["BTC"])
 
 
+@pytest.mark.slow
 def test_a_feed_made_of_the_book_has_its_kappa_and_its_hours(made):
     """Noise of 10% an hour: kappa within 5%, and within its own interval; both sides are seen to be throttled differently."""
     for side, kappa in (("long", LONG), ("short", SHORT)):
@@ -83,6 +84,7 @@ def test_in_other_hours_nothing_is_left_of_the_correlation(made):
     assert "not shown" in str(shuffled.summary())
 
 
+@pytest.mark.slow
 def test_a_single_fall_liquidates_what_the_ladder_has_within_it(tmp_path):
     """Prices stand still, and in one hour fall by a tenth: what is liquidated is the share of the book with liquidation prices
     within a tenth of the price, however much has turned over; up to cells of 0.6%, which also put a coin among the shorts."""
@@ -103,6 +105,7 @@ def test_a_single_fall_liquidates_what_the_ladder_has_within_it(tmp_path):
     assert 0.0 < one.held[0] - one.held[-1] <= one.implied.sum()
 
 
+@pytest.mark.slow
 def test_open_interest_without_impact_is_a_scale(made, tmp_path):
     """Twice the open interest at the start, twice the liquidations: exact up to rounding."""
     write_hours(tmp_path, stormy(), np.full(HOURS, 160_000.0), np.ones((HOURS, 2)))
@@ -206,6 +209,7 @@ def real():
     return replay_check(DATA)
 
 
+@pytest.mark.slow
 def test_august_2024_the_book_liquidates_in_the_hours_in_which_it_was(real):
     """Correlations of 0.75 (BTC longs), 0.49 and 0.71 (ETH, SOL) of square roots; a book without turnover, or a price without the
     extremes of its hours, has less."""
@@ -238,6 +242,7 @@ def test_august_2024_what_falls_short_is_said(real):
     assert len(real.summary().to_dataframe()) == 9
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_column_an_asset(real, made, tmp_path):
     pytest.importorskip("matplotlib")
     for check, columns in ((real, 3), (made, 1)):

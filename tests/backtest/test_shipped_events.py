@@ -31,6 +31,7 @@ def events():
     return {name: read_event(name, DATA) for name in shipped_events()}
 
 
+@pytest.mark.slow
 def test_all_eight_are_read_and_what_was_observed_is_what_the_documents_say(events):
     assert list(events) == list(OBSERVED)
     for name, event in events.items():

@@ -23,6 +23,7 @@ def test_every_shipped_event_has_numbers_that_have_not_seen_it():
         assert fitted.variance.count == 7
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason=f"the recorded unwinds are not in {DATA}")
 def test_conditional_intervals_hold_what_was_observed():
     inside = {"drawdown": [], "open_interest_loss": [], "rebound": []}

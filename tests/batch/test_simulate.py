@@ -56,6 +56,7 @@ LAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_the_place_in_a_block_does_not_matter(law, small_blocks):
     """Three assets, 1,500 paths, and 700 of them again from path 301 on, so each in another place of its block: the same bits."""
@@ -183,6 +184,7 @@ def test_positions_beyond_their_liquidation_price_are_dropped_not_liquidated(sce
     assert result.info["dropped_open_interest_usd"] == pytest.approx(float(jnp.sum(book.dropped)), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["btc_24h", "btc_eth_sol_7d", "btc_shock_10pct"])
 def test_shipped_scenarios_run(name):
     """Each shipped scenario runs, from the folder it is shipped in, and has no empty observable."""
@@ -203,6 +205,7 @@ def test_a_scenario_that_does_not_fit_together_is_refused(scenario):
         jr.simulate(scenario, paths=10.5, seed=1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cross_margin_24h", "three_venues_shock_24h", "leverage_cycle_90d"])
 def test_every_book_keeps_a_paths_bits(name):
     """The account, ladder and flow books with backstops: a path elsewhere in its block and in another chunk has the same bits."""

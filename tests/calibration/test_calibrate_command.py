@@ -80,6 +80,7 @@ def lines_with_numbers(text):
         above = ""
 
 
+@pytest.mark.slow
 def test_a_scenario_from_files_says_where_every_number_is_from_and_runs(folder, capsys):
     close = bars("p.csv", 24 * 400, moving=0.0)
     accounts_file("a.csv")
@@ -112,6 +113,7 @@ def test_a_scenario_from_files_says_where_every_number_is_from_and_runs(folder, 
     assert main(["run", "new/mine.toml", "--out", "r.nc"]) == OK
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_keeps_the_base_and_has_a_code_of_its_own(capsys):
     bars("p.csv", 72)
     Path("a.csv").write_text("account,asset,side,account_value,notional\na,BTC,long,1e4,5e4\nb,BTC,long,1e4,3e4\n")
@@ -179,6 +181,7 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(folder, capsys
     assert "is not a folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_same_unwind_twice_is_refused(capsys):
     bars("p.csv", 72)
@@ -187,6 +190,7 @@ def test_the_same_unwind_twice_is_refused(capsys):
     assert "has the name 2024-08-05, which another event has" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @needs_data
 def test_unwinds_put_impact_into_the_scenario_and_say_what_they_cannot_tell(capsys):
     """Exit code 5, with a file that runs and a report."""
@@ -224,6 +228,7 @@ def test_a_bootstrap_brings_its_prices_along():
     assert np.asarray(scenario.market.log_returns).shape == (24 * 60 - 1, 1)
 
 
+@pytest.mark.slow
 def test_one_asset_of_several_leaves_the_others_alone():
     bars("p.csv", 24 * 200)
     found = calibrate(read_price_file("p.csv"), "bates", base="btc_eth_sol_7d", asset="ETH", out=Path("e.toml"))
@@ -241,6 +246,7 @@ def test_one_asset_of_several_leaves_the_others_alone():
         calibrate(read_price_file("p.csv"), "bates", base="btc_eth_sol_7d")
 
 
+@pytest.mark.slow
 def test_paths_in_a_base_are_seen_from_the_new_file(folder):
     (folder / "base").mkdir()
     document = (Path(read_scenario("btc_24h")[0])).read_text()
@@ -287,6 +293,7 @@ def test_open_interest_from_files(folder):
         read_open_interest("nowhere.csv")
 
 
+@pytest.mark.slow
 def test_the_ladder_is_the_closed_form_of_a_lognormal():
     """One tier, no limits: a long of leverage L goes at a fall of m if L > 1 / (1 - (1 - m)(1 - rate)), whose share is normal."""
     from scipy.stats import norm
@@ -355,6 +362,7 @@ def test_numbers_from_unwinds_go_where_they_belong():
     assert "did not converge (too many steps)" in problems[0]
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_shipped_numbers_come_out_again_and_the_corrected_ladder_lies_nearer():
     """btc_24h from its own files: prices, volumes, depth and, uncorrected, leverage are its numbers."""

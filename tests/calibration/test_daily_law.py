@@ -120,6 +120,7 @@ def test_market_is_the_days(step):
         assert np.sum(np.square(rows)) == pytest.approx(0.04 * np.sum(law.days[day] ** 2), rel=0.5)
 
 
+@pytest.mark.slow
 def test_days_of_the_law_have_uniform_pits():
     """On simulated days the law fitted to the first half is uniform on the second; 20% more or less volatility is not."""
     prices = price_file(simulated(3000).ravel())
@@ -143,6 +144,7 @@ def bitcoin():
     return prices, fit_daily_law(prices, "2023-01-01", "2020-01-01")
 
 
+@pytest.mark.slow
 def test_ordinary_days_out_of_sample(bitcoin):
     """Fitted to 2020 to 2022, every complete day from 2023 on: uniform (p = 0.14); with the volatility 10% off it is not."""
     prices, law = bitcoin
@@ -153,6 +155,7 @@ def test_ordinary_days_out_of_sample(bitcoin):
         assert daily_pits(prices, law, "2023-01-01", "2026-05-17", scale=scale).ks()[1] < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedback", [0.0, 1.0])
 def test_ordinary_days_through_the_engine(bitcoin, feedback):
     """With the book of the shipped Bitcoin scenario in hourly steps: uniform with its feedback (p = 0.02) and without (0.14).

@@ -60,6 +60,7 @@ def likelihood(coefficient, count=24, seed=2):
     return Likelihood(events, NAMES)
 
 
+@pytest.mark.slow
 def test_impact_and_closing_are_recovered_from_prices_that_the_engine_made():
     """Within 3 standard errors, of 5 to 8% for impact. Over six seeds the deviations were 1.45 of them in the root mean square,
     so that right numbers fail at about one other seed in 26. With the sign of impact turned, or without the Jacobian, they fail.
@@ -75,6 +76,7 @@ def test_impact_and_closing_are_recovered_from_prices_that_the_engine_made():
     assert fit.without_impact > 50.0
 
 
+@pytest.mark.slow
 def test_no_impact_is_found_where_there_is_none():
     """The prior is about 1, the likelihood's maximum below."""
     with jax.enable_x64(True):
@@ -189,6 +191,7 @@ PATH = np.array([0.0, -0.03, -0.06, -0.05, -0.02, -0.05, -0.10, -0.08])
 LOW = np.array([True, True, False, False, False, True, False])
 
 
+@pytest.mark.slow
 def test_the_fundamental_and_its_share_under_linear_impact():
     """Closed form: forced volume is the density times the depth of the lowest price so far."""
     with jax.enable_x64(True):

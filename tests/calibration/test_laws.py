@@ -63,6 +63,7 @@ def recovered(fit, truth, names=None):
         assert abs(fit.values[name] - truth[name]) < 4.5 * fit.errors[name], name
 
 
+@pytest.mark.slow
 @needs_arch
 def test_garch_is_recovered():
     """All four parameters, with errors small enough to see 20% of each; and the residuals are Student's."""
@@ -80,6 +81,7 @@ def test_garch_is_recovered():
     assert fit.values["variance"] == pytest.approx(path[-1], rel=1e-4)
 
 
+@pytest.mark.slow
 @needs_arch
 def test_integrated_garch_is_not_identified():
     """With alpha + beta = 1.01, stationary without a mean variance, the fit says so; its values still make a law."""
@@ -93,6 +95,7 @@ def test_integrated_garch_is_not_identified():
     assert fit.market(0.5).variance[0] == 0.5
 
 
+@pytest.mark.slow
 def test_merton_is_recovered():
     """Rate, mean and size of the jumps and the volatility, with errors that tell 25% of the rate and the size."""
     fit = fit_law(price_file(simulate("merton", MERTON, 40_000)), "merton")
@@ -102,6 +105,7 @@ def test_merton_is_recovered():
     assert fit.checks["ks"] < 1.63 / np.sqrt(40_000)
 
 
+@pytest.mark.slow
 def test_mertons_standard_errors():
     """For independent hours the estimates of the information agree: differences of gradients, of values, outer products.
 
@@ -132,6 +136,7 @@ def test_mertons_standard_errors():
         assert abs(np.log(np.median([fit.errors[name] for fit in fits]) / scatter)) < 4.5 * 0.21, name
 
 
+@pytest.mark.slow
 def test_bates_is_recovered():
     """Level, reversion, volatility of the variance and leverage within 4.5 standard errors, on 20 years of hours.
 
@@ -184,6 +189,7 @@ def test_too_little_or_nothing_moves(process):
             fit.market()
 
 
+@pytest.mark.slow
 @needs_arch
 def test_independent_normal_returns_identify_no_law_of_volatility():
     """Without clusters and jumps: each law says which of its parameters it cannot tell, the same words for every sample.
@@ -214,6 +220,7 @@ def test_independent_normal_returns_identify_no_law_of_volatility():
     assert any(word in problem for problem in bates.problems for word in ("not identified", "no hour is beyond"))
 
 
+@pytest.mark.slow
 @needs_arch
 def test_what_is_said_of_a_flat_likelihood_is_not_where_the_optimiser_stopped(monkeypatch):
     """Wherever it starts, and with returns changed in their last bits: the same problems, and the same values to four digits."""
@@ -252,6 +259,7 @@ def test_unknown_process():
         fit_law(price_file(np.zeros(10)), "batse")
 
 
+@pytest.mark.slow
 def test_dates_cut_the_sample():
     """Only bars closed after `start` and by `end` count, and the sample says which."""
     returns = simulate("merton", MERTON, 9000)
@@ -276,6 +284,7 @@ def test_tables_are_what_a_scenario_takes():
         assert "s.e. 3" in dict((key, origin) for key, _, origin in lines).get("jump_rate", "s.e. 3")
 
 
+@pytest.mark.slow
 @needs_arch
 def test_bitcoin():
     """Bates' law is that of the shipped scenario; the optimiser of GARCH does not stay at its start; Merton's jumps are many."""

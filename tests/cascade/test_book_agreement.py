@@ -31,6 +31,7 @@ FRAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FRAMES)
 def test_ladder_and_accounts_agree_on_isolated_positions(name):
     """Closed whole, without a backstop, there is nothing that the ladder does not know: same price, same open interest.
@@ -70,6 +71,7 @@ FLOWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOWS)
 def test_flow_book_without_flows_agrees_with_the_accounts(name):
     """With no rate at all nothing but the positions of the start is left: price, open interest and fund of the oracle."""
@@ -99,6 +101,7 @@ def test_flow_book_without_flows_agrees_with_the_accounts(name):
     assert not frame.ranking or deleveraged >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("book", ["ladder", "flow"])
 def test_on_the_ordinary_grid_nobody_is_liquidated_further_than_two_cells_away(book):
     """Without feedback the marks are the same for every book, so what differs is positions within two cells of an extreme."""
@@ -134,6 +137,7 @@ def test_on_the_ordinary_grid_nobody_is_liquidated_further_than_two_cells_away(b
     assert 0 < sum(differ) < 0.2 * len(differ)
 
 
+@pytest.mark.slow
 def test_twice_the_cells_leave_a_quarter_of_the_error_of_an_expectation():
     """The mean quantity liquidated by a fall of random size, `Grid`: of second order in the width of a cell."""
     random = np.random.default_rng(3)

@@ -41,6 +41,7 @@ def one_step(price, seen, change, uniforms, index):
 STEPS_OF = {numbers(steps): steps for steps in (1, 2, 4, 12)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", STEPS_OF.values())
 def test_the_drawdown_has_its_law_at_few_steps(steps):
     """Without pieces, 12 steps are 15 standard errors away at 0.4 and one step 900 at 0.6."""
@@ -54,6 +55,7 @@ def test_the_drawdown_has_its_law_at_few_steps(steps):
     assert np.abs(errors(found, drawdown_law(LEVELS), count)).max() < 5.0
 
 
+@pytest.mark.slow
 def test_and_in_the_engine(gbm_market):
     """Four steps; the lowest price has its law as well."""
     volatility, years, count = 0.1, 7 / 365, 100_000
@@ -70,6 +72,7 @@ def test_and_in_the_engine(gbm_market):
     assert np.abs(errors(np.mean(lowest < LEVELS, axis=0), 2.0 * ndtr(LEVELS) - 1.0, count)).max() < 5.0
 
 
+@pytest.mark.slow
 def test_both_levels_are_reached_in_one_step_as_often_as_the_images_say():
     """P(min < -d, max > d) of one step of a path of one. Drawn independently, it is 30 standard errors away at d = 0.7."""
     random, count, levels = np.random.default_rng(5), 100_000, np.array([0.4, 0.7, 1.0, 1.4])
@@ -89,6 +92,7 @@ def test_a_path_is_drawn_in_enough_pieces_and_fine_steps_as_they_are():
     np.testing.assert_array_equal(many_words(key, jnp.uint32(5), jnp.uint32(9), 7), jnp.stack(same))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 12, 100])
 def test_straight_is_straight_and_derivatives_are_differences(steps):
     with jax.enable_x64():

@@ -14,7 +14,7 @@ from jaxrisk.positions import Grid, Limits, Lognormal
 
 PRESETS = {
     "binance": Frame(
-        tiers=(shipped("binance", "BTC"),), largest=8.5, policy=("full",), ranking=("binance",), trigger=("fund_empty",)
+        tiers=(shipped("binance", "BTC"),), largest=8.5, policy=("to_margin",), ranking=("binance",), trigger=("fund_empty",)
     ),
     "bybit": Frame(
         tiers=(shipped("bybit", "BTC"),), largest=8.5, policy=("lower_tier",), ranking=("bitmex",), trigger=("fund_drawdown",)

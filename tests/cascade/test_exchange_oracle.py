@@ -30,6 +30,8 @@ LADDERS = {
         leakage=True,
         shock=1,
     ),
+    "to_margin": Frame(policy=("to_margin",), ranking=("pro_rata",), trigger=("fund_empty",), tiers=(STEEP,)),
+    "to_margin_inverse": Frame(policy=("to_margin",), tiers=(STEEP,), inverse=(True,), calls=True),
     "calls": Frame(calls=True, tiers=(STEEP,), rounds=2, policy=("partial",)),
     "calls_inverse": Frame(calls=True, tiers=(STEEP,), inverse=(True,), ranking=("pro_rata",), trigger=("fund_empty",)),
     "whole": Frame(tiers=(JUMPS,), whole=(True,), calls=True, policy=("lower_tier",)),
@@ -82,7 +84,7 @@ def demand(tally: dict, frame: Frame):
     least = {"agreed": 15, "liquidated": 10}
     if frame.ranking:
         least |= {"deleveraged": 8, "paid": 4, "emptied": 2, "socialised": 4}
-    if any(kind in ("partial", "lower_tier", "tranches") for kind in frame.policy):
+    if any(kind in ("partial", "lower_tier", "to_margin", "tranches") for kind in frame.policy):
         least |= {"partly": 8}
     if frame.calls:
         least |= {"called": 10, "reduced": 10}
@@ -91,6 +93,7 @@ def demand(tally: dict, frame: Frame):
     assert all(tally[what] >= number for what, number in least.items()), (tally, least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LADDERS)
 def test_ladder_agrees_with_the_accounts(name):
     """Price, open interest, orders, fund and margin called, at every step."""
@@ -145,6 +148,24 @@ ACCOUNTS = {
     "fund": Frame(tiers=(STEEP,), rounds=2, policy=("full",), ranking=("pro_rata",), trigger=("fund_empty",), book="account"),
     "partial": Frame(
         tiers=(STEEP,), rounds=2, policy=("partial",), ranking=("hyperliquid",), trigger=("account_value",), book="account"
+    ),
+    "to_margin": Frame(
+        tiers=(STEEP,), rounds=2, policy=("to_margin",), ranking=("binance",), trigger=("fund_empty",), book="account"
+    ),
+    "to_margin_cross": Frame(
+        venues=2,
+        assets=2,
+        inverse=(False, True),
+        tranches=((1.0,), (1.0,)),
+        tiers=(JUMPS, STEEP),
+        whole=(True, False),
+        rounds=2,
+        policy=("to_margin", "to_margin"),
+        ranking=("pro_rata", "hyperliquid"),
+        trigger=("account_value", "fund_empty"),
+        cross=True,
+        calls=True,
+        book="account",
     ),
     "inverse": Frame(
         tiers=(STEEP,),
@@ -214,6 +235,7 @@ def equities(prepared, states, setup):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACCOUNTS)
 def test_accounts_agree_with_the_accounts(name):
     """Price, open interest, every account's equity, fund and margin called, at every step; and no cash is made or lost."""

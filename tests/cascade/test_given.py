@@ -34,6 +34,7 @@ def recorded(one, paths=1):
     return jax.tree.map(np.asarray, found)
 
 
+@pytest.mark.slow
 def test_the_price_is_the_given_one_and_liquidations_are_what_it_sets_off():
     found = recorded(scenario())
     assert np.allclose(found.price[:5, 0], SEEN[1:], rtol=0.0, atol=1e-12)
@@ -61,6 +62,7 @@ def test_afterwards_impact_relaxes_and_the_price_comes_back():
     assert np.allclose(lost[1:] / lost[:-1], np.exp(-float(one.impact.relaxation_rate[0]) * HOURS), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_law_starts_from_its_own_state_when_the_given_prices_end():
     law = GBM([0.0], [0.6], np.eye(1))
     begun, free = recorded(scenario(law, feedback=0.0), 3), recorded(scenario(law, given=False, feedback=0.0), 3)

@@ -56,6 +56,7 @@ def side_index(account: oracle.Account) -> int:
     return 0 if account.side > 0 else 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FRAMES)
 def test_ladder_agrees_with_the_accounts_walked_one_at_a_time(name):
     """Who is liquidated, at which step, for how much, and what becomes of price and open interest."""
@@ -136,6 +137,7 @@ def triggered_within(setup, all_thresholds, distance):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", ["tranches", "two_venues", "everything"])
 def test_invariants_on_every_path_and_step(name, precision):
@@ -173,6 +175,7 @@ def test_invariants_on_every_path_and_step(name, precision):
     assert sum(liquidated) >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_quantity_that_leaves_one_hand_arrives_in_another(precision):
     """The book alone, driven by marks that know nothing of it: triggering and executing conserve quantity on both sides."""

@@ -39,9 +39,10 @@ def test_the_words_are_those_of_the_engine():
 
 
 def test_policies_and_backstop(scenario):
-    """A takeover closes all and gives the fund what is left; a venue without a backstop has an empty fund beside one that has."""
+    """Numbers that no venue gives have their defaults; a venue without a backstop has an empty fund beside one that has."""
     venues = scenario().venues
-    assert venues.policy.kind == ("full", "partial")
+    assert venues.policy.kind == ("to_margin", "partial")
+    np.testing.assert_array_equal(venues.policy.margin_target, [1.0, 1.0])
     np.testing.assert_array_equal(venues.policy.first_share, [0.2, 0.25])
     np.testing.assert_array_equal(venues.policy.first_above, [1e5, 1e5])
     np.testing.assert_allclose(venues.policy.cool_down, np.full(2, 30 * SECOND))
@@ -97,6 +98,17 @@ def test_a_takeover_gives_the_fund_what_is_left(scenario):
     np.testing.assert_array_equal(venues.backstop.surplus_to_fund, [1.0, 1.0])
     venues = scenario(**alone | {"venues.coinm.surplus_to_fund": 0.5}).venues
     np.testing.assert_array_equal(venues.backstop.surplus_to_fund, [1.0, 0.5])
+
+
+@pytest.mark.parametrize("book", ["account", "ladder"])
+def test_closing_to_the_margin(folder, book):
+    """With a target of its own or of 1; in either book, and with rates for the whole position too."""
+    venue = {"venues.binance": {"policy": "to_margin", "tiers": "binance", "tier_rule": "whole", "local_depth": 1e9}}
+    policy = load(folder.scenario(**venue | {"run.book": book})).venues.policy
+    assert policy.kind[0] == "to_margin"
+    assert policy.margin_target[0] == 1.0
+    venue["venues.binance"]["margin_target"] = 1.25
+    assert load(folder.scenario(**venue | {"run.book": book})).venues.policy.margin_target[0] == 1.25
 
 
 def test_tranches_beside_a_policy(folder):
@@ -167,7 +179,7 @@ def test_every_number_is_a_leaf_under_its_name(scenario):
 
 # ---- presets
 
-PRESETS = {"binance": ("full", 1.0, "binance", "fund_empty", 0.0035),
+PRESETS = {"binance": ("to_margin", 1.0, "binance", "fund_empty", 0.0035),
            "bybit": ("lower_tier", 1.0, "bitmex", "fund_drawdown", 0.0),
            "hyperliquid": ("partial", 0.0, "hyperliquid", "account_value", 0.0)}  # fmt: skip
 
@@ -265,6 +277,11 @@ def test_a_number_becomes_a_table(folder):
 
 def test_another_word_drops_the_keys_of_the_old(folder):
     assert effective(folder, {"venues.coinm.policy": "lower_tier"}).venues["coinm"].first_share is None
+    changes = {"venues.coinm.policy": "to_margin", "venues.coinm.first_share": folder.MISSING, "venues.coinm.margin_target": 1.5}
+    assert effective(folder, {"venues.coinm.margin_target": "1.2"}, **changes).venues["coinm"].margin_target == 1.2
+    assert effective(folder, {"venues.coinm.policy": "full"}, **changes).venues["coinm"].margin_target is None
+    own = effective(folder, {"venues.coinm.policy": "to_margin", "venues.coinm.margin_target": "2"}).venues["coinm"]
+    assert (own.policy, own.margin_target, own.first_share) == ("to_margin", 2.0, None)
     changes = {"venues.coinm.deleveraging": "fund_drawdown", "venues.coinm.fund_drawdown": 0.5}
     checked = effective(folder, {"venues.coinm.deleveraging": "fund_empty"}, **changes)
     assert checked.venues["coinm"].fund_drawdown is None

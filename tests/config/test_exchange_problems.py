@@ -13,6 +13,7 @@ ALONE = {"venues.coinm": REMOVED, "populations.book": REMOVED, "calls": REMOVED,
          "venues.binance.local_depth": REMOVED, "venues.binance.liquidity_leakage": REMOVED}  # fmt: skip
 STOPS = {"venue": "binance", "asset": "BTC", "side": "short", "quantity": 1e8, "level": 9e4}
 BINANCE, COINM = "venues.binance", "venues.coinm"
+TO_MARGIN = {f"{COINM}.policy": "to_margin", f"{COINM}.first_share": REMOVED}
 
 # changes; key, value as written (None if missing), part of what is allowed, nearest
 CASES = [
@@ -28,7 +29,7 @@ CASES = [
     (AS_LADDER | {"venues.binance.haircut": 0.1}, "venues.binance.haircut", "0.1", 'needs run.book = "account"', None),
     ({"venues.binance.tranches": [0.5, 0.5]}, "venues.binance.tranches", "[0.5, 0.5]", 'needs run.book = "ladder"', None),
     # policies
-    ({f"{COINM}.policy": "partail"}, "venues.coinm.policy", '"partail"', '"lower_tier", "takeover"', "partial"),
+    ({f"{COINM}.policy": "partail"}, "venues.coinm.policy", '"partail"', '"to_margin", "takeover"', "partial"),
     ({f"{COINM}.policy": "tranches"}, "venues.coinm.policy", '"tranches"', 'one of "full"', None),
     ({f"{COINM}.first_share": 0.0}, "venues.coinm.first_share", "0.0", "above 0 and at most 1", None),
     ({f"{COINM}.first_share": 1.5}, "venues.coinm.first_share", "1.5", "at most 1", None),
@@ -36,7 +37,14 @@ CASES = [
     ({f"{COINM}.cool_down": "half a minute"}, "venues.coinm.cool_down", '"half a minute"', "a duration", None),
     ({f"{COINM}.policy": "full"}, "venues.coinm.first_share", "0.25", 'needs policy = "partial"; it is "full"', None),
     ({f"{COINM}.policy": REMOVED}, "venues.coinm.first_share", "0.25", 'needs policy = "partial"', None),
-    ({f"{BINANCE}.cool_down": "1min"}, "venues.binance.cool_down", '"1min"', 'needs policy = "partial"; it is "takeover"', None),
+    ({f"{BINANCE}.cool_down": "1min"}, "venues.binance.cool_down", '"1min"', 'needs policy = "partial"; it is "to_margin"', None),
+    ({f"{COINM}.policy": "to_margn"}, "venues.coinm.policy", '"to_margn"', '"lower_tier", "to_margin", "takeover"', "to_margin"),
+    ({f"{COINM}.policy": "to_margin"}, "venues.coinm.first_share", "0.25", 'needs policy = "partial"; it is "to_margin"', None),
+    ({f"{COINM}.margin_target": 1.5}, "venues.coinm.margin_target", "1.5", 'needs policy = "to_margin"; it is "partial"', None),
+    (TO_MARGIN | {f"{COINM}.margin_target": 0.99}, "venues.coinm.margin_target", "0.99", "from 1 to 100", None),
+    (TO_MARGIN | {f"{COINM}.margin_target": 101.0}, "venues.coinm.margin_target", "101.0", "from 1 to 100", None),
+    (TO_MARGIN | {f"{COINM}.margin_target": "enough"}, "venues.coinm.margin_target", '"enough"', "has to be a number", None),
+    (TO_MARGIN | {f"{COINM}.margin_targt": 1.5}, "venues.coinm.margin_targt", "1.5", "unknown key", "margin_target"),
     (AS_LADDER | {f"{COINM}.tranches": [0.5, 0.5]}, "venues.coinm.policy", '"partial"', "where tranches are given", None),
     # the backstop
     ({f"{BINANCE}.insurance_fund": -1.0}, "venues.binance.insurance_fund", "-1.0", "from 0 to 1e+15 (USD)", None),

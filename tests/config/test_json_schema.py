@@ -19,6 +19,9 @@ def test_it_has_units_bounds_and_descriptions():
     depth = models["LinearLaw"]["properties"]["depth"]["anyOf"][0]
     assert depth == {"type": "number", "exclusiveMinimum": 0.0, "unit": "USD per unit of log price"}
     assert models["Run"]["properties"]["precision"]["enum"] == ["float32", "float64"]
+    target = models["Venue"]["properties"]["margin_target"]
+    assert (target["minimum"], target["maximum"]) == (1.0, 100.0)
+    assert "policy to_margin" in target["description"]
     assert all("description" in field or "const" in field or "enum" in field
                for model in models.values() for field in model["properties"].values()
                if "$ref" not in field and "items" not in field)  # fmt: skip
@@ -66,6 +69,9 @@ def test_it_accepts_what_is_valid_and_refuses_what_is_not(folder):
         ("run.book", "acount"),
         ("venues.binance.ranking", "fifo"),
         ("venues.binance.insurance_fund", -1.0),
+        ("venues.coinm.policy", "to_margn"),
+        ("venues.coinm.margin_target", 0.99),
+        ("venues.coinm.margin_target", 101.0),
         ("venues.binance.liquidity_leakage", 2.0),
         ("calls.retail.level", 1.0),
         ("stops.support.side", "both"),

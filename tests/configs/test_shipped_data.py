@@ -90,7 +90,7 @@ def test_venue_maxima_are_those_of_the_first_tiers():
 
 
 RULES = {
-    "binance": {"liquidation_fee": 0.0035, "policy": "takeover", "surplus_to_fund": 1.0, "ranking": "binance",
+    "binance": {"liquidation_fee": 0.0035, "policy": "to_margin", "surplus_to_fund": 1.0, "ranking": "binance",
                 "deleveraging": "fund_empty"},
     "bybit": {"policy": "lower_tier", "surplus_to_fund": 1.0, "ranking": "bitmex", "deleveraging": "fund_drawdown",
               "fund_drawdown": 0.3, "fund_window": "8h"},
@@ -110,7 +110,12 @@ def test_rules_are_facts_with_what_they_rest_on(path):
 
 
 RULES_READ = {
-    "binance": ("takes the position over at its bankruptcy price", "0.3 to 0.4% are quoted", "margin ratio MM/"),
+    "binance": (
+        "one immediate-or-cancel order to cut exposure, and stops if the account is compliant again",
+        "takes the position over at its bankruptcy price",
+        "0.3 to 0.4% are quoted",
+        "margin ratio MM/",
+    ),
     "bybit": (
         "down to a lower tier",
         "What is left over goes to the fund",

@@ -256,6 +256,7 @@ def test_an_absent_data_folder_is_said_in_one_line(scripts, script, monkeypatch,
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_short_run_adds_up(name):
     """Few paths in double precision: what is beyond bankruptcy is paid by somebody, and nothing is lost or made besides."""

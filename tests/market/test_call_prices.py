@@ -91,6 +91,7 @@ def test_reference_prices_are_right(name):
     assert call(exponent, years, strike, drift) == pytest.approx(published, abs=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_call_price_and_martingale(driver, name):
     """A bias of 5 standard errors shows: 1.5% of the price. False failures 6e-7 each of two comparisons."""
@@ -120,6 +121,7 @@ def test_wrong_formulas_fail(driver):
     assert abs(driver.z_score(controlled(log_price, years, strike, drift), price)) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4])
 def test_jump_processes_are_exact_for_any_step(driver, steps):
     """One step a year gives the same price as four. False failures 6e-7 each of two comparisons."""

@@ -46,6 +46,7 @@ def test_innovations_are_student_t(driver, freedom):
     assert abs(driver.z_score(t < stats.norm.ppf(0.005), 0.005)) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "ratio"), [(48, 1.0), (96, 0.5), (24, 4.0)])
 def test_variance_and_kurtosis_follow_the_recursion(driver, steps, ratio):
     """E[v] and E[v^2] of the last variance, and E[r^2] of the sum of returns; a tenth more alpha would fail."""
@@ -62,6 +63,7 @@ def test_variance_and_kurtosis_follow_the_recursion(driver, steps, ratio):
     driver.within(centred**2, total)
 
 
+@pytest.mark.slow
 def test_return_kurtosis(driver):
     """The fourth moment of a return from the stationary law is that of the innovation times E[v^2]/E[v]^2."""
     one, long = 1, 120
@@ -94,6 +96,7 @@ def test_correlated_innovations(driver):
     driver.within(f[:, 1] ** 2, 0.3 * 4 * HOUR)
 
 
+@pytest.mark.slow
 def test_variance_stays_non_negative_at_long_steps(driver):
     """The reaction is capped at the persistence: a step of 100 reference steps neither turns negative nor explodes."""
     run = driver.simulate(garch(alpha=0.3, beta=0.65, freedom=3.0), 1000 * HOUR, 10, 20_000)

@@ -47,6 +47,7 @@ def test_factor_reproduces_the_correlation():
     assert np.isfinite(jax.grad(lambda c: correlation_factor(c).sum())(ones)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_jump_processes_are_martingales_at_any_step(driver, name):
     """A jump every other step: a missing compensator would be a bias of 4% (Kou: 0.6%) against a standard error of 0.04%."""
@@ -61,6 +62,7 @@ def test_jump_processes_are_martingales_at_any_step(driver, name):
         driver.within(np.exp(paths.log_price[:, 0]), 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("common", [0.0, 0.6, 1.0])
 def test_common_jumps_keep_each_assets_law_and_correlate(driver, common):
     """Each asset's jumps have mean and variance of its own compound Poisson law; covariances come from the common ones alone."""
@@ -76,6 +78,7 @@ def test_common_jumps_keep_each_assets_law_and_correlate(driver, common):
             assert abs(driver.z_score(product, 0.0)) > 20
 
 
+@pytest.mark.slow
 def test_fully_common_jumps_are_simultaneous(driver):
     """Equal rates and probability one: every asset jumps when one does, by the same standard normal (Kou: uniform)."""
     jump = driver.simulate(merton(0.5, 1.0, assets=3), 1.0, 1, 4096).jump
@@ -88,6 +91,7 @@ def test_fully_common_jumps_are_simultaneous(driver):
     np.testing.assert_allclose(jump[:, 0], jump[:, 1])
 
 
+@pytest.mark.slow
 def test_kou_common_jumps_covariance(driver):
     """Half of the jumps common: the covariance is half of the rate times a jump's second moment."""
     kou = Kou([0.0] * 2, [0.1] * 2, np.eye(2), [1.0] * 2, [0.4] * 2, [10.0] * 2, [5.0] * 2, 0.5, max_jumps=8)
@@ -124,6 +128,7 @@ def test_jumps_needed():
     assert jumps_needed(100.0) == 16
 
 
+@pytest.mark.slow
 def test_double_exponential_distribution():
     """The inverse gives back the uniform; at the ends of the probability too, with finite gradients."""
     uniform = np.linspace(0.01, 0.99, 50)

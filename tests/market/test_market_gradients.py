@@ -33,6 +33,7 @@ MARKETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MARKETS)
 def test_gradient_is_the_bump(driver, name):
     """d/d(parameter) of a mean put payoff over 2,000 paths, within 1% (plus a trifle) of a central difference of 0.01%.
@@ -59,6 +60,7 @@ def test_gradient_is_the_bump(driver, name):
             np.testing.assert_allclose(found, expected, rtol=1e-2, err_msg=parameter)
 
 
+@pytest.mark.slow
 def test_vmap_of_grad_is_grad_of_vmap(driver):
     """The mean of the paths' gradients is the gradient of the mean."""
     market = driver.cast(MARKETS["bates"][0])
@@ -73,6 +75,7 @@ def test_vmap_of_grad_is_grad_of_vmap(driver):
         np.testing.assert_allclose(a.mean(axis=0), b, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["merton", "bates"])
 def test_no_path_knows_its_neighbours(driver, name):
     """Three assets, 512 paths in another order: the same bits.

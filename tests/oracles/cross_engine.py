@@ -92,9 +92,20 @@ class Run:
                 elif h.group == "reduce":
                     h.reducing = min(1.0, 1.0 - h.equity(price) * h.leverage / h.notional(price))
             # what is on its way out needs no margin
-            gap = h.equity(price) - h.maintenance(price) * (1.0 - h.reducing)
-            if h.notional(price) > 0.0:
+            working = h.rules.policy == "to_margin" and h.pending > 0.0
+            target = h.rules.margin_target if working else 1.0
+            gap = h.equity(price) - target * h.maintenance(price) * (1.0 - h.reducing)
+            # an account closed to its margin has it; no rounding decides
+            if h.rules.policy == "to_margin" and abs(gap) <= 1e-12 * h.notional(price):
+                gap = 0.0
+            elif h.notional(price) > 0.0:
                 record.nearest = min(record.nearest, abs(gap) / h.notional(price))
+            if working and gap >= 0.0:
+                h.pending = 0.0
+            if gap < 0.0 and h.rules.policy == "to_margin" and h.notional(price) > 0.0:
+                # whether anything can be kept, and whether anybody has to pay, hangs on the signs of these
+                signs = h.equity(price), h.equity(price) - h.rules.fee * h.notional(price)
+                record.nearest = min(record.nearest, *(abs(x) / h.notional(price) for x in signs))
             if gap < 0.0:
                 # who has lost more than everything after all positions were closed owes it
                 h.reducing, h.pending = 0.0, h.share_to_close(price, self.step) if h.notional(price) > 0.0 else 1.0

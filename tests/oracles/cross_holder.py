@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from .isolated import Account
-from .market import Setup, tier_below, tier_of
+from .market import Setup, largest_kept, tier_below, tier_of
 
 
 @dataclass
@@ -47,8 +47,8 @@ class Holder:
         self.pending, self.reducing, self.called, self.last_partial = 0.0, 0.0, False, -math.inf
         start = {(v, a): setup.price[a] for v in range(len(setup.venues)) for a in range(len(setup.price))}
         self.least = 1e-6 * self.notional(start)
-        self.alive = self.equity(start) > self.maintenance(start)
-        if self.leverage is None and self.alive:
+        self.alive = self.equity(start) >= self.maintenance(start)
+        if self.leverage is None and self.alive and self.equity(start) > 0.0:
             self.leverage = self.notional(start) / self.equity(start)
 
     def _from_isolated(self, account: Account) -> CrossAccount:
@@ -85,11 +85,11 @@ class Holder:
     def notional(self, price):
         return sum(self.notional_of(m, price) for m in self.size)
 
-    def maintenance(self, price):
-        """USD."""
+    def maintenance(self, price, share=1.0):
+        """USD, of a share of every position."""
         total = 0.0
         for (v, a), _ in self.size.items():
-            notional = self.notional_of((v, a), price)
+            notional = share * self.notional_of((v, a), price)
             tier = tier_of(self.setup.venues[v].tiers[a], notional)
             total += tier.rate * notional - tier.amount
         return total
@@ -158,6 +158,13 @@ class Holder:
             largest = max(self.size, key=lambda m: self.notional_of(m, price))
             notional = self.notional_of(largest, price)
             return 1.0 - tier_below(self.setup.venues[largest[0]], largest[1], notional) / notional
+        if rules.policy == "to_margin":
+            gross, target = self.notional(price), rules.margin_target
+            spare = lambda y: self.equity(price) - rules.fee * (1.0 - y) * gross - target * self.maintenance(price, y)
+            held = [(self.setup.venues[v], a, self.notional_of((v, a), price)) for v, a in self.size]
+            edges = [(tier.floor / worth, venue.whole) for venue, a, worth in held if worth > 0.0 for tier in venue.tiers[a]]
+            kept = largest_kept(spare, edges)
+            return 1.0 - kept if kept > 1e-6 else 1.0
         return 1.0
 
 

@@ -184,6 +184,9 @@ def _exchange(frame: Frame, setup: oracle.Setup, pick, between, random, total):
             venue.policy = frame.policy[v]
             venue.first_share, venue.first_above = between(0.1, 0.9), 10.0 ** between(3.0, 6.0)
             venue.cool_down = between(0.0, 4.0) * setup.years_per_step
+            if frame.policy[v] == "to_margin":
+                # at times more than closing frees: then closing is no cure
+                venue.margin_target, venue.fee = pick((1.0, 1.05, 1.5)), pick((0.0, 0.002, 0.0045))
         if frame.ranking:
             venue.backstop = oracle.Backstop(
                 # a fund of nothing but rounding would be in drawdown

@@ -8,7 +8,12 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .market import LONG, SHORT, Call, Venue, tier_below, tier_of
+from scipy.optimize import brentq
+
+from .market import LONG, SHORT, Call, Venue, largest_kept, tier_below, tier_of
+
+AT_LEAST, MOST_CLOSES = 1 / 16, 16
+"""Policy `to_margin`, along the price axis: what goes of a position at each trigger at least; the last closes the rest."""
 
 
 @dataclass
@@ -84,6 +89,7 @@ class Walk:
         self.size = notional if venue.inverse else account.quantity  # contracts of one USD, or coins
         self.all = self.size
         self.closed_shares = 0
+        self.waiting = 0.0  # sold at the next trigger, needs no margin
         self.last_trigger = initial_price
 
     def notional(self, price):
@@ -95,9 +101,10 @@ class Walk:
 
     def equity(self, price):
         """Coins for a coin-margined account, USD for any other."""
+        held = self.size + self.waiting
         if self.rules.inverse:
-            return self.cash + self.side * self.size * (1.0 / self.entry - 1.0 / price)
-        return self.cash + self.side * self.size * (price - self.entry)
+            return self.cash + self.side * held * (1.0 / self.entry - 1.0 / price)
+        return self.cash + self.side * held * (price - self.entry)
 
     def maintenance(self, price):
         """In the same money as the equity."""
@@ -110,19 +117,27 @@ class Walk:
         return self.equity(price) < level * self.maintenance(price)
 
     def solvent_at_start(self):
-        return self.equity(self.initial_price) > self.maintenance(self.initial_price)
+        return self.equity(self.initial_price) >= self.maintenance(self.initial_price)
 
     def first_below(self, worst, level=1.0):
         """The price between the last trigger (or the start) and `worst` from which on the account is below; None if it is not."""
-        return self.first(lambda price: self.below(price, level), worst)
+        below = lambda price: self.below(price, level)
+        if self.rules.whole:
+            return self.first(below, worst)
+        # no jumps: a root
+        gap = lambda price: self.equity(price) - level * self.maintenance(price)
+        return self.first(below, worst, lambda near, far: brentq(gap, near, far, xtol=1e-300, rtol=1e-15))
 
-    def first(self, below, worst):
-        """The price between the last trigger (or the start) and `worst` from which on something holds; None if it does not."""
+    def first(self, below, worst, between=None):
+        """The price between the last trigger (or the start) and `worst` from which on something holds; None if it does not.
+
+        `between`: finds it where it holds at the far one of two prices; by default by halves.
+        """
         for near, far in pairwise(self.stretches(worst)):
             if below(near):
                 return near
             if below(far):
-                return self.bisected(below, near, far)
+                return between(near, far) if between else self.bisected(below, near, far)
         return None
 
     def stretches(self, worst):
@@ -153,6 +168,36 @@ class Walk:
         else:
             self.cash += self.side * size * (at - self.entry) - fee * size * at
         self.size -= size
+
+    def close_to_margin(self, at):
+        """One close of a venue that closes just enough: how much, and at which price the equity before it is zero.
+
+        What is called for, seen from a hair below the margin, goes at once. A sixteenth of all goes in any case, of that the one
+        half now and the other at the next trigger; its fee is paid now.
+        """
+        sold, self.waiting, self.size = self.waiting, 0.0, self.size + self.waiting
+        self.close(sold, at, 0.0)
+        rules, zero, fee = self.rules, self.zero_price(), self.rules.fee
+        equity, worth = self.dollars(self.equity(at), at), self.notional(at)
+        equity -= 1e-5 * self.dollars(self.maintenance(at), at)
+
+        def spare(share):
+            tier = tier_of(self.table, share * worth)
+            required = tier.rate * share * worth - tier.amount
+            return equity - fee * (1.0 - share) * worth - rules.margin_target * required
+
+        called_for = 1.0 - largest_kept(spare, [(row.floor / worth, rules.whole) for row in self.table])
+        least = AT_LEAST * self.all / self.size
+        if self.closed_shares == MOST_CLOSES - 1 or least >= 1.0 - 1e-6:
+            least, now = 1.0, 1.0
+        else:
+            now = max(called_for, 0.5 * (called_for + least))
+        later = max(0.0, least - now)
+        whole = self.size
+        self.close(now * whole, at, fee)
+        self.waiting, self.size = later * whole, self.size - later * whole
+        self.cash -= fee * (later * whole / at if rules.inverse else later * whole * at)
+        return sold + now * whole, zero, called_for > 1.0 - 1e-6
 
     def zero_price(self):
         """Where the equity is zero: the bankruptcy price, USD a coin."""
@@ -227,13 +272,15 @@ def walk(account, venue, initial_price, reach, call=None, group="wait", share=1.
         at = holder.first_below(worst)
         if at is None:
             break
-        closed = holder.size_to_close(at)
-        last = closed == holder.size
-        quantity = share * opened * closed / holder.all
-        zero = holder.zero_price()
-        holder.close(closed, at, venue.fee)
-        if last:
+        if venue.policy == "to_margin":
+            closed, zero, last = holder.close_to_margin(at)
+        else:
+            closed, zero = holder.size_to_close(at), holder.zero_price()
+            last = closed == holder.size
+            holder.close(closed, at, venue.fee)
+        if last or holder.closed_shares == MOST_CLOSES - 1:
             holder.size = 0.0
+        quantity = share * opened * closed / holder.all
         log_price = math.log(at / initial_price)
         rungs.append(Rung(*where, "liquidation", log_price, quantity, row, holder.closed_shares, zero / initial_price, last))
         holder.closed_shares += 1

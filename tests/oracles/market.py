@@ -6,6 +6,7 @@ Quantities of the market are in USD at the initial price (coins times S_0), pric
 import copy
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,6 +37,26 @@ def tier_below(venue, asset: int, notional: float) -> float:
     """The largest notional in the tier below: with a jump at the floor a little under it."""
     floor = tier_of(venue.tiers[asset], notional).floor
     return floor * (1.0 - 1e-5) if venue.whole else floor
+
+
+def largest_kept(spare, edges) -> float:
+    """Largest share of a position that has what it needs, where `spare(share)` is at least zero; 0 where no share has.
+
+    `edges`: shares at which a position is at the floor of a tier, and whether its margin jumps there; between two of them `spare`
+    is a straight line. An edge belongs to what is above it: where there is a jump, what is below ends a little under it.
+    """
+    jumps = dict.fromkeys((edge for edge, _ in edges), False) | dict.fromkeys((edge for edge, jump in edges if jump), True)
+    ends = sorted({0.0, 1.0} | {edge for edge in jumps if 0.0 < edge < 1.0})
+    for start, end in reversed([*pairwise(ends)]):
+        if jumps.get(end, False):
+            end *= 1.0 - 1e-5
+        # at an edge, whatever the rounding
+        high, low = spare(end), spare(start * (1.0 + 1e-12))
+        if high >= 0.0:
+            return end
+        if low >= 0.0:
+            return start + (end - start) * low / (low - high)
+    return 0.0
 
 
 @dataclass
@@ -72,6 +93,7 @@ class Venue:
     first_share: float = 0.2
     first_above: float = 1e5
     cool_down: float = 0.0
+    margin_target: float = 1.0
     haircut: list[float] = field(default_factory=list)
     backstop: Backstop | None = None
 

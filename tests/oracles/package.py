@@ -124,7 +124,9 @@ def _flow(frame: Frame, setup: oracle.Setup) -> Flow:
 def _policy(frame: Frame, of_venue):
     if not frame.policy:
         return None
-    return Policy(of_venue("first_share"), of_venue("first_above"), of_venue("cool_down"), frame.policy)
+    return Policy(
+        of_venue("first_share"), of_venue("first_above"), of_venue("cool_down"), frame.policy, of_venue("margin_target")
+    )
 
 
 def _backstop(frame: Frame, setup: oracle.Setup):

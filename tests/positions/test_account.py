@@ -416,6 +416,7 @@ EVERYTHING = [
     ("lower_tier", "hyperliquid"),
     ("partial", "bitmex"),
     ("full", "minimax_leverage"),
+    ("to_margin", "binance"),
 ]
 
 
@@ -579,7 +580,7 @@ def test_triggered_from_the_start_is_the_check_at_each_distance():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "ranking"), EVERYTHING[1::2] + EVERYTHING[4:])
+@pytest.mark.parametrize(("kind", "ranking"), EVERYTHING[1::2] + EVERYTHING[4:5])
 def test_reverse_mode_is_the_finite_difference(kind, ranking):
     """Of a number that sees everything, after two rounds with deleveraging: to prices, a fee, a share and the collateral."""
     market = crowded_market(kind, ranking)

@@ -1,5 +1,7 @@
 """FlowBook: against the ladder where nothing flows, against positions walked one at a time where something does."""
 
+from functools import cache
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -65,11 +67,18 @@ def both(*leverages):
     return [crowd(*leverages, side=side) for side in (1, -1)]
 
 
+@eqx.filter_jit
+def built(populations, rates, limits, funding, schedule, calls, price, every, contract):
+    return build_flow(populations, schedule, contract, limits, calls, funding, rates, price, 1, GRID, every=every)
+
+
+@eqx.filter_jit
+def built_ladder(populations, contract):
+    return build_ladder(populations, contract, Limits.none(), PRICE, 1, GRID, backstop=True)
+
+
 def build(populations, rates, limits=None, funding=None, schedule=None, calls=None, price=PRICE, every=1, **kwargs):
-    make = lambda rates, limits, funding: build_flow(
-        populations, schedule, contracts(**kwargs), limits, calls, funding, rates, price, 1, GRID, every=every
-    )
-    return eqx.filter_jit(make)(rates, limits or Limits.none(), funding)
+    return built(populations, rates, limits or Limits.none(), funding, schedule, calls, price, every, contracts(**kwargs))
 
 
 def view(mark, low, high, recent_low, recent_high, index=0, volatility=0.6):
@@ -103,7 +112,13 @@ def walk(book, marks, years, closes_opposite=0.5, engine=1.0, spared=0.0, volati
     return state, out
 
 
-run = eqx.filter_jit(walk)
+compiled = eqx.filter_jit(walk)
+
+
+def run(book, marks, years, **how):
+    """`walk`, compiled once for all numbers."""
+    numbers = {"closes_opposite": 0.5, "engine": 1.0, "spared": 0.0, "volatility": 0.6} | how
+    return compiled(book, marks, jnp.asarray(years), **{name: jnp.asarray(value) for name, value in numbers.items()})
 
 
 def marks(steps, step=0.01, seed=0, venues=1, assets=1):
@@ -119,7 +134,7 @@ def test_without_flows_it_is_the_ladder(ranking, inverse):
     populations = [Lognormal(5e9, 8.0, 0.6, 1.01, 100.0, 0.0, 0.03, 2e4, 1.0, side=side) for side in (1, -1)]
     populations = jax.tree.map(jnp.asarray, populations)
     how = {"ranking": (ranking,), "inverse": (inverse,)}
-    ladder = build_ladder(populations, contracts(**how), Limits.none(), PRICE, 1, GRID, backstop=True)
+    ladder = built_ladder(populations, contracts(**how))
     path = marks(120, 0.02)
     _, ours = run(build(populations, flow(), **how), path, 1e-3, spared=0.5)
     _, its = run(ladder, path, 1e-3, spared=0.5)
@@ -266,7 +281,18 @@ def test_no_erosion_where_the_mark_comes_back_into_a_cell():
     np.testing.assert_allclose(levels.held() + out[..., 0], 11.0)
 
 
-def everything(dtype, every, ranking):
+@eqx.filter_jit
+def walked(book, paths):
+    return jax.vmap(lambda path: walk(book, path, 1 / 730, 0.6, 0.7, 0.5))(paths)
+
+
+@eqx.filter_jit
+def shares_and_calls(book, states, seen):
+    return book.class_shares(jax.tree.map(lambda x: x[0], states), seen), jax.vmap(book.margin_called)(states)
+
+
+@cache
+def everything(every, ranking):
     """Two venues, one coin-margined, two assets; stops, calls, funding, fees."""
     price = jnp.array([100.0, 10.0])
     populations = [
@@ -281,7 +307,7 @@ def everything(dtype, every, ranking):
     ]
     schedule = build_schedule(stops, price, (2, 2, 2), GRID)
     rates = flow(40.0, 60.0, leverage_elasticity=0.5, volume_elasticity=0.5, levels=256, width=0.016, assets=2)
-    book = build(
+    return build(
         populations,
         rates,
         funding=Funding(jnp.array([0.5, -0.5]), jnp.array([0.1, 0.1])),
@@ -294,30 +320,31 @@ def everything(dtype, every, ranking):
         fee=0.002,
         assets=2,
     )
-    return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, book)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("every", "ranking"), [(1, "binance"), (4, "pro_rata")])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(jnp.float64, 1e-10), (jnp.float32, 1e-5)])
 def test_longs_equal_shorts_and_nothing_is_negative(dtype, tolerance, every, ranking):
-    book = everything(dtype, every, ranking)
+    floating = lambda x: jnp.issubdtype(x.dtype, jnp.floating)
+    book = jax.tree.map(lambda x: x.astype(dtype) if floating(x) else x, everything(every, ranking))
     paths = jnp.stack([marks(80, 0.02, seed, 2, 2) for seed in range(4)]).astype(dtype)
-    walked = eqx.filter_jit(jax.vmap(lambda path: walk(book, path, 1 / 730, 0.6, 0.7, 0.5)))
-    state, (liquidated, deleveraged, claims, closed, held) = walked(paths)
-    assert float(jnp.sum(deleveraged)) > 1e8
-    scale = 1e9 * tolerance
-    assert float(jnp.max(jnp.abs(held[..., 0] - held[..., 1]))) < scale
-    parts = (liquidated, deleveraged, *claims, closed, held, state.ladder.unlevered, state.fresh, state.ladder.backlog)
-    assert min(float(jnp.min(part)) for part in parts) > -scale
-    table = state.later.table[..., 0, :]
-    assert float(jnp.min(jnp.diff(table, axis=-1, prepend=0.0))) > -scale
-    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(state))
+    state, (liquidated, deleveraged, claims, closed, held) = walked(book, paths)
     marks_now = paths[0, -1]
-    seen = view(marks_now, paths[0].min(0), paths[0].max(0), marks_now, marks_now)
-    shares = book.class_shares(jax.tree.map(lambda x: x[0], state), seen)
-    np.testing.assert_allclose(jnp.sum(shares, -1), 1.0, rtol=1e-4)
-    assert float(jnp.min(jax.vmap(book.margin_called)(state))) > 0.0
+    shares, called = shares_and_calls(book, state, view(marks_now, paths[0].min(0), paths[0].max(0), marks_now, marks_now))
+    state, liquidated, deleveraged, claims, closed, held = jax.tree.map(
+        np.asarray, (state, liquidated, deleveraged, claims, closed, held)
+    )
+    assert deleveraged.sum() > 1e8
+    scale = 1e9 * tolerance
+    assert np.abs(held[..., 0] - held[..., 1]).max() < scale
+    parts = (liquidated, deleveraged, *claims, closed, held, state.ladder.unlevered, state.fresh, state.ladder.backlog)
+    assert min(part.min() for part in parts) > -scale
+    table = state.later.table[..., 0, :]
+    assert np.diff(table, axis=-1, prepend=0.0).min() > -scale
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
+    np.testing.assert_allclose(np.sum(shares, -1), 1.0, rtol=1e-4)
+    assert np.min(called) > 0.0
 
 
 @pytest.mark.slow
@@ -352,10 +379,11 @@ def test_derivative_with_respect_to_a_cap():
         _, (liquidated, deleveraged, *_) = walk(book, path, 1 / 365, 0.5, spared=0.5)
         return jnp.sum(liquidated) + 10 * jnp.sum(deleveraged), jnp.sum(deleveraged)
 
-    (_, deleveraged), slope = jax.jit(jax.value_and_grad(result, has_aux=True))(jnp.asarray(12.0))
+    with_slope = jax.jit(jax.value_and_grad(result, has_aux=True))
+    (_, deleveraged), slope = with_slope(jnp.asarray(12.0))
     assert float(deleveraged) > 1e7
-    step, at = 0.05, jax.jit(lambda cap: result(cap)[0])
-    bump = (at(jnp.asarray(12.0 + step)) - at(jnp.asarray(12.0 - step))) / (2 * step)
+    step, at = 0.05, lambda cap: with_slope(jnp.asarray(cap))[0][0]
+    bump = (at(12.0 + step) - at(12.0 - step)) / (2 * step)
     np.testing.assert_allclose(slope, bump, rtol=0.1)
 
 

@@ -136,6 +136,7 @@ def test_accounts_use_the_leverage_they_have():
     assert triggered(book, at - 2e-4) == 0.0
 
 
+@pytest.mark.slow
 def test_sides_are_evened_out_by_unlevered_holders():
     book = ladder([Histogram(3.0, [10.0], [1.0], side=1), Histogram(2.0, [10.0], [1.0], side=-1)])
     held = book.open_interest(book.init())
@@ -255,6 +256,7 @@ def test_close_out_at_half_the_margin():
     assert triggered(book, at + 1e-3) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_tranches_follow_the_remaining_position():
     """A fifth closed at the first trigger, then the rest where ITS equity meets ITS requirement; worked out in float64 here."""
     tiers = Tiers([[[0.0, 5e4]]], [[[125.0, 100.0]]], [[[0.004, 0.01]]], [[[0.0, 300.0]]])
@@ -289,6 +291,7 @@ def _bisect(function, low, high):
     return 0.5 * (low + high)
 
 
+@pytest.mark.slow
 def test_classes_share_what_was_triggered():
     """Leverage 20 is gone, leverage 5 is not: all of the notional is the first class's; further down it is theirs by size."""
     populations = [Histogram(1.0, [20.0], [1.0], account_class=0), Histogram(3.0, [5.0], [1.0], account_class=1)]

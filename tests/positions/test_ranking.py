@@ -132,6 +132,7 @@ def test_water_filling_makes_the_highest_leverage_lowest(dtype):
     np.testing.assert_allclose(np.asarray(share)[0] * held, cut, rtol=tolerance, atol=tolerance * held.max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SCORES, "minimax_leverage"])
 def test_an_account_split_in_two_closes_as_much(name):
     rng = np.random.default_rng(3)
@@ -154,6 +155,7 @@ def test_an_account_split_in_two_closes_as_much(name):
         assert whole.sum() == pytest.approx(share * total)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hyperliquid", "minimax_leverage"])
 def test_derivatives_are_those_of_what_is_closed(name):
     """To the quantity wanted, and to the equity; in reverse mode, under vmap, also where nothing is wanted."""

@@ -24,7 +24,7 @@ from jaxrisk.positions import (
     build_ladder,
 )
 from jaxrisk.positions.account_rows import margins_of
-from jaxrisk.positions.rungs import margin_calls, rungs, standing
+from jaxrisk.positions.rungs import _to_margin, margin_calls, rungs, standing
 
 FLOORS, RATES = (0.0, 5e4, 6e5, 3e6), (0.004, 0.01, 0.025, 0.1)
 LEVERAGE = (125.0, 60.0, 20.0, 5.0)
@@ -79,6 +79,7 @@ def searched(rule, side, notional, margin, inverse, start):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["whole", "marginal"])
 @pytest.mark.parametrize("inverse", [False, True], ids=["linear", "inverse"])
 def test_liquidation_prices_are_those_of_a_search(rule, inverse):
@@ -108,6 +109,7 @@ def test_liquidation_prices_are_those_of_a_search(rule, inverse):
         assert seen["lower tier"] > 100, seen
 
 
+@pytest.mark.slow
 def test_a_long_of_ten_times_its_margin():
     """100,000 USD at 100, leverage 10, rates of 1% up to 50,000 USD and 4% from there: 90/0.96 = 93.75 where the rate holds for
     all of it, (90 - 1.5)/0.96 = 92.1875 where it holds for what is above."""
@@ -118,6 +120,7 @@ def test_a_long_of_ten_times_its_margin():
     assert 100.0 * prices(marginal, [1], [1e5], [0.1])[0] == pytest.approx(92.1875, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_floor_belongs_to_the_tier_above_and_just_enough_is_enough():
     """At the floor the higher rate holds; with equity of exactly the margin at an edge a long falls on, into the tier below."""
     two = {"floors": (0.0, 1024.0), "rates": (0.125, 0.25), "leverage": (4.0, 3.0)}
@@ -132,6 +135,7 @@ def test_a_floor_belongs_to_the_tier_above_and_just_enough_is_enough():
     assert prices(tiers(**two), [-1], [512.0], [1.6])[0] == pytest.approx(2.6 / 1.25, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_liquidation_prices_are_differentiable_in_rate_and_margin():
     """Of a long, of a short between edges, of one at an edge (which the rate does not move), of an inverse contract."""
     side, notional, margin = (
@@ -164,6 +168,7 @@ def contracts(table, policy=None):
     return Contracts(table, (False,), ((1.0,),), jnp.zeros(1), policy)
 
 
+@pytest.mark.slow
 def test_what_is_left_goes_to_the_tier_below():
     """Under `lower_tier` a long of 200,000 USD that falls short goes to just under 50,000 USD, where the lower rate holds."""
     crowd = Histogram(1.0, [10.0], [1.0], size_median=2e5).positions(tiers(), (False,), PRICE)
@@ -178,20 +183,28 @@ def test_what_is_left_goes_to_the_tier_below():
     assert np.exp(-second.distance[0]) == pytest.approx(at * (1.0 - equity / left) / 0.996, rel=1e-12)
 
 
-@pytest.mark.parametrize(("policy", "inverse"), [("lower_tier", False), ("partial", False), ("lower_tier", True)])
+WALKED = [("lower_tier", False), ("partial", False), ("lower_tier", True), ("to_margin", False), ("to_margin", True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("policy", "inverse"), WALKED)
 def test_calls_and_closes_are_those_of_accounts_walked_one_at_a_time(policy, inverse):
     """600 accounts: where each is called, for how much, and every close of those who post, reduce and wait."""
     random, count = np.random.default_rng(3), 600
+    fee = 0.002 if policy == "to_margin" else 0.004
     side, entry = random.choice([1, -1], count), 100.0 * np.exp(random.uniform(-0.04, 0.04, count))
     notional, leverage = 10.0 ** random.uniform(3.0, 7.0, count), np.exp(random.uniform(0.7, 4.5, count))
     table = Tiers(*(np.array([row[i] for row in JUMPS]).reshape(1, 1, -1) for i in range(4)), ("whole",))
-    two = Contracts(table, (inverse,), ((1.0,),), jnp.full(1, 0.004), Policy.same(policy, 1, 0.3, 1e5))
+    two = Contracts(table, (inverse,), ((1.0,),), jnp.full(1, fee), Policy.same(policy, 1, 0.3, 1e5, margin_target=1.2))
     none = np.zeros(count, int)
     accounts = Accounts(notional / entry, entry, notional / leverage, none, none, side, none)
     placed = apply_limits(accounts.positions(table, (inverse,), PRICE), two, Limits.none())
     called, stands = margin_calls(placed, Calls(*(np.array([x]) for x in (1.6, 0.3, 0.25))), two)
-    found = [[(np.asarray(r.distance), np.asarray(r.quantity)) for r in rungs(placed, stand, two)] for stand in stands]
-    venue = Venue([[Tier(*row) for row in JUMPS]], fee=0.004, inverse=inverse, whole=True, policy=policy, first_share=0.3)
+    several = lambda stand: [_to_margin(placed, stand, two, two.policy)] if policy == "to_margin" else rungs(placed, stand, two)
+    parts = lambda stand: [np.asarray(x).reshape(-1, count) for r in several(stand) for x in (r.distance, r.quantity)]
+    found = [[*zip(np.concatenate(p[::2]), np.concatenate(p[1::2]), strict=True)] for p in map(parts, stands)]
+    venue = Venue([[Tier(*row) for row in JUMPS]], fee=fee, inverse=inverse, whole=True, policy=policy, first_share=0.3)
+    venue.margin_target = 1.2
     at, heard, closed = np.asarray(called.distance), 0, 0
     for i in np.flatnonzero(placed.alive):
         account = isolated.Account(0, 0, int(side[i]), notional[i] / entry[i], entry[i], notional[i] / leverage[i])
@@ -225,6 +238,7 @@ def test_the_account_book_looks_up_the_same_tier():
     np.testing.assert_allclose(share, [1.0 - 0.5 * (1.0 - 1e-5), 0.5], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_map_ends_up_where_it_is():
     """Through the leverage that the tiers imply, in either tier: shorts up to the edge itself."""
     fine = Grid(100_000, 5e-6)

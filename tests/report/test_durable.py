@@ -61,6 +61,7 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("act", "after"), [(no_space, False), (interrupt, False), (interrupt, True)])
 def test_an_exception_at_every_call(tmp_path, act, after):
     """What is there is what was finished; and then another can begin."""
@@ -111,14 +112,17 @@ def test_an_interrupted_append_is_closed_with_what_is_whole(tmp_path):
     assert 3 < at < 12
 
 
+@pytest.mark.slow
 def test_a_kill_at_every_call(tmp_path):
     assert program("kill", tmp_path) > 60
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow(tmp_path):
     assert program("limit", tmp_path) > 10
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_every_page(tmp_path):
     with tmpfs(tmp_path / "disk", "256k") as disk:
         assert program("full", disk) > 8
@@ -265,6 +269,7 @@ def test_a_file_that_is_cut_off_anywhere(saved):
     assert Result.load(saved).paths == small.TOTAL
 
 
+@pytest.mark.slow
 def test_damage_inside_is_refused_or_seen_by_nobody(saved):
     """A byte changed at each of 150 places: never an error of the library's own kind, and never other lengths."""
     content, refused = saved.read_bytes(), 0

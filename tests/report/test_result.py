@@ -297,6 +297,7 @@ def test_rich_renders(result):
     assert "ES 97.5%" in console.export_text()
 
 
+@pytest.mark.slow
 def test_plots(result, tmp_path):
     from jaxrisk.report import plots
 

@@ -18,6 +18,7 @@ def result():
     return Result(losses, {"max_drawdown": ("assets",)}, {"assets": ["BTC", "ETH"]}, log_weights, samples)
 
 
+@pytest.mark.slow
 def test_measures(result):
     column, weights = result.column("max_drawdown[ETH]"), result.log_weights
     assert result.expectile("max_drawdown[ETH]", 0.9) == risk.expectile(column, 0.9, weights)

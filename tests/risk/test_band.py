@@ -49,6 +49,7 @@ def _defensive(random):
     return losses, np.log(2.0) - np.logaddexp(0.0, 2.5 * losses - 0.5 * 2.5**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [lambda random: (random.standard_normal(500), None), _tilted, _defensive])
 def test_band_holds_at_every_loss_at_once(draw):
     random = np.random.default_rng(6)

@@ -67,6 +67,7 @@ def noise_drawn(prepared, source, seed, paths):
     return [np.asarray(x, np.float64) for x in jax.jit(jax.vmap(one))(jnp.asarray(paths, jnp.uint32))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_weights_are_the_ratio_of_the_densities(name):
     """log(dP/dQ) of the noise itself, by densities of normals and uniforms one after another."""
@@ -95,6 +96,7 @@ def test_weights_are_the_ratio_of_the_densities(name):
     assert np.ptp(expected) > 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_weighted_paths_have_the_scenario_s_law(name):
     """Weights of mean one, and the same mean drawdown, mean return and 2% exceedance as plain paths."""
@@ -112,6 +114,7 @@ def test_weighted_paths_have_the_scenario_s_law(name):
         assert abs(a.mean() - b.mean()) < 5.0 * error
 
 
+@pytest.mark.slow
 def test_several_assets_with_common_jumps():
     """Weights of mean one where every asset has its own jumps and all share some."""
     prepared = prepare(day(name="btc_eth_sol_7d"))
@@ -123,6 +126,7 @@ def test_several_assets_with_common_jumps():
     assert weight.std() > 0.3
 
 
+@pytest.mark.slow
 def test_the_own_law_alone_changes_nothing():
     """A mixture of the scenario's law with itself: the same paths as plain ones but for rounding, and weights of one."""
     prepared = prepare(day(LAWS["bates"]))
@@ -133,6 +137,7 @@ def test_the_own_law_alone_changes_nothing():
     np.testing.assert_allclose(losses["log_return"], losses_of(prepared, 5, paths)["log_return"], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_given_noise_is_the_path_that_drew_it():
     """Up to float32 rounding, which differs from one compiled program to another."""
     prepared = prepare(day(LAWS["kou"]))
@@ -151,6 +156,7 @@ def test_given_noise_is_the_path_that_drew_it():
         np.testing.assert_allclose(given[name], plain[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_a_course_is_differentiable(name):
     """Gradients through the whole cascade against central differences, in double precision."""
@@ -181,6 +187,7 @@ def test_a_course_is_differentiable(name):
         assert (abs(float(slopes[1])) > 1e-4) == jumps
 
 
+@pytest.mark.slow
 def test_a_fit_finds_the_law_of_the_event():
     """Of a price that ends 2.5 standard deviations low, the noise has the mean -2.82 along the constant profile (the mean of a
     normal below -2.5), and none along the others; the defensive component stays."""
@@ -203,6 +210,7 @@ def test_a_fit_finds_the_law_of_the_event():
     assert variance < 6.0
 
 
+@pytest.mark.slow
 def test_bad_proposals_and_laws_are_refused():
     prepared = prepare(day(LAWS["merton"]))
     driven = drivers(prepared)

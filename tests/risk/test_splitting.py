@@ -43,6 +43,7 @@ def drawdown(probability):
     return -np.expm1(-stats.norm.isf(probability / 4.0) * VOLATILITY * np.sqrt(WEEK))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [1e-2, 1e-4, 1e-6])
 def test_drawdown_of_brownian_motion(probability):
     found = splitting(
@@ -63,6 +64,7 @@ LAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_agrees_with_brute_force(name):
     """At probabilities of 3e-4 to 1e-3, under jumps, a GARCH law, and feedback of the liquidations on the price."""
@@ -76,6 +78,7 @@ def test_agrees_with_brute_force(name):
     assert error < 0.2 * plain.mean()
 
 
+@pytest.mark.slow
 def test_every_observable_is_unbiased_and_the_stated_error_holds():
     """With as few as 32 particles: estimates of 40 runs of 8 replicates, each of another seed, against plain paths."""
     scenario = market(DRIFTLESS, feedback=1.0)
@@ -106,6 +109,7 @@ def test_every_observable_is_unbiased_and_the_stated_error_holds():
     assert runs[0].estimate == runs[0].mean(runs[0].losses["max_drawdown_index"] > level, level=level)
 
 
+@pytest.mark.slow
 def test_a_loss_that_can_shrink_again():
     """Ended above, not been above: a rise of the log price by 4.2 standard deviations at the end, 1.3e-5."""
     deviation = VOLATILITY * np.sqrt(WEEK)
@@ -115,6 +119,7 @@ def test_a_loss_that_can_shrink_again():
     assert found.standard_error < 0.2 * truth
 
 
+@pytest.mark.slow
 def test_tail_measures_have_the_replicates_error():
     scenario = market(DRIFTLESS)
     runs = [splitting(scenario, "max_drawdown_index", drawdown(1e-4), particles=256, replicates=8, seed=s) for s in range(24)]
@@ -129,6 +134,7 @@ def test_tail_measures_have_the_replicates_error():
     assert naive > 2.0
 
 
+@pytest.mark.slow
 def test_spliced_paths_are_their_parents_up_to_the_branch():
     """One index all along is the plain path, to the bit; changed after a segment, the path is the same until there."""
     prepared = prepare(market(DRIFTLESS))
@@ -167,6 +173,7 @@ def test_same_numbers_whatever_runs_side_by_side(monkeypatch):
     assert first.paths_run != run(share=0.3).paths_run
 
 
+@pytest.mark.slow
 def test_coarser_branching_is_as_right(monkeypatch):
     """Paths longer than `SEGMENTS` branch at the ends of segments only."""
     monkeypatch.setattr(particles_module, "SEGMENTS", 8)
@@ -175,6 +182,7 @@ def test_coarser_branching_is_as_right(monkeypatch):
     assert found.standard_error < 2e-4
 
 
+@pytest.mark.slow
 def test_what_cannot_happen_comes_to_an_end():
     """A drawdown beyond one: until all paths are at the same level, or the levels are used up."""
     found = splitting(market(DRIFTLESS, steps=4), "max_drawdown_index", 1.0, particles=16, replicates=2, seed=1)
@@ -184,6 +192,7 @@ def test_what_cannot_happen_comes_to_an_end():
     assert all(len(levels) <= MOST_LEVELS for levels in found.levels)
 
 
+@pytest.mark.slow
 def test_a_loss_with_an_atom():
     """Nobody is liquidated on most paths: those fall at once."""
     scenario = market(DRIFTLESS).replace(populations={"crowd": Lognormal(1e9, side=1, median=3.0, log_sd=0.1, entry_sd=0.0)})

@@ -61,6 +61,7 @@ def noise_of(source, prepared, seed, paths):
     return [np.asarray(x, np.float64) for x in jax.jit(jax.vmap(one))(jnp.asarray(paths, jnp.uint32))]
 
 
+@pytest.mark.slow
 def test_points_are_sobol_points():
     """Without the shift, those of SciPy in its order, and each replicate's points stay a net after it."""
     dimensions, count = 19, 300
@@ -81,6 +82,7 @@ def test_points_are_sobol_points():
         assert np.unique(np.floor(first[replicate::4] * 64)).size == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_noise_keeps_its_law(name):
     """Each step's normals and uniforms by themselves, in pairs, and the number of jumps, over 40,960 paths.
@@ -122,6 +124,7 @@ def test_noise_keeps_its_law(name):
     assert np.all(np.abs(across[:, off]) < limit)
 
 
+@pytest.mark.slow
 def test_means_are_far_nearer_to_the_truth_than_plain_ones():
     """The price is a martingale, E[S_T] = S_0, under every law: and the standard error is less than half a plain one."""
     for name, law in LAWS.items():
@@ -142,6 +145,7 @@ MEASURES = {
 }
 
 
+@pytest.mark.slow
 def test_stated_errors_hold_by_replication():
     """48 runs of 16 x 256 paths, each of another seed: stated over observed error within 0.75 to 1.3 (11% from the runs)."""
     scenario = market(LAWS["bates"], steps=20)
@@ -164,6 +168,7 @@ def test_stated_errors_hold_by_replication():
             assert values.std(ddof=1) < (0.5 if name == "mean" else 0.9) * naive, (observable, name)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_chunks():
     scenario = market(LAWS["merton"], steps=16)
     whole = simulate(scenario, 9_000, seed=3, sampling="sobol", sample_paths=2)
@@ -208,6 +213,7 @@ def test_refuses():
         simulate(market(LAWS["gbm"], 10), 64, sampling="sobol", first_path=REPLICATES << BITS)
 
 
+@pytest.mark.slow
 def test_few_steps_and_many_jumps():
     """Fewer steps than segments, and more jumps than have sizes of their own."""
     law = Merton(0.0 * ONE, 0.5 * ONE, np.eye(1), [400.0], [-0.02], [0.03], 0.0, max_jumps=12)

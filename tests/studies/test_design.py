@@ -86,6 +86,7 @@ def table_design():
     return design_limits(scenario, MEAN, TABLE, paths=16_384, seed=3, verify_paths=65_536, frontier=(0.05,))
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_tables_cap(table_design):
     """The standard deviation of one path's loss is 0.18, so six iterations of 16,384 paths know the measure to 5.7e-4 and, at the
     table's slope of 0.02325, the cap to 0.025; an iterate's own noise adds as much."""
@@ -120,6 +121,7 @@ def test_the_shadow_price_is_the_slope_of_the_frontier(table_design):
     assert other["cost"] > table_design.cost
 
 
+@pytest.mark.slow
 def test_two_classes_of_the_same_holders_get_the_same_cap():
     """Each knows its cap to some 5%, as one may be exchanged for the other at first order without a loss."""
     scenario = market({"one": crowd(0.5), "two": crowd(0.5, 1)}, caps=[40.0, 20.0], classes=("a", "b"))
@@ -130,6 +132,7 @@ def test_two_classes_of_the_same_holders_get_the_same_cap():
     assert all(upper > TABLE for upper in found.slack_upper)
 
 
+@pytest.mark.slow
 def test_a_cap_that_nobody_needs_is_left_alone_and_said_so():
     """Holders of leverage 2 are never liquidated: only the others are limited, as if they were alone."""
     quiet = Histogram(1.0, [2.0], [1.0], account_class=1)
@@ -152,6 +155,7 @@ def test_a_budget_that_is_met_without_limits():
     assert "met without limits" in found.words[0]
 
 
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_met_is_said_with_the_best_found():
     """The cap is for one class; the other's holders lose more than the budget whatever it is."""
     scenario = market({"crowd": crowd(0.5), "free": crowd(0.5, 1)}, caps=[30.0], classes=("a", "b"))
@@ -190,6 +194,7 @@ def test_everything_wrong_with_the_arguments_is_said_at_once():
         design_limits(scenario, "mean(open_interest_los_usd)", 1.0, paths=256, verify_paths=1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share_downsize", "sides"), [(1.0, 1), (0.0, 1), (0.4, 2)])
 def test_cost_against_the_book_and_a_quadrature(share_downsize, sides):
     """Open interest forgone is what the book holds less; collateral is what is missing at a leverage above the cap."""
@@ -207,6 +212,7 @@ def test_cost_against_the_book_and_a_quadrature(share_downsize, sides):
     assert cost.gradient[0] == pytest.approx((up - down) / 2e-4, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_class_caps_bind_nobody_at_first():
     scenario = with_class_caps(jr.load("btc_24h"))
     assert scenario.problems() == []

@@ -24,6 +24,7 @@ def beyond(x):
     return 1.0 - 4.0 / np.pi * np.sum((-1.0) ** k / (2 * k + 1) * np.exp(-((2 * k + 1) ** 2) * np.pi**2 / (8 * x**2)))
 
 
+@pytest.mark.slow
 def test_one_in_a_million_against_the_closed_form(driftless):
     """Within 10%, four errors of the closed form, at a thousandth of plain simulation's paths, all preparation included."""
     level = 1.0 - np.exp(-5.0 * SCALE)
@@ -38,6 +39,7 @@ def test_one_in_a_million_against_the_closed_form(driftless):
     assert found.paths_run < plain / 1000.0
 
 
+@pytest.mark.slow
 def test_brute_force_at_one_in_ten_thousand(bates):
     """Jumps, stochastic variance and feedback: half a million plain paths against importance sampling."""
     scenario, level = bates(), 0.15
@@ -62,6 +64,7 @@ def test_a_probability_says_from_which_start_it_is(driftless):
     assert found.result().info["conditional_on"] == found.info["conditional_on"]
 
 
+@pytest.mark.slow
 def test_stated_errors_are_those_observed(driftless):
     """80 replications, each with its own search, pilots and paths: spread over the mean stated error, and no bias."""
     scenario, level = driftless(), 1.0 - np.exp(-4.0 * SCALE)
@@ -89,6 +92,7 @@ def test_weights_flow_into_every_measure(bates):
         assert a.standard_error < b.standard_error
 
 
+@pytest.mark.slow
 def test_frequent_events_are_left_to_plain_paths(bates):
     found = rare_event(bates(), "max_drawdown_index", 0.04)
     assert found.method == "plain"
@@ -97,6 +101,7 @@ def test_frequent_events_are_left_to_plain_paths(bates):
     assert found.estimate.standard_error < 0.12 * found.estimate.value
 
 
+@pytest.mark.slow
 def test_laws_that_cannot_be_steered_are_split(leveraged):
     """GARCH: automatically by splitting, in agreement with plain paths."""
     garch = Garch(0 * ONE, 0.4 * ONE, 0.4 * ONE, 0.1 * ONE, 0.85 * ONE, 8.0 * ONE, np.eye(1), reference_step=1 / 8760)
@@ -134,6 +139,7 @@ def test_table_frame_figure_and_progress(driftless):
     assert found.plot().axes
 
 
+@pytest.mark.slow
 def test_double_precision(driftless):
     found = rare_event(driftless(), "max_drawdown_index", 1.0 - np.exp(-4.5 * SCALE), "importance", precision="float64")
     assert abs(found.estimate.value - beyond(4.5)) < 4.0 * found.estimate.standard_error

@@ -19,6 +19,7 @@ from jaxrisk.studies.reverse_stress import reverse_stress
 ONE = np.ones(1)
 
 
+@pytest.mark.slow
 def test_maximum_drawdown_of_brownian_motion(driftless):
     """The nearest path to a drawdown of x sigma sqrt(T) falls evenly over the whole horizon, at a distance of x^2 / 2."""
     x = 4.0
@@ -33,6 +34,7 @@ def test_maximum_drawdown_of_brownian_motion(driftless):
     assert not answer.jumps
 
 
+@pytest.mark.slow
 def test_return_of_one_of_two_correlated_assets(leveraged):
     """A loss that is linear in the normals: distance (level - mean)^2 / (2 variance), and both assets move by the correlation."""
     law = GBM([0.0, 0.0], [0.6, 0.8], [[1.0, 0.7], [0.7, 1.0]])
@@ -44,6 +46,7 @@ def test_return_of_one_of_two_correlated_assets(leveraged):
     assert other == pytest.approx(0.7 * 0.6 / 0.8 * (0.15 + 0.5 * sd**2), rel=0.02)
 
 
+@pytest.mark.slow
 def test_jumps_alone(merton):
     """With hardly any diffusion the ways are one jump or several equal ones, at Poisson's cost and the sizes' distances, and the
     sum of the first-order probabilities is the compound-Poisson probability of that many jumps' fall."""
@@ -67,6 +70,7 @@ def test_cost_of_jumps_is_poisson(merton):
         assert jump_cost(driven, 24, (0,) * number) == pytest.approx(-stats.poisson.logpmf(number, 20.0 / 365.0), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_answers_reach_the_level_and_can_be_run_again(bates):
     """With feedback: each answer's own noise, run as it is, gives its loss; answers are ordered and differ."""
     scenario = bates()
@@ -105,6 +109,7 @@ def test_no_nearby_path_is_nearer(bates):
     assert not (values[shorter] >= 0.18).any()
 
 
+@pytest.mark.slow
 def test_words_table_and_figure(bates):
     found = reverse_stress(bates(), "max_drawdown_index", 0.18)
     words = " ".join(answer.words for answer in found.answers)
@@ -126,6 +131,7 @@ def test_stepwise_progress_is_told(driftless):
     assert told == sorted(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("observable", "level", "words"),
     [
@@ -143,6 +149,7 @@ def test_what_cannot_be_asked(driftless, observable, level, words):
         reverse_stress(driftless(), observable, level)
 
 
+@pytest.mark.slow
 def test_laws_that_cannot_be_steered_are_named(driftless):
     garch = Garch(0 * ONE, 0.5 * ONE, 0.4 * ONE, 0.1 * ONE, 0.85 * ONE, 5.0 * ONE, np.eye(1), reference_step=1 / 8760)
     scenario = driftless().replace(market=garch)
@@ -154,12 +161,14 @@ def test_laws_that_cannot_be_steered_are_named(driftless):
         reverse_stress(driftless(), "max_drawdown_index", 0.2, restarts=0)
 
 
+@pytest.mark.slow
 def test_double_precision_finds_the_same(driftless):
     level = 1.0 - np.exp(-3.0 * 0.6 * np.sqrt(1 / 365))
     found = reverse_stress(driftless(), "max_drawdown_index", level, precision="float64")
     assert found.answers[0].distance == pytest.approx(4.5, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_several_assets_of_a_shipped_scenario():
     """The basket's drawdown in few steps: common jumps are among the ways."""
     week = jr.load("btc_eth_sol_7d")

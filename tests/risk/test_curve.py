@@ -34,8 +34,8 @@ SHAPES = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_intervals_cover(name):
     """600 replications of 2,000 paths that jump: 95% intervals hold the slope (the shape's, and half a jump's mean size) 92 to
-    99.7% of the time. Were that 95%, a false failure has a probability below 1e-3. With the error of sampling alone `wave` is held
-    less than 80% of the time."""
+    99.7% of the time. Were that 95%, a false failure has a probability below 1e-3. With the error of sampling alone `wave` is
+    held less than 80% of the time."""
     shape, smooth = SHAPES[name]
     random = np.random.default_rng(7)
     true = smooth + 1.5

@@ -40,6 +40,25 @@ def pytest_unconfigure():
         shutil.rmtree(_made, ignore_errors=True)
 
 
+_LONG_EXAMPLES = {
+    f"jaxrisk.{name}"
+    for name in (
+        "batch.run.simulate",
+        "risk.splitting.splitting",
+        "studies.rare_event.rare_event",
+        "studies.reverse_stress.reverse_stress",
+        "studies.sensitivity.sensitivity",
+    )
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Examples in docstrings cannot be marked where they stand."""
+    for item in items:
+        if item.name in _LONG_EXAMPLES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _forget_compiled_programs():
     """Compiled programs of a file are of little use to the next, and add up to gigabytes."""

@@ -65,7 +65,7 @@ def rung_count(contracts: Contracts) -> int:
     return max({"full": 1, "to_margin": 0, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
 
 
-def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[[Any, Rung], Any]):
+def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[[Any, Rung], Any]) -> Any:
     """A `total`, of arrays, to which `add(total, rung)` has added every close of positions from where they stand."""
     policy = contracts.policy
     if policy is None or not policy.closes_to_margin:
@@ -77,7 +77,7 @@ def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: 
     return _to_margin(placed, now._replace(quantity=jnp.where(here, now.quantity, 0.0)), contracts, policy, add, total)
 
 
-def _to_margin(placed: Placed, now: Standing, contracts: Contracts, policy: Policy, add=None, total=None):
+def _to_margin(placed: Placed, now: Standing, contracts: Contracts, policy: Policy, add=None, total=None) -> Any:
     """As `with_rungs`; without `add` the rungs, one below the other."""
     p, rows = placed.positions, contracts.tiers.rows(placed.positions.venue, placed.positions.asset)
     sign, _ = _side(p)

@@ -65,6 +65,7 @@ def test_a_seed_gives_the_same_samples_and_what_comes_later_changes_none(event, 
     assert same(found, forecast(sooner, FITTED, kind=kind, paths=PATHS, seed=3)) == (kind == "unconditional")
 
 
+@pytest.mark.slow
 def test_conditional_paths_begin_with_the_given_prices(event):
     found = course(event, FITTED, kind="conditional", paths=PATHS)
     given = event.given()
@@ -105,6 +106,7 @@ def test_what_a_beginning_set_off_comes_back(event):
     assert on.mean() > left + 0.01
 
 
+@pytest.mark.slow
 def test_numbers_that_are_not_known_well_spread_the_forecast(event):
     """Each group of paths has its own draw of them: twice the noise between groups."""
     unsure = FITTED._replace(covariance=np.diag([0.5, 0.5]))

@@ -69,6 +69,7 @@ def test_a_feed_made_of_the_book_has_its_kappa_and_its_hours(made):
     assert SHORT < made.size("BTC").kappa < LONG
 
 
+@pytest.mark.slow
 def test_in_other_hours_nothing_is_left_of_the_correlation(made):
     """Shuffled, of 144 hours: |r| has a standard deviation of 0.08; a false failure at 0.3 is one of 4,000 a number. The size
     does not care."""
@@ -222,6 +223,7 @@ def test_august_2024_the_book_liquidates_in_the_hours_in_which_it_was(real):
     assert all(one.pearson > 0.3 and one.pearson_p < 0.05 for one in real.timings)
 
 
+@pytest.mark.slow
 def test_august_2024_sizes_and_open_interest(real):
     """What is implied over what is reported is within the stated 6 to 17 for BTC and ETH, with wide intervals; between the hours
     of the observed loss the book loses at least two thirds of it, and not more than all."""

@@ -43,6 +43,7 @@ def test_all_eight_are_read_and_what_was_observed_is_what_the_documents_say(even
         assert event.sources
 
 
+@pytest.mark.slow
 def test_every_start_is_the_rules(events):
     for name, event in events.items():
         assert alarm(event._prices, event.history, name) == event.start, name

@@ -15,6 +15,8 @@ from jaxrisk.market import Merton, Shock
 from jaxrisk.positions import Grid, Histogram, Limits, Tiers
 from jaxrisk.scenario import Description, Names, Scenario, Settings
 
+pytestmark = pytest.mark.slow
+
 ONE, TWO = np.ones(1), np.ones(2)
 compiled: list[str] = []
 
@@ -65,7 +67,6 @@ def fresh(call) -> list[str]:
     return list(compiled)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -116,7 +117,6 @@ def test_a_python_number_in_a_leaf_is_a_number(ready):
     assert fresh(lambda: [jr.simulate(put(value)) for value in (0.25, 0.75)]) == []
 
 
-@pytest.mark.slow
 def test_a_sweep_compiles_once_and_keeps_nothing(ready):
     """Two hundred runs: fifty caps and fifty volatilities, and a title, seed and number of paths of their own."""
 
@@ -158,7 +158,6 @@ STUDIES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_of_other_numbers_compiles_nothing(ready, study):
     STUDIES[study](_with_words(0.6))

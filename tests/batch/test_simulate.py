@@ -97,6 +97,7 @@ def test_sample_paths_are_the_first_paths(scenario, small_blocks):
     assert np.all(np.diff(held, axis=1) <= held[:, :1] * 1e-6)
 
 
+@pytest.mark.slow
 def test_single_and_double_precision_agree(scenario, small_blocks):
     """Different random words are not used, so paths agree to single precision apart from rare crossings of a cell."""
     single = jr.simulate(scenario, paths=512, steps=96, seed=5, sample_paths=0)
@@ -125,6 +126,7 @@ def test_written_while_running_equals_in_memory(scenario, small_blocks, tmp_path
     assert 'name = "btc_24h"' in file.info["scenario_toml"]
 
 
+@pytest.mark.slow
 def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_blocks, tmp_path):
     """An infinite drift breaks the price of every path: the step is named, and nothing is left behind."""
     broken = eqx.tree_at(lambda s: s.market.drift, scenario, np.array([np.inf]))

@@ -181,6 +181,7 @@ def test_names_of_contracts(names, found, said, absent):
     assert bool(why) == bool(absent)
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path, monkeypatch, capsys):
     """Twice, with an x and by a contract's name: the numbers of the file as it was, and said; else a line."""
     monkeypatch.chdir(tmp_path)

@@ -205,6 +205,7 @@ def test_the_fundamental_and_its_share_under_linear_impact():
     assert np.allclose(found.held[0, 0] - found.open_interest[:, 0, 0], OPPOSITE * sold, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_impact_that_relaxes_gives_the_price_back():
     """Closed form: what was sold two steps ago counts for the share that is left."""
     with jax.enable_x64(True):

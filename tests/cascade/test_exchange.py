@@ -158,6 +158,7 @@ def test_a_drawdown_of_the_fund_starts_deleveraging_and_is_forgotten():
         assert seen["deleveraged_notional"] == pytest.approx(70.0 if deleveraged else 0.0), (path, threshold)
 
 
+@pytest.mark.slow
 def test_what_is_deleveraged_is_not_sold():
     """Impact of 0.1% (log) a USD: selling 100 after a fall to 0.89 would move the price by 10%; all of it is matched instead."""
     backstop = Backstop.single(0.0)

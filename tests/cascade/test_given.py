@@ -50,6 +50,7 @@ def test_the_price_is_the_given_one_and_liquidations_are_what_it_sets_off():
     assert np.allclose(off.fundamental[:5, 0], SEEN[1:], rtol=0.0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_afterwards_impact_relaxes_and_the_price_comes_back():
     one = scenario()
     found = recorded(one)

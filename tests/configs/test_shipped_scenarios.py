@@ -166,6 +166,7 @@ def scripts():
         sys.path.remove(str(ROOT / "scripts"))
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_accounts_are_those_that_the_script_draws(scripts, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["draw_accounts.py", "--data", str(DATA), "--write", str(tmp_path)])
@@ -194,6 +195,7 @@ def test_drawn_ranks_have_the_correlation_asked_for(scripts):
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(-0.4, abs=0.025)  # four standard errors
 
 
+@pytest.mark.slow
 @needs_data
 def test_flows_are_the_measured_ones(scripts):
     flow, given = scripts["calibrate_flow"], document("leverage_cycle_90d")

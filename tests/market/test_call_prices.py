@@ -103,6 +103,7 @@ def test_call_price_and_martingale(driver, name):
     driver.within(np.exp(paths.log_price[:, 0]), np.exp(drift * years))
 
 
+@pytest.mark.slow
 def test_wrong_formulas_fail(driver):
     """Without the jumps' compensator, with the leverage's sign flipped, with jumps too rare, each comparison fails."""
     market, years, steps, strike, drift, price, _ = CASES["merton"]

@@ -85,6 +85,7 @@ def test_time_scaling_keeps_the_law_of_the_variance(driver):
         assert scaled[2] == pytest.approx(reference[2], rel=0.1)
 
 
+@pytest.mark.slow
 def test_correlated_innovations(driver):
     """Covariance of two assets' returns; unit variances stay."""
     each = lambda x: [x, x]

@@ -144,6 +144,7 @@ def test_sides_are_evened_out_by_unlevered_holders():
     np.testing.assert_allclose(book.unlevered[0, 0], [0.0, 1.0], atol=1e-14)
 
 
+@pytest.mark.slow
 def test_leverage_one_is_never_liquidated():
     """A long without a loan has no liquidation price; it is open interest all the same."""
     book = ladder([Histogram(1.0, [1.0], [1.0])], tiers=Tiers.flat(0.0))
@@ -184,6 +185,7 @@ def test_a_limit_does_not_raise_the_dead():
     np.testing.assert_allclose(book.balancing[0, 0], [0.0, float(book.open_interest(book.init())[0, 0, 0])])
 
 
+@pytest.mark.slow
 def test_coin_margined_open_interest_is_in_dollars():
     """10 coins entered at 50 are 500 contracts of a dollar, whatever the price is now; and are liquidated as 500 dollars."""
     accounts = Accounts([10.0], [50.0], [100.0], *(np.array([i]) for i in (0, 0, 1, 0)))

@@ -114,6 +114,7 @@ def test_water_filling_goes_no_further_than_the_position():
     np.testing.assert_allclose(closed[0] * jnp.array([200.0, 800.0]), [200.0, 300.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_water_filling_makes_the_highest_leverage_lowest(dtype):
     """Against bisection on the level by brute force; what is closed adds up."""

@@ -158,6 +158,7 @@ def test_spliced_paths_are_their_parents_up_to_the_branch():
     np.testing.assert_array_equal(before[:, -1], np.asarray(plain["max_drawdown_index"]))
 
 
+@pytest.mark.slow
 def test_same_numbers_whatever_runs_side_by_side(monkeypatch):
     run = lambda **more: splitting(market(DRIFTLESS), "max_drawdown_index", 0.2, particles=128, replicates=3, seed=7, **more)
     first = run()

@@ -203,6 +203,7 @@ def test_replicates_fall_back_to_independent_paths():
     assert several.standard_error.shape == (2,)
 
 
+@pytest.mark.slow
 def test_refuses():
     garch = Garch([0.0], [0.36], [0.36], [0.1], [0.85], [12.0], [[1.0]], WEEK / 10)
     with pytest.raises(NotSteerableError, match="Garch"):

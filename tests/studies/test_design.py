@@ -93,6 +93,7 @@ def test_the_search_finds_the_tables_cap(table_design):
     assert table_design.info["searched"][0] == pytest.approx(10.0, abs=5 * 0.035)
 
 
+@pytest.mark.slow
 def test_the_budget_is_met_in_truth_and_a_cap_5_percent_higher_breaks_it(table_design):
     """By the closed form, not by the design's own sample."""
     cap = table_design.after[0]

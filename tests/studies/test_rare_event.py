@@ -54,6 +54,7 @@ def test_brute_force_at_one_in_ten_thousand(bates):
     assert found.info["mean_weight"] == pytest.approx(1.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_probability_says_from_which_start_it_is(driftless):
     """The volatility at the start and the one it returns to, by asset; of a law without a variance of its own the price."""
     calm = jr.load("btc_24h", {"market.variance": 0.04, "market.mean_variance": 0.25})
@@ -75,6 +76,7 @@ def test_stated_errors_are_those_observed(driftless):
     assert abs(values.mean() - beyond(4.0)) < 4.0 * values.std() / np.sqrt(len(values))
 
 
+@pytest.mark.slow
 def test_weights_flow_into_every_measure(bates):
     """Three measures, one of another observable that falls drive too, by weighted paths and by plain ones."""
     scenario = bates()
@@ -117,6 +119,7 @@ def test_laws_that_cannot_be_steered_are_split(leveraged):
         rare_event(scenario, "max_drawdown_index", level, "importance")
 
 
+@pytest.mark.slow
 def test_splitting_that_never_gets_there_says_so(driftless):
     """A drawdown beyond one."""
     found = rare_event(driftless(4), "max_drawdown_index", 1.0, "splitting", relative_error=0.9, max_paths=2048)
@@ -128,6 +131,7 @@ def test_splitting_that_never_gets_there_says_so(driftless):
     assert str(found) == str(found.summary())
 
 
+@pytest.mark.slow
 def test_table_frame_figure_and_progress(driftless):
     told = []
     found = rare_event(driftless(), "max_drawdown_index", 0.13, progress=lambda done, total: told.append(done / total))

@@ -64,6 +64,7 @@ def test_jumps_alone(merton):
         assert all(jump.move > 0.0 for jump in answer.jumps)
 
 
+@pytest.mark.slow
 def test_cost_of_jumps_is_poisson(merton):
     driven = drivers(prepare(merton()))
     for number in range(4):
@@ -91,6 +92,7 @@ def test_answers_reach_the_level_and_can_be_run_again(bates):
         assert answer.liquidated[-1] > 0.0
 
 
+@pytest.mark.slow
 def test_no_nearby_path_is_nearer(bates):
     """What makes an answer most likely: of random moves from it, none that is shorter by more than the tolerance gets there."""
     scenario = bates()
@@ -124,6 +126,7 @@ def test_words_table_and_figure(bates):
     assert len(figure.axes) >= 3 * min(4, len(found.answers))
 
 
+@pytest.mark.slow
 def test_stepwise_progress_is_told(driftless):
     told = []
     reverse_stress(driftless(), "max_drawdown_index", 0.1, progress=lambda done, total: told.append(done / total))

@@ -249,6 +249,24 @@ def ladder(options) -> None:
     print(f"  dearest over cheapest: {wall:+.1f}% ({busy:+.1f}% by cores), aim within {100 * AIM_LADDER:.0f}%")
 
 
+def sweep(options) -> None:
+    """A shipped scenario loaded and run with another number each time: compiled the first time only. 2,000 paths of 48 steps."""
+    import jaxrisk as jr
+
+    def load_and_run(number: int) -> None:
+        scenario = jr.load("btc_24h", {"impact.coefficient": 1.0 + 0.02 * number, "market.variance": 0.2 + 0.01 * number})
+        jr.simulate(scenario, paths=2000, steps=48, sample_paths=0)
+
+    memory = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds, held = [], []
+    for number in range(20):
+        seconds.append(timed(lambda number=number: load_and_run(number)).wall)
+        held.append(memory())
+    rest = statistics.median(seconds[2:])
+    print(f"load and run: first {seconds[0]:.2f} s, second {seconds[1]:.2f} s, then a median of {rest:.2f} s; largest memory "
+          f"{held[0]:.0f} MiB, and {held[-1]:.0f} after {len(held)}")  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--paths", type=int, default=65_536)
@@ -257,7 +275,7 @@ def main() -> None:
     parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
     parser.add_argument(
         "--only",
-        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "margins"),
+        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "margins", "sweep"),
         help="one part; peers includes the product",
     )
     options = parser.parse_args()
@@ -272,6 +290,8 @@ def main() -> None:
         variance(timed, options.repeats, options.steps)
     if options.only in (None, "gradients"):
         gradient_cost(reference(options.steps), accounts, timed, options.repeats)
+    if options.only in (None, "sweep"):
+        sweep(options)
     if options.only in (None, "margins"):
         margin_checks(reference(1), accounts, timed, cores(), options.repeats)
 

@@ -1,6 +1,7 @@
 """From populations, tiers and rules to the book that a simulation steps through."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
@@ -38,37 +39,38 @@ def build_ladder(
     tiers = contracts.tiers
     venues, assets, _ = tiers.rate.shape
     shape, count = (venues, assets, 2), venues * assets * 2
-    stated = concatenate([population.positions(tiers, contracts.inverse, price, nodes) for population in populations])
-    placed = apply_limits(stated, contracts, limits)
+    groups = [population.positions(tiers, contracts.inverse, price, nodes) for population in populations]
+    placed = apply_limits(concatenate(groups), contracts, limits)
+    on = _venues(populations, [group.quantity.shape[0] for group in groups], placed.margin.shape[0])
     p, alive = placed.positions, placed.alive
     bins = (p.venue * assets + p.asset) * 2 + p.side
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
 
-    def spread(distance, columns, groups=1, group=None, total=None):
-        within = alive & (distance < grid.reach)
-        where = bins if group is None else bins * groups + group
+    def spread(distance, columns, groups=1, group=None, total=None, of=slice(None)):
+        within = alive[of] & (distance < grid.reach)
+        where = bins[of] if group is None else bins[of] * groups + group[of]
         kept = jnp.stack([jnp.where(within, values, 0.0) for values in columns], axis=-1)
         return densities(grid, jnp.where(within, distance, grid.reach), kept, where, count * groups, total)
 
     def table(distance, values):
         return cumulated(spread(distance, [values]))[0].reshape(*shape, -1)
 
-    def add(total, rung: Rung):
-        at = jnp.where(jnp.isfinite(rung.distance), direction * rung.distance, 0.0)
-        worth = rung.quantity * jnp.where(inverse, 1.0, jnp.exp(at))
+    def add(total, rung: Rung, of):
+        at = jnp.where(jnp.isfinite(rung.distance), direction[of] * rung.distance, 0.0)
+        worth = rung.quantity * jnp.where(inverse[of], 1.0, jnp.exp(at))
         columns = [rung.quantity]
         if backstop:
-            off = jnp.expm1(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))
+            off = jnp.expm1(jnp.where(inverse[of], -rung.log_bankruptcy, rung.log_bankruptcy))
             columns += [rung.quantity * off, rung.quantity * off**2, jnp.where(rung.final, rung.quantity, 0.0)]
-        every = spread(rung.distance, columns, total=total[0])
-        return every, spread(rung.distance, [worth], classes, p.account_class, total[1])
+        every = spread(rung.distance, columns, total=total[0], of=of)
+        return every, spread(rung.distance, [worth], classes, p.account_class, total[1], of)
 
     called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
     empty = lambda groups, columns: jnp.zeros((count * groups, grid.cells, 2, columns), p.quantity.dtype)
     total = empty(1, 4 if backstop else 1), empty(classes, 1)
     for stand in stands:
-        total = with_rungs(total, placed, stand, contracts, add)
+        total = with_rungs(total, placed, stand, contracts, add, on)
     every, by_class = map(cumulated, total)
     quantity, *of_fund = every.reshape(-1, *shape, grid.cells + 1)
     class_notional = by_class[0].reshape(*shape, classes, -1)
@@ -98,6 +100,15 @@ def build_ladder(
         inverse=contracts.inverse,
         ranking=contracts.ranking or ("pro_rata",) * venues,
     )
+
+
+def _venues(populations: list[AbstractPopulation], lengths: list[int], placed: int) -> np.ndarray:
+    """Venue of each placed position, -1 where only its numbers tell: `apply_limits` puts all of them down as they are, then
+    downsized, and then what leaks to each venue."""
+    known = [venue if isinstance(venue := getattr(one, "venue", None), int) else -1 for one in populations]
+    stated = np.repeat(known, lengths)
+    times = placed // len(stated)
+    return np.concatenate([stated] * min(times, 2) + [np.full(len(stated), venue) for venue in range(times - 2)])
 
 
 __all__ = ["build_ladder"]

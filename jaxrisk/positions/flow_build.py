@@ -91,7 +91,7 @@ def _reopened(stated: Positions, contracts: Contracts, limits: Limits, stopping,
     direction = jnp.asarray(SIDE_SIGN, p.quantity.dtype)[p.side]
     inverse = jnp.asarray(contracts.inverse)[p.venue]
 
-    def add(total, rung: Rung):
+    def add(total, rung: Rung, _):
         within = alive & (rung.distance < grid.reach)
         distance, closed = jnp.where(within, rung.distance, grid.reach), jnp.where(within, rung.quantity, 0.0)
         worth = jnp.exp(jnp.where(inverse, -rung.log_bankruptcy, rung.log_bankruptcy))

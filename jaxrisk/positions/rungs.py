@@ -4,7 +4,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Bool, Float
 
 from .._leaf import Array
@@ -65,16 +67,27 @@ def rung_count(contracts: Contracts) -> int:
     return max({"full": 1, "to_margin": 0, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
 
 
-def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[[Any, Rung], Any]) -> Any:
-    """A `total`, of arrays, to which `add(total, rung)` has added every close of positions from where they stand."""
-    policy = contracts.policy
+def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[..., Any], venues=None) -> Any:
+    """A `total`, of arrays, to which `add(total, rung, of)` has added every close of the positions `of` from where they stand.
+
+    **Arguments:** `venues`: of each position as far as it is known without running anything, NumPy, -1 elsewhere; None if of
+    none. Positions on other venues are then left out of what closes to the margin, which has many closes.
+    """
+    policy, every = contracts.policy, slice(None)
+    one = lambda of: lambda total, rung: add(total, rung, of)
     if policy is None or not policy.closes_to_margin:
-        return functools.reduce(add, rungs(placed, now, contracts), total)
-    here = jnp.asarray([kind == "to_margin" for kind in policy.kind])[placed.positions.venue]
+        return functools.reduce(one(every), rungs(placed, now, contracts), total)
+    closes = np.array([kind == "to_margin" for kind in policy.kind])
+    here = jnp.asarray(closes)[placed.positions.venue]
     if rung_count(contracts) > 0:
         others = now._replace(quantity=jnp.where(here, 0.0, now.quantity))
-        total = functools.reduce(add, rungs(placed, others, contracts), total)
-    return _to_margin(placed, now._replace(quantity=jnp.where(here, now.quantity, 0.0)), contracts, policy, add, total)
+        total = functools.reduce(one(every), rungs(placed, others, contracts), total)
+    mine = now._replace(quantity=jnp.where(here, now.quantity, 0.0))
+    if venues is None or closes.all():
+        return _to_margin(placed, mine, contracts, policy, one(every), total)
+    of = np.flatnonzero((venues < 0) | closes[venues])
+    part = lambda x: x[of]
+    return _to_margin(jax.tree.map(part, placed), jax.tree.map(part, mine), contracts, policy, one(of), total)
 
 
 def _to_margin(placed: Placed, now: Standing, contracts: Contracts, policy: Policy, add=None, total=None) -> Any:

@@ -227,6 +227,7 @@ def test_a_fixed_requirement_is_followed():
     np.testing.assert_allclose((0.5 * (before + after))[1:-2] / left[1:-2], 1.0, atol=0.02)
 
 
+@pytest.mark.slow
 def test_the_ladder_comes_to_what_accounts_are_watched_for_at_small_steps():
     """A crowd of spread leverage falls by 12% in 6,000 steps, no fee: quantity left, in both books, to 1.5% of the crowd."""
     crowd = Histogram(1e6, [8.0, 9.0, 10.0, 12.0, 15.0], [0.2] * 5, entry_sd=0.01)
@@ -275,6 +276,7 @@ def test_a_jump_takes_as_much_as_a_fall_from_the_ladder_and_more_from_an_account
     assert 1.0 - gone == pytest.approx((lower / at) ** (0.98 / 0.02), abs=SMALLEST / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaf", ["margin_target", "rate", "fee"])
 def test_derivatives_are_those_of_small_changes(leaf):
     """Of the mean price of what a ladder closes, and of what accounts keep."""

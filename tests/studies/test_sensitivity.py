@@ -51,6 +51,7 @@ def samples(scenario):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", MEASURES)
 def test_pathwise_and_bump_agree(scenario, samples, text):
     """Over the same paths, for five parameters: within four of their joint errors. False-failure rate below 2e-3 were the methods
@@ -69,6 +70,7 @@ def _named(scenario):
     return named(scenario, NAMES)
 
 
+@pytest.mark.slow
 def test_reverse_and_forward_mode_agree(scenario, samples):
     """Sums over groups in reverse mode, checkpointed, are those of the single paths in forward mode: to single precision."""
     sample = samples["max_drawdown_index"]
@@ -83,6 +85,7 @@ def test_reverse_and_forward_mode_agree(scenario, samples):
         np.testing.assert_allclose(groups[:, k], expected, rtol=2e-4, atol=2e-4 * np.abs(slopes).mean())
 
 
+@pytest.mark.slow
 def test_many_parameters_go_by_groups(scenario, samples, monkeypatch):
     """By random groups the value is the same, and the error within what its degrees of freedom allow (a factor of two)."""
     from jaxrisk.risk import gradients
@@ -97,6 +100,7 @@ def test_many_parameters_go_by_groups(scenario, samples, monkeypatch):
     assert np.all((ratio > 0.5) & (ratio < 2.0)), ratio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", MEASURES)
 def test_stated_errors_hold_by_replication(scenario, text):
     """Sixty runs of 4,000 paths: the spread of their derivatives is what they say, within 0.7 to 1.4 (each a chi of 59 degrees of
@@ -132,6 +136,7 @@ def test_error_of_a_tail_mean():
     assert 0.9 < np.sqrt(np.mean(np.square(errors))) / np.std(values) < 1.1
 
 
+@pytest.mark.slow
 class TestAuto:
     def test_keeps_the_pathwise_derivative_where_it_is_good(self, scenario):
         found = sensitivity(scenario, MEASURES[1], "impact.coefficient", paths=16_000, seed=2)
@@ -222,6 +227,7 @@ class TestAuto:
         assert abs(mixed.mean() - value) < 4.0 * np.hypot(error, mixed.std() / np.sqrt(len(mixed)))
 
 
+@pytest.mark.slow
 class TestChange:
     def test_it_is_the_difference_of_runs(self, scenario):
         """To rounding, with an error that is that of the paired paths, far below those of two runs."""
@@ -258,6 +264,7 @@ class TestChange:
         assert len(str(caught.value).splitlines()) == 3
 
 
+@pytest.mark.slow
 class TestRareCascade:
     """A cascade that few paths feel."""
 

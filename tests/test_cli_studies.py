@@ -81,6 +81,8 @@ def engines(monkeypatch):
 
         return engine
 
+    import jaxrisk.studies  # noqa: F401 (else it would be made of the stand-ins)
+
     for module, function, _ in QUESTIONS.values():
         fake = SimpleNamespace(**{function: stand_in(*made[module])})
         monkeypatch.setitem(sys.modules, f"jaxrisk.studies.{module}", fake)
@@ -129,13 +131,15 @@ def test_rare_event_from_start_to_finish(tiny, capfd, monkeypatch):
 def test_options_reach_the_sensitivity_engine(tiny, engines, capsys):
     arguments = ["--wrt", "limits.cap", "--wrt=impact.coefficient", "--measure", "mean(max_drawdown[BTC])", "--method", "bump"]
     more = ["--check", "--cross", "limits.cap[retail,*,*]", "impact.coefficient", "--paths", "1e3", "--steps=12", "--seed", "7"]
+    more += ["--change", "limits.cap[retail,*,*]=10", "--change=limits.cap[retail,*,*] = 5"]
     assert main(["sensitivity", "tiny.toml", *arguments, *more, "--market.volatility", "0.5"]) == OK
     (scenario, measure, wrt, method), keywords = engines[0]
     assert (scenario.description.paths, scenario.description.seed, scenario.settings.steps) == (1000, 7, 12)
     assert float(scenario.market.volatility[0]) == 0.5
     assert str(measure) == "mean(max_drawdown[BTC])"
     assert (wrt, method) == (["limits.cap", "impact.coefficient"], "bump")
-    assert keywords == {"check": True, "cross": [("limits.cap[retail,*,*]", "impact.coefficient")]}
+    pair = ("limits.cap[retail,*,*]", "impact.coefficient")
+    assert keywords == {"check": True, "cross": [pair], "change": {"limits.cap[retail,*,*]": [10.0, 5.0]}}
     captured = capsys.readouterr()
     assert "95% interval" in captured.out
     assert captured.err == ""
@@ -146,7 +150,7 @@ def test_defaults_of_the_sensitivity(tiny, engines):
     assert main(["sensitivity", "tiny.toml"]) == OK
     (_, measure, wrt, method), keywords = engines[0]
     assert (str(measure), wrt, method) == ("expected_shortfall(max_drawdown_index, 0.99)", ["limits.cap"], "auto")
-    assert keywords == {"check": False, "cross": ()}
+    assert keywords == {"check": False, "cross": (), "change": {}}
 
 
 def test_options_reach_the_other_engines(tiny, engines):
@@ -192,6 +196,9 @@ BAD_SENSITIVITY = [
     (["--cross", "limits.cap[retail,*,*]", "--check"], "command line: --cross: needs 2 values"),
     (["--cross", "limits.cap", "impact.coefficient"], "means 2 parameters; one is needed, such as limits.cap[retail,*,*]"),
     (["--cross", "nope", "impact.coefficient"], 'command line: --cross: no parameter "nope"'),
+    (["--change", "limits.cap"], 'command line: --change = "limits.cap": has to be like limits.cap[retail,*,*]=10'),
+    (["--change", "limits.cpa=10"], 'command line: --change: no parameter "limits.cpa": did you mean "limits.cap"?'),
+    (["--change", "limits.cap[retail,*,*]=0.5"], "limits.cap[retail,*,*]: 0.5 is not allowed; from 1 to 1e+06 is"),
 ]
 BAD_DESIGN = [
     *BAD[:1],

@@ -89,9 +89,11 @@ def _change(command: Sensitivity, asked: Asked) -> dict[str, list[float]]:
     for text in command.change:
         name, _, value = text.rpartition("=")
         try:
-            read.setdefault(name.strip(), []).append(float(value))
+            to = float(value)
         except ValueError:
             asked.wrong("--change", text, "has to be like limits.cap[retail,*,*]=10")
+        else:
+            read.setdefault(name.strip(), []).append(to)
     if read and asked.scenario is not None:
         from ..risk.change import change_problems
 

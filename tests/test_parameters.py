@@ -12,7 +12,7 @@ from jaxrisk.positions import Limits, maintenance_margin
 
 SHIPPED = ("btc_24h", "btc_eth_sol_7d", "btc_shock_10pct", "cross_margin_24h", "leverage_cycle_90d", "spill_over_24h",
            "three_venues_shock_24h")  # fmt: skip
-NODES = (128, 8, 4)  # fewer leverages than a run takes: reverse mode keeps every one at every scale of a flow book's
+NODES = (48, 8, 4)  # fewer leverages than a run takes: reverse mode keeps every one at every scale of a flow book's
 LIMITS = Limits(
     cap=[20.0, 10.0, 50.0],
     share_downsize=[0.5, 0.5, 0.0],

@@ -188,7 +188,7 @@ class TestAuto:
     def test_every_book(self, name, wrt):
         """Single accounts are bumped, tables differentiated; both agree with a bump of all paths within four joint errors."""
         scenario = jr.load(name, {"run.steps": 90 if name == "leverage_cycle_90d" else 24})
-        found = sensitivity(scenario, "mean(open_interest_loss_usd)", wrt, paths=256, check=True)
+        found = sensitivity(scenario, "mean(open_interest_loss_usd)", wrt, paths=128, check=True)
         assert np.isfinite(found.gradient).all()
         assert all(method == "bump" for method in found.method) or name != "cross_margin_24h"
         told = np.isfinite(found.standard_error)

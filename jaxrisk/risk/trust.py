@@ -58,7 +58,8 @@ def trust(
         )
     inside = losses[which] > level
     slopes = np.zeros(len(which))
-    slopes[inside] = along(sample, reverse, which[inside], direction)
+    if inside.any():
+        slopes[inside] = along(sample, reverse, which[inside], direction)
     apart = weight * ((lifted[0] - lifted[1]) / 2.0 - slopes)
     total = float(weight @ slopes) / n
     if total == 0.0:

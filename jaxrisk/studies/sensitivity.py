@@ -253,7 +253,8 @@ class _Found:
             if not found.value[place]:
                 self.reason[k] = self._unfelt()
             elif seen.share > MOST:
-                self.doubt[k] = f"what {seen.paths:,} paths do differs from their derivatives by {seen.seen:.0%}"
+                much = f" by {seen.seen:.0%}" if math.isfinite(seen.seen) else ""
+                self.doubt[k] = f"what {seen.paths:,} paths do differs from their derivatives{much}"
             else:
                 tail = f", tail index {self.index[k]:.1f}" if np.isfinite(self.index[k]) else ""
                 relative = found.standard_error[place] / abs(found.value[place])

@@ -5,11 +5,11 @@ A single difference over all paths (`difference`) is what a derivative is checke
 
 import numpy as np
 
-from ..parameter import Parameter, moved
+from ..parameter import Parameter
 from ..scenario import Scenario
 from .gradients import Gradient
 from .measure import Measure
-from .sample import Sample, prepare_lean, top
+from .sample import Sample, top
 from .tail import rank_of
 
 STEP = 0.02
@@ -76,10 +76,10 @@ def difference(sample: Sample, measure: Measure, scenario: Scenario, parameters:
 
 def _slope(sample: Sample, measure: Measure, scenario: Scenario, parameter: Parameter, at) -> tuple[float, np.ndarray]:
     """The slope of a measure between two values of a parameter: what has no error, and what each path adds to `n` times it."""
-    which, dtype, width = np.arange(len(sample.losses)), sample.prepared.decay.dtype, at[1] - at[0]
+    which, width = np.arange(len(sample.losses)), at[1] - at[0]
 
     def losses(by: float) -> np.ndarray:
-        return sample.again(prepare_lean(moved(scenario, [parameter], np.array([by])), dtype), which) if by else sample.losses
+        return sample.at(scenario, [parameter], np.array([by]), which) if by else sample.losses
 
     constants, scores = zip(*(influence(losses(by), measure, sample.losses) for by in at), strict=True)
     return float((constants[1] - constants[0]) / width), (scores[1] - scores[0]) / width

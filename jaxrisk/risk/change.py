@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..parameter import Parameter, moved, named
+from ..parameter import Parameter, named
 from ..scenario import Scenario
 from .bump import influence, resolution
 from .curve import effective, stands
 from .measure import Measure
-from .sample import Sample, prepare_lean
+from .sample import Sample
 
 
 class Change(NamedTuple):
@@ -49,8 +49,7 @@ def changed(sample: Sample, measure: Measure, scenario: Scenario, parameter: Par
     by = to - parameter.value
     if by == 0.0:
         return Change(parameter, to, 0.0, 0.0)
-    prepared = prepare_lean(moved(scenario, [parameter], np.array([by])), sample.prepared.decay.dtype)
-    losses = sample.again(prepared, np.arange(len(sample.losses)))
+    losses = sample.at(scenario, [parameter], np.array([by]), np.arange(len(sample.losses)))
     (before, first), (after, second) = (influence(each, measure, sample.losses) for each in (sample.losses, losses))
     scores = second - first
     value, error = float(after - before + scores.mean()), float(scores.std() / math.sqrt(len(scores)))

@@ -17,12 +17,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from ..parameter import Parameter, moved
+from ..parameter import Parameter
 from ..scenario import Scenario
 from .bump import MOST_PATH_STEPS, ends, influence, resolution, step_of
 from .gradients import Gradient
 from .measure import Measure
-from .sample import Sample, prepare_lean
+from .sample import Sample
 
 WINDOWS = (0.02, 0.04, 0.08, 0.16)
 """Moves of a parameter as shares of its value."""
@@ -98,12 +98,12 @@ def curve(sample: Sample, measure: Measure, scenario: Scenario, parameter: Param
     _, counts = step_of(parameter)
     offsets = sorted({0.0} | {by for window in (WINDOWS_OF_COUNTS if counts else WINDOWS) for by in _both(parameter, window)})
     most = MOST_PATH_STEPS // sample.prepared.scenario.settings.steps if measure.statistic == "mean" else len(sample.losses)
-    which, dtype = np.arange(min(len(sample.losses), most)), sample.prepared.decay.dtype
+    which = np.arange(min(len(sample.losses), most))
     values, scores = np.zeros(len(offsets)), np.zeros((len(offsets), len(which)))
     for k, by in enumerate(offsets):
         losses = sample.losses[which]
         if by:
-            losses = sample.again(prepare_lean(moved(scenario, [parameter], np.array([by])), dtype), which)
+            losses = sample.at(scenario, [parameter], np.array([by]), which)
         constant, scores[k] = influence(losses, measure, sample.losses[which])
         values[k] = constant + scores[k].mean()
     return Curve(np.array(offsets), values, scores, resolution(sample.losses, measure))

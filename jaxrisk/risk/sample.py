@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 from ..cascade import prepare
 from ..cascade.blocks import block_size, chunks, losses_of
 from ..observables import DIMS, column
+from ..parameter import Parameter, moved
 from ..positions import enough_nodes
 from ..scenario import Scenario, coordinates
 
@@ -84,6 +85,16 @@ class Sample(NamedTuple):
     def again(self, prepared: Any, which: np.ndarray) -> np.ndarray:
         """The column of some of the paths, under a scenario prepared otherwise: the same random numbers. Float64."""
         return np.asarray(self.column(losses_of(prepared, self.seed, self.indices(which))), np.float64)
+
+    def at(self, scenario: Scenario, parameters: Sequence[Parameter], by: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """The column of some of the paths with parameters of their scenario moved: the same random numbers. Float64."""
+        return self.again(prepare_lean(moved(scenario, parameters, by), self.prepared.decay.dtype), which)
+
+    def slopes(self, reverse: Any, which: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Derivative of the column on some of the paths along a direction of the parameters of a `Reverse`. Float64."""
+        from .pathwise import along
+
+        return along(self, reverse, which, direction)
 
 
 def draw_sample(

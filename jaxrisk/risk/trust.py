@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parameter import Parameter, moved
+from ..parameter import Parameter
 from ..scenario import Scenario
 from .bump import ends
 from .curve import CAUTION, critical
 from .measure import Measure
-from .pathwise import Reverse, along
-from .sample import Sample, prepare_lean
+from .pathwise import Reverse
+from .sample import Sample
 from .tail import rank_of
 
 STEP = 0.01
@@ -52,14 +52,12 @@ def trust(
     which, weight = _drawn(losses, level)
     lifted = []
     for sign in (1.0, -1.0):
-        prepared = prepare_lean(moved(scenario, parameters, sign * direction), sample.prepared.decay.dtype)
-        lifted.append(
-            np.maximum(sample.again(prepared, which) - level, 0.0) if math.isfinite(level) else sample.again(prepared, which)
-        )
+        losses_there = sample.at(scenario, parameters, sign * direction, which)
+        lifted.append(np.maximum(losses_there - level, 0.0) if math.isfinite(level) else losses_there)
     inside = losses[which] > level
     slopes = np.zeros(len(which))
     if inside.any():
-        slopes[inside] = along(sample, reverse, which[inside], direction)
+        slopes[inside] = sample.slopes(reverse, which[inside], direction)
     apart = weight * ((lifted[0] - lifted[1]) / 2.0 - slopes)
     total = float(weight @ slopes) / n
     if total == 0.0:

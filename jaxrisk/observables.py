@@ -59,6 +59,10 @@ OBSERVABLES = {
 CAUSES = ("liquidated", "stopped", "reduced", "deleveraged", "closed and opened")
 """Why open interest is lost; the last is what closes of its own accord, less what opens."""
 
+SIGNED = ("amplification_index", "log_return", "lowest_log_price", "insurance_fund_change", "shortfall", "deleveraging_loss",
+          "common_holder_sales", "moved_by")  # fmt: skip
+"""Observables that can be below zero; open interest lost can too, where new positions open (`book = "flow"`)."""
+
 DIMS = {name: observable.dims for name, observable in OBSERVABLES.items() if observable.dims}
 """Axes of each observable after `paths`; scalars are left out."""
 
@@ -116,4 +120,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     return ValueError(f"no {kind} {name!r}{guess}There are: {', '.join(known)}")
 
 
-__all__ = ["CAUSES", "DIMS", "MOST_SAMPLE_PATHS", "OBSERVABLES", "Observable", "column", "columns", "describe", "unknown"]
+__all__ = [
+    "CAUSES",
+    "DIMS",
+    "MOST_SAMPLE_PATHS",
+    "OBSERVABLES",
+    "SIGNED",
+    "Observable",
+    "column",
+    "columns",
+    "describe",
+    "unknown",
+]

@@ -210,6 +210,10 @@ BAD_DESIGN = [
     (["--budget", "0"], "command line: --budget = 0: has to lie strictly between 0 and 1: 0.08 is 8%"),
     (["--budget", "x"], 'command line: --budget = "x": has to lie strictly between 0 and 1'),
     (["--budget", "nan", "--measure", "mean(open_interest_loss_usd)"], 'command line: --budget = "nan": has to be a number'),
+    (
+        ["--budget=-1", "--measure", "mean(open_interest_loss_usd)"],
+        "has to be a number of at least 0: mean(open_interest_loss_usd) is",
+    ),
     (["--wrt", "impact.coefficient"], '--wrt = "impact.coefficient[BTC]": is no cap; what can be designed is limits.cap'),
     (["--verify-paths", "1.5"], "command line: --verify-paths = 1.5: has to be a whole number from 1,000 on"),
     (["--out", "x.nc"], "has to end in .toml or .csv or .json"),
@@ -276,6 +280,14 @@ def test_all_problems_are_said_at_once(tiny, engines, capsys):
         "--foo", "--set", "--out", "--plot", "--method", "--measure", "--wrt", "--wrt",
     ]  # fmt: skip
     assert not engines
+
+
+def test_all_that_is_wrong_with_a_measure_is_said(tiny, capsys):
+    assert main(["sensitivity", "tiny.toml", "--measure", "expcted_shortfall(max_drawdwn_index, 2)"]) == BAD_INPUT
+    lines = capsys.readouterr().err.splitlines()
+    said = ('no statistic "expcted_shortfall"', "level 2 has to lie strictly", "no observable 'max_drawdwn_index'")
+    assert len(lines) == len(said)
+    assert all(words in line for line, words in zip(lines, said, strict=True))
 
 
 @pytest.mark.parametrize(

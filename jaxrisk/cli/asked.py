@@ -102,7 +102,8 @@ class Asked:
         try:
             return Measure.of(text)
         except ValueError as error:
-            self.wrong("--measure", text, str(error).partition('": ')[2])  # the error names the measure first
+            for line in str(error).splitlines():
+                self.wrong("--measure", text, line.partition('": ')[2])  # the error names the measure first
             return None
 
     def level(self, text: str | None, observable: str) -> Any:
@@ -117,6 +118,10 @@ class Asked:
             return self.number("--budget", text, -math.inf, math.inf, "has to be a number, in the measure's unit")
         if measure.statistic == "exceedance_probability" or measure.observable.startswith(_SHARES):
             return self.number("--budget", text, 0.0, 1.0, "has to lie strictly between 0 and 1: 0.08 is 8%")
+        if self.scenario is not None and measure.never_negative(self.scenario.book):
+            return self.number(
+                "--budget", text, -math.ulp(0.0), math.inf, f"has to be a number of at least 0: {measure} is never negative"
+            )
         return self.number("--budget", text, -math.inf, math.inf, "has to be a number, in the measure's unit")
 
     def lines(self, option: str, error: ValueError) -> None:

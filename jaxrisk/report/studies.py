@@ -49,8 +49,9 @@ def sensitivities(result: Any) -> StudySummary:
 
 
 def _slopes(result: Any) -> list[dict[str, Any]]:
-    """One record a parameter, in the units of the measure and of the parameter."""
-    records = []
+    """One record a parameter, with the slopes to both sides where it has a kink, and one a finite change, whose `method` is
+    `"change"`; in the units of the measure and of the parameter."""
+    records, kinks = [], getattr(result, "kinks", None) or ()
     for k, parameter in enumerate(result.parameters):
         gradient, error = float(result.gradient[k]), float(result.standard_error[k])
         record = {
@@ -71,7 +72,15 @@ def _slopes(result: Any) -> list[dict[str, Any]]:
         for name in ("pathwise", "bumped", "checked"):
             pair = getattr(result, name, None)
             record |= {} if pair is None else {name: float(pair[0][k]), f"{name}_error": float(pair[1][k])}
+        if any(kinks):
+            (left, left_error), (right, right_error) = kinks[k] or ((math.nan, math.nan),) * 2
+            record |= {"left": left, "left_error": left_error, "right": right, "right_error": right_error}
         records.append(record | {"measure": str(result.measure)})
+    for one in getattr(result, "changes", None) or []:
+        moved = {"parameter": one.parameter.name, "value": one.parameter.value, "unit": one.parameter.unit, "to": one.to}
+        ends = {"low": one.value - Z * one.standard_error, "high": one.value + Z * one.standard_error}
+        found = {"change": one.value, "standard_error": one.standard_error, **ends, "method": "change"}
+        records.append(moved | found | {"measure": str(result.measure)})
     return records
 
 

@@ -96,7 +96,8 @@ def curve(sample: Sample, measure: Measure, scenario: Scenario, parameter: Param
     A mean is taken over as many of the first paths as `MOST_PATH_STEPS` allows.
     """
     _, counts = step_of(parameter)
-    offsets = sorted({0.0} | {by for window in (WINDOWS_OF_COUNTS if counts else WINDOWS) for by in _both(parameter, window)})
+    wanted = windows(parameter, WINDOWS_OF_COUNTS if counts else WINDOWS)
+    offsets = sorted({0.0} | {by for window in wanted for by in _both(parameter, window)})
     most = MOST_PATH_STEPS // sample.prepared.scenario.settings.steps if measure.statistic == "mean" else len(sample.losses)
     which = np.arange(min(len(sample.losses), most))
     values, scores = np.zeros(len(offsets)), np.zeros((len(offsets), len(which)))
@@ -126,6 +127,18 @@ def slopes(sample: Sample, measure: Measure, scenario: Scenario, parameters: lis
         np.array([one.value for one in found]), errors, covariance, centred.shape[1],
         bias=np.array([one.bias for one in found]), slopes=tuple(found), kinks=tuple(kinks),
     )  # fmt: skip
+
+
+def windows(parameter: Parameter, usual: tuple[float, ...]) -> tuple[float, ...]:
+    """The usual windows, or narrower ones in the same proportions where the range ends before the third of them.
+
+    >>> windows(Parameter("channels.feedback", 0.5, "1", 0.495, 0.51), WINDOWS)
+    (0.0025, 0.005, 0.01, 0.02)
+    """
+    reach, size = max(parameter.value - parameter.low, parameter.high - parameter.value), abs(parameter.value)
+    if not 0.0 < reach < usual[2] * size:
+        return usual
+    return tuple(float(f"{window * reach / (usual[-1] * size):.12g}") for window in usual)
 
 
 def _both(parameter: Parameter, window: float) -> list[float]:

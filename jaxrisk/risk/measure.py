@@ -5,6 +5,7 @@ import math
 import re
 from typing import Any, NamedTuple
 
+from ..observables import OBSERVABLES, SIGNED, unknown
 from . import tail
 from .estimate import Estimate
 
@@ -47,30 +48,46 @@ class Measure(NamedTuple):
                 raise ValueError(f'measure "{said}": has to be like "expected_shortfall(max_drawdown_index, 0.99)"')
             return cls(alone[1], "mean")
         try:
-            level = math.nan if match[3] is None else float(match[3])
-        except ValueError:
-            raise ValueError(f'measure "{said}": level "{match[3]}" is not a number') from None
-        return cls(match[2], match[1], level).checked()
+            return cls(match[2], match[1], math.nan if match[3] is None else float(match[3])).checked()
+        except ValueError as error:
+            if str(error).startswith("measure"):
+                raise
+        wrong = [f'level "{match[3]}" is not a number', *cls(match[2], match[1], 0.5).wrong(others=True)]
+        raise ValueError("\n".join(f'measure "{said}": {one}' for one in wrong))
 
     def checked(self) -> "Measure":
-        """The measure itself, or a `ValueError` on what is wrong with it."""
+        """The measure itself, or a `ValueError` with a line on everything that is wrong with it."""
+        if wrong := self.wrong():
+            raise ValueError("\n".join(f'measure "{self}": {one}' for one in wrong))
+        return self._replace(level=math.nan) if self.statistic == "mean" else self
+
+    def wrong(self, others: bool = False) -> list[str]:
+        """Everything that is wrong with it; an unknown observable only beside `others`: what a run has tells more."""
+        wrong = []
+        near = (*difflib.get_close_matches(self.statistic, STATISTICS, n=1, cutoff=0.5), "")[0]
         if self.statistic not in STATISTICS:
-            near = difflib.get_close_matches(self.statistic, STATISTICS, n=1, cutoff=0.5)
-            guess = f' (did you mean "{near[0]}"?)' if near else ""
+            guess = f' (did you mean "{near}"?)' if near else ""
             guess = " (only Result.measure has it)" if self.statistic in OF_RESULTS else guess
-            raise ValueError(f'measure "{self}": no statistic "{self.statistic}"{guess}; there are {", ".join(STATISTICS)}')
-        if self.statistic == "mean":
-            return self._replace(level=math.nan)
-        if math.isnan(self.level):
-            raise ValueError(f'measure "{self}": {self.statistic} needs a level')
-        if self.statistic != "exceedance_probability" and not 0.0 < self.level < 1.0:
-            raise ValueError(f'measure "{self}": level {self.level:g} has to lie strictly between 0 and 1')
-        return self
+            wrong.append(f'no statistic "{self.statistic}"{guess}; there are {", ".join(STATISTICS)}')
+        elif self.statistic != "mean" and math.isnan(self.level):
+            wrong.append(f"{self.statistic} needs a level")
+        if near not in ("", "mean", "exceedance_probability") and (self.level <= 0.0 or self.level >= 1.0):
+            wrong.append(f"level {self.level:g} has to lie strictly between 0 and 1")
+        base = self.observable.partition("[")[0].strip()
+        if (wrong or others) and base not in OBSERVABLES:
+            wrong.append(str(unknown("observable", base, OBSERVABLES)))
+        return wrong
 
     def estimate(self, losses: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
         """Of one number a path, with its error; see `jaxrisk.risk.tail`."""
         arguments = () if self.statistic == "mean" else (self.level,)
         return getattr(tail, self.statistic)(losses, *arguments, log_weights=log_weights, confidence=confidence)
+
+    def never_negative(self, book: str) -> bool:
+        """Whether it cannot be below zero under this representation of positions."""
+        base = self.observable.partition("[")[0].strip()
+        gains = base in SIGNED or (book == "flow" and base.startswith("open_interest_loss"))
+        return self.statistic == "exceedance_probability" or (base in OBSERVABLES and not gains)
 
     def __str__(self) -> str:
         level = "" if math.isnan(self.level) else f", {self.level:g}"

@@ -129,7 +129,7 @@ def design_limits(
     if unlimited and (wrt == "limits.cap" or list(wrt) == ["limits.cap"]):
         scenario = with_class_caps(scenario)
     wanted: list[Parameter] = _attempt(problems, lambda: named(scenario, wrt)) or []
-    problems += _wrong(scenario, wanted, budget, paths, seed, verify_paths, collateral_weight, frontier)
+    problems += _wrong(scenario, chosen, wanted, budget, paths, seed, verify_paths, collateral_weight, frontier)
     if problems or chosen is None:
         raise ValueError("\n".join(problems))
     begun = time.time()
@@ -170,7 +170,7 @@ def _attempt(problems: list[str], call: Callable[[], Any]) -> Any:
         return None
 
 
-def _wrong(scenario, wanted, budget, paths, seed, verify_paths, weight, frontier) -> list[str]:
+def _wrong(scenario, measure, wanted, budget, paths, seed, verify_paths, weight, frontier) -> list[str]:
     """What is wrong with arguments, a line each."""
     problems = scenario.problems()
     if scenario.book == "account":
@@ -182,6 +182,8 @@ def _wrong(scenario, wanted, budget, paths, seed, verify_paths, weight, frontier
         number = isinstance(value, (int, float, np.number)) and math.isfinite(value)
         if not number or value < low:
             problems.append(f"{name} = {value!r}: a finite number{' of at least 0' if low == 0.0 else ''} is needed")
+        elif name == "budget" and value < 0.0 and measure is not None and measure.never_negative(scenario.book):
+            problems.append(f"budget = {value:g}: {measure} is never negative, so that a budget of at least 0 is needed")
     for name, value, least in (("paths", paths, 100), ("verify_paths", verify_paths, 1000)):
         if value is not None:
             whole(name, value, problems, least, 2**28, f"from {least} to 2^28 is allowed")

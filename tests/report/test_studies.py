@@ -66,6 +66,18 @@ def test_a_full_bump_stands_beside_what_it_checks():
 
 def test_the_table_of_a_study_as_numbers():
     frame = studies.sensitivities(example.sensitivities()).to_dataframe()
+    assert "left" not in frame.columns
+    assert "to" not in frame.columns
+    changed = studies.sensitivities(example.sensitivities(**example.CHANGED)).to_dataframe()
+    assert changed.loc[0, ["left", "left_error", "right", "right_error"]].tolist() == [9.1e-5, 8e-6, 3.1e-5, 6e-6]
+    assert changed.loc[1, ["left", "right"]].isna().all()
+    told = changed[changed.method == "change"]
+    assert told[["parameter", "value", "to", "change", "standard_error"]].iloc[0].tolist() == [
+        "limits.cap[retail,*,*]", 20.0, 10.0, -0.0031, 0.0002,
+    ]  # fmt: skip
+    assert told.low.iloc[0] == pytest.approx(-0.0031 - 1.96 * 0.0002, abs=1e-6)
+    assert told.gradient.isna().all()
+    assert told[["standard_error", "low"]].iloc[1].isna().all()
     found = example.sensitivities()
     np.testing.assert_array_equal(frame["gradient"], found.gradient)
     np.testing.assert_allclose(frame["high"] - frame["low"], 2 * 1.959964 * found.standard_error)

@@ -7,7 +7,7 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.parameter import Parameter, moved, named
-from jaxrisk.risk.curve import LEAST_EFFECTIVE, Curve, critical, curve, effective, kink, slope
+from jaxrisk.risk.curve import LEAST_EFFECTIVE, Curve, _both, critical, curve, effective, kink, slope, windows
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
 
@@ -48,9 +48,9 @@ def test_intervals_cover(name):
 
 def test_a_straight_curve_takes_the_widest_window_and_a_bent_one_a_narrower():
     random = np.random.default_rng(3)
-    windows = lambda shape: [slope(jumping(shape, random, 20_000, 0.3)).window for _ in range(40)]
-    assert np.median(windows(SHAPES["straight"][0])) == 0.16
-    assert np.median(windows(lambda x: np.sin(20.0 * x))) < 0.16
+    widths = lambda shape: [slope(jumping(shape, random, 20_000, 0.3)).window for _ in range(40)]
+    assert np.median(widths(SHAPES["straight"][0])) == 0.16
+    assert np.median(widths(lambda x: np.sin(20.0 * x))) < 0.16
 
 
 def test_a_kink_is_told_apart_with_both_slopes():
@@ -133,7 +133,20 @@ def test_all_paths_are_run_again(near_runaway):
 
 
 def test_offsets_stay_inside_the_range():
-    from jaxrisk.risk.curve import _both
-
     share = Parameter("channels.feedback", 0.95, "1", 0.0, 1.0)
     assert [len(_both(share, window)) for window in (0.02, 0.04, 0.08)] == [2, 2, 1]
+
+
+def test_a_range_narrower_than_the_windows_gets_windows_of_its_own():
+    usual = (0.02, 0.04, 0.08, 0.16)
+    assert windows(Parameter("channels.feedback", 0.5, "1", 0.0, 1.0), usual) == usual
+    for low, high in ((0.495, 0.505), (0.499, 0.502), (0.5, 0.503), (0.48, 0.5)):
+        narrow = Parameter("channels.feedback", 0.5, "1", low, high)
+        offsets = np.array(sorted({0.0} | {by for window in windows(narrow, usual) for by in _both(narrow, window)}))
+        assert len(offsets) >= 5
+        assert low - 1e-9 <= 0.5 + offsets.min()
+        assert 0.5 + offsets.max() <= high + 1e-9
+        scores = np.exp(offsets)[:, None] * (1.0 + 0.1 * np.random.default_rng(1).normal(size=2000))
+        found = slope(Curve(offsets, scores.mean(axis=1), scores, 0.0))
+        assert abs(found.value - 1.0) <= found.half
+        assert found.half < 0.02

@@ -187,6 +187,8 @@ def test_everything_wrong_with_the_arguments_is_said_at_once():
     assert len(lines) == 4
     assert 'no parameter "limits.cap[b,*,*]": did you mean "limits.cap[a,*,*]"?' in lines
     assert "budget = nan: a finite number is needed" in lines
+    with pytest.raises(ValueError, match=r"budget = -1: mean\(open_interest_loss_usd\) is never negative"):
+        design_limits(scenario, MEAN, -1.0)
     with pytest.raises(ValueError, match="is no cap"):
         design_limits(scenario, MEAN, 1.0, "limits.leakage")
     with pytest.raises(ValueError, match='book "account"'):

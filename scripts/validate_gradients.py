@@ -19,9 +19,9 @@ from validate_coverage import coverage
 
 import jaxrisk as jr
 from jaxrisk.positions import Limits
-from jaxrisk.risk.curve import slopes
 from jaxrisk.risk.gradients import pathwise
 from jaxrisk.risk.measure import Measure
+from jaxrisk.risk.rerun import slopes
 from jaxrisk.risk.sample import draw_sample
 
 POPULATION = {

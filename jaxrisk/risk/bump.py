@@ -3,13 +3,15 @@
 A single difference over all paths (`difference`) is what a derivative is checked by; `curve.py` makes the derivative of several.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..parameter import Parameter
 from ..scenario import Scenario
 from .gradients import Gradient
 from .measure import Measure
-from .sample import Sample, top
+from .sample import Sample
 from .tail import rank_of
 
 STEP = 0.02
@@ -17,8 +19,6 @@ STEP = 0.02
 that single paths make, small enough for the measure to be nearly quadratic."""
 DISCRETE_STEP = 0.25
 """The same for parameters that numbers of jumps depend on."""
-WIDER = 3.0
-"""How much more of the base run's paths than the tail are run again."""
 MOST_PATH_STEPS = 32_768 * 1440
 """Paths times steps of a mean's difference at most."""
 
@@ -42,19 +42,6 @@ def ends(parameter: Parameter, step: float) -> tuple[float, float]:
         size = step * min(usual, parameter.high - parameter.low)
     down, up = max(-size, parameter.low - parameter.value), min(size, parameter.high - parameter.value)
     return (down, up) if up > down else (-size, size)
-
-
-def candidates(sample: Sample, measure: Measure) -> np.ndarray:
-    """Places of the paths that a search looks at again and again: the tail and twice as many below it. Near runaway others jump
-    into it: what is found has to be measured over all paths."""
-    n = len(sample.losses)
-    if measure.statistic == "mean":
-        return np.arange(min(n, MOST_PATH_STEPS // sample.prepared.scenario.settings.steps))
-    beyond = np.mean(sample.losses > measure.level) if measure.statistic == "exceedance_probability" else 1.0 - measure.level
-    chosen = top(sample.losses, min(1.0, WIDER * beyond + 20.0 / n))
-    # where the last of them ties with others (nothing lost, mostly) nobody knows which of those a move lifts into the tail
-    tied = np.count_nonzero(sample.losses == sample.losses[chosen[-1]])
-    return np.arange(n) if tied > len(chosen) // 10 else chosen
 
 
 def difference(sample: Sample, measure: Measure, scenario: Scenario, parameters: list[Parameter], step: float = STEP) -> Gradient:
@@ -101,22 +88,44 @@ def _density(losses: np.ndarray, measure: Measure) -> float:
     return (high - low) / (n * max(order[high] - order[low], 1e-300))
 
 
-def influence(losses: np.ndarray, measure: Measure, base: np.ndarray) -> tuple[float, np.ndarray]:
+def influence(losses: np.ndarray, measure: Measure, base: np.ndarray, weight: Any = None) -> tuple[float, np.ndarray]:
     """A measure of a run of which `losses` hold the tail, as a constant and what each path adds to `n` times the measure.
 
-    **Arguments:** `base`: losses of the whole base run, which say how many paths there are and how dense they lie.
+    **Arguments:** `base`: losses of the whole base run, which say how many paths there are and how dense they lie; `weight`: how
+    many paths each stands for where only some were run again, zero for the others, whose `losses` are those of `base`: what those
+    run again changed is taken that many times.
     """
     n = len(base)
     if measure.statistic == "mean":
-        return 0.0, losses
-    if measure.statistic == "exceedance_probability":
-        return 0.0, (losses > measure.level).astype(float)
-    edge = np.sort(losses)[::-1][min(len(losses) - 1, n - 1 - rank_of(n, measure.level))]
-    if measure.statistic == "expected_shortfall":
-        return edge, np.maximum(losses - edge, 0.0) / (1.0 - measure.level)
-    # a quantile moves by how many paths cross it, over the density there; one density for both ends of a difference
-    above = (losses > edge).astype(float) / _density(base, measure)
-    return edge - above.sum() / n, above
+        each = lambda some: some
+    elif measure.statistic == "exceedance_probability":
+        each = lambda some: (some > measure.level).astype(float)
+    else:
+        edge = _edge(losses, n - 1 - rank_of(n, measure.level), base, weight)
+        if measure.statistic == "expected_shortfall":
+            each = lambda some: np.maximum(some - edge, 0.0) / (1.0 - measure.level)
+        else:
+            # a quantile moves by how many paths cross it, over the density there; one density for both ends of a difference
+            density = _density(base, measure)
+            each = lambda some: (some > edge).astype(float) / density
+    scores = each(losses)
+    if weight is not None:
+        before = each(base)
+        scores = before + weight * (scores - before)
+    if measure.statistic in ("mean", "exceedance_probability"):
+        return 0.0, scores
+    return edge - (0.0 if measure.statistic == "expected_shortfall" else scores.sum() / n), scores
 
 
-__all__ = ["STEP", "candidates", "difference", "ends", "influence", "resolution", "step_of"]
+def _edge(losses: np.ndarray, beyond: int, base: np.ndarray, weight: Any) -> float:
+    """The loss that so many others exceed."""
+    if weight is None:
+        return np.sort(losses)[::-1][min(len(losses) - 1, beyond)]
+    again = weight > 0.0
+    values = np.concatenate([base, losses[again]])
+    masses = np.concatenate([1.0 - weight, weight[again]])
+    order = np.argsort(-values, kind="stable")
+    return values[order][np.argmax(np.cumsum(masses[order]) >= beyond + 1 - 1e-6)]
+
+
+__all__ = ["STEP", "difference", "ends", "influence", "resolution", "step_of"]

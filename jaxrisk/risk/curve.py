@@ -17,17 +17,6 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from ..parameter import Parameter
-from ..scenario import Scenario
-from .bump import MOST_PATH_STEPS, ends, influence, resolution, step_of
-from .gradients import Gradient
-from .measure import Measure
-from .sample import Sample
-
-WINDOWS = (0.02, 0.04, 0.08, 0.16)
-"""Moves of a parameter as shares of its value."""
-WINDOWS_OF_COUNTS = (0.125, 0.25, 0.5)
-"""The same for parameters that numbers of jumps depend on, of which a small move changes few paths."""
 CAUTION = 0.6
 """Standard errors of a measured bias that are added to it, chosen on sixteen markets, eleven of them drawn at random: intervals
 covered 96% on average; with 0.4, 95%, and less than 92% in more of the rows; with 0.8, 98%."""
@@ -88,64 +77,6 @@ class _Candidate(NamedTuple):
     window: float
     power: int
     extrapolated: bool
-
-
-def curve(sample: Sample, measure: Measure, scenario: Scenario, parameter: Parameter) -> Curve:
-    """Run the sample's paths again at every window on both sides, or on the one that the parameter's range allows.
-
-    A mean is taken over as many of the first paths as `MOST_PATH_STEPS` allows.
-    """
-    _, counts = step_of(parameter)
-    wanted = windows(parameter, WINDOWS_OF_COUNTS if counts else WINDOWS)
-    offsets = sorted({0.0} | {by for window in wanted for by in _both(parameter, window)})
-    most = MOST_PATH_STEPS // sample.prepared.scenario.settings.steps if measure.statistic == "mean" else len(sample.losses)
-    which = np.arange(min(len(sample.losses), most))
-    values, scores = np.zeros(len(offsets)), np.zeros((len(offsets), len(which)))
-    for k, by in enumerate(offsets):
-        losses = sample.losses[which]
-        if by:
-            losses = sample.at(scenario, [parameter], np.array([by]), which)
-        constant, scores[k] = influence(losses, measure, sample.losses[which])
-        values[k] = constant + scores[k].mean()
-    return Curve(np.array(offsets), values, scores, resolution(sample.losses, measure))
-
-
-def slopes(sample: Sample, measure: Measure, scenario: Scenario, parameters: list[Parameter]) -> Gradient:
-    """Derivatives of a measure from its curve in each parameter; `standard_error` is half of the interval over 1.96, bias and
-    all, NaN where it rests on too few paths."""
-    found, scores, kinks = [], [], []
-    for parameter in parameters:
-        one = curve(sample, measure, scenario, parameter)
-        found.append(slope(one))
-        scores.append(found[-1].weights @ one.scores)
-        kinks.append(kink(one))
-    centred = np.array([row - row.mean() for row in scores])
-    errors = np.array([one.standard_error for one in found])
-    covariance = centred @ centred.T / centred.shape[1] ** 2
-    np.fill_diagonal(covariance, errors**2)
-    return Gradient(
-        np.array([one.value for one in found]), errors, covariance, centred.shape[1],
-        bias=np.array([one.bias for one in found]), slopes=tuple(found), kinks=tuple(kinks),
-    )  # fmt: skip
-
-
-def windows(parameter: Parameter, usual: tuple[float, ...]) -> tuple[float, ...]:
-    """The usual windows, or narrower ones in the same proportions where the range ends before the third of them.
-
-    >>> windows(Parameter("channels.feedback", 0.5, "1", 0.495, 0.51), WINDOWS)
-    (0.0025, 0.005, 0.01, 0.02)
-    """
-    reach, size = max(parameter.value - parameter.low, parameter.high - parameter.value), abs(parameter.value)
-    if not 0.0 < reach < usual[2] * size:
-        return usual
-    return tuple(float(f"{window * reach / (usual[-1] * size):.12g}") for window in usual)
-
-
-def _both(parameter: Parameter, window: float) -> list[float]:
-    """Offsets of a window: both, or one where the range cuts the other short."""
-    down, up = ends(parameter, window)
-    full = max(-down, up)
-    return [by for by in (down, up) if math.isclose(abs(by), full, rel_tol=1e-9)]
 
 
 def slope(found: Curve) -> Slope:
@@ -261,4 +192,4 @@ def critical(ratio: float) -> float:
     return float(brentq(lambda c: ndtr(c - ratio) - ndtr(-c - ratio) - 0.95, 1.5, 9.0))
 
 
-__all__ = ["Curve", "Slope", "critical", "curve", "effective", "kink", "slope", "slopes", "stands"]
+__all__ = ["CAUTION", "Curve", "Slope", "critical", "effective", "kink", "slope", "stands"]

@@ -11,11 +11,12 @@ import numpy as np
 
 from ..parameter import Parameter
 from ..scenario import Scenario
-from .curve import LEAST_EFFECTIVE, slopes
+from .curve import LEAST_EFFECTIVE
 from .estimate import clopper_pearson
 from .gradients import Gradient, looked_at, pathwise, tail_index
 from .measure import STEPPED, Measure
 from .pathwise import Reverse
+from .rerun import slopes
 from .sample import Sample
 from .trust import MOST, trust, widened
 

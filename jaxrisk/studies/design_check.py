@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..risk.bump import candidates, influence
+from ..risk.bump import MOST_PATH_STEPS, influence
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
+from ..risk.rerun import OUTSIDE, layers, outside
 from ..risk.sample import Sample, draw_sample, prepare_lean
 from .design_cost import Caps
 
@@ -35,19 +36,20 @@ def upper_limit(estimate: Estimate, confidence: float) -> float:
 
 
 class Sampled(NamedTuple):
-    """Caps evaluated with the random numbers of one run, `sample`: only its paths `which` that can be in the tail are run again.
+    """Caps evaluated with the random numbers of one run, `sample`: of its paths those of the tail are run again, and a sample of
+    the others, each for `weight` paths; or all, where those from below the tail matter (`risk/rerun.py`).
 
     The run is at caps a tenth higher, since which paths lose most has to be known there too: under the caps themselves the
     paths that stop just short of where they gather their holders lose nothing, as do most others. For a mean the run is at the
-    caps, and differences of some of its paths are carried to all. `exact`: losses of all paths at the caps, or None.
+    caps, and differences of some of its paths are carried to all. `exact`: a run of all paths at the caps, or None.
     """
 
     caps: Caps
     measure: Measure
     x: np.ndarray
     sample: Sample
-    which: np.ndarray
-    exact: np.ndarray | None
+    weight: np.ndarray
+    exact: Sample | None
 
     @staticmethod
     def draw(caps: Caps, x: np.ndarray, measure: Measure, paths: int, seed: int, first: int, exact: bool = False) -> "Sampled":
@@ -55,41 +57,58 @@ class Sampled(NamedTuple):
         mean = measure.statistic == "mean"
         run = lambda y: draw_sample(caps.at(y), measure.observable, paths, seed, first)
         sample = run(x if mean else np.minimum(x + 2.0 * math.log1p(RAISE), caps.high))
-        losses = sample.losses if mean else run(x).losses if exact else None
-        return Sampled(caps, measure, x, sample, candidates(sample, measure), losses)
+        if mean:
+            some = min(paths, MOST_PATH_STEPS // sample.prepared.scenario.settings.steps)
+            weight = np.where(np.arange(paths) < some, paths / some, 0.0)
+        else:
+            weight = layers(sample.losses, measure)
+        return Sampled(caps, measure, x, sample, weight, sample if mean else run(x) if exact else None)
 
     def base(self) -> Estimate:
         """The measure at the caps that were drawn."""
-        return self.at(self.x) if self.exact is None else self.measure.estimate(self.exact)
+        return self.at(self.x) if self.exact is None else self.measure.estimate(self.exact.losses)
 
     def at(self, x: np.ndarray) -> Estimate:
         """The measure at other caps."""
-        again = self._again(x)
+        losses, weight = self._again(x)
         if self.measure.statistic == "mean":
             base = self.base()
-            difference = float(np.mean(again - self.sample.losses[self.which]))
+            difference = float(np.mean(weight * (losses - self.sample.losses)))
             return base._replace(value=base.value + difference, low=base.low + difference, high=base.high + difference)
-        losses = np.full(len(self.sample.losses), again.min())  # of those that cannot be in the tail, no more is needed
-        losses[self.which] = again
-        return self.measure.estimate(losses)
+        found = self.measure.estimate(losses)
+        if weight.max() == 1.0:
+            return found
+        # what those that stand for others too add: little, or all would have been run
+        constant, scores = influence(losses, self.measure, self.sample.losses, weight)
+        more = float(constant + scores.mean()) - found.value
+        return found._replace(value=found.value + more, low=found.low + more, high=found.high + more)
 
-    def _again(self, x: np.ndarray) -> np.ndarray:
-        return self.sample.again(prepare_lean(self.caps.at(x), self.sample.prepared.decay.dtype), self.which)
+    def _again(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Losses of all paths at other caps, those of the run where they were not run again, and the weights."""
+        base, weight = self.sample.losses, self.weight
+        prepared = prepare_lean(self.caps.at(x), self.sample.prepared.decay.dtype)
+        losses = base.copy()
+        losses[weight > 0.0] = self.sample.again(prepared, np.flatnonzero(weight))
+        if self.measure.statistic == "mean" or outside(losses, base, self.measure, weight) <= OUTSIDE:
+            return losses, weight
+        losses[weight == 0.0] = self.sample.again(prepared, np.flatnonzero(weight == 0.0))
+        return losses, np.ones(len(base))
 
     def slopes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives to the log caps at those that were drawn, and their covariance, by differences over 5% up and down.
+        """Differences over 5% up and down of log caps at those that were drawn, and their covariance.
 
         Not path by path: a cap gathers its holders at one liquidation price, so that a path's own derivative is that of a few
         paths which just reach it, and says nothing of what a rise of 5% does.
         """
         x, step = self.x, math.log1p(RAISE)
-        n = len(self.which) if self.measure.statistic == "mean" else len(self.sample.losses)
-        values, scores = np.zeros(len(x)), np.zeros((len(self.which), len(x)))
+        n = len(self.sample.losses)
+        values, scores = np.zeros(len(x)), np.zeros((n, len(x)))
         for k in range(len(x)):
             down, up = (_lifted(x, k, move, self.caps.low, self.caps.high) for move in (-step, step))
             width = up[k] - down[k]
             if width > 0.0:
-                below, above = (influence(self._again(y), self.measure, self.sample.losses) for y in (down, up))
+                ends = (self._again(y) for y in (down, up))
+                below, above = (influence(losses, self.measure, self.sample.losses, weight) for losses, weight in ends)
                 values[k], scores[:, k] = (above[0] - below[0]) / width, (above[1] - below[1]) / width
         mean = scores.sum(axis=0) / n
         return values + mean, (scores.T @ scores / n - np.outer(mean, mean)) / n

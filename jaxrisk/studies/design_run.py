@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import optax
 
+from ..parameter import named
+from ..risk.derivatives import derivatives
 from ..risk.estimate import Estimate
 from ..risk.gradients import measure_gradient
 from ..risk.measure import Measure
@@ -260,13 +262,11 @@ class Run:
         free = binding & (x > self.caps.low + 1e-9)
         if not free.any():
             return math.nan, math.nan
-        if len(x) <= DIFFERENCES:
-            slope, covariance = checked.slopes()
-        else:
-            _, gradient, _ = measure_gradient(
-                self.caps.at(x), self.measure, self.names, paths=self.paths, seed=self.seed, first_path=self.fresh(self.paths)
-            )
-            slope, covariance = gradient.value * np.exp(x), gradient.covariance * np.outer(np.exp(x), np.exp(x))
+        scenario = self.caps.at(x)
+        # many caps have a curve each only where their paths' derivatives are not borne out
+        method = "bump" if len(x) <= DIFFERENCES else "auto"
+        found = derivatives(checked.exact, self.measure, scenario, named(scenario, self.names), method)
+        slope, covariance = found.value * np.exp(x), found.covariance * np.outer(np.exp(x), np.exp(x))
         square = float(slope[free] @ slope[free])
         price = multiplier(cost.gradient, slope, free)
         if square == 0.0:

@@ -7,8 +7,9 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.parameter import Parameter, moved, named
-from jaxrisk.risk.curve import LEAST_EFFECTIVE, Curve, _both, critical, curve, effective, kink, slope, windows
+from jaxrisk.risk.curve import LEAST_EFFECTIVE, Curve, critical, effective, kink, slope
 from jaxrisk.risk.measure import Measure
+from jaxrisk.risk.rerun import WINDOWS, _both, curve, windows
 from jaxrisk.risk.sample import draw_sample
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -138,7 +139,7 @@ def test_offsets_stay_inside_the_range():
 
 
 def test_a_range_narrower_than_the_windows_gets_windows_of_its_own():
-    usual = (0.02, 0.04, 0.08, 0.16)
+    usual = WINDOWS
     assert windows(Parameter("channels.feedback", 0.5, "1", 0.0, 1.0), usual) == usual
     for low, high in ((0.495, 0.505), (0.499, 0.502), (0.5, 0.503), (0.48, 0.5)):
         narrow = Parameter("channels.feedback", 0.5, "1", low, high)

@@ -10,7 +10,6 @@ from jaxrisk.parameter import moved, named
 from jaxrisk.risk import TooFewPathsError, sample as sampling
 from jaxrisk.risk.bump import difference
 from jaxrisk.risk.change import changed
-from jaxrisk.risk.curve import slopes
 from jaxrisk.risk.gradients import Tail, looked_at, of_paths, pathwise
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.pathwise import Reverse, along, group_gradients

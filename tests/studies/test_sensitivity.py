@@ -13,6 +13,7 @@ from jaxrisk.risk.change import changed
 from jaxrisk.risk.gradients import Tail, looked_at, of_paths, pathwise
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.pathwise import Reverse, along, group_gradients
+from jaxrisk.risk.rerun import slopes
 from jaxrisk.studies.sensitivity import sensitivity
 
 MEASURES = [

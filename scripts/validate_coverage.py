@@ -104,7 +104,8 @@ class Whole:
             below, above = (influence(self.at(by), self.measure, self.sample.losses) for by in (low, high))
             made.append(((above[0] - below[0]) + (above[1] - below[1])) / (high - low))
         scores = np.mean(made, axis=0)
-        return float(scores.mean()), float(scores.std() / np.sqrt(len(scores))), scores.reshape(self.groups, -1).mean(axis=1)
+        own = scores.reshape(self.groups, -1).mean(axis=1)
+        return float(scores.mean()), float(scores.std() / np.sqrt(len(scores))), own
 
 
 class Group(Sample):
@@ -164,8 +165,8 @@ def row(label: str, scenario, text: str, groups: int, paths: int, seed: int) -> 
     away, away_error = float(apart.mean()), float(apart.std() / np.sqrt(told.sum()))
     held = int(np.sum(np.abs(values[told] - true) <= Z * np.hypot(errors[told], true_error) * (1.0 + 1e-9)))
     spread = float(values[told].std()) / (printed or 1.0)
-    text = (f"{true:10.3g} {true_error:9.2g} {values[told].mean():10.3g} {printed:9.2g} {spread:7.2f} "
-            f"{away:+6.2f} {away_error:7.2f} {held / told.sum():6.0%} {np.sum(~told):5} {printed / alone:6.2f}  {methods}")  # fmt: skip
+    text = (f"{true:10.3g} {true_error:9.2g} {values[told].mean():10.3g} {printed:9.2g} {spread:7.2f} {away:+6.2f} "
+            f"{away_error:7.2f} {held / told.sum():6.0%} {np.sum(~told):5} {printed / alone:6.2f}  {methods}")  # fmt: skip
     return Row(label, int(told.sum()), held, away, away_error, text)
 
 
@@ -208,7 +209,7 @@ def verdict(found: list[Row]) -> bool:
     average = held / told
     inside = COVER[0] <= average <= COVER[1]
     print(f"{seen} of {len(counted)} rows are seen at {band}; {len(short)} are shown to fall short, by an interval of coverage "
-          f"outside that or a bias that is above {BIAS:g} whatever its error; {len(found) - len(counted)} rows are refused")  # fmt: skip
+          f"outside that or a bias above {BIAS:g} and its error; {len(found) - len(counted)} rows are refused")  # fmt: skip
     where = "inside" if inside else "outside"
     print(f"all intervals together: {average:.1%} of {told:,} hold the reference, {where} {band}")
     return not short and inside

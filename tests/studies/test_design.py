@@ -5,6 +5,7 @@ that a handful are enough. Seeds are fixed; tolerances are four to five standard
 """
 
 import math
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,9 @@ from scipy import integrate, stats
 
 import jaxrisk as jr
 from jaxrisk.cascade import prepare
+from jaxrisk.parameter import named
 from jaxrisk.positions import ANY, Histogram, Limits, Lognormal
+from jaxrisk.risk.bump import difference
 from jaxrisk.risk.estimate import Estimate
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
@@ -24,6 +27,7 @@ from jaxrisk.studies.design_cost import Caps, Cost
 from jaxrisk.studies.design_run import Run
 from jaxrisk.studies.design_search import Point, Problem, multiplier, newton, search
 
+CASES = Path(__file__).parents[1] / "cases"
 MEDIAN, SD, LOW, HIGH = 12.0, 0.9, 1.01, 125.0
 VOLATILITY, YEARS, RATE = 0.6, 7 / 365, 0.005
 MEAN = "mean(open_interest_loss_usd)"
@@ -285,3 +289,42 @@ def test_a_cap_that_no_path_feels_does_not_keep_the_search_from_ending():
     assert found.converged
     assert found.residual < 2.0
     assert found.x[0] == pytest.approx(budget, abs=0.1)
+
+
+def test_paths_from_anywhere_are_counted_near_runaway():
+    """The worst three times the tail, under a cap a tenth higher, put the measure 15 standard errors too low at this cap, and its
+    slope at -1.8e7 where it is -4.7e7."""
+    scenario, measure = (
+        jr.load(CASES / "near_runaway_cap10.toml"),
+        jr.Measure.of("expected_shortfall(open_interest_loss_usd, 0.95)"),
+    )
+    caps, x, step = Caps.of(scenario, np.array([0])), np.log([10.0]), math.log1p(0.05)
+    sampled = Sampled.draw(caps, x, measure, 16_384, 3, 0)
+    whole = [
+        measure.estimate(draw_sample(caps.at(x + move), measure.observable, 16_384, 3).losses) for move in (-step, 0.0, step)
+    ]
+    for move, wanted in zip((-step, 0.0, step), whole, strict=True):
+        assert sampled.at(x + move).value == pytest.approx(wanted.value, abs=0.5 * wanted.standard_error)
+    assert sampled.slopes()[0][0] == pytest.approx((whole[2].value - whole[0].value) / (2.0 * step), rel=0.02)
+
+
+@pytest.mark.slow
+def test_what_is_said_near_runaway_holds_on_other_paths():
+    """Just below a cap of 8 the loss falls by a quarter within 5%. Against 200,000 other paths: estimate and slack within four joint
+    errors, the budget met, and the price within three, of the cost's own slope over the measure's."""
+    scenario = jr.load(CASES / "near_runaway_cap10.toml")
+    measure, budget = jr.Measure.of("expected_shortfall(open_interest_loss_usd, 0.95)"), 3.2e8
+    found = design_limits(scenario, measure, budget, paths=8192, seed=3, verify_paths=32_768, frontier=())
+    assert found.feasible
+    [parameter] = named(found.scenario, "limits.cap[retail,*,*]")
+    other = draw_sample(found.scenario, measure.observable, 200_000, 78)
+    higher = other.at(found.scenario, [parameter], np.array([0.05 * parameter.value]), np.arange(200_000))
+    for said, losses in ((found.estimate, other.losses), (found.slack[0], higher)):
+        true = measure.estimate(losses)
+        assert said.value == pytest.approx(true.value, abs=4 * math.hypot(said.standard_error, true.standard_error))
+    assert measure.estimate(other.losses).value < budget
+    slope = difference(other, measure, found.scenario, [parameter])
+    caps = Caps.of(scenario, np.array([0]))
+    price = -caps.cost(np.log(found.after), 1.0).gradient[0] / (slope.value[0] * parameter.value)
+    error = price * slope.standard_error[0] / slope.value[0]
+    assert found.shadow_price == pytest.approx(price, abs=3 * math.hypot(found.shadow_price_error, error))

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrisk.cascade import blocks
+from jaxrisk.parameter import named
 from jaxrisk.positions import ANY, Limits
-from jaxrisk.risk.gradients import pathwise
+from jaxrisk.risk.derivatives import derivatives
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
 from jaxrisk.scenario import Names
@@ -33,10 +34,10 @@ def capped(scenario, accounts):
 
 
 def gradient_cost(scenario, accounts: Callable, timed: Callable, repeats: int) -> None:
-    """Time a run and the gradient of its expected shortfall, in turns, and print their ratio."""
+    """Time a run and the gradient of its expected shortfall, in turns, and print their ratio: with the check of what paths say."""
     scenario = capped(scenario, accounts(ACCOUNTS))
     measure = Measure("max_drawdown_index", "expected_shortfall", 0.99)
-    names = tuple(f"limits.cap[class_{k},*,*]" for k in range(CAPS))
+    parameters = named(scenario, [f"limits.cap[class_{k},*,*]" for k in range(CAPS)])
     sample = draw_sample(scenario, measure.observable, PATHS, 1)
     paths = np.arange(PATHS, dtype=np.uint32)
 
@@ -45,7 +46,7 @@ def gradient_cost(scenario, accounts: Callable, timed: Callable, repeats: int) -
             jnp.asarray(chunk["max_drawdown_index"])
 
     found = []
-    backward = lambda: found.append(pathwise(sample, measure, scenario, names))
+    backward = lambda: found.append(derivatives(sample, measure, scenario, parameters))
     backward()
     times = [(timed(forward), timed(backward)) for _ in range(repeats)]
     run, gradient = (statistics.median(pair[side].wall for pair in times) for side in (0, 1))
@@ -54,6 +55,6 @@ def gradient_cost(scenario, accounts: Callable, timed: Callable, repeats: int) -
     print(f"\nGradient of the 99% expected shortfall for {CAPS} caps, {ACCOUNTS:,} accounts; {PATHS:,} paths x {steps:,} steps")
     print(f"  run {run:.2f} s ({run_cores:.2f} s of cores), gradient {gradient:.3f} s ({gradient_cores:.3f} s of cores)")
     print(f"  gradient over run: {gradient / run:.1%} by the clock, {gradient_cores / run_cores:.1%} of cores (aim {AIM:.0%})")
-    value, error = found[-1].value, found[-1].standard_error
+    value, error = found[-1].value, found[-1].error
     k = int(np.argmax(np.abs(value)))
-    print(f"  the largest: {names[k]} {value[k]:.3e} ± {error[k]:.1e}")
+    print(f"  the largest: {parameters[k].name} {value[k]:.3e} ± {error[k]:.1e}; {found[-1].reason[k]}")

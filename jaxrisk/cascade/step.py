@@ -13,8 +13,8 @@ from .state import Noise, Prepared, State, view
 from .watch import observe, summed
 
 
-def start(prepared: Prepared, shock_uniform) -> State:
-    """State at time zero."""
+def start(prepared: Prepared, uniforms) -> State:
+    """State at time zero, by the uniforms of draws before the first step."""
     scenario = prepared.scenario
     venues, assets = scenario.venues.local_impact.shape
     dtype = prepared.decay.dtype
@@ -23,7 +23,7 @@ def start(prepared: Prepared, shock_uniform) -> State:
     horizon = jnp.asarray(scenario.settings.horizon, dtype)
     return State(
         fundamental=each,
-        market=scenario.market.init(prepared.market),
+        market=scenario.market.init(prepared.market, uniforms[1:]),
         book=prepared.book.init(),
         depth=None if scenario.depth is None else scenario.depth.init(),
         transient=marks,
@@ -37,7 +37,7 @@ def start(prepared: Prepared, shock_uniform) -> State:
         high=marks,
         recent_low=marks,
         recent_high=marks,
-        shock_start=None if shock is None else shock.start(shock_uniform, horizon),
+        shock_start=None if shock is None else shock.start(uniforms[0], horizon),
         shock_level=None if shock is None else each,
         fund=None if backstop is None else FundState.start(backstop),
         realised=None if prepared.newest is None else Realised.start(scenario.flow, assets, dtype),

@@ -1,7 +1,7 @@
 """What forced orders add to a day: days of simulated histories run through a scenario's mechanics and positions once more."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,8 +13,8 @@ from ..cascade.engine import scan_paths
 from ..market import LogVariance
 from ..market.start import Factors
 from ..scenario import Scenario
-from .day_bars import HOURS, DayBars
-from .day_moments import Moments, day_sums, kinds, ratios
+from .day_bars import HOURS
+from .day_moments import Moments, day_sums, extremes, kinds, ratios
 from .histories import Histories
 
 MINUTES = 5
@@ -103,6 +103,18 @@ def added(days: Days, like: Moments) -> np.ndarray:
     return np.array([counts(name) * found.get(name, 0.0) for name in like.names])
 
 
+def points(days: Days, levels) -> np.ndarray:
+    """Of a day's largest fall of about each level, a tenth more or less: how much less it is without forced orders, the same noise
+    given, a fraction. Shape `(levels,)`; NaN where no day has such a fall."""
+    with_, without = (extremes(x[0], x[1], x[2])[0] for x in (days.price, days.fundamental))
+    found = []
+    for level in levels:
+        near = np.abs(with_ / level - 1.0) < 0.1
+        total = days.weight[near].sum()
+        found.append((days.weight * (with_ - without))[near].sum() / total if total > 0.0 else np.nan)
+    return np.array(found)
+
+
 def _of(days: Days, bars: np.ndarray) -> dict[str, float]:
     """Moments of single days, weighted."""
     opening, high, low, close = bars
@@ -121,4 +133,4 @@ def _of(days: Days, bars: np.ndarray) -> dict[str, float]:
     return found
 
 
-__all__ = ["MINUTES", "Days", "added", "run_days"]
+__all__ = ["MINUTES", "Days", "added", "points", "run_days"]

@@ -2,9 +2,9 @@ r"""Indirect inference: parameters for which a model's simulated records look li
 
 Simulated moments with common random numbers (McFadden, 1989; Gourieroux, Monfort and Renault, 1993): with $m$ the record's
 moments and $\bar m(\theta)$ the mean over simulated records of the same length, $g = m - \bar m(\theta)$, the estimate minimises
-$g^\top W g$ by Levenberg's and Marquardt's steps. $W$ is the inverse of the moments' covariance over simulated records, half of its
-correlations taken back, since a few dozen records do not tell them (Ledoit and Wolf, 2004, have the reason). It is taken at the
-start and once more at the first solution. Standard errors are those of a weight that is not the best one,
+$g^\top W g$ by Levenberg's and Marquardt's steps. $W$ has the inverse of the moments' variances over simulated records, and nothing
+beside its diagonal: a few dozen records do not tell the correlations of as many moments, and the best weight by a wrong one is
+worse than a plain one (Altonji and Segal, 1996). It is taken at the start and once more at the first solution. Standard errors are those of a weight that is not the best one,
 $(J^\top W J)^{-1} J^\top W S W J (J^\top W J)^{-1} (1 + 1/n)$, with the simulated covariance $S$ and $n$ simulated records: what one
 record tells, and the simulation's own noise.
 
@@ -12,7 +12,7 @@ Over-identification: simulated records are records too. How far each lies from t
 the distribution that the record's own distance is held against; no chi-square is needed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,6 @@ import numpy as np
 Simulate = Callable[[np.ndarray], np.ndarray]
 """From parameters, `(parameters,)`, to the moments of simulated records, `(records, moments)`: always with the same noise."""
 
-_KEPT = 0.5
-"""Share of the moments' correlations that the weight believes."""
 _STEP = 0.05
 _LONGEST = 0.4
 
@@ -140,10 +138,7 @@ def _objective(gap: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _weight(draws: np.ndarray, floor) -> np.ndarray:
-    spread = np.cov(draws.T)
-    deviation = np.sqrt(np.diag(spread) + np.asarray(floor, float) ** 2)
-    correlation = np.where(np.eye(len(deviation)) > 0.0, 1.0, _KEPT * spread / np.outer(deviation, deviation))
-    return np.linalg.inv(correlation) / np.outer(deviation, deviation)
+    return np.diag(1.0 / (draws.var(0, ddof=1) + np.asarray(floor, float) ** 2))
 
 
 def _slopes(simulate: Simulate, point: np.ndarray, draws: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from jaxrisk.cascade import Channels, Impact, LinearImpact, TemporaryImpact, Venues, prepare, record_block, seed_key
 from jaxrisk.market import Replay
 from jaxrisk.positions import Lognormal, Stops, Tiers

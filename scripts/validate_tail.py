@@ -5,8 +5,8 @@
 
 FOLDER holds prices/btc_perp_1h_2019_2026.csv.gz, hourly bars of a Bitcoin perpetual, which is not part of the project.
 
-Fits the law of `btc_any_day` and the strength of impact to every day of the file by indirect inference (`calibration/indirect.py`),
-with the positions and mechanics of `btc_24h` in every simulated day, and prints
+Fits the law of `btc_any_day` and the strength of impact to every day of the file by indirect inference
+(`calibration/indirect.py`), with the positions and mechanics of `btc_24h` in every simulated day, and prints
 
 1. days with a fall or rise beyond 3 to 19.5%, all and ordinary ones, beside history's: in sample, and from a fit to 2019 to 2022
    for 2023 to 2026. The 95% interval is of counting and of what is not known of the parameters: records simulated at parameters
@@ -57,10 +57,8 @@ def main() -> int:
     _close_outs(whole, TailModel(bars, scenario, **sizes), draws, short)
     _former(bars, scenario, sizes["records"])
     without = _fit("all days, without feedback", TailModel(bars, None, **sizes), rounds, whole.estimate.values[:-2])
-    gained = without.estimate.distance - whole.estimate.distance
-    print(
-        f"distance to the record: {whole.estimate.distance:.1f} with feedback, {without.estimate.distance:.1f} without: {gained:+.1f}"
-    )
+    near, far = whole.estimate.distance, without.estimate.distance
+    print(f"distance to the record: {near:.1f} with feedback, {far:.1f} without")
     _leverage(whole, TailModel(bars, scenario, **sizes), draws)
     print("\n" + (f"FALLS SHORT: {'; '.join(short)}" if short else "all lines hold"))
     return 1 if short else 0

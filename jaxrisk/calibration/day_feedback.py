@@ -23,9 +23,12 @@ _BLOCK = 1024
 
 
 class Days(NamedTuple):
-    """Days run through an engine: `price`, `fundamental`: hourly log bars, `(4, days, 24)`; `lost`: share of open interest closed,
-    `(days,)`; `weight`: so that weighted means are over all days of the histories, `(days,)`, of mean 1; `ordinary`: the half of
-    days with the lower forecast, `(days,)`."""
+    """Days run through an engine.
+
+    **Fields:** `price`, `fundamental`: hourly log bars, `(4, days, 24)`; `lost`: share of open interest that is closed, `(days,)`;
+    `weight`: so that weighted means are over all days of the histories, of mean 1, `(days,)`; `ordinary`: the half of days with
+    the lower forecast, `(days,)`.
+    """
 
     price: np.ndarray
     fundamental: np.ndarray
@@ -71,10 +74,10 @@ def _block(ready, key, begin, paths):
         initial = tuple(state[k][None] for k in range(state.shape[0]))
         mine = ready._replace(market=ready.market._replace(initial=initial))
         emit = lambda states: (states.price[0, 0], states.fundamental[0, 0])
-        (final, _), seen = scan_paths(mine, key, path[None], emit=emit)
+        (final, _), (price, fundamental) = scan_paths(mine, key, path[None], emit=emit)
         held = jnp.sum(ready.book.open_interest(ready.book.init())[..., 0])
         left = jnp.sum(ready.book.open_interest(jax.tree.map(lambda x: x[0], final.book))[..., 0])
-        return *seen, 1.0 - left / held
+        return price, fundamental, 1.0 - left / held
 
     return jax.vmap(one, out_axes=-1)(begin, paths)
 
@@ -104,8 +107,8 @@ def added(days: Days, like: Moments) -> np.ndarray:
 
 
 def points(days: Days, levels) -> np.ndarray:
-    """Of a day's largest fall of about each level, a tenth more or less: how much less it is without forced orders, the same noise
-    given, a fraction. Shape `(levels,)`; NaN where no day has such a fall."""
+    """Of a day's largest fall of about each level, a tenth more or less: how much less it is without forced orders, with the same
+    noise, a fraction. Shape `(levels,)`; NaN where no day has such a fall."""
     with_, without = (extremes(x[0], x[1], x[2])[0] for x in (days.price, days.fundamental))
     found = []
     for level in levels:

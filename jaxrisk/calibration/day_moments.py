@@ -1,16 +1,16 @@
-r"""What prices do from day to day: how often they fall and rise how far, close-outs, the memory and spread of volatility, rebounds.
+r"""What prices do from day to day: how far they fall and rise how often, close-outs, memory and spread of volatility, rebounds.
 
 Statistics are ratios of sums over days, `(numerator, denominator)`, so that what a mechanism adds to a day can be added to them,
 and moments that need the order of days. All are taken from hourly bars, alike for recorded and for simulated prices.
 
-- `fall 10%`, `rise 10%`: days on which the price falls by more than that from its highest so far to a later low (rises from its
-  lowest to a later high), expected number in as many days as the record has; `ordinary` on the half of days with the lower
-  forecast. Forecast is the log regression on realised variances of 1, 7, 30 and 90 days (`volatility`), fitted to the same record.
+- `fall 0.1`, `rise 0.1`: days on which the price falls by more than that from its highest so far to a later low (rises from its
+  lowest to a later high); `ordinary`: those of the half of days with the lower forecast. Forecast is the log regression on
+  realised variances of 1, 7, 30 and 90 days (`volatility`), fitted to the same record.
 - `long 10x 5d`: share, in per cent, of positions opened at a day's first price of which, within so many days, half of the initial
   margin is lost: a move of 1/(2 L) against them. The regulators' close-out rule.
 - `hour 3%`: hours a year with a move of more than that. `largest hour`: log share of a day's largest squared hour.
-- `variance mean`, `sd`, `lag n`: of the log realised variance, its autocorrelation; `surprise`: standard deviation of its forecast's
-  error; `leverage`: correlation of a day's return, over its forecast volatility, with the next day's log variance less its forecast.
+- `variance mean`, `sd`, `lag n`: of the log realised variance, its autocorrelation; `surprise`: standard deviation of its
+  forecast's error; `leverage`: correlation of a day's return, over its forecast volatility, with the next day's such error.
 - `memory n`: autocorrelation of the log absolute hourly return at n hours.
 - `drift`: mean log return of a day. `regained 5%`: of the way from an hour's open to its low (`given back`: to its high), of at
   least that much, what is made up by the close, averaged over such hours.
@@ -66,7 +66,7 @@ def kinds(bars: DayBars, log_variance=None, forecast=None) -> tuple[np.ndarray, 
 
 
 def hourly(bars: DayBars) -> tuple[np.ndarray, np.ndarray]:
-    """Log returns of hours, `(days, 24)`, and log realised variance of complete days, `(days,)`; NaN where something is missing."""
+    """Log returns of hours, `(days, 24)`, and log realised variance of complete days, `(days,)`; NaN where one is missing."""
     flat = bars.close.ravel()
     returns = np.diff(flat, prepend=np.nan).reshape(bars.close.shape)
     realised = np.sum(returns**2, axis=1)

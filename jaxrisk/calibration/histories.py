@@ -17,8 +17,8 @@ PER_HOUR = 4
 
 
 class Histories(NamedTuple):
-    """`bars`: log prices, `(4, histories, days, 24)`, open, high, low and close of each hour; `states`: the law's at the beginning
-    of each day, leaves of shape `(days, histories, ...)`."""
+    """`bars`: log prices, `(4, histories, days, 24)`, open, high, low and close of each hour; `states`: the law's when each day
+    begins, leaves of shape `(days, histories, ...)`."""
 
     bars: np.ndarray
     states: Any

@@ -2,11 +2,13 @@ r"""Indirect inference: parameters for which a model's simulated records look li
 
 Simulated moments with common random numbers (McFadden, 1989; Gourieroux, Monfort and Renault, 1993): with $m$ the record's
 moments and $\bar m(\theta)$ the mean over simulated records of the same length, $g = m - \bar m(\theta)$, the estimate minimises
-$g^\top W g$ by Levenberg's and Marquardt's steps. $W$ has the inverse of the moments' variances over simulated records, and nothing
-beside its diagonal: a few dozen records do not tell the correlations of as many moments, and the best weight by a wrong one is
-worse than a plain one (Altonji and Segal, 1996). It is taken at the start and once more at the first solution. Standard errors are those of a weight that is not the best one,
-$(J^\top W J)^{-1} J^\top W S W J (J^\top W J)^{-1} (1 + 1/n)$, with the simulated covariance $S$ and $n$ simulated records: what one
-record tells, and the simulation's own noise.
+$g^\top W g$ by Levenberg's and Marquardt's steps. $W$ has the inverse of the moments' variances over simulated records, and
+nothing beside its diagonal: a few dozen records do not tell the correlations of as many moments, and the best weight by a wrong
+one is worse than a plain one (Altonji and Segal, 1996). It is taken at the start and once more at the first solution.
+
+Standard errors are those of a weight that is not the best one,
+$(J^\top W J)^{-1} J^\top W S W J (J^\top W J)^{-1} (1 + 1/n)$, with the simulated covariance $S$ and $n$ simulated records: what
+one record tells, and the simulation's own noise.
 
 Over-identification: simulated records are records too. How far each lies from their mean, after the best linear fit to it, is
 the distribution that the record's own distance is held against; no chi-square is needed.
@@ -27,10 +29,10 @@ _LONGEST = 0.4
 class Estimate(NamedTuple):
     """What indirect inference found.
 
-    **Fields:** `values`: of the parameters, `(parameters,)`; `covariance`: of what one record tells of them; `mean`, `deviation`: of each simulated moment over records,
-    `(moments,)`; `slopes`: of the mean to each parameter, `(moments, parameters)`; `distance`: $g^\\top W g$; `beyond`: share of
-    simulated records that lie further away, by which the model is rejected where it is small; `rounds`: steps taken; `settled`:
-    whether the last one found nothing better than a hundredth of a distance.
+    **Fields:** `values`: of the parameters, `(parameters,)`; `covariance`: of what one record tells of them; `mean`, `deviation`:
+    of each simulated moment over records, `(moments,)`; `slopes`: of the mean to each parameter, `(moments, parameters)`;
+    `distance`: $g^\\top W g$; `beyond`: share of simulated records that lie further away, by which the model is rejected where it
+    is small; `rounds`: steps taken; `settled`: whether the last one gained less than a hundredth of the distance.
     """
 
     values: np.ndarray

@@ -39,7 +39,7 @@ DAYS = 4096
 
 
 class TailFit(NamedTuple):
-    """`law`, `scenario`: what was found, the scenario None without feedback; `estimate`: on the scales of the fit; `names`: of its
+    """`law`, `scenario`: what was found, the scenario None without feedback; `estimate`: on the fit's scales; `names`: of its
     parameters; `recorded`: the moments, those `used` in the fit."""
 
     law: LogVariance
@@ -54,8 +54,8 @@ class TailFit(NamedTuple):
 class TailModel:
     """The law, and the mechanics that deepen its days.
 
-    **Arguments:** `bars`: whose length and holes simulated records have; `scenario`: mechanics and positions, of one asset under a
-    power law of impact, whose coefficients are fitted; None for the law alone; `impact`: None to fit the two coefficients, or
+    **Arguments:** `bars`: whose length and holes simulated records have; `scenario`: mechanics and positions, of one asset under
+    a power law of impact, whose coefficients are fitted; None for the law alone; `impact`: None to fit the two coefficients, or
     their values; `records`, `days`, `seed`: of simulation.
     """
 

@@ -85,7 +85,9 @@ class TableImpact(AbstractImpactLaw):
 
 
 class TemporaryImpact(eqx.Module):
-    r"""What execution costs while it lasts (Almgren and others, 2005): $g = \eta\,\sigma_d\,(|q|/\nu)^\beta \operatorname{sign} q$.
+    r"""What execution costs while it lasts (Almgren and others, 2005).
+
+    $$g = \eta\,\sigma_d\,(|q|/\nu)^\beta \operatorname{sign} q$$
 
     `q` is the net volume sold a year, averaged over the last moments with exponential weights, so that the price overshoots while
     liquidation engines are at work and comes back within minutes; `nu` is what the market trades a year, 365 daily volumes. As
@@ -149,8 +151,8 @@ class Impact(eqx.Module):
     temporary: TemporaryImpact | None = None
 
     def fall(self, volume, feedback, rate=None) -> Float[Array, " assets"]:
-        """Fall of each asset's log price for the displaced volumes, and for the rate of execution where there is a temporary part;
-        `feedback` switches it between 0 and 1."""
+        """Fall of each asset's log price for the displaced volumes, and for the rate of execution where there is a temporary
+        part; `feedback` switches it between 0 and 1."""
         if volume.shape[0] > 1:
             volume = jnp.sum(self.cross * volume, axis=-1)
         lasting = self.law.displacement(volume)

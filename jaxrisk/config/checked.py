@@ -46,7 +46,8 @@ REQUIRED = {
 }
 TOP = {"name": Text("short name, which names the result", word=True), "title": Text("title"),
        "question": Text("the question that this scenario answers")}  # fmt: skip
-SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "temporary_impact", "depth", "channels", "venues", "populations", "limits",
+SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "temporary_impact", "depth", "channels", "venues",
+            "populations", "limits",
             "calls", "stops", "funding", "flow")  # fmt: skip
 
 

@@ -39,7 +39,8 @@ def test_bars_of_a_quarter_make_hours_and_an_hour_that_misses_one_is_missing():
     np.testing.assert_allclose(np.exp(bars.open[0, 1]), close[3])
     assert bars.dates[0] == np.datetime64("2024-01-01")
     cut = bars.between("2024-01-02", "2024-01-03")
-    assert len(cut.close) == 1 and cut.first == np.datetime64("2024-01-02")
+    assert len(cut.close) == 1
+    assert cut.first == np.datetime64("2024-01-02")
 
 
 def test_bars_that_do_not_divide_an_hour_are_refused():
@@ -105,11 +106,13 @@ def test_histories_of_a_brownian_motion():
     spread = np.mean((high - low) ** 2) / (4.0 * math.log(2.0) * variance)
     assert 0.95 < spread < 1.01, (spread, PER_HOUR)
     np.testing.assert_allclose(opening[:, :, 1:], close[:, :, :-1], atol=1e-6)
-    assert np.all(high >= np.maximum(opening, close)) and np.all(low <= np.minimum(opening, close))
+    assert np.all(high >= np.maximum(opening, close))
+    assert np.all(low <= np.minimum(opening, close))
     other = histories(GBM([0.0], [volatility], np.eye(1)), days, count, seed=6)
     assert abs(np.corrcoef(returns.ravel(), (other.bars[3] - other.bars[0]).ravel())[0, 1]) < 5.0 / math.sqrt(size)
     missing = np.zeros((days, 24), bool)
     missing[3, 4] = True
     record = drawn.record(2, missing)
-    assert isinstance(record, DayBars) and record.complete.sum() == days - 1
+    assert isinstance(record, DayBars)
+    assert record.complete.sum() == days - 1
     assert np.isfinite(hourly(record)[1]).sum() == days - 2  # the first day, and that with the hole

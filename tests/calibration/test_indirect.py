@@ -29,8 +29,8 @@ def test_a_linear_model_is_fitted_by_weighted_least_squares():
 
 
 def test_errors_and_over_identification_hold_on_records_of_the_model():
-    """300 records: 95% intervals hold 285 of 300 times (a wrong error by 15% gives below 273 or above 293 of them), and the share of
-    simulated records that lie further away is uniform; bounds at 4 standard deviations, false failures 2e-4."""
+    """300 records: 95% intervals hold 285 of 300 times (errors a quarter too small hold 257), and the share of simulated records
+    that lie further away is uniform; bounds at 4 standard deviations, false failures 2e-4."""
     inside, beyond = np.zeros(2), []
     for seed in range(300):
         recorded, simulate = linear(seed)

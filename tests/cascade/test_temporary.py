@@ -1,4 +1,4 @@
-"""Temporary impact: what one order does, exactly, while it is executed and after; the oracle's draws are in test_exchange_oracle."""
+"""Temporary impact: what one order does, exactly, while it is executed and after; drawn markets are in test_exchange_oracle."""
 
 import math
 
@@ -47,7 +47,7 @@ def recorded(minutes: float, beta: float, half_life: float, feedback: float = 1.
 
 @pytest.mark.parametrize(("minutes", "beta", "half_life"), [(1.0, 0.5, 3.0), (0.1, 0.8, 3.0), (30.0, 1.0, 20.0)])
 def test_an_order_overshoots_and_comes_back(minutes, beta, half_life):
-    """Spread over its step, then forgotten: a rate of `Q (1 - exp(-k dt)) / dt exp(-k t)`, to the power, in daily volatilities."""
+    """Spread over its step, then forgotten: a rate of `Q (1 - exp(-k dt)) / dt exp(-k t)`, to its power."""
     decay = math.log(2.0) / half_life
     since = minutes * np.arange(STEPS)
     rate = SOLD * 1440 / VOLUME * (1.0 - math.exp(-decay * minutes)) / minutes * np.exp(-decay * since)

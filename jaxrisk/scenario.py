@@ -239,10 +239,11 @@ class Scenario(eqx.Module):
 
     def _optional_shapes(self, venues: int, assets: int, classes: int) -> dict[str, tuple]:
         """Those of parts that need not be there: name to value and shape."""
-        v, c = self.venues, self.calls
+        v, c, temporary = self.venues, self.calls, self.impact.temporary
         target = None if v.policy is None else v.policy.margin_target
         parts = {
             "impact.common_holders": (self.impact.common_holders, (assets, assets)),
+            "impact.temporary.coefficient": (temporary and temporary.coefficient, (assets,)),
             "venues.liquidity_leakage": (v.liquidity_leakage, (venues, venues)),
             "venues.haircut": (v.haircut, (venues, assets)),
             "venues.policy.first_share": (v.policy and v.policy.first_share, (venues,)),

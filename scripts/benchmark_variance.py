@@ -43,7 +43,7 @@ from jaxrisk.cascade import prepare, seed_key
 from jaxrisk.cascade.blocks import losses_of
 from jaxrisk.cascade.engine import COUNTERS
 from jaxrisk.cascade.observe import Drawdown
-from jaxrisk.cascade.source import AbstractSource, draw, first_uniform
+from jaxrisk.cascade.source import AbstractSource, draw, first_uniforms
 from jaxrisk.risk.sobol import sobol
 from jaxrisk.risk.tail import expected_shortfall
 from jaxrisk.scenario import Settings
@@ -56,7 +56,7 @@ class Mirrored(AbstractSource):
     """Paths in pairs: the second of each has the first's normals with the other sign and its uniforms from the other end."""
 
     def start(self, prepared, key, path):
-        return self._mirrored(first_uniform(prepared, key, path >> 1), path), ()
+        return self._mirrored(first_uniforms(prepared, key, path >> 1), path), ()
 
     def step(self, prepared, key, path, memory, index):
         noise = draw(prepared, key, path >> 1, index)

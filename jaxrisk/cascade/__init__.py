@@ -17,5 +17,6 @@ from .impact import (
     LinearImpact as LinearImpact,
     PowerImpact as PowerImpact,
     TableImpact as TableImpact,
+    TemporaryImpact as TemporaryImpact,
 )
 from .venues import Channels as Channels, Venues as Venues

@@ -61,6 +61,7 @@ def _prepare(scenario, dtype, nodes: Nodes) -> Prepared:
         engine_share=jnp.where(instantaneous, 1.0, -jnp.expm1(-pace)),
         index_weight=jnp.asarray(weight, dtype),
         newest=_newest(scenario, years),
+        pace=None if impact.temporary is None else impact.temporary.weights(years),
     )
 
 

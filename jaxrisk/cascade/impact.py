@@ -84,6 +84,46 @@ class TableImpact(AbstractImpactLaw):
         return jax.vmap(one)(volume, jnp.asarray(self.volume), jnp.asarray(self.move))
 
 
+class TemporaryImpact(eqx.Module):
+    r"""What execution costs while it lasts (Almgren and others, 2005).
+
+    $$g = \eta\,\sigma_d\,(|q|/\nu)^\beta \operatorname{sign} q$$
+
+    `q` is the net volume sold a year, averaged over the last moments with exponential weights, so that the price overshoots while
+    liquidation engines are at work and comes back within minutes; `nu` is what the market trades a year, 365 daily volumes. As
+    everywhere in `Impact`, volume counts by the depth at which it was executed. A step's orders count as spread over the step: a
+    step longer than the relaxation sees the average of the overshoot.
+
+    **Arguments**, each of shape `(assets,)`:
+
+    - `coefficient`: `eta`, at least 0.
+    - `exponent`: `beta`, in (0, 1]. Below a millionth of the market's rate the law is smoothed to a finite slope.
+    - `relaxation_rate`: of the average, a year (`log 2` over the half-life).
+    - `daily_volatility`: standard deviation of a day's log-return.
+    - `daily_volume`: USD a day.
+
+    >>> one = TemporaryImpact([1.0], [0.5], [1.8e5], [0.02], [1e10])
+    >>> float(one.fall(jnp.array([365e10]))[0])  # selling at the rate at which the market trades
+    0.02...
+    """
+
+    coefficient: Float[Array, " assets"] = leaf()
+    exponent: Float[Array, " assets"] = leaf()
+    relaxation_rate: Float[Array, " assets"] = leaf()
+    daily_volatility: Float[Array, " assets"] = leaf()
+    daily_volume: Float[Array, " assets"] = leaf()
+
+    def weights(self, years_per_step) -> tuple[Float[Array, " assets"], Float[Array, " assets"]]:
+        """What a step leaves of the average rate, and what a dollar executed in it adds (per year)."""
+        passed = self.relaxation_rate * years_per_step
+        return jnp.exp(-passed), -jnp.expm1(-passed) / years_per_step
+
+    def fall(self, rate) -> Float[Array, " assets"]:
+        """Fall of the log price for an average rate of net selling, USD a year."""
+        law = PowerImpact(self.coefficient, self.daily_volatility, 365.0 * self.daily_volume, self.exponent)
+        return law.displacement(rate)
+
+
 class Impact(eqx.Module):
     r"""From executed volume to the displacement of the price: $I_a = h_a\big(\sum_b C_{ab} X_b\big)$.
 
@@ -100,6 +140,7 @@ class Impact(eqx.Module):
     - `cross`: `C`, volume of `b` that counts for `a`, ones on the diagonal, shape `(assets, assets)`.
     - `common_holders`: USD of `a` (first axis) that holders of both sell for each forced dollar of `b` (second axis), zeros on
       the diagonal, shape `(assets, assets)`; None for none. How a fall reaches an asset without leverage of its own.
+    - `temporary`: what comes on top while orders are executed, by their rate; None for nothing.
     """
 
     law: AbstractImpactLaw
@@ -107,9 +148,12 @@ class Impact(eqx.Module):
     permanent_share: Float[Array, " assets"] = leaf()
     cross: Float[Array, "assets assets"] = leaf()
     common_holders: Float[Array, "assets assets"] | None = leaf(default=None)
+    temporary: TemporaryImpact | None = None
 
-    def fall(self, volume, feedback) -> Float[Array, " assets"]:
-        """Fall of each asset's log price for the displaced volumes; `feedback` switches it between 0 and 1."""
+    def fall(self, volume, feedback, rate=None) -> Float[Array, " assets"]:
+        """Fall of each asset's log price for the displaced volumes, and for the rate of execution where there is a temporary
+        part; `feedback` switches it between 0 and 1."""
         if volume.shape[0] > 1:
             volume = jnp.sum(self.cross * volume, axis=-1)
-        return feedback * self.law.displacement(volume)
+        lasting = self.law.displacement(volume)
+        return feedback * (lasting if rate is None or self.temporary is None else lasting + self.temporary.fall(rate))

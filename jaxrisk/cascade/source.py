@@ -10,13 +10,17 @@ from .bridge import numbers
 from .noise import many_words, normal, uniform, words
 from .state import Noise, Prepared
 
+STREAM = 0x5354_4152
+"""Sets the key of draws of the market's state at time zero apart from that of all else."""
+
 
 class AbstractSource(eqx.Module):
     """The noise of a path, one step at a time. `path` is one entry of whatever is simulated over: a uint32 index for most."""
 
     @abc.abstractmethod
     def start(self, prepared: Prepared, key: Any, path: Any) -> tuple[Any, Any]:
-        """The uniform for draws before the first step, and what the source remembers along the path (a pytree of arrays)."""
+        """The uniforms for draws before the first step, shape `(1 + market.noise().first,)`, of which the first is the shock's;
+        and what the source remembers along the path (a pytree of arrays)."""
 
     @abc.abstractmethod
     def step(self, prepared: Prepared, key: Any, path: Any, memory: Any, index: Any) -> tuple[Noise, Any]:
@@ -31,7 +35,7 @@ class Counters(AbstractSource):
     """The scenario's own law: a pure function of seed, path index and step."""
 
     def start(self, prepared, key, path):
-        return first_uniform(prepared, key, path), ()
+        return first_uniforms(prepared, key, path), ()
 
     def step(self, prepared, key, path, memory, index):
         return draw(prepared, key, path, index), ()
@@ -40,10 +44,12 @@ class Counters(AbstractSource):
         return {}
 
 
-def first_uniform(prepared: Prepared, key, path):
-    """The uniform of a path for draws before the first step."""
-    (word,) = words(key, path, jnp.uint32(0), 1)
-    return uniform(word, prepared.decay.dtype)
+def first_uniforms(prepared: Prepared, key, path):
+    """The uniforms of a path for draws before the first step: that of the shock, and those of the market's state, which come from
+    a key of their own and so from no step's counters, however many there are."""
+    drawn = words(key, path, jnp.uint32(0), 1)
+    drawn += words((key[0] ^ jnp.uint32(STREAM), key[1]), path, jnp.uint32(0), prepared.scenario.market.noise().first)
+    return jnp.stack([uniform(word, prepared.decay.dtype) for word in drawn])
 
 
 def draw(prepared: Prepared, key, path, index) -> Noise:
@@ -68,4 +74,4 @@ def draw(prepared: Prepared, key, path, index) -> Noise:
     )
 
 
-__all__ = ["AbstractSource", "Counters", "draw", "first_uniform"]
+__all__ = ["AbstractSource", "Counters", "draw", "first_uniforms"]

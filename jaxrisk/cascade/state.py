@@ -24,6 +24,7 @@ class Prepared(NamedTuple):
     engine_share: Float[Array, " venues"]
     index_weight: Float[Array, " assets"]
     newest: Float[Array, ""] | None
+    pace: tuple[Float[Array, " assets"], Float[Array, " assets"]] | None = None
 
 
 class Noise(NamedTuple):
@@ -41,6 +42,7 @@ class State(NamedTuple):
     extremes of the mark; `recent_low`, `recent_high`: since the last margin check; `transient`, `permanent`: displaced volume by
     the venue whose orders displaced it; `local`: in a venue's own book, by its own orders, and `leaked`, by those of others (on
     the first axis); `dislocation`: log of a venue's own exogenous move; `fund`: of the backstop; `realised`: volatility, trend.
+    `pace`: average rate of net selling, USD a year, None without temporary impact.
     `leaked`, shape `(venues, venues, assets)`, and `dislocation`, `(venues, assets)`, are None where there is no such thing.
     """
 
@@ -64,6 +66,11 @@ class State(NamedTuple):
     fund: FundState | None
     realised: Realised | None
     seen: Observation
+    pace: Float[Array, " assets"] | None = None
+
+    def displaced(self) -> Float[Array, " assets"]:
+        """Displaced volume of each asset, by the orders of all venues."""
+        return jnp.sum(self.transient + self.permanent, axis=0)
 
 
 def view(state: State, index) -> View:

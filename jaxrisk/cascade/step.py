@@ -13,8 +13,8 @@ from .state import Noise, Prepared, State, view
 from .watch import observe, summed
 
 
-def start(prepared: Prepared, shock_uniform) -> State:
-    """State at time zero."""
+def start(prepared: Prepared, uniforms) -> State:
+    """State at time zero, by the uniforms of draws before the first step."""
     scenario = prepared.scenario
     venues, assets = scenario.venues.local_impact.shape
     dtype = prepared.decay.dtype
@@ -23,7 +23,7 @@ def start(prepared: Prepared, shock_uniform) -> State:
     horizon = jnp.asarray(scenario.settings.horizon, dtype)
     return State(
         fundamental=each,
-        market=scenario.market.init(prepared.market),
+        market=scenario.market.init(prepared.market, uniforms[1:]),
         book=prepared.book.init(),
         depth=None if scenario.depth is None else scenario.depth.init(),
         transient=marks,
@@ -37,11 +37,12 @@ def start(prepared: Prepared, shock_uniform) -> State:
         high=marks,
         recent_low=marks,
         recent_high=marks,
-        shock_start=None if shock is None else shock.start(shock_uniform, horizon),
+        shock_start=None if shock is None else shock.start(uniforms[0], horizon),
         shock_level=None if shock is None else each,
         fund=None if backstop is None else FundState.start(backstop),
         realised=None if prepared.newest is None else Realised.start(scenario.flow, assets, dtype),
         seen=Observation.start(venues, assets, dtype, start_sums(scenario, dtype)),
+        pace=None if scenario.impact.temporary is None else each,
     )
 
 
@@ -111,6 +112,7 @@ def _relaxed(prepared: Prepared, state: State) -> State:
         transient=state.transient * prepared.decay,
         local=state.local * decay,
         leaked=None if state.leaked is None else state.leaked * decay,
+        pace=None if state.pace is None else state.pace * prepared.pace[0],
     )
 
 
@@ -119,7 +121,7 @@ def _pinned(prepared: Prepared, state: State, index) -> State:
     given, impact = prepared.scenario.given, prepared.scenario.impact
     if given is None:
         return state
-    fall = impact.fall(jnp.sum(state.transient + state.permanent, axis=0), prepared.scenario.channels.feedback)
+    fall = impact.fall(state.displaced(), prepared.scenario.channels.feedback, state.pace)
     return state._replace(fundamental=given.fundamental(state.fundamental, fall, index))
 
 
@@ -127,7 +129,7 @@ def _mark(prepared: Prepared, state: State):
     """Index price and each venue's mark, log, after all impact so far."""
     scenario = prepared.scenario
     channels, impact = scenario.channels, scenario.impact
-    price = state.fundamental - impact.fall(jnp.sum(state.transient + state.permanent, axis=0), channels.feedback)
+    price = state.fundamental - impact.fall(state.displaced(), channels.feedback, state.pace)
     if state.mark.shape[0] == 1:
         return price, price[None, :]
     local = state.local if state.leaked is None else state.local + jnp.sum(state.leaked, axis=0)
@@ -166,6 +168,8 @@ def _displaced(prepared: Prepared, state: State, forced: Float[Array, "venues as
     state = state._replace(
         transient=state.transient + (1.0 - share) * total, permanent=state.permanent + share * total, local=state.local + sold
     )
+    if state.pace is not None:
+        state = state._replace(pace=state.pace + prepared.pace[1] * jnp.sum(total, axis=0))
     leakage = scenario.venues.liquidity_leakage
     if leakage is not None:
         others = jnp.asarray(leakage) * (1.0 - jnp.eye(sold.shape[0], dtype=sold.dtype))

@@ -65,7 +65,7 @@ def _moved(prepared: Prepared, state: State) -> dict:
     by_source = state.transient + state.permanent
     if by_source.shape[1] > 1:
         by_source = jnp.sum(impact.cross * by_source[:, None, :], axis=-1)
-    fall = impact.fall(jnp.sum(state.transient + state.permanent, axis=0), feedback)
+    fall = impact.fall(state.displaced(), feedback, state.pace)
     # by those who sold into a fall, or bought into a rise
     by_source = jnp.where(by_source * jnp.sum(by_source, axis=0) > 0.0, by_source, 0.0)
     total = jnp.sum(by_source, axis=0)

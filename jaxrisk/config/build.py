@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .. import market as markets
-from ..cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact
+from ..cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, TemporaryImpact
 from ..market import Shock as ShockOverlay
 from ..scenario import Description, Names, Scenario, Settings
 from .arrays import by_asset, rates
@@ -146,6 +146,21 @@ def _impact(checked: Checked, assets) -> Impact:
         permanent_share=by_asset(table.permanent_share, assets),
         cross=as_matrix(table.cross_, assets, "->", symmetric=False),
         common_holders=None if held is None else as_matrix(held, assets, "->", symmetric=False, diagonal=0.0),
+        temporary=_temporary(checked, assets),
+    )
+
+
+def _temporary(checked: Checked, assets) -> TemporaryImpact | None:
+    table = checked.temporary_impact
+    if table is None:
+        return None
+    of_law = lambda name: getattr(checked.impact, name) if getattr(table, name) is None else getattr(table, name)
+    return TemporaryImpact(
+        coefficient=by_asset(table.coefficient, assets),
+        exponent=by_asset(table.exponent, assets),
+        relaxation_rate=rates(table.half_life, assets),
+        daily_volatility=by_asset(of_law("daily_volatility"), assets),
+        daily_volume=by_asset(of_law("daily_volume"), assets),
     )
 
 

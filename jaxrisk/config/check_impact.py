@@ -6,8 +6,8 @@ import numpy as np
 
 from .files import Reader
 from .problems import Report
-from .sections import LAWS, TableLaw
-from .table import Table, read_variant
+from .sections import LAWS, TableLaw, TemporaryTable
+from .table import Table, read_table, read_variant
 from .values import Context
 
 Curves = dict[str, tuple[list[float], list[float]]]
@@ -42,6 +42,19 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
         if check_curve(volume, move, where, asset, report):
             curves[asset] = (volume.tolist(), move.tolist())
     return law, curves
+
+
+def check_temporary(document: dict[str, Any], report: Report, context: Context) -> TemporaryTable | None:
+    """`[temporary_impact]`; without a power law to take them from, it says itself what a day's volatility and volume are."""
+    table, v = read_table(TemporaryTable, document["temporary_impact"], "temporary_impact", report, context)
+    impact = document.get("impact")
+    if isinstance(impact, dict) and impact.get("law") != "power":
+        for name in ("daily_volatility", "daily_volume"):
+            if getattr(v, name) is None and name not in document["temporary_impact"]:
+                text = "missing; it is taken from a power law, and [impact] is none"
+                report.add(f"temporary_impact.{name}", None, text, missing=True)
+                table = None
+    return table
 
 
 def check_curve(volume: np.ndarray, move: np.ndarray, file: str, asset: str, report: Report) -> bool:

@@ -19,7 +19,7 @@ from .check_exchange import (
     check_stop,
     check_venues,
 )
-from .check_impact import check_impact
+from .check_impact import check_impact, check_temporary
 from .check_market import check_market, check_shock
 from .cross_holdings import CrossTable, read_cross
 from .exchange import Call, FlowTable, FundingTable, StopOrders
@@ -29,7 +29,7 @@ from .holdings import Accounts, Map, read_accounts, read_histogram, read_map
 from .prices import Prices
 from .problems import Report, nearest
 from .processes import Shock
-from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run
+from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, TemporaryTable
 from .table import Table, read_table, read_variant
 from .tiers import tier_tables, with_preset
 from .values import Context, Text, is_word
@@ -46,7 +46,8 @@ REQUIRED = {
 }
 TOP = {"name": Text("short name, which names the result", word=True), "title": Text("title"),
        "question": Text("the question that this scenario answers")}  # fmt: skip
-SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "depth", "channels", "venues", "populations", "limits",
+SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "temporary_impact", "depth", "channels", "venues",
+            "populations", "limits",
             "calls", "stops", "funding", "flow")  # fmt: skip
 
 
@@ -63,6 +64,7 @@ class Checked:
     market: Table | None = None
     shock: Shock | None = None
     impact: Table | None = None
+    temporary_impact: TemporaryTable | None = None
     depth: DepthTable | None = None
     channels: ChannelsTable | None = None
     venues: dict[str, Venue | None] = field(default_factory=dict)
@@ -114,6 +116,8 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
         checked.shock = check_shock(document["shock"], reader, context, run)
     if "impact" in document:
         checked.impact, checked.impact_table = check_impact(document["impact"], reader, context)
+    if "temporary_impact" in document:
+        checked.temporary_impact = check_temporary(document, report, context)
     if "depth" in document:
         checked.depth, _ = read_table(DepthTable, document["depth"], "depth", report, context)
     checked.channels, _ = read_table(ChannelsTable, document.get("channels", {}), "channels", report, context)

@@ -9,7 +9,7 @@ from .containers import ListOf
 from .exchange import Call, FlowTable, FundingTable, StopOrders
 from .holders import AccountHolders, CrossHolders, HistogramHolders, LognormalHolders, MapHolders
 from .processes import GBM, Bates, Bootstrap, Garch, Heston, Kou, Merton, Replay, Shock
-from .sections import Asset, Cap, ChannelsTable, DepthTable, LinearLaw, PowerLaw, Run, TableLaw
+from .sections import Asset, Cap, ChannelsTable, DepthTable, LinearLaw, PowerLaw, Run, TableLaw, TemporaryTable
 from .values import Text
 from .venues import Venue
 
@@ -37,6 +37,7 @@ class ScenarioFile(BaseModel):
     market: Annotated[GBM | Merton | Kou | Heston | Bates | Garch | Bootstrap | Replay, Field(discriminator="process")]
     shock: Shock | None = None
     impact: Annotated[LinearLaw | PowerLaw | TableLaw, Field(discriminator="law")]
+    temporary_impact: TemporaryTable | None = None
     depth: DepthTable | None = None
     channels: ChannelsTable = ChannelsTable()
     venues: dict[str, Venue]

@@ -89,7 +89,7 @@ def effective(checked: Checked, document: dict[str, Any]) -> str:
     }
     whole["run"] = _dump(checked.run)
     whole["assets"] = {name: _dump(asset) for name, asset in checked.assets.items()}
-    for section in ("market", "shock", "impact", "depth", "channels"):
+    for section in ("market", "shock", "impact", "temporary_impact", "depth", "channels"):
         if getattr(checked, section) is not None:
             whole[section] = _dump(getattr(checked, section))
     of_tiers = {name: {"tier_rule": rule} for name, rule in checked.tier_rules.items()}

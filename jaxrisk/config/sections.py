@@ -85,6 +85,24 @@ class Asset(Table):
     ] = None
 
 
+class TemporaryTable(Table):
+    """Impact of the rate of execution, gone within minutes."""
+
+    coefficient: Annotated[ByAsset, PerAsset("prefactor eta", Number("", at_least=0.0, at_most=1e3))]
+    exponent: Annotated[ByAsset, PerAsset("exponent beta", Number("", above=0.0, at_most=1.0))] = 0.6
+    half_life: Annotated[Span | dict[str, Span], PerAsset("half-life of the average rate, minutes", Duration(""))]
+    daily_volatility: Annotated[
+        ByAsset | None,
+        PerAsset(
+            "standard deviation of a day's log-return; that of a power law if not given",
+            Number("", "a fraction; 0.03 is 3%", above=0.0, at_most=2.0),
+        ),
+    ] = None
+    daily_volume: Annotated[
+        ByAsset | None, PerAsset("traded volume; that of a power law if not given", Number("", "USD a day", above=0.0))
+    ] = None
+
+
 class _Impact(Table):
     resilience_half_life: Annotated[
         Span | dict[str, Span], PerAsset("half-life of the displaced volume that does not stay", Duration(""))

@@ -10,10 +10,12 @@ from .._leaf import Array
 
 
 class NoiseShape(NamedTuple):
-    """How many standard normals and how many uniforms on (0, 1) one step consumes. Static."""
+    """How many standard normals and how many uniforms on (0, 1) one step consumes, and how many uniforms the state at time zero
+    (`first`). Static."""
 
     normals: int
     uniforms: int
+    first: int = 0
 
 
 class Move(eqx.Module):
@@ -47,15 +49,15 @@ class AbstractMarket(eqx.Module):
 
     @abc.abstractmethod
     def noise(self) -> NoiseShape:
-        """What one step consumes. Static."""
+        """What one step, and the state at time zero, consume. Static."""
 
     @abc.abstractmethod
     def prepare(self, years_per_step: Float[Array, ""]) -> Any:
         """Everything that does not change from step to step, computed once, outside the scan."""
 
     @abc.abstractmethod
-    def init(self, constants: Any) -> Any:
-        """State at time zero."""
+    def init(self, constants: Any, uniforms: Any = ()) -> Any:
+        """State at time zero; `uniforms`: as many as `noise().first` says, of a path's own."""
 
     @abc.abstractmethod
     def step(

@@ -67,7 +67,7 @@ class Bootstrap(AbstractMarket):
             rows = deviations + (jnp.asarray(self.drift) * years_per_step - 0.5 * variance)
         return BootstrapConstants(rows, 1.0 / jnp.asarray(self.mean_block), variance)
 
-    def init(self, constants: BootstrapConstants) -> Int[Array, ""]:
+    def init(self, constants: BootstrapConstants, uniforms=()) -> Int[Array, ""]:
         """The row used last; the first step draws its own."""
         return jnp.zeros((), jnp.int32)
 

@@ -106,7 +106,7 @@ class Garch(AbstractMarket):
             factor=correlation_factor(self.correlation),
         )
 
-    def init(self, constants: GarchConstants) -> Float[Array, " assets"]:
+    def init(self, constants: GarchConstants, uniforms=()) -> Float[Array, " assets"]:
         """The variance of the first step."""
         return constants.initial
 

@@ -66,7 +66,7 @@ class GBM(AbstractMarket):
     def prepare(self, years_per_step: Float[Array, ""]) -> GBMConstants:
         return brownian_constants(self.drift, self.volatility, self.correlation, years_per_step)
 
-    def init(self, constants: GBMConstants) -> tuple[()]:
+    def init(self, constants: GBMConstants, uniforms=()) -> tuple[()]:
         """There is nothing to remember."""
         return ()
 

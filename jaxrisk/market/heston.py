@@ -66,7 +66,7 @@ class Heston(AbstractMarket):
     def prepare(self, years_per_step: Float[Array, ""]) -> VarianceConstants:
         return variance_constants(self, years_per_step)
 
-    def init(self, constants: VarianceConstants) -> Float[Array, " assets"]:
+    def init(self, constants: VarianceConstants, uniforms=()) -> Float[Array, " assets"]:
         """The variance."""
         return constants.initial
 
@@ -103,7 +103,7 @@ class Bates(AbstractMarket):
 
     >>> market = Bates([0.0], [0.36], [0.36], [4.0], [1.5], [-0.4], [[1.0]], [5.0], [-0.1], [0.15], 0.0, max_jumps=1)
     >>> market.noise()
-    NoiseShape(normals=3, uniforms=1)
+    NoiseShape(normals=3, uniforms=1, first=0)
     >>> constants = market.prepare(jnp.asarray(1 / 525600))
     >>> variance, move = market.step(constants, market.init(constants), jnp.zeros(3), jnp.array([1e-6]), jnp.asarray(0))
     >>> round(float(move.jump[0]), 3)
@@ -141,7 +141,7 @@ class Bates(AbstractMarket):
         variance = variance_constants(self, years_per_step)
         return BatesConstants(variance._replace(drift=variance.drift + jumps.compensator), jumps)
 
-    def init(self, constants: BatesConstants) -> Float[Array, " assets"]:
+    def init(self, constants: BatesConstants, uniforms=()) -> Float[Array, " assets"]:
         """The variance."""
         return constants.variance.initial
 

@@ -109,7 +109,7 @@ class Merton(AbstractMarket):
         brownian = brownian_constants(self.drift, self.volatility, self.correlation, years_per_step)
         return MertonConstants(brownian._replace(mean=brownian.mean + jumps.compensator), jumps)
 
-    def init(self, constants: MertonConstants) -> tuple[()]:
+    def init(self, constants: MertonConstants, uniforms=()) -> tuple[()]:
         """There is nothing to remember."""
         return ()
 
@@ -209,7 +209,7 @@ class Kou(AbstractMarket):
             down_rate=down_rate,
         )
 
-    def init(self, constants: KouConstants) -> tuple[()]:
+    def init(self, constants: KouConstants, uniforms=()) -> tuple[()]:
         """There is nothing to remember."""
         return ()
 

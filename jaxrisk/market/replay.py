@@ -38,7 +38,7 @@ class Replay(AbstractMarket):
         log_prices = jnp.asarray(self.log_prices)
         return jnp.concatenate([log_prices[1:] - log_prices[:-1], jnp.zeros_like(log_prices[:1])])
 
-    def init(self, constants: Float[Array, "steps_and_start assets"]) -> tuple[()]:
+    def init(self, constants: Float[Array, "steps_and_start assets"], uniforms=()) -> tuple[()]:
         """There is nothing to remember."""
         return ()
 

@@ -124,9 +124,17 @@ def _matching(name: str, known: Iterable[str]) -> list[str]:
     return [one for one in known if re.fullmatch(pattern, one)]
 
 
-_FILE_KEYS = {"resilience_half_life": "relaxation_rate", "arbitrage_half_life": "arbitrage_rate", "local_depth": "local_impact",
-              "closing_half_life": "closing_rate", "measurement_half_life": "measurement_rate",
-              "recovery_half_life": "recovery_rate", "maintenance_rate": "tiers.rate", "fund_size": "insurance_fund"}  # fmt: skip
+_FILE_KEYS = {
+    "resilience_half_life": "relaxation_rate",
+    "temporary_impact.half_life": "temporary_impact.relaxation_rate",
+    "arbitrage_half_life": "arbitrage_rate",
+    "local_depth": "local_impact",
+    "closing_half_life": "closing_rate",
+    "measurement_half_life": "measurement_rate",
+    "recovery_half_life": "recovery_rate",
+    "maintenance_rate": "tiers.rate",
+    "fund_size": "insurance_fund",
+}
 
 
 def _unknown(name: str, known: list[str], scenario: Scenario) -> str:

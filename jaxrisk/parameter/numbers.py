@@ -235,6 +235,10 @@ def _impact(scenario: Scenario) -> list[Group]:
     groups.append(plain("impact.cross", lambda s: s.impact.cross, labels, places, "1", -1.0, 1.0))
     if impact.common_holders is not None:
         groups.append(plain("impact.common_holders", lambda s: s.impact.common_holders, labels, places, "1", 0.0, UNBOUNDED))
+    if impact.temporary is not None:
+        table = {"coefficient": ("1", 0.0, 1e3), "exponent": ("1", 0.0, 1.0), "relaxation_rate": ("1/year", 0.0, UNBOUNDED),
+                 "daily_volatility": ("1", 0.0, 2.0), "daily_volume": ("USD/day", 0.0, UNBOUNDED)}  # fmt: skip
+        groups += fields("temporary_impact", lambda s: s.impact.temporary, assets, table)
     if scenario.depth is not None:
         table = {"exponent": ("1", 0.0, 10.0), "reference_volatility": ("1/sqrt(year)", 0.0, 20.0),
                  "measurement_rate": ("1/year", 0.0, UNBOUNDED), "recovery_rate": ("1/year", 0.0, UNBOUNDED),

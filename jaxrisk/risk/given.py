@@ -20,8 +20,9 @@ from .drivers import Drivers, cosines, placed, replaced
 class GivenNoise(NamedTuple):
     """All the noise of one path.
 
-    **Fields:** `first`: uniform for draws before the first step, shape `()`; `normals`, `uniforms`: shapes `(steps, normals)` and
-    `(steps, uniforms)`; `bridge`: shape `(steps, assets, numbers)`, or None without the Brownian-bridge correction.
+    **Fields:** `first`: uniforms for draws before the first step, as `AbstractSource.start` has them; `normals`, `uniforms`: shapes
+    `(steps, normals)` and `(steps, uniforms)`; `bridge`: shape `(steps, assets, numbers)`, or None without the Brownian-bridge
+    correction.
     """
 
     first: Any
@@ -73,7 +74,7 @@ class Steered(AbstractSource):
     sizes_uniform: bool = eqx.field(static=True)
 
     def start(self, prepared: Prepared, key: Any, path: Course) -> tuple[Any, Any]:
-        return jnp.asarray(0.5, prepared.decay.dtype), ()
+        return jnp.full(1 + prepared.scenario.market.noise().first, 0.5, prepared.decay.dtype), ()
 
     def step(self, prepared: Prepared, key: Any, path: Course, memory: Any, index: Any) -> tuple[Noise, Any]:
         dtype, scenario = prepared.decay.dtype, prepared.scenario

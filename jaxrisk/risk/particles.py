@@ -11,7 +11,7 @@ import numpy as np
 from .._interrupt import answers
 from ..cascade.blocks import in_precision
 from ..cascade.engine import outcome, scan_paths, seed_key
-from ..cascade.source import AbstractSource, draw, first_uniform
+from ..cascade.source import AbstractSource, draw, first_uniforms
 from .sample import Column, known_column
 
 SEGMENTS = 512
@@ -26,7 +26,7 @@ class Spliced(AbstractSource):
     every: int = eqx.field(static=True)
 
     def start(self, prepared, key, path):
-        return first_uniform(prepared, key, path[0]), ()
+        return first_uniforms(prepared, key, path[0]), ()
 
     def step(self, prepared, key, path, memory, index):
         return draw(prepared, key, path[index // self.every], index), ()

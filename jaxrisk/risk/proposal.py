@@ -24,7 +24,7 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from ..cascade.noise import uniform, words
-from ..cascade.source import AbstractSource, draw
+from ..cascade.source import AbstractSource, draw, first_uniforms
 from ..cascade.state import Noise, Prepared
 from .drivers import Drivers, cosines, placed, replaced
 
@@ -88,10 +88,11 @@ class Tilted(AbstractSource):
 
     def start(self, prepared: Prepared, key: Any, path: Any) -> tuple[Any, Any]:
         dtype = prepared.decay.dtype
-        shock, chosen = (uniform(word, dtype) for word in words(key, path, jnp.uint32(0), 2))
+        chosen = uniform(words(key, path, jnp.uint32(0), 2)[1], dtype)
         component = jnp.sum(chosen > jnp.cumsum(self.share)[:-1])
         own = [jnp.asarray(x, dtype)[component] for x in (self.shift, self.jump_probability, self.size_shift)]
-        return shock, Sums(jnp.zeros_like(own[0]), jnp.zeros_like(own[1]), jnp.zeros_like(own[1]), *own)
+        none = (jnp.zeros_like(own[0]), jnp.zeros_like(own[1]), jnp.zeros_like(own[1]))
+        return first_uniforms(prepared, key, path), Sums(*none, *own)
 
     def step(self, prepared: Prepared, key: Any, path: Any, memory: Any, index: Any) -> tuple[Noise, Any]:
         noise, profile = draw(prepared, key, path, index), self.profiles[index]

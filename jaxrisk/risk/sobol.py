@@ -76,15 +76,15 @@ class Sobol(AbstractSource):
         for bit in range(self.directions.shape[0]):
             point = point ^ jnp.where((gray >> bit) & 1, self.directions[bit], jnp.uint32(0))
         segments, normals, sources = self.rotation.shape[0], len(self.driven.normals), len(self.driven.jump_uniforms)
-        ends = np.cumsum([1, normals, sources, SIZES * sources])
-        shock, lead, often, far, rest = (point[a:b] for a, b in zip([0, *ends], [*ends, len(point)], strict=True))
+        ends = np.cumsum([1 + prepared.scenario.market.noise().first, normals, sources, SIZES * sources])
+        first, lead, often, far, rest = (point[a:b] for a, b in zip([0, *ends], [*ends, len(point)], strict=True))
         each = lambda law, drawn: jax.vmap(lambda word: law(word, dtype))(drawn)
         scores = each(normal, jnp.concatenate([lead, rest])).reshape(segments, normals)
         sums = self.rotation @ scores
         jumps = jnp.sum(each(uniform, often)[:, None] < self.more, axis=1).astype(dtype)
         sizes = each(uniform if self.driven.sizes_uniform else normal, far).reshape(SIZES, sources)
         memory = Memory(sums, jnp.zeros(normals, dtype), jumps, jnp.zeros(sources, jnp.int32), sizes)
-        return uniform(shock[0], dtype), memory
+        return each(uniform, first), memory
 
     def step(self, prepared: Prepared, key: Any, path: Any, memory: Any, index: Any) -> tuple[Noise, Any]:
         noise = draw(prepared, key, path, index)
@@ -154,7 +154,7 @@ def sobol(prepared: Prepared, replicates: int = REPLICATES) -> Sobol:
     counts = next((k for k in range(1, steps) if np.all(bdtrc(k, steps, own) < 1e-10)), steps) if len(own) else 1
     counts = max(8, 2 ** math.ceil(math.log2(counts)))  # few shapes to compile; more than there are steps is never
     more = bdtrc(np.minimum(np.arange(counts), steps)[None, :], steps, own[:, None])
-    dimensions = 1 + segments * len(driven.normals) + (1 + SIZES) * len(own)
+    dimensions = 1 + prepared.scenario.market.noise().first + segments * len(driven.normals) + (1 + SIZES) * len(own)
     return Sobol(
         directions=jnp.asarray(_directions(dimensions)),
         rotation=jnp.asarray(rotation, dtype),

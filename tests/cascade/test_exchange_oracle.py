@@ -36,6 +36,7 @@ LADDERS = {
     "calls_inverse": Frame(calls=True, tiers=(STEEP,), inverse=(True,), ranking=("pro_rata",), trigger=("fund_empty",)),
     "whole": Frame(tiers=(JUMPS,), whole=(True,), calls=True, policy=("lower_tier",)),
     "stops": Frame(stops=5, rounds=3, calls=True, ranking=("pro_rata",), trigger=("account_value",)),
+    "temporary": Frame(temporary=True, tiers=(STEEP,), depth=True, rounds=2, ranking=("pro_rata",), trigger=("fund_empty",)),
     "common_holders": Frame(assets=3, common=True, tiers=(STEEP,), depth=True, shock=-1, rounds=2),
     "everything": Frame(
         venues=2,
@@ -53,6 +54,7 @@ LADDERS = {
         stops=4,
         leakage=True,
         common=True,
+        temporary=True,
         shock=0,
     ),
 }

@@ -41,6 +41,7 @@ def one_path(market, years_per_step, steps, key, dtype=jnp.float32):
     """Run one path; differentiable in everything numeric."""
     market = cast(market, dtype)
     constants = market.prepare(jnp.asarray(years_per_step, dtype))
+    first = draw(jax.random.fold_in(key, 2**31), SimpleNamespace(normals=0, uniforms=market.noise().first), dtype)[1]
 
     def body(carry, index):
         state, total, jump, variance = carry
@@ -49,7 +50,7 @@ def one_path(market, years_per_step, steps, key, dtype=jnp.float32):
         return (state, total + move.diffusion + move.jump, jump + move.jump, variance + move.variance), None
 
     zero = jnp.zeros(market.assets(), dtype)
-    (state, total, jump, variance), _ = jax.lax.scan(body, (market.init(constants), zero, zero, zero), jnp.arange(steps))
+    (state, total, jump, variance), _ = jax.lax.scan(body, (market.init(constants, first), zero, zero, zero), jnp.arange(steps))
     return Paths(total, jump, variance, state)
 
 

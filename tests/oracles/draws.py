@@ -71,6 +71,7 @@ class Frame(NamedTuple):
     stops: int = 0
     leakage: bool = False
     common: bool = False
+    temporary: bool = False
     shock: int | None = None  # of one venue; -1 for all
     funding: bool = False
     cross: bool = False  # accounts with several positions under cross margin
@@ -218,6 +219,11 @@ def _exchange(frame: Frame, setup: oracle.Setup, pick, between, random, total):
     others = lambda count, high: random.uniform(0.0, high, (count, count)) * (1.0 - np.eye(count))
     if frame.leakage:
         setup.leakage = np.eye(frame.venues) + others(frame.venues, 1.0)
+    if frame.temporary:
+        setup.temporary = [
+            (between(0.1, 2.0), between(0.3, 1.0), between(0.0, 3.0) / setup.years_per_step, between(0.01, 0.1), total)
+            for _ in range(frame.assets)
+        ]
     if frame.common:
         setup.common_holders = others(frame.assets, 0.5)
         setup.channels.common_holders = channel()

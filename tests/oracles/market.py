@@ -178,6 +178,7 @@ class Setup:
     calls: list[Call] | None = None  # by account class
     stops: list[Stop] = field(default_factory=list)
     common_holders: np.ndarray | None = None
+    temporary: list | None = None  # for each asset: coefficient, exponent, relaxation a year, daily volatility, daily volume
     leakage: np.ndarray | None = None
     shock: Dislocation | None = None
     funding_rate: list[float] | None = None  # by asset, a year
@@ -233,7 +234,7 @@ class Prices:
     def __init__(self, setup: Setup):
         self.setup = setup
         venues, assets = setup.shape
-        self.transient, self.permanent = np.zeros(assets), np.zeros(assets)
+        self.transient, self.permanent, self.pace = np.zeros(assets), np.zeros(assets), np.zeros(assets)
         self.local, self.moved = np.zeros((venues, assets)), np.zeros((venues, assets))
         self.variance = np.zeros(assets) if setup.depth is None else np.array(setup.depth.reference_volatility) ** 2
         self.level = np.ones(assets)
@@ -242,6 +243,7 @@ class Prices:
     def copy(self) -> "Prices":
         other = copy.copy(self)
         other.transient, other.permanent, other.local = self.transient.copy(), self.permanent.copy(), self.local.copy()
+        other.pace = self.pace.copy()
         return other
 
     def advance(self):
@@ -251,6 +253,8 @@ class Prices:
         venues, assets = setup.shape
         for a in range(assets):
             self.transient[a] *= math.exp(-setup.relaxation_rate[a] * years)
+            if setup.temporary is not None:
+                self.pace[a] *= math.exp(-setup.temporary[a][2] * years)
         for v in range(venues):
             decay = math.exp(-setup.venues[v].arbitrage_rate * years)
             self.local[v] *= decay
@@ -280,6 +284,10 @@ class Prices:
             displaced = more / (1.0 - setup.channels.depth * (1.0 - self.level[a]))
             self.transient[a] += (1.0 - setup.permanent_share[a]) * displaced
             self.permanent[a] += setup.permanent_share[a] * displaced
+            if setup.temporary is not None:
+                relaxation, years = setup.temporary[a][2], setup.years_per_step
+                # an even flow over the step, of which the beginning has been forgotten in part
+                self.pace[a] += displaced / years * (1.0 - math.exp(-relaxation * years))
         for v in range(venues):
             for w in range(venues):
                 weight = float(v == w) if setup.leakage is None else setup.leakage[v][w]
@@ -292,7 +300,7 @@ class Prices:
         index, fundamental = np.zeros(assets), self.fundamental()
         for a in range(assets):
             displaced = sum(setup.cross[a][b] * (self.transient[b] + self.permanent[b]) for b in range(assets))
-            index[a] = fundamental[a] - setup.channels.feedback * setup.impact[a](displaced)
+            index[a] = fundamental[a] - setup.channels.feedback * (setup.impact[a](displaced) + self.overshoot(a))
         marks = np.zeros((venues, assets))
         for v, venue in enumerate(setup.venues):
             for a in range(assets):
@@ -302,6 +310,13 @@ class Prices:
                     basis = setup.channels.feedback * venue.local_impact[a] * self.local[v, a] - self.moved[v, a]
                 marks[v, a] = index[a] - (1.0 - venue.index_weight) * basis
         return index, marks
+
+    def overshoot(self, asset: int) -> float:
+        """Of the price, by the rate at which forced orders are executed."""
+        if self.setup.temporary is None:
+            return 0.0
+        coefficient, exponent, _, daily_volatility, daily_volume = self.setup.temporary[asset]
+        return power_impact(coefficient, daily_volatility, 365.0 * daily_volume, exponent)(self.pace[asset])
 
     def withdraw(self, log_return):
         """Realised variance, and depth as a share of normal: gone at once, back slowly."""

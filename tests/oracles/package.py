@@ -5,7 +5,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrisk.cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, Venues, prepare, seed_key
+from jaxrisk.cascade import (
+    Channels,
+    Depth,
+    Impact,
+    LinearImpact,
+    PowerImpact,
+    TableImpact,
+    TemporaryImpact,
+    Venues,
+    prepare,
+    seed_key,
+)
 from jaxrisk.cascade.backstop import Backstop
 from jaxrisk.cascade.engine import outcome
 from jaxrisk.cascade.source import draw
@@ -66,7 +77,9 @@ def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) ->
     return Scenario(
         market=Replay(setup.fundamental),
         shock=_shock(setup.shock),
-        impact=Impact(law, setup.relaxation_rate, setup.permanent_share, setup.cross, setup.common_holders),
+        impact=Impact(
+            law, setup.relaxation_rate, setup.permanent_share, setup.cross, setup.common_holders, _temporary(setup.temporary)
+        ),
         venues=Venues(
             engine_time=of_venue("engine_time"),
             liquidation_fee=of_venue("fee"),
@@ -102,6 +115,10 @@ def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) ->
         names=Names(tuple("VW"[: frame.venues]), tuple("ABC"[: frame.assets]), ("all", "others")),
         grid=grid,
     )
+
+
+def _temporary(rows):
+    return None if rows is None else TemporaryImpact(*np.array(rows).T)
 
 
 def _shock(shock):

@@ -13,7 +13,7 @@ from scipy import stats
 import jaxrisk as jr
 from jaxrisk.cascade.blocks import losses_of
 from jaxrisk.cascade.engine import path_losses, prepare, seed_key
-from jaxrisk.cascade.source import draw, first_uniform
+from jaxrisk.cascade.source import draw, first_uniforms
 from jaxrisk.market import GBM, Bates, Garch, Kou, Merton
 from jaxrisk.risk.cross_entropy import Drawn, in_event, refitted
 from jaxrisk.risk.drivers import NotSteerableError, cosines, drivers
@@ -147,7 +147,7 @@ def test_given_noise_is_the_path_that_drew_it():
     @jax.jit
     def drawn(paths):
         noise = jax.vmap(lambda path: jax.vmap(lambda i: draw(prepared, key, path, i))(index))(paths)
-        return noise, jax.vmap(lambda path: first_uniform(prepared, key, path))(paths)
+        return noise, jax.vmap(lambda path: first_uniforms(prepared, key, path))(paths)
 
     noise, first = drawn(paths)
     given = compiled(prepared, seed_key(0), GivenNoise(first, noise.normals, noise.uniforms, noise.bridge), Given())

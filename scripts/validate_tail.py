@@ -1,0 +1,179 @@
+"""Whether the price law, with forced orders on top, has the tail that history has. Exit 1 where a line falls short.
+
+    python scripts/validate_tail.py --data FOLDER            both fits, 20 to 40 minutes on two cores
+    python scripts/validate_tail.py --data FOLDER --quick    few simulated records: to see that it runs
+
+FOLDER holds prices/btc_perp_1h_2019_2026.csv.gz, hourly bars of a Bitcoin perpetual, which is not part of the project.
+
+Fits the law of `btc_any_day` and the strength of impact to every day of the file by indirect inference
+(`calibration/indirect.py`), with the positions and mechanics of `btc_24h` in every simulated day, and prints
+
+1. days with a fall or rise beyond 3 to 19.5%, all and ordinary ones, beside history's: in sample, and from a fit to 2019 to 2022
+   for 2023 to 2026. The 95% interval is of counting and of what is not known of the parameters: records simulated at parameters
+   drawn from their estimate. Beyond 15% its upper end counts half as high again, since the file leaves out stretches with grave
+   falls;
+2. the regulators' table of close-outs, with history's distance in standard deviations of a record;
+3. the law of `btc_24h` as it was (Bates, from its mean variance) beside it;
+4. the same fit without feedback, and how much of falls was forced orders.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import jaxrisk
+from jaxrisk.calibration.day_bars import DayBars, day_bars
+from jaxrisk.calibration.day_moments import HORIZONS, LEVELS, LEVERAGE, moments
+from jaxrisk.calibration.law_log_variance import TailFit, TailModel, fit_tail, in_words, simulated
+from jaxrisk.calibration.price_file import read_price_file
+
+PRICES = "prices/btc_perp_1h_2019_2026.csv.gz"
+SINCE, SPLIT = "2019-10-01", "2023-01-01"
+
+
+def main() -> int:
+    options = _options()
+    path = Path(options.data) / PRICES
+    if not path.is_file():
+        print(f"{path}: no such file; --data has to name the folder with the price files", file=sys.stderr)
+        return 2
+    bars = day_bars(read_price_file(path)).between(SINCE)
+    scenario = jaxrisk.load("btc_24h")
+    sizes = {"records": 8, "days": 1024} if options.quick else {"records": options.records, "days": 4096}
+    rounds, draws = (1, 2) if options.quick else (options.rounds, options.draws)
+    short: list[str] = []
+
+    print(f"{len(bars.close)} days since {SINCE}, {bars.complete.sum()} of them complete")
+    whole = _fit("all days, with feedback", TailModel(bars, scenario, **sizes), rounds)
+    _counts("in sample", whole, TailModel(bars, scenario, **sizes), draws, short)
+    early = TailModel(bars.between(None, SPLIT), scenario, **sizes)
+    half = _fit(f"days before {SPLIT}, with feedback", early, rounds, whole.estimate.values)
+    late = TailModel(bars.between(SPLIT), scenario, **sizes)
+    _counts(f"from {SPLIT} on, fitted before", half, late, draws, short)
+    _close_outs(whole, TailModel(bars, scenario, **sizes), draws, short)
+    _former(bars, scenario, sizes["records"])
+    without = _fit("all days, without feedback", TailModel(bars, None, **sizes), rounds, whole.estimate.values[:-2])
+    near, far = whole.estimate.distance, without.estimate.distance
+    print(f"distance to the record: {near:.1f} with feedback, {far:.1f} without")
+    _leverage(whole, TailModel(bars, scenario, **sizes), draws)
+    print("\n" + (f"FALLS SHORT: {'; '.join(short)}" if short else "all lines hold"))
+    return 1 if short else 0
+
+
+def _options():
+    parser = argparse.ArgumentParser(description="Whether the law has the tail that history has; exit 1 where it does not.")
+    parser.add_argument("--data", required=True, help="folder that holds prices/")
+    parser.add_argument("--records", type=int, default=32, help="simulated records a step of the fit (32)")
+    parser.add_argument("--rounds", type=int, default=6, help="most steps for each of two weights (6)")
+    parser.add_argument("--draws", type=int, default=12, help="parameters drawn from their estimate for intervals (12)")
+    parser.add_argument("--quick", action="store_true", help="few of everything: to see that it runs")
+    return parser.parse_args()
+
+
+def _fit(what: str, model: TailModel, rounds: int, start=None) -> TailFit:
+    began = time.perf_counter()
+    print(f"\n== {what}", flush=True)
+    told = lambda step, value, _: print(f"   step {step}: distance {value:.1f}, {time.perf_counter() - began:.0f} s", flush=True)
+    fit = fit_tail(model, rounds=rounds, start=start, report=told)
+    found = fit.estimate
+    values = in_words(fit.names, found.values)
+    for name, error in zip(fit.names, found.errors, strict=True):
+        print(f"   {name:32s}{values[name]:10.4g}   standard error on the fit's scale {error:.2g}")
+    print(f"   distance {found.distance:.1f}; {found.beyond:.0%} of simulated records lie further from theirs")
+    names = np.array(fit.recorded.names)[fit.used]
+    pull = (fit.recorded.values[fit.used] - found.mean) / np.maximum(found.deviation, 1e-12)
+    worst = np.argsort(-np.abs(pull))[:6]
+    print("   furthest: " + ", ".join(f"{names[i]} {pull[i]:+.1f}" for i in worst))
+    return fit
+
+
+def _predicted(fit: TailFit, model: TailModel, draws: int) -> np.ndarray:
+    """Moments of records at parameters drawn from their estimate, `(draws * records, moments)`."""
+    rng = np.random.default_rng(7)
+    values, covariance = fit.estimate.values, fit.estimate.covariance
+    # what the record hardly tells is drawn no further than one unit of the fit's scale, where slopes still hold
+    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(values)))
+    found = []
+    for i in range(draws):
+        step = np.clip(root @ rng.standard_normal(len(values)), -1.0, 1.0)
+        found.append(dataclasses.replace(model, seed=100 + i).simulate(values + step))
+    return np.concatenate(found)
+
+
+def _counts(what: str, fit: TailFit, model: TailModel, draws: int, short: list[str]) -> None:
+    history, drawn = moments(model.bars), _predicted(fit, model, draws)
+    place = {name: i for i, name in enumerate(history.names)}
+    print(f"\n-- days with a move beyond, {what} ({history.days} days): history, model, 95% interval")
+    print("   " + " " * 16 + "".join(f"{level:>18.1%}" for level in LEVELS))
+    for move in ("fall", "rise"):
+        for kind in ("", " ordinary"):
+            cells = []
+            for level in LEVELS:
+                i = place[f"{move} {level:.3g}{kind}"]
+                seen, low, high = history.values[i], *np.quantile(drawn[:, i], (0.025, 0.975))
+                if level >= 0.15:
+                    high *= 1.5
+                holds = low <= seen <= high
+                cells.append(f"{seen:5.0f} {drawn[:, i].mean():5.1f} {low:.0f}-{high:.0f}{' ' if holds else '!'}".rjust(18))
+                if not holds:
+                    short.append(f"{move} beyond {level:.1%}{kind}, {what}: {seen:.0f} not in {low:.1f} to {high:.1f}")
+            print(f"   {move + (kind or ' all'):16s}" + "".join(cells))
+
+
+def _close_outs(fit: TailFit, model: TailModel, draws: int, short: list[str]) -> None:
+    history, drawn = moments(model.bars), _predicted(fit, model, draws)
+    place = {name: i for i, name in enumerate(history.names)}
+    print("\n-- close-outs, per cent of openings: history, model, distance in standard deviations of a record")
+    beyond = {2.0: [], 3.0: []}
+    for leverage in LEVERAGE:
+        cells = []
+        for horizon in HORIZONS:
+            for side in ("long", "short"):
+                name = f"{side} {leverage:g}x {horizon}d"
+                seen, column = history.values[place[name]], drawn[:, place[name]]
+                far = (seen - column.mean()) / max(column.std(), 1e-9)
+                cells.append(f"{seen:7.2f} {column.mean():6.2f} {far:+4.1f}".rjust(21))
+                for bound, names in beyond.items():
+                    if abs(far) > bound:
+                        names.append(name)
+        print(f"   {leverage:4g}x" + "".join(cells))
+    print(f"   beyond 2: {len(beyond[2.0])} of 36 (3 allowed), beyond 3: {len(beyond[3.0])} (none allowed)")
+    if len(beyond[2.0]) > 3 or beyond[3.0]:
+        short.append(f"close-outs beyond 2 standard deviations: {', '.join(beyond[2.0])}")
+
+
+def _former(bars: DayBars, scenario, records: int) -> None:
+    """The law that btc_24h had, from its mean variance: what is to be beaten."""
+    drawn, _, _ = simulated(scenario.market, bars, records, 11)
+    history = moments(bars)
+    print("\n-- Bates, the law of btc_24h, without feedback: history, model, 95% interval")
+    for move in ("fall", "rise"):
+        for kind in ("", " ordinary"):
+            cells = []
+            for level in LEVELS:
+                i = history.names.index(f"{move} {level:.3g}{kind}")
+                low, high = np.quantile(drawn[:, i], (0.025, 0.975))
+                cells.append(f"{history.values[i]:5.0f} {drawn[:, i].mean():5.1f} {low:.0f}-{high:.0f}".rjust(18))
+            print(f"   {move + (kind or ' all'):16s}" + "".join(cells))
+
+
+def _leverage(fit: TailFit, model: TailModel, draws: int) -> None:
+    """Of falls of a size, how many points were forced orders; the interval is over parameters drawn from their estimate."""
+    rng = np.random.default_rng(8)
+    root = np.linalg.cholesky(fit.estimate.covariance + 1e-12 * np.eye(len(fit.names)))
+    points = [fit.estimate.values]
+    points += [fit.estimate.values + np.clip(root @ rng.standard_normal(len(fit.names)), -1.0, 1.0) for _ in range(draws)]
+    levels = (0.10, 0.15, 0.20)
+    found = np.array([model.forced(point, levels) for point in points])
+    print("\n-- of a day's fall of about, points that were the market's own forced orders: mean, 95% interval")
+    for i, level in enumerate(levels):
+        low, high = np.nanquantile(found[1:, i], (0.025, 0.975))
+        print(f"   {level:.0%}: {100 * found[0, i]:.2f} points, {100 * low:.2f} to {100 * high:.2f}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,21 +15,32 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
+OPTIMISED = "optimised: a file's programs are compiled as a user's are; without it in a hurry, to run slower"
 _CHECKED = ["jaxrisk.market", "jaxrisk.positions", "jaxrisk.cascade", "jaxrisk.risk"]
 install_import_hook(_CHECKED, "beartype.beartype").__enter__()
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+_FOLDER, _FLAGS = "JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS"
+_QUICKER = "--xla_cpu_use_fusion_emitters=false"  # the compiler's older way of writing out a loop, in half the time
 _made = None
 
 
-def pytest_configure():
+def _known(flag: str) -> bool:
+    """Whether this version of the compiler has a flag: one that it does not know ends the process."""
+    flags = os.environ | {_FLAGS: flag}
+    return subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env=flags, capture_output=True).returncode == 0
+
+
+def pytest_configure(config):
     """A program is compiled once a run, whichever worker, file or subprocess asks for it first: the first process makes the
     folder, the others find it in their environment."""
     global _made
+    config.addinivalue_line("markers", OPTIMISED)
     if _FOLDER not in os.environ:
         os.environ[_FOLDER] = _made = tempfile.mkdtemp(prefix="jaxrisk-tests-")
+        if _FLAGS not in os.environ and _known(_QUICKER):
+            os.environ[_FLAGS] = _QUICKER
     jax.config.update("jax_compilation_cache_dir", os.environ[_FOLDER])
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
@@ -60,8 +72,11 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _forget_compiled_programs():
-    """Compiled programs of a file are of little use to the next, and add up to gigabytes."""
+def _compiled_for_its_file(request):
+    """Most of what the tests run takes milliseconds, and seconds to compile: the compiler is told not to optimise it, but for the
+    files marked `optimised`, which run for longer. And compiled programs of a file are of little use to the next, and add up to
+    gigabytes."""
+    jax.config.update("jax_disable_most_optimizations", not any(request.node.iter_markers("optimised")))
     yield
     jax.clear_caches()
     gc.collect()

@@ -69,8 +69,7 @@ def build_ladder(
     called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
     empty = lambda groups, columns: jnp.zeros((count * groups, grid.cells, 2, columns), p.quantity.dtype)
     total = empty(1, 4 if backstop else 1), empty(classes, 1)
-    for stand in stands:
-        total = with_rungs(total, placed, stand, contracts, add, on)
+    total = with_rungs(total, placed, stands, contracts, add, on)
     every, by_class = map(cumulated, total)
     quantity, *of_fund = every.reshape(-1, *shape, grid.cells + 1)
     class_notional = by_class[0].reshape(*shape, classes, -1)

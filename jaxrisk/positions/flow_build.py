@@ -103,7 +103,7 @@ def _reopened(stated: Positions, contracts: Contracts, limits: Limits, stopping,
 
     dtype = p.quantity.dtype
     empty = jnp.zeros((count, grid.cells, 2, 3), dtype), jnp.zeros(count, dtype), jnp.zeros(count, dtype)
-    density, final, gap = with_rungs(empty, placed, standing(placed), contracts, add)
+    density, final, gap = with_rungs(empty, placed, [standing(placed)], contracts, add)
     moments = cumulated(density)
     held = sum_into(bins, jnp.where(alive, p.quantity, 0.0), count).reshape(shape)
     larger = jnp.max(held + stopping, axis=-1, keepdims=True)

@@ -1,6 +1,5 @@
 """At which prices an isolated position is called and closed, part by part, by its venue's policy."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -67,21 +66,37 @@ def rung_count(contracts: Contracts) -> int:
     return max({"full": 1, "to_margin": 0, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
 
 
-def with_rungs(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[..., Any], venues=None) -> Any:
+def with_rungs(
+    total, placed: Placed, stands: list[Standing], contracts: Contracts, add: Callable[..., Any], venues=None
+) -> Any:
     """A `total`, of arrays, to which `add(total, rung, of)` has added every close of the positions `of` from where they stand.
 
-    **Arguments:** `venues`: of each position as far as it is known without running anything, NumPy, -1 elsewhere; None if of
-    none. Positions on other venues are then left out of what closes to the margin, which has many closes.
+    **Arguments:** `stands`: one after the other, as parts of one crowd that have come to stand differently; `venues`: of each
+    position as far as it is known without running anything, NumPy, -1 elsewhere; None if of none. Positions on other venues are
+    then left out of what closes to the margin, which has many closes.
     """
+    one = lambda total, now: _from(total, placed, now, contracts, add, venues)
+    return _one_by_one(one, total, stands)
+
+
+def _one_by_one(function: Callable[[Any, Any], Any], total, items: list) -> Any:
+    """`functools.reduce` of items of one shape, as a loop: what is compiled is one turn of it."""
+    if len(items) == 1:
+        return function(total, items[0])
+    stacked = jax.tree.map(lambda *columns: jnp.stack(columns), *items)
+    return jax.lax.scan(lambda total, item: (function(total, item), None), total, stacked)[0]
+
+
+def _from(total, placed: Placed, now: Standing, contracts: Contracts, add: Callable[..., Any], venues) -> Any:
     policy, every = contracts.policy, slice(None)
     one = lambda of: lambda total, rung: add(total, rung, of)
     if policy is None or not policy.closes_to_margin:
-        return functools.reduce(one(every), rungs(placed, now, contracts), total)
+        return _one_by_one(one(every), total, rungs(placed, now, contracts))
     closes = np.array([kind == "to_margin" for kind in policy.kind])
     here = jnp.asarray(closes)[placed.positions.venue]
     if rung_count(contracts) > 0:
         others = now._replace(quantity=jnp.where(here, 0.0, now.quantity))
-        total = functools.reduce(one(every), rungs(placed, others, contracts), total)
+        total = _one_by_one(one(every), total, rungs(placed, others, contracts))
     mine = now._replace(quantity=jnp.where(here, now.quantity, 0.0))
     if venues is None or closes.all():
         return _to_margin(placed, mine, contracts, policy, one(every), total)

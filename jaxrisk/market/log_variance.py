@@ -67,13 +67,12 @@ class LogVariance(AbstractMarket):
     - `jump_mean`, `jump_sd`: $m$, $d$, log price. Shape `(assets,)`.
     - `scaled_jump_mean`, `scaled_jump_sd`: $m'$, $d'$, in present daily volatilities. Shape `(assets,)`.
     - `common_jump_probability`: as in `Merton`. Shape `()`.
-    - `variance_jump_mean`: $\eta < 1$, mean of the exponential that a jump adds to the log variance; None for none such. Shape
-      `(assets,)`.
+    - `variance_jump_mean`: $\eta < 1$, mean of the exponential that a jump adds to the log variance, or None. Shape `(assets,)`.
     - `variance_jump_half_life`: years, of what was added. Shape `(assets,)`.
     - `variance_jump_rate`: a year, each asset's jumps its own; None for one with every jump of the price. Shape `(assets,)`.
     - `max_jumps`: the most jumps counted in a step. Static.
 
-    What jumps is one more factor, of stationary law $\Gamma(\lambda/\kappa, \eta)$ and with $E[e^y] = (1 - \eta)^{-\lambda/\kappa}$
+    What jumps is one more factor, of stationary law $\Gamma(\lambda/\kappa, \eta)$, its $E[e^y] = (1 - \eta)^{-\lambda/\kappa}$
     taken out of the level: $E[v] = \bar v$ still. At a given `variance` it starts at zero: no recent jump.
 
     Factors are exact in distribution for any step, also jointly with the price's Brownian motion within it. Approximated: in a
@@ -209,7 +208,7 @@ class LogVariance(AbstractMarket):
         scores = [-ndtri(uniforms[k * assets : (k + 1) * assets]) for k in range(count + len(surges))]
         if not isinstance(self.start, Stationary):
             return tuple(m + s * z for m, s, z in zip(c.initial, c.spread, scores, strict=False)) + surges
-        gaussian = tuple(correlate(f.root, z) for f, z in zip(c.factors, scores, strict=False))
+        gaussian = tuple(f.sd * correlate(f.factor, z) for f, z in zip(c.factors, scores, strict=False))
         if c.surges is None:
             return gaussian
         assert c.surges.table is not None

@@ -20,7 +20,7 @@ from .drivers import Drivers, cosines, placed, replaced
 class GivenNoise(NamedTuple):
     """All the noise of one path.
 
-    **Fields:** `first`: uniforms for draws before the first step, as `AbstractSource.start` has them; `normals`, `uniforms`: shapes
+    **Fields:** `first`: uniforms for draws before the first step, as `AbstractSource.start` has; `normals`, `uniforms`: shapes
     `(steps, normals)` and `(steps, uniforms)`; `bridge`: shape `(steps, assets, numbers)`, or None without the Brownian-bridge
     correction.
     """

@@ -40,6 +40,12 @@ class PriceJumps(NamedTuple):
     scaled_mean: Float[Array, " assets"]
     scaled_deviation: Float[Array, " assets"]
 
+    def sizes(self, daily_volatility):
+        """Mean and standard deviation of a jump, and what a step takes back for the jumps that it expects."""
+        mean = self.mean + self.scaled_mean * daily_volatility
+        sd = self.deviation + self.scaled_deviation * daily_volatility
+        return mean, sd, self.expected * jnp.expm1(mean + 0.5 * sd**2)
+
 
 class VarianceJumps(NamedTuple):
     """Constants of the factor that jumps; `rates` is None where it jumps with the price."""

@@ -239,9 +239,8 @@ class LogVariance(AbstractMarket):
         diffusion = c.drift - 0.5 * spent + deviation * noise
         jump = jnp.zeros_like(diffusion)
         if c.jumps is not None:
-            daily = c.daily * deviation
-            mean, sd = c.jumps.mean + c.jumps.scaled_mean * daily, c.jumps.deviation + c.jumps.scaled_deviation * daily
-            diffusion = diffusion - c.jumps.expected * jnp.expm1(mean + 0.5 * sd**2)
+            mean, sd, compensator = c.jumps.sizes(c.daily * deviation)
+            diffusion = diffusion - compensator
             sizes = normals[(count + 1) * assets :]
             number, root = count_and_root(uniforms[:assets], c.jumps.rates.own)
             jump = number * mean + root * sd * sizes[:assets]

@@ -24,7 +24,7 @@ class Heston(AbstractMarket):
     **Arguments:**
 
     - `drift`: $\mu$, a year. Shape `(assets,)`.
-    - `variance`: $v_0$, annualised; without effect, and may be None, where there is a `start`. Shape `(assets,)`.
+    - `variance`: $v_0$, annualised, None for the mean; without effect where there is a `start`. Shape `(assets,)`.
     - `mean_variance`: $\theta$, annualised. Shape `(assets,)`.
     - `reversion`: $\kappa$, a year. Shape `(assets,)`.
     - `vol_of_variance`: $\xi$; below 1e-4 it counts as 1e-4. Shape `(assets,)`.

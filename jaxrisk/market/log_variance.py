@@ -61,7 +61,7 @@ class LogVariance(AbstractMarket):
     - `leverage_correlation`: $\rho_k$, with $\sum_k\rho_k^2 \le 1$. Shape `(assets, factors)`.
     - `correlation`: between assets, of each factor's noise and of the price's own. Shape `(assets, assets)`, positive definite.
     - `variance`: $v$ at the start, annualised; its logarithm's distance to the mean is shared by the factors as $s_k^2$, which is
-      what each is expected to be. Without effect, and may be None, where there is a `start`. Shape `(assets,)`.
+      what each is expected to be; None for the mean. Without effect where there is a `start`. Shape `(assets,)`.
     - `start`: None, or `Stationary`, `Factors`, `Cloud`.
     - `jump_rate`: $\lambda$, expected jumps a year; None for a law without. Shape `(assets,)`.
     - `jump_mean`, `jump_sd`: $m$, $d$, log price. Shape `(assets,)`.
@@ -193,7 +193,8 @@ class LogVariance(AbstractMarket):
         square = jnp.sum(sds**2, axis=1)
         some = square > 0.0
         share = jnp.where(some[:, None], sds**2 / jnp.where(some, square, 1.0)[:, None], 1.0 / count)
-        distance = jnp.log(jnp.asarray(self.variance)) - jnp.log(jnp.asarray(self.mean_variance)) + 0.5 * square - at_zero
+        mean = jnp.asarray(self.mean_variance)
+        distance = jnp.log(mean if self.variance is None else jnp.asarray(self.variance)) - jnp.log(mean) + 0.5 * square - at_zero
         return tuple(share[:, k] * distance for k in range(count)), None, None
 
     def init(self, constants: LogVarianceConstants, uniforms=()) -> tuple[Float[Array, " assets"], ...]:

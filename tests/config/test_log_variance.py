@@ -7,7 +7,7 @@ from jaxrisk.config import check, load
 from jaxrisk.config.values import Context
 from jaxrisk.market import Cloud, Factors, Stationary
 from jaxrisk.parameter import moved, parameters
-from jaxrisk.studies.start_words import start_words
+from jaxrisk.start_words import start_words
 
 LAW = {
     "process": "log_variance",

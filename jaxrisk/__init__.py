@@ -6,7 +6,7 @@ The names below are the public ones; they are imported when first used, so that 
 from importlib import import_module
 
 _ROOMS = {
-    "market": "Bates Bootstrap GBM Garch Heston Kou Merton Replay Shock",
+    "market": "Bates Bootstrap GBM Garch Heston Kou LogVariance Merton Replay Shock",
     "positions": "Accounts Histogram Limits LiquidationMap Lognormal Tiers",
     "cascade": "Impact LinearImpact PowerImpact TableImpact Venues path_losses prepare seed_key",
     "scenario": "Scenario Settings",

@@ -20,6 +20,7 @@ from ..observables import DIMS, MOST_SAMPLE_PATHS
 from ..report import Result, ResultWriter, writable
 from ..risk.sobol import BITS, REPLICATES, sobol
 from ..scenario import Scenario, coordinates
+from ..start_words import start_kind, where_from
 from .problems import NonFinite, locate
 
 
@@ -224,6 +225,8 @@ def describe(scenario, run: Run, prepared) -> dict:
         "block": block_size(prepared),
         "versions": ", ".join(f"{name} {_version(name)}" for name in ("jaxrisk", "jax", "jaxlib", "equinox", "numpy")),
         "python": platform.python_version(),
+        "start": start_kind(scenario),
+        "starts_from": where_from(scenario),
         "feedback": float(scenario.channels.feedback),
         "open_interest_usd": float(jnp.sum(held)),
         "dropped_open_interest_usd": float(jnp.sum(prepared.book.dropped)),

@@ -25,7 +25,7 @@ _BLOCK = 1024
 class Days(NamedTuple):
     """Days run through an engine.
 
-    **Fields:** `price`, `fundamental`: hourly log bars, `(4, days, 24)`; `lost`: share of open interest that is closed, `(days,)`;
+    **Fields:** `price`, `fundamental`: hourly log bars, `(4, days, 24)`; `lost`: share of open interest closed, `(days,)`;
     `weight`: so that weighted means are over all days of the histories, of mean 1, `(days,)`; `ordinary`: the half of days with
     the lower forecast, `(days,)`.
     """

@@ -154,10 +154,25 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
     # each; nothing is wrong with such a program
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return _simulate(prepared.scenario(), out, command.sampling, command.plot)
+    scenario = prepared.scenario()
+    if command.return_periods and (refused := _no_frequency(scenario)):
+        return complain([refused])
+    return _simulate(scenario, out, command.sampling, command.plot, command.return_periods)
 
 
-def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None) -> int:
+def _no_frequency(scenario) -> str:
+    """Why a probability is no frequency; empty where it is one."""
+    from ..risk.return_period import ANY_DAY
+    from ..start_words import start_kind, where_from
+
+    kind = start_kind(scenario)
+    if kind in ANY_DAY:
+        return ""
+    words = "a shock or a path is given" if kind == "conditioned" else f"paths start from {where_from(scenario)}"
+    return f"command line: --return-periods: needs paths from a day drawn at random, --market.start stationary; {words}"
+
+
+def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None, often: bool = False) -> int:
     from ..batch import NonFinite, simulate, use_compilation_cache
     from ..report.durable import OutputError
     from ..report.outputs import save_figure
@@ -194,11 +209,12 @@ def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None) -> i
         print(f"interrupted; {finished_words(out, before, stop, progress.done)}", file=sys.stderr)
         return INTERRUPTED
     keep(lambda: f"interrupted; the result is in {out}")
-    show(result.summary(), sys.stdout)
+    show(result.summary(often or None), sys.stdout)
     for note in result.notes():
         print(note)
     print(f"result: {out}")
-    return OK if write_all([("plot", plot, lambda path: save_figure(result.plot(), path))]) else NOT_WRITTEN
+    draw = result.plot_return_levels if often else result.plot
+    return OK if write_all([("plot", plot, lambda path: save_figure(draw(), path))]) else NOT_WRITTEN
 
 
 def schema() -> int:

@@ -30,6 +30,9 @@ class Run:
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: the file's run.seed)")] = None
     out: Annotated[Path | None, option("FILE.nc", "where the result is written (default: results/NAME.nc)")] = None
     plot: Annotated[Path | None, option("FILE.png|.svg|.pdf", "draw it")] = None
+    return_periods: Annotated[
+        bool, option(None, 'say, and draw, how often losses come (default: where market.start is "stationary")')
+    ] = False
     precision: Annotated[str | None, option("float32|float64", "floating-point precision (default: the file's)")] = None
     sampling: Annotated[str, option("plain|sobol", "sobol: points that leave less to chance (default: plain)")] = "plain"
     sample_paths: Annotated[str | None, option("N", "whole paths kept in the result (default: the file's)")] = None

@@ -11,11 +11,12 @@ from ..scenario import Description, Names, Scenario, Settings
 from .arrays import by_asset, rates
 from .build_populations import build_limits, build_populations
 from .build_rules import build_calls, build_flow, build_funding, build_stops
+from .build_start import build_log_variance, build_start
 from .build_venues import build_venues
 from .checked import Checked
 from .matrices import as_matrix
 from .prices import milliseconds
-from .processes import Bootstrap, Replay, Shock
+from .processes import Bootstrap, LogVariance, Replay, Shock
 from .sections import LinearLaw, PowerLaw, Run, TableLaw
 from .units import SECONDS_PER_YEAR, Span
 
@@ -96,6 +97,8 @@ def _market(checked: Checked, run: Run, assets):
         first, stride = (start - prices.start) // interval, int(step / prices.interval)
         path = prices.price[first::stride][: run.count + 1]
         return markets.Replay(log_prices=np.log(path / path[0]))
+    if isinstance(table, LogVariance):
+        return build_log_variance(table, assets, float(step), checked.history)
     fields = {name: getattr(table, name) for name in type(table).model_fields if name not in ("process", "correlation")}
     values = {name: _market_value(name, value, assets) for name, value in fields.items()}
     if "max_jumps" in values and values["max_jumps"] is None:
@@ -109,6 +112,10 @@ def _market(checked: Checked, run: Run, assets):
 def _market_value(name: str, value: Any, assets) -> Any:
     if name in ("scheme", "max_jumps"):
         return value
+    if name == "start":
+        return build_start(value, assets)
+    if name == "variance" and value is None:
+        return None
     if isinstance(value, Span):
         return value.years
     return value if name == "common_jump_probability" else by_asset(value, assets)

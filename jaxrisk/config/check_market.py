@@ -21,14 +21,10 @@ def check_market(
     """The process and, where it has one, its price file; `step` in seconds, None if it is not known."""
     report, prices = reader.report, None
     market, v = read_variant(PROCESSES, "process", raw, "market", report, context)
-    rate = getattr(v, "jump_rate", None)
-    if rate is not None and step is not None:
-        for name, number in rate.items() if isinstance(rate, dict) else [("", rate)]:
-            expected = number * float(step) / SECONDS_PER_YEAR
-            if expected > MOST_JUMPS_A_STEP:
-                most = f"at most {MOST_JUMPS_A_STEP:g} can be simulated, so shorten the step"
-                text = f"makes {expected:.3g} jumps a step of {readable(step)}; {most}"
-                report.add("market.jump_rate" + (f".{name}" if name else ""), number, text)
+    for key in ("jump_rate", "variance_jump_rate"):
+        rate = getattr(v, key, None)
+        if rate is not None and step is not None:
+            _few_jumps(f"market.{key}", rate, step, report)
     block = getattr(v, "mean_block", None)
     if isinstance(market, Bootstrap | Replay) and context.assets:
         prices = read_prices(reader, "market.file", market.file, context.assets, market.column)
@@ -37,6 +33,15 @@ def check_market(
     if block is not None and step is not None and block.seconds < step:
         report.add("market.mean_block", block, f"has to be at least a step, {readable(step)}")
     return market, prices
+
+
+def _few_jumps(key: str, rate: Any, step: Fraction, report: Report) -> None:
+    for name, number in rate.items() if isinstance(rate, dict) else [("", rate)]:
+        expected = number * float(step) / SECONDS_PER_YEAR
+        if expected > MOST_JUMPS_A_STEP:
+            most = f"at most {MOST_JUMPS_A_STEP:g} can be simulated, so shorten the step"
+            text = f"makes {expected:.3g} jumps a step of {readable(step)}; {most}"
+            report.add(key + (f".{name}" if name else ""), number, text)
 
 
 def _on_grid(market: Bootstrap | Replay, prices: Prices, run, step, report: Report) -> None:

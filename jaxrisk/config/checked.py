@@ -21,6 +21,7 @@ from .check_exchange import (
 )
 from .check_impact import check_impact, check_temporary
 from .check_market import check_market, check_shock
+from .check_start import History, check_start
 from .cross_holdings import CrossTable, read_cross
 from .exchange import Call, FlowTable, FundingTable, StopOrders
 from .files import Reader
@@ -79,6 +80,7 @@ class Checked:
     tiers: dict[tuple[str, str], list[Tier]] = field(default_factory=dict)
     tier_rules: dict[str, str] = field(default_factory=dict)
     prices: Prices | None = None
+    history: History | None = None
     impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     accounts: dict[str, Accounts] = field(default_factory=dict)
     cross_accounts: dict[str, CrossTable] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     step = _step_seconds(run)
     if "market" in document:
         checked.market, checked.prices = check_market(document["market"], reader, context, run, step)
+        checked.history = check_start(document["market"], checked.market, reader, context)
     if "shock" in document:
         checked.shock = check_shock(document["shock"], reader, context, run)
     if "impact" in document:

@@ -24,7 +24,8 @@ SWITCHES = {
 }
 """Where a word decides which other keys a table has: the word's place, and the keys of each word."""
 
-INSTEAD = {"run.steps": "run.step", "run.step": "run.steps"}
+_EITHER = (("run.steps", "run.step"), ("market.variance", "market.start"))
+INSTEAD = dict(_EITHER) | {second: first for first, second in _EITHER}
 NAMED = ("assets", "venues", "populations", "stops")
 
 
@@ -58,9 +59,9 @@ def parse_value(text: Any) -> Any:
 def override(document: dict[str, Any], overrides: dict[str, Any], report: Report) -> dict[str, Any]:
     """A copy with some keys replaced, by dotted name.
 
-    `run.steps` takes the place of `run.step` and the other way round; a new process, law or kind drops the keys that only the
-    old one had, a new policy or cause of deleveraging likewise; a book other than flow drops `[flow]`; a key below a number makes
-    it a table by asset, or by venue.
+    `run.steps` takes the place of `run.step` and the other way round, so do `market.variance` and `market.start`; a new process,
+    law or kind drops the keys that only the old one had, a new policy or cause of deleveraging likewise; a book other than flow
+    drops `[flow]`; a key below a number makes it a table by asset, or by venue.
     """
     changed = copy.deepcopy(document)
     for key, text in overrides.items():

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .containers import ListOf
 from .exchange import Call, FlowTable, FundingTable, StopOrders
 from .holders import AccountHolders, CrossHolders, HistogramHolders, LognormalHolders, MapHolders
-from .processes import GBM, Bates, Bootstrap, Garch, Heston, Kou, Merton, Replay, Shock
+from .processes import GBM, Bates, Bootstrap, Garch, Heston, Kou, LogVariance, Merton, Replay, Shock
 from .sections import Asset, Cap, ChannelsTable, DepthTable, LinearLaw, PowerLaw, Run, TableLaw, TemporaryTable
 from .values import Text
 from .venues import Venue
@@ -34,7 +34,9 @@ class ScenarioFile(BaseModel):
     sources: Annotated[list[str], ListOf("where the numbers are from", Text(""))] = []
     run: Run
     assets: dict[str, Asset]
-    market: Annotated[GBM | Merton | Kou | Heston | Bates | Garch | Bootstrap | Replay, Field(discriminator="process")]
+    market: Annotated[
+        GBM | Merton | Kou | Heston | Bates | LogVariance | Garch | Bootstrap | Replay, Field(discriminator="process")
+    ]
     shock: Shock | None = None
     impact: Annotated[LinearLaw | PowerLaw | TableLaw, Field(discriminator="law")]
     temporary_impact: TemporaryTable | None = None

@@ -2,8 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from .containers import PerAsset
+from pydantic import field_serializer
+
+from .containers import ListOf, PerAsset
 from .matrices import NO_PAIRS, Correlation
+from .start import FromFactors, StartFrom, written
 from .table import ByAsset, Refuse, Table
 from .units import Span
 from .values import Duration, Flag, Moment, NameOf, Number, Text, Whole
@@ -25,26 +28,41 @@ class _Diffusion(_Correlated):
     volatility: Annotated[ByAsset, PerAsset("volatility", Number("", "a square-root year; 0.6 is 60%", above=0.0, at_most=20.0))]
 
 
+_COMMON = Annotated[float, Number("probability that a jump is common to all assets", at_least=0.0, at_most=1.0)]
+_MOST = Annotated[
+    int | None, Whole("most jumps a step; by default so many that more have a probability below 1e-10", at_least=1, at_most=64)
+]
+_RATE = Number("", "a year", at_least=0.0, at_most=1e5)
+_LOG_SIZE = Number("", "log price", at_least=-5.0, at_most=5.0)
+_LOG_SPREAD = Number("", "log price", at_least=0.0, at_most=5.0)
+_DAILY = "daily volatilities of the moment"
+_SCALED = Number("", _DAILY, at_least=-50.0, at_most=50.0)
+_SCALED_SPREAD = Number("", _DAILY, at_least=0.0, at_most=50.0)
+
+
 class _Jumps(Table):
-    jump_rate: Annotated[ByAsset, PerAsset("expected jumps", Number("", "a year", at_least=0.0, at_most=1e5))]
-    common_jump_probability: Annotated[
-        float, Number("probability that a jump is common to all assets", at_least=0.0, at_most=1.0)
-    ] = 0.0
-    max_jumps: Annotated[
-        int | None,
-        Whole("most jumps a step; by default so many that more have a probability below 1e-10", at_least=1, at_most=64),
-    ] = None
+    jump_rate: Annotated[ByAsset, PerAsset("expected jumps", _RATE)]
+    common_jump_probability: _COMMON = 0.0
+    max_jumps: _MOST = None
 
 
 class _NormalJumps(_Jumps):
-    jump_mean: Annotated[ByAsset, PerAsset("mean of a jump's log size", Number("", "log price", at_least=-5.0, at_most=5.0))]
-    jump_sd: Annotated[
-        ByAsset, PerAsset("standard deviation of a jump's log size", Number("", "log price", at_least=0.0, at_most=5.0))
-    ]
+    jump_mean: Annotated[ByAsset, PerAsset("mean of a jump's log size", _LOG_SIZE)]
+    jump_sd: Annotated[ByAsset, PerAsset("standard deviation of a jump's log size", _LOG_SPREAD)]
 
 
-class _StochasticVariance(_Correlated):
-    variance: Annotated[ByAsset, PerAsset("variance at the start", _VARIANCE)]
+class Started(_Correlated):
+    """A law that remembers its variance: it starts from one that is given, or as `start` says."""
+
+    variance: Annotated[ByAsset | None, PerAsset("variance at the start; this or start", _VARIANCE)] = None
+    start: Annotated[Any, StartFrom("from where a path starts; this or variance")] = None
+
+    @field_serializer("start")
+    def _written(self, start: Any) -> Any:
+        return written(start)
+
+
+class _StochasticVariance(Started):
     mean_variance: Annotated[ByAsset, PerAsset("mean that the variance reverts to", _VARIANCE)]
     reversion: Annotated[ByAsset, PerAsset("speed of reversion", Number("", "a year", above=0.0, at_most=1e5))]
     vol_of_variance: Annotated[ByAsset, PerAsset("volatility of the variance", Number("", "a year", at_least=0.0, at_most=1e3))]
@@ -88,6 +106,89 @@ class Bates(_StochasticVariance, _NormalJumps):
     """Stochastic variance with normal jumps."""
 
     process: Literal["bates"]
+
+
+def _numbers(value: Any) -> list[float]:
+    """Of a number for all assets, or one for each; none where it is in error."""
+    return list(value.values()) if isinstance(value, dict) else [value or 0.0]
+
+
+_PER_FACTOR = "each factor's, a list for all assets or one for each"
+_MOST_FACTORS = 5
+
+
+class LogVariance(Started):
+    """Log variance as a sum of factors, with jumps that grow with the volatility."""
+
+    process: Literal["log_variance"]
+    start: Annotated[Any, StartFrom("from where a path starts; this or variance", factors=True)] = None
+    mean_variance: Annotated[ByAsset, PerAsset("stationary mean of the variance", _VARIANCE)]
+    half_life: Annotated[Any, PerAsset(f"half-lives, {_PER_FACTOR}", ListOf("", Duration(""), at_least=1))]
+    factor_sd: Annotated[
+        Any,
+        PerAsset(
+            f"stationary standard deviations of the log variance, {_PER_FACTOR}",
+            ListOf("", Number("", "log variance", at_least=0.0, at_most=5.0), at_least=1),
+        ),
+    ]
+    leverage_correlation: Annotated[
+        Any,
+        PerAsset(
+            f"correlations of a return with the factor's move, {_PER_FACTOR}",
+            ListOf("", Number("", at_least=-1.0, at_most=1.0), at_least=1),
+        ),
+    ] = None
+    jump_rate: Annotated[ByAsset, PerAsset("expected jumps", _RATE)] = 0.0
+    jump_mean: Annotated[ByAsset, PerAsset("mean of a jump's log size, its fixed part", _LOG_SIZE)] = 0.0
+    jump_sd: Annotated[ByAsset, PerAsset("standard deviation of a jump's log size, its fixed part", _LOG_SPREAD)] = 0.0
+    scaled_jump_mean: Annotated[ByAsset, PerAsset("mean of a jump's log size, the part that grows", _SCALED)] = 0.0
+    scaled_jump_sd: Annotated[ByAsset, PerAsset("its standard deviation, the part that grows", _SCALED_SPREAD)] = 0.0
+    common_jump_probability: _COMMON = 0.0
+    variance_jump_mean: Annotated[
+        ByAsset | None,
+        PerAsset(
+            "mean of the exponential that a jump adds to the log variance", Number("", "log variance", above=0.0, below=1.0)
+        ),
+    ] = None
+    variance_jump_half_life: Annotated[Any, PerAsset("half-life of what a jump has added", Duration(""))] = None
+    variance_jump_rate: Annotated[
+        ByAsset | None,
+        PerAsset("jumps of the variance alone; by default one with every jump of the price", _RATE),
+    ] = None
+    max_jumps: _MOST = None
+
+    @classmethod
+    def cross(cls, v, refuse: Refuse) -> None:
+        lengths: dict[str, int] = {}
+        for key in ("half_life", "factor_sd", "leverage_correlation"):
+            value = getattr(v, key)
+            for name, row in value.items() if isinstance(value, dict) else [("", value)] if value is not None else []:
+                place = f"{key}.{name}" if name else key
+                if len(row) > _MOST_FACTORS:
+                    refuse(place, row, f"has {len(row)} factors; at most {_MOST_FACTORS} are allowed")
+                elif len(set(lengths.values()) | {len(row)}) > 1:
+                    first = next(iter(lengths))
+                    refuse(place, row, f"has to have a number for each factor, of which {first} has {lengths[first]}")
+                    continue
+                lengths[place] = len(row)
+                total = sum(x * x for x in row) if key == "leverage_correlation" else 0.0
+                if total > 1.0:
+                    refuse(place, row, f"the sum of the squares has to be at most 1; it is {total:g}")
+        for key in ("variance_jump_half_life", "variance_jump_rate"):
+            if getattr(v, key) is not None and v.variance_jump_mean is None:
+                refuse(key, getattr(v, key), "goes with variance_jump_mean, which is not given")
+        if v.variance_jump_mean is not None and v.variance_jump_rate is None and not any(_numbers(v.jump_rate)):
+            text = "missing; without jumps of the price those of the variance need a rate of their own"
+            refuse("variance_jump_rate", None, text, missing=True)
+        start = v.start
+        if isinstance(start, FromFactors) and lengths:
+            count = next(iter(lengths.values()))
+            for key in ("factors", "sd"):
+                value = getattr(start, key)
+                for name, row in value.items() if isinstance(value, dict) else [("", value)]:
+                    if len(row) != count:
+                        place = f"start.{key}" + (f".{name}" if name else "")
+                        refuse(place, row, f"has to have a number for each of the law's {count} factors")
 
 
 class Garch(_Correlated):
@@ -153,6 +254,6 @@ class Shock(Table):
 
 
 PROCESSES: dict[str, type[Table]] = {
-    "gbm": GBM, "merton": Merton, "kou": Kou, "heston": Heston, "bates": Bates, "garch": Garch, "bootstrap": Bootstrap,
-    "replay": Replay,
+    "gbm": GBM, "merton": Merton, "kou": Kou, "heston": Heston, "bates": Bates, "log_variance": LogVariance, "garch": Garch,
+    "bootstrap": Bootstrap, "replay": Replay,
 }  # fmt: skip

@@ -23,8 +23,10 @@ class FactorConstants(NamedTuple):
     """What is left of it at the middle of a step."""
     with_price: Float[Array, " assets"]
     """Correlation of the step's noise with that of the price."""
-    root: Float[Array, "assets assets"]
-    """Lower triangle of the stationary covariance between assets."""
+    sd: Float[Array, " assets"]
+    """Of the stationary law."""
+    factor: Float[Array, "assets assets"]
+    """Lower triangle of the stationary correlation between assets."""
 
 
 class PriceJumps(NamedTuple):
@@ -37,6 +39,12 @@ class PriceJumps(NamedTuple):
     deviation: Float[Array, " assets"]
     scaled_mean: Float[Array, " assets"]
     scaled_deviation: Float[Array, " assets"]
+
+    def sizes(self, daily_volatility):
+        """Mean and standard deviation of a jump, and what a step takes back for the jumps that it expects."""
+        mean = self.mean + self.scaled_mean * daily_volatility
+        sd = self.deviation + self.scaled_deviation * daily_volatility
+        return mean, sd, self.expected * jnp.expm1(mean + 0.5 * sd**2)
 
 
 class VarianceJumps(NamedTuple):
@@ -65,7 +73,8 @@ def factor_constants(half_life, sd, leverage_correlation, correlation, years) ->
         deviation=sd * jnp.sqrt(spent),
         to_middle=jnp.exp(-0.5 * time),
         with_price=leverage_correlation * together,
-        root=sd[:, None] * correlation_factor(jnp.asarray(correlation) * mutual),
+        sd=sd,
+        factor=correlation_factor(jnp.asarray(correlation) * mutual),
     )
 
 

@@ -5,10 +5,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtri
 from jaxtyping import Float
 
 from .._leaf import Array
-from ._noise import correlation_factor, safe_sqrt
+from ._gamma import at_score, gamma_table
+from ._noise import correlate, correlation_factor, safe_sqrt
+from .start import Cloud, Stationary, chosen
 
 # Andersen (2008): any switch between 1 and 2 works, 1.5 is his choice.
 _SWITCH = 1.5
@@ -23,7 +26,11 @@ _MOST_SHRINKAGE = 0.99
 class VarianceConstants(NamedTuple):
     """What a step needs of the parameters; each of shape `(assets,)` but the correlation's factor."""
 
-    initial: Float[Array, " assets"]
+    initial: Float[Array, "*particles assets"]
+    cloud: Float[Array, " particles"] | None
+    """Cumulative weights, where a path starts from one of several variances."""
+    table: Float[Array, "assets scores"] | None
+    """Quantiles of the stationary law, where a path starts from it."""
     mean_variance: Float[Array, " assets"]
     drift: Float[Array, " assets"]
     """Log-drift of a step, without the variance's half."""
@@ -52,6 +59,7 @@ def variance_constants(parameters: Any, years_per_step: Float[Array, ""]) -> Var
     mean, reversion, leverage = (
         jnp.asarray(x) for x in (parameters.mean_variance, parameters.reversion, parameters.leverage_correlation)
     )
+    variance = mean if parameters.variance is None else parameters.variance
     vol = jnp.maximum(jnp.asarray(parameters.vol_of_variance), _LEAST_VOL_OF_VARIANCE)
     pull = -jnp.expm1(-reversion * years)
     reverts = reversion > 0.0
@@ -59,7 +67,9 @@ def variance_constants(parameters: Any, years_per_step: Float[Array, ""]) -> Var
     residual = 0.5 * years * (1.0 - leverage**2)
     loading = 0.5 * years * (reversion * leverage / vol - 0.5) + leverage / vol
     return VarianceConstants(
-        initial=jnp.asarray(parameters.variance),
+        initial=jnp.asarray(parameters.start.states if isinstance(parameters.start, Cloud) else variance),
+        cloud=parameters.start.cumulative() if isinstance(parameters.start, Cloud) else None,
+        table=_stationary(mean, reversion, vol) if isinstance(parameters.start, Stationary) else None,
         mean_variance=mean,
         drift=jnp.asarray(parameters.drift) * years,
         pull=pull,
@@ -75,6 +85,25 @@ def variance_constants(parameters: Any, years_per_step: Float[Array, ""]) -> Var
         complement=safe_sqrt(1.0 - leverage**2),
         factor=correlation_factor(parameters.correlation),
     )
+
+
+def _stationary(mean, reversion, vol) -> Float[Array, "assets scores"]:
+    r"""Quantiles of the stationary law: gamma, of mean $\theta$ and shape $2\kappa\theta/\xi^2$, at most 1e4."""
+    shape = jnp.clip(2.0 * reversion * mean / vol**2, 1e-3, 1e4)
+    return (mean / shape)[:, None] * gamma_table(shape)
+
+
+def first_draws(start: Any, assets: int) -> int:
+    """Uniforms that the state at time zero takes."""
+    return 1 if isinstance(start, Cloud) else assets if isinstance(start, Stationary) else 0
+
+
+def first_variance(c: VarianceConstants, uniforms) -> Float[Array, " assets"]:
+    """The variance at time zero: as given, drawn from the stationary law (correlated between assets as their moves are, by a
+    normal copula), or a particle's."""
+    if c.cloud is not None:
+        return chosen(c.cloud, c.initial, uniforms[0])
+    return c.initial if c.table is None else at_score(c.table, correlate(c.factor, -ndtri(uniforms)))
 
 
 def variance_step(scheme: str, constants: VarianceConstants, variance, variance_noise, price_noise):
@@ -139,4 +168,7 @@ def full_truncation(c: VarianceConstants, variance, variance_noise, price_noise)
     return following, c.drift - 0.5 * spent + root * jnp.sqrt(c.years) * noise, spent
 
 
-__all__ = ["VarianceConstants", "full_truncation", "quadratic_exponential", "variance_constants", "variance_step"]
+__all__ = [
+    "VarianceConstants", "first_draws", "first_variance", "full_truncation", "quadratic_exponential", "variance_constants",
+    "variance_step",
+]  # fmt: skip

@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 
 from .._leaf import Array, leaf
 from ._noise import correlate
-from ._square_root import VarianceConstants, variance_constants, variance_step
+from ._square_root import VarianceConstants, first_draws, first_variance, variance_constants, variance_step
 from .base import AbstractMarket, Move, NoiseShape
 from .jumps import NormalJumps, draw_normal_jumps, normal_jump_noise, normal_jumps
+from .start import Start
 
 Scheme = Literal["qe", "full_truncation"]
 
@@ -23,7 +24,7 @@ class Heston(AbstractMarket):
     **Arguments:**
 
     - `drift`: $\mu$, a year. Shape `(assets,)`.
-    - `variance`: $v_0$, annualised. Shape `(assets,)`.
+    - `variance`: $v_0$, annualised, None for the mean; without effect where there is a `start`. Shape `(assets,)`.
     - `mean_variance`: $\theta$, annualised. Shape `(assets,)`.
     - `reversion`: $\kappa$, a year. Shape `(assets,)`.
     - `vol_of_variance`: $\xi$; below 1e-4 it counts as 1e-4. Shape `(assets,)`.
@@ -32,6 +33,7 @@ class Heston(AbstractMarket):
       then correlated by $C_{ab}(\rho_a\rho_b + \sqrt{(1-\rho_a^2)(1-\rho_b^2)})$: by $C_{ab}$ if their leverage correlations are
       equal, by little less if they are near. Shape `(assets, assets)`, positive definite.
     - `scheme`: how a step is taken. Static.
+    - `start`: None, `Stationary` (the gamma law of mean $\theta$ and shape $2\kappa\theta/\xi^2$) or a `Cloud` of variances.
 
     Schemes: `"qe"` is the quadratic-exponential scheme with martingale correction (Andersen, 2008; switch at 1.5, central
     weights): the variance stays non-negative and $E[e^{f_t}] = e^{\mu t}$ for any step as long as $\rho \le 0$ or the step is
@@ -46,13 +48,14 @@ class Heston(AbstractMarket):
     """
 
     drift: Float[Array, " assets"] = leaf()
-    variance: Float[Array, " assets"] = leaf()
+    variance: Float[Array, " assets"] | None = leaf()
     mean_variance: Float[Array, " assets"] = leaf()
     reversion: Float[Array, " assets"] = leaf()
     vol_of_variance: Float[Array, " assets"] = leaf()
     leverage_correlation: Float[Array, " assets"] = leaf()
     correlation: Float[Array, "assets assets"] = leaf()
     scheme: Scheme = eqx.field(default="qe", static=True)
+    start: Start = None
 
     brownian_between_steps: ClassVar[bool] = False
 
@@ -61,14 +64,14 @@ class Heston(AbstractMarket):
 
     def noise(self) -> NoiseShape:
         """Two normals an asset: those of the variances, then those of the prices."""
-        return NoiseShape(2 * self.assets(), 0)
+        return NoiseShape(2 * self.assets(), 0, first_draws(self.start, self.assets()))
 
     def prepare(self, years_per_step: Float[Array, ""]) -> VarianceConstants:
         return variance_constants(self, years_per_step)
 
     def init(self, constants: VarianceConstants, uniforms=()) -> Float[Array, " assets"]:
         """The variance."""
-        return constants.initial
+        return first_variance(constants, uniforms)
 
     def step(
         self,
@@ -99,7 +102,8 @@ class Bates(AbstractMarket):
       k = e^{m + d^2/2} - 1$$
 
     **Arguments:** those of `Heston` up to `correlation`, then `jump_rate`, `jump_mean`, `jump_sd`, `common_jump_probability` and
-    `max_jumps` of `Merton`, then `scheme` of `Heston`; shapes, units and the warning about the gradient to `jump_rate` as there.
+    `max_jumps` of `Merton`, then `scheme` and `start` of `Heston`; shapes, units and the warning about the gradient to
+    `jump_rate` as there.
 
     >>> market = Bates([0.0], [0.36], [0.36], [4.0], [1.5], [-0.4], [[1.0]], [5.0], [-0.1], [0.15], 0.0, max_jumps=1)
     >>> market.noise()
@@ -111,7 +115,7 @@ class Bates(AbstractMarket):
     """
 
     drift: Float[Array, " assets"] = leaf()
-    variance: Float[Array, " assets"] = leaf()
+    variance: Float[Array, " assets"] | None = leaf()
     mean_variance: Float[Array, " assets"] = leaf()
     reversion: Float[Array, " assets"] = leaf()
     vol_of_variance: Float[Array, " assets"] = leaf()
@@ -123,6 +127,7 @@ class Bates(AbstractMarket):
     common_jump_probability: Float[Array, ""] = leaf()
     max_jumps: int = eqx.field(default=8, static=True)
     scheme: Scheme = eqx.field(default="qe", static=True)
+    start: Start = None
 
     brownian_between_steps: ClassVar[bool] = False
 
@@ -132,7 +137,7 @@ class Bates(AbstractMarket):
     def noise(self) -> NoiseShape:
         """Normals of the variances, of the prices, of the jumps; uniforms of the jumps."""
         jumps = normal_jump_noise(self.assets())
-        return NoiseShape(2 * self.assets() + jumps.normals, jumps.uniforms)
+        return NoiseShape(2 * self.assets() + jumps.normals, jumps.uniforms, first_draws(self.start, self.assets()))
 
     def prepare(self, years_per_step: Float[Array, ""]) -> BatesConstants:
         jumps = normal_jumps(
@@ -143,7 +148,7 @@ class Bates(AbstractMarket):
 
     def init(self, constants: BatesConstants, uniforms=()) -> Float[Array, " assets"]:
         """The variance."""
-        return constants.variance.initial
+        return first_variance(constants.variance, uniforms)
 
     def step(
         self,

@@ -61,19 +61,18 @@ class LogVariance(AbstractMarket):
     - `leverage_correlation`: $\rho_k$, with $\sum_k\rho_k^2 \le 1$. Shape `(assets, factors)`.
     - `correlation`: between assets, of each factor's noise and of the price's own. Shape `(assets, assets)`, positive definite.
     - `variance`: $v$ at the start, annualised; its logarithm's distance to the mean is shared by the factors as $s_k^2$, which is
-      what each is expected to be. Without effect, and may be None, where there is a `start`. Shape `(assets,)`.
+      what each is expected to be; None for the mean. Without effect where there is a `start`. Shape `(assets,)`.
     - `start`: None, or `Stationary`, `Factors`, `Cloud`.
     - `jump_rate`: $\lambda$, expected jumps a year; None for a law without. Shape `(assets,)`.
     - `jump_mean`, `jump_sd`: $m$, $d$, log price. Shape `(assets,)`.
     - `scaled_jump_mean`, `scaled_jump_sd`: $m'$, $d'$, in present daily volatilities. Shape `(assets,)`.
     - `common_jump_probability`: as in `Merton`. Shape `()`.
-    - `variance_jump_mean`: $\eta < 1$, mean of the exponential that a jump adds to the log variance; None for none such. Shape
-      `(assets,)`.
+    - `variance_jump_mean`: $\eta < 1$, mean of the exponential that a jump adds to the log variance, or None. Shape `(assets,)`.
     - `variance_jump_half_life`: years, of what was added. Shape `(assets,)`.
     - `variance_jump_rate`: a year, each asset's jumps its own; None for one with every jump of the price. Shape `(assets,)`.
     - `max_jumps`: the most jumps counted in a step. Static.
 
-    What jumps is one more factor, of stationary law $\Gamma(\lambda/\kappa, \eta)$ and with $E[e^y] = (1 - \eta)^{-\lambda/\kappa}$
+    What jumps is one more factor, of stationary law $\Gamma(\lambda/\kappa, \eta)$, its $E[e^y] = (1 - \eta)^{-\lambda/\kappa}$
     taken out of the level: $E[v] = \bar v$ still. At a given `variance` it starts at zero: no recent jump.
 
     Factors are exact in distribution for any step, also jointly with the price's Brownian motion within it. Approximated: in a
@@ -194,7 +193,8 @@ class LogVariance(AbstractMarket):
         square = jnp.sum(sds**2, axis=1)
         some = square > 0.0
         share = jnp.where(some[:, None], sds**2 / jnp.where(some, square, 1.0)[:, None], 1.0 / count)
-        distance = jnp.log(jnp.asarray(self.variance)) - jnp.log(jnp.asarray(self.mean_variance)) + 0.5 * square - at_zero
+        mean = jnp.asarray(self.mean_variance)
+        distance = jnp.log(mean if self.variance is None else jnp.asarray(self.variance)) - jnp.log(mean) + 0.5 * square - at_zero
         return tuple(share[:, k] * distance for k in range(count)), None, None
 
     def init(self, constants: LogVarianceConstants, uniforms=()) -> tuple[Float[Array, " assets"], ...]:
@@ -209,7 +209,7 @@ class LogVariance(AbstractMarket):
         scores = [-ndtri(uniforms[k * assets : (k + 1) * assets]) for k in range(count + len(surges))]
         if not isinstance(self.start, Stationary):
             return tuple(m + s * z for m, s, z in zip(c.initial, c.spread, scores, strict=False)) + surges
-        gaussian = tuple(correlate(f.root, z) for f, z in zip(c.factors, scores, strict=False))
+        gaussian = tuple(f.sd * correlate(f.factor, z) for f, z in zip(c.factors, scores, strict=False))
         if c.surges is None:
             return gaussian
         assert c.surges.table is not None
@@ -240,9 +240,8 @@ class LogVariance(AbstractMarket):
         diffusion = c.drift - 0.5 * spent + deviation * noise
         jump = jnp.zeros_like(diffusion)
         if c.jumps is not None:
-            daily = c.daily * deviation
-            mean, sd = c.jumps.mean + c.jumps.scaled_mean * daily, c.jumps.deviation + c.jumps.scaled_deviation * daily
-            diffusion = diffusion - c.jumps.expected * jnp.expm1(mean + 0.5 * sd**2)
+            mean, sd, compensator = c.jumps.sizes(c.daily * deviation)
+            diffusion = diffusion - compensator
             sizes = normals[(count + 1) * assets :]
             number, root = count_and_root(uniforms[:assets], c.jumps.rates.own)
             jump = number * mean + root * sd * sizes[:assets]

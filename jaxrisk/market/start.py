@@ -28,10 +28,12 @@ class Cloud(eqx.Module):
 
     - `states`: variances, shape `(particles, assets)`, or factors of a log variance, `(particles, assets, factors)`.
     - `weights`: non-negative, in any unit. Shape `(particles,)`.
+    - `effective`: the least share of the particles that the weights of one of the filter's steps were worth.
     """
 
     states: Float[Array, "particles assets *factors"] = leaf()
     weights: Float[Array, " particles"] = leaf()
+    effective: Float[Array, ""] = leaf(default=1.0)
 
     def cumulative(self) -> Float[Array, " particles"]:
         """Of the weights, ending in 1."""

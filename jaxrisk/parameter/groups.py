@@ -13,6 +13,7 @@ from ..scenario import Scenario
 
 SECOND = 1.0 / (365 * 86400)
 UNBOUNDED = math.inf
+SHARE = ("1", 0.0, 1.0)
 
 
 class Group(NamedTuple):

@@ -1,6 +1,6 @@
 """The numbers of each part of a scenario, by name: which there are, their units and ranges."""
 
-from itertools import combinations, permutations
+from itertools import permutations
 from typing import Any
 
 import equinox as eqx
@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..cascade import PowerImpact, TableImpact
-from ..market import Bootstrap
 from ..positions import Accounts, CrossAccounts, Histogram, LiquidationMap
 from ..scenario import Scenario
-from .groups import SECOND, UNBOUNDED, Group, concrete, each, fields, plain, scaling
+from .groups import SECOND, SHARE, UNBOUNDED, Group, concrete, each, fields, plain, scaling
+from .market import market_groups
 
 
 def groups_of(scenario: Scenario) -> list[Group]:
     """All groups of parameters that the scenario has, in the order in which they are listed."""
-    parts = (_limits, _rules, _venues, _populations, _impact, _market, _shock, _flows, _channels)
+    parts = (_limits, _rules, _venues, _populations, _impact, market_groups, _shock, _flows, _channels)
     groups = [group for part in parts for group in part(scenario) if group.places]
     if any(scenario.venues.tiers.whole):
         groups = [group._replace(pathwise=group.pathwise and not _jumps(group.name)) for group in groups]
@@ -34,9 +34,6 @@ def _jumps(name: str) -> bool:
 _DECIDE = ("median", "log_sd", "low", "high", "entry_mean", "entry_sd", "leverage")
 
 
-_SHARE = ("1", 0.0, 1.0)
-
-
 def _limits(scenario: Scenario) -> list[Group]:
     limits, names = scenario.limits, scenario.names
     labels: list[str] = []
@@ -45,14 +42,14 @@ def _limits(scenario: Scenario) -> list[Group]:
         label = ",".join("*" if i < 0 else axis[i] for i, axis in zip(chosen, known, strict=True))
         before = sum(one.split("#")[0] == label for one in labels)
         labels.append(f"{label}#{before + 1}" if before else label)
-    ranges = {"cap": ("1", 1.0, 1e6), "share_downsize": _SHARE, "leakage": _SHARE, "close_out": _SHARE}
+    ranges = {"cap": ("1", 1.0, 1e6), "share_downsize": SHARE, "leakage": SHARE, "close_out": SHARE}
     return fields("limits", lambda s: s.limits, labels, ranges) if labels else []
 
 
 def _rules(scenario: Scenario) -> list[Group]:
     groups = []
     if scenario.calls is not None:
-        table = {"level": ("1", 1.0, 100.0, False), "top_up": _SHARE, "reduce": _SHARE}
+        table = {"level": ("1", 1.0, 100.0, False), "top_up": SHARE, "reduce": SHARE}
         groups += fields("calls", lambda s: s.calls, scenario.names.classes, table)
     for name in scenario.stops:
         table = {"quantity": ("USD", 0.0, UNBOUNDED), "level": ("USD/coin", 0.0, UNBOUNDED), "width": ("1", 0.0, 3.0)}
@@ -72,13 +69,13 @@ def _venues(scenario: Scenario) -> list[Group]:
         instant = time is not None and bool(time[v] <= 0.0)
         groups += [
             of("engine_time", lambda s: s.venues.engine_time, "s", 0.0, UNBOUNDED, scale=SECOND, pathwise=not instant),
-            of("liquidation_fee", lambda s: s.venues.liquidation_fee, *_SHARE),
-            of("closes_opposite", lambda s: s.venues.closes_opposite, *_SHARE),
+            of("liquidation_fee", lambda s: s.venues.liquidation_fee, *SHARE),
+            of("closes_opposite", lambda s: s.venues.closes_opposite, *SHARE),
         ]
         if len(names.venues) > 1:
             groups += [
                 of("arbitrage_rate", lambda s: s.venues.arbitrage_rate, "1/year", 0.0, UNBOUNDED),
-                of("index_weight", lambda s: s.venues.index_weight, *_SHARE),
+                of("index_weight", lambda s: s.venues.index_weight, *SHARE),
             ]
             local = lambda s: s.venues.local_impact
             groups += [
@@ -87,10 +84,10 @@ def _venues(scenario: Scenario) -> list[Group]:
             ]
         if venues.liquidity_leakage is not None:
             leak = lambda s: s.venues.liquidity_leakage
-            groups += [of("liquidity_leakage", leak, *_SHARE, label=w, place=(i,)) for i, w in enumerate(names.venues) if i != v]
+            groups += [of("liquidity_leakage", leak, *SHARE, label=w, place=(i,)) for i, w in enumerate(names.venues) if i != v]
         if venues.haircut is not None:
             haircut = lambda s: s.venues.haircut
-            groups += [of("haircut", haircut, *_SHARE, label=asset, place=(a,)) for a, asset in enumerate(names.assets)]
+            groups += [of("haircut", haircut, *SHARE, label=asset, place=(a,)) for a, asset in enumerate(names.assets)]
         groups += _policy(scenario, v, of) + _tiers(scenario, v)
     return groups
 
@@ -101,7 +98,7 @@ def _policy(scenario: Scenario, v: int, of) -> list[Group]:
     groups = []
     if policy is not None and policy.kind[v] == "partial":
         groups += [
-            of("first_share", lambda s: s.venues.policy.first_share, *_SHARE),
+            of("first_share", lambda s: s.venues.policy.first_share, *SHARE),
             of("first_above", lambda s: s.venues.policy.first_above, "USD", 0.0, UNBOUNDED, pathwise=False),
         ]
         if scenario.book == "account":
@@ -113,10 +110,10 @@ def _policy(scenario: Scenario, v: int, of) -> list[Group]:
         fund = lambda s: s.venues.backstop.insurance_fund
         groups += [
             of("insurance_fund", fund, "USD", 0.0, UNBOUNDED, pathwise=not threshold),
-            of("surplus_to_fund", lambda s: s.venues.backstop.surplus_to_fund, *_SHARE, pathwise=not threshold),
+            of("surplus_to_fund", lambda s: s.venues.backstop.surplus_to_fund, *SHARE, pathwise=not threshold),
         ]
         if threshold:
-            groups.append(of("fund_drawdown", lambda s: s.venues.backstop.drawdown_threshold, *_SHARE, pathwise=False))
+            groups.append(of("fund_drawdown", lambda s: s.venues.backstop.drawdown_threshold, *SHARE, pathwise=False))
     return groups
 
 
@@ -229,7 +226,7 @@ def _impact(scenario: Scenario) -> list[Group]:
         groups.append(scaling("impact.move", last, [(lambda s: s.impact.law.move, 1, 1)], *each(assets), "1"))
     else:
         groups += fields("impact", lambda s: s.impact.law, assets, {"depth": ("USD", 0.0, UNBOUNDED)})
-    groups += fields("impact", part, assets, {"relaxation_rate": ("1/year", 0.0, UNBOUNDED), "permanent_share": _SHARE})
+    groups += fields("impact", part, assets, {"relaxation_rate": ("1/year", 0.0, UNBOUNDED), "permanent_share": SHARE})
     pairs = list(permutations(range(len(assets)), 2))
     labels, places = [f"{assets[b]}->{assets[a]}" for a, b in pairs], pairs  # what b does to a, in row a
     groups.append(plain("impact.cross", lambda s: s.impact.cross, labels, places, "1", -1.0, 1.0))
@@ -242,60 +239,8 @@ def _impact(scenario: Scenario) -> list[Group]:
     if scenario.depth is not None:
         table = {"exponent": ("1", 0.0, 10.0), "reference_volatility": ("1/sqrt(year)", 0.0, 20.0),
                  "measurement_rate": ("1/year", 0.0, UNBOUNDED), "recovery_rate": ("1/year", 0.0, UNBOUNDED),
-                 "floor": _SHARE}  # fmt: skip
+                 "floor": SHARE}  # fmt: skip
         groups += fields("depth", lambda s: s.depth, assets, table)
-    return groups
-
-
-_MARKET = {
-    "drift": ("1/year", -20.0, 20.0),
-    "volatility": ("1/sqrt(year)", 0.0, 20.0),
-    "variance": ("1/year", 0.0, 400.0),
-    "mean_variance": ("1/year", 0.0, 400.0),
-    "reversion": ("1/year", 0.0, 1e5),
-    "vol_of_variance": ("1/year", 0.0, 1e3),
-    "leverage_correlation": ("1", -1.0, 1.0),
-    "jump_rate": ("1/year", 0.0, 1e5, False),
-    "jump_mean": ("1", -5.0, 5.0),
-    "jump_sd": ("1", 0.0, 5.0),
-    "up_probability": ("1", 0.0, 1.0, False),
-    "up_rate": ("1", 1.0, 1e6),
-    "down_rate": ("1", 0.0, 1e6),
-    "common_jump_probability": ("1", 0.0, 1.0, False),
-    "alpha": _SHARE,
-    "beta": _SHARE,
-    "degrees_of_freedom": ("1", 2.0, 1e6),
-    "reference_step": ("s", 0.0, UNBOUNDED, False),
-    "mean_block": ("steps", 1.0, UNBOUNDED, False),
-}
-_SWITCHED = ("variance", "mean_variance", "reversion", "vol_of_variance", "leverage_correlation", "volatility")
-"""What the quadratic-exponential scheme's choice between its two branches rests on, which is a threshold."""
-
-
-def _market(scenario: Scenario) -> list[Group]:
-    market, assets = scenario.market, scenario.names.assets
-    part = lambda s: s.market
-    groups: list[Group] = []
-    if hasattr(market, "variance"):
-        leaves = [(lambda s: s.market.variance, 2, 0), (lambda s: s.market.mean_variance, 2, 0)]
-        root = lambda s: s.market.variance**0.5
-        groups.append(scaling("market.volatility", root, leaves, *each(assets), "1/sqrt(year)", high=20.0))
-    elif isinstance(market, Bootstrap):
-        spread = lambda s: s.market.log_returns.std(axis=0) / s.settings.years_per_step**0.5
-        leaves = [(lambda s: s.market.log_returns, 1, 0)]
-        groups.append(scaling("market.volatility", spread, leaves, *each(assets), "1/sqrt(year)", high=20.0))
-    for field, said in _MARKET.items():
-        if hasattr(market, field) and (field != "common_jump_probability" or len(assets) > 1):
-            several = np.ndim(getattr(market, field)) > 0
-            groups += fields("market", part, assets if several else (), {field: said})
-    if getattr(market, "scheme", None) == "qe":
-        switched = {f"market.{field}" for field in _SWITCHED}
-        groups = [group._replace(pathwise=group.pathwise and group.name not in switched) for group in groups]
-    if hasattr(market, "correlation"):
-        pairs = list(combinations(range(len(assets)), 2))
-        labels = [f"{assets[a]}/{assets[b]}" for a, b in pairs]
-        at = lambda s: s.market.correlation
-        groups.append(plain("market.correlation", at, labels, pairs, "1", -1.0, 1.0, mirror=True))
     return groups
 
 
@@ -308,7 +253,7 @@ def _shock(scenario: Scenario) -> list[Group]:
     if shock.random:
         del table["at"]
     groups = fields("shock", lambda s: s.shock, scenario.names.assets, table)
-    return groups + ([] if shock.venue is None else fields("shock", lambda s: s.shock, (), {"pass_through": _SHARE}))
+    return groups + ([] if shock.venue is None else fields("shock", lambda s: s.shock, (), {"pass_through": SHARE}))
 
 
 def _flows(scenario: Scenario) -> list[Group]:
@@ -319,7 +264,7 @@ def _flows(scenario: Scenario) -> list[Group]:
     if scenario.flow is not None:
         elasticity, trend = ("1", -10.0, 10.0), ("s", -UNBOUNDED, UNBOUNDED)
         table = {"closing_rate": ("1/year", 0.0, UNBOUNDED), "opening_rate": ("1/year", 0.0, 1e5),
-                 "opening_follows": _SHARE,
+                 "opening_follows": SHARE,
                  "reference_volatility": ("1/sqrt(year)", 0.0, 20.0), "volume_elasticity": elasticity,
                  "leverage_elasticity": elasticity, "volume_trend": trend, "leverage_trend": trend}  # fmt: skip
         groups += fields("flow", lambda s: s.flow, assets, table)
@@ -338,5 +283,5 @@ def _channels(scenario: Scenario) -> list[Group]:
         "common_holders": scenario.impact.common_holders is not None,
     }
     # with all stop orders both sides are equal, without some others make up the difference: the derivative jumps there
-    offered = {name: (*_SHARE, name != "stops") for name, some in there.items() if some}
+    offered = {name: (*SHARE, name != "stops") for name, some in there.items() if some}
     return fields("channels", lambda s: s.channels, (), offered)

@@ -32,6 +32,12 @@ def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = No
         )
     if added > LEAST_BALANCING * held:
         lines.append(f"longs and shorts differ: {_part(added, held)} of unlevered holders make up the difference")
+    if info.get("start") == "stationary":
+        lines.append(
+            f"each path starts from {info.get('starts_from', 'a day drawn at random')}; positions are those of the scenario"
+        )
+    elif str(info.get("starts_from", "")).startswith("volatilities filtered"):
+        lines.append(f"paths start from {info['starts_from']}")
     if info.get("sampling") == "sobol":
         lines.append(f"Sobol points: errors are from the spread of {int(info['replicates'])} independent replicates")
     if info.get("method") == "splitting":

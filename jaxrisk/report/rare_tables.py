@@ -79,6 +79,9 @@ def rare_event(result: Any) -> StudySummary:
     given = result.info.get("conditional_on", "")
     if given:
         notes.append(given)
+    if result.info.get("start") == "stationary" and value > 0.0:
+        years = result.return_period()
+        notes.append(f"once in {_years(years.value)} years, 95% interval {_years(years.low)} to {_years(years.high)}")
     record = {
         "observable": result.observable, "level": float(result.level), "probability": value, "standard_error": error, "low": low,
         "high": high, "method": result.method, "reason": result.reason, "paths_run": work,
@@ -94,6 +97,10 @@ def rare_event(result: Any) -> StudySummary:
 
 def _count(number: float) -> str:
     return f"{float(f'{number:.2g}'):,.0f}" if number < 1e12 else f"{number:.1e}"
+
+
+def _years(number: float) -> str:
+    return f"{float(f'{number:.3g}'):,.5g}" if number < 1e5 else f"{number:.2e}"
 
 
 _GIVEN = (

@@ -12,6 +12,7 @@ from .. import risk
 from ..observables import MOST_SAMPLE_PATHS, column, columns, unknown
 from ..risk import Estimate, ParetoTail
 from ..risk.replicates import by_replicates
+from ..risk.return_period import ANY_DAY, as_period
 from .chunks import Plan
 from .netcdf import (
     CURVE_PREFIX,
@@ -170,6 +171,20 @@ class Result:
         """Probability that an observable exceeds each level; see `jaxrisk.risk.exceedance_probability`."""
         return self.measure(name, "exceedance_probability", level)
 
+    def return_period(self, name: str, level: Any) -> Estimate:
+        """Years between horizons whose loss exceeds each level, on average, from a day drawn at random; see
+        `jaxrisk.risk.return_period`. Books start as the scenario states them, whatever the day.
+
+        **Raises:** `ValueError` where paths start from a stated day or something is given, so that a probability is no frequency.
+        """
+        if self.info.get("start") not in ANY_DAY:
+            raise ValueError(
+                "a return period needs paths that each start from a day drawn at random, market.start = "
+                f'"stationary", and no shock; these start from {self.info.get("starts_from", "what the scenario states")}'
+            )
+        horizon = float(self.info["horizon_years"])
+        return as_period(self.exceedance_probability(name, level), horizon)
+
     def exceedance_curve(self, name: str, levels: Any = None, simultaneous: bool = False) -> Estimate:
         """Exceedance probabilities over a range of levels, with pointwise intervals or a simultaneous band; see
         `jaxrisk.risk.exceedance_curve`."""
@@ -205,11 +220,15 @@ class Result:
                 advice = f"a run keeps at most {MOST_SAMPLE_PATHS:,} whole paths: ask for a lower level{more}"
             raise risk.TooFewPathsError(f"{error}; {advice}", error.needed) from None
 
-    def summary(self) -> Summary:
-        """The headline: every number with its standard error and 95% interval."""
+    def summary(self, return_periods: bool | None = None) -> Summary:
+        """The headline: every number with its standard error and 95% interval.
+
+        **Arguments:** `return_periods`: whether to say how often losses come; by default where each path starts from a day drawn
+        at random. Raises as `return_period` where it cannot be said.
+        """
         from .summary import summarise
 
-        return summarise(self)
+        return summarise(self, return_periods)
 
     def notes(self) -> list[str]:
         """What one should know beside the numbers, a line each: positions left out, holders added, how near to runaway."""
@@ -272,6 +291,13 @@ class Result:
         from . import plots
 
         return plots.overview(self)
+
+    def plot_return_levels(self) -> "Figure":
+        """Losses against how often they come; see `jaxrisk.report.return_periods`. Raises as `return_period`."""
+        from .return_periods import return_levels
+
+        self.return_period(next(iter(self.columns("max_drawdown_index"))), 0.1)
+        return return_levels(self)
 
     def plot_who_pays(self) -> "Figure":
         """Fees, fund, deleveraging and socialised loss by venue; see `jaxrisk.report.study_plots.who_pays`."""

@@ -21,13 +21,14 @@ _FULL = ("mean", "median", "VaR 95%", "VaR 99%", "ES 97.5%", "ES 99%")
 _SHORT = ("mean", "VaR 99%", "ES 99%")
 
 
-def summarise(result: "Result") -> Summary:
+def summarise(result: "Result", return_periods: bool | None = None) -> Summary:
     """The headline rows of a result; see `Result.summary`."""
     name = result.info.get("title") or result.info.get("name") or "Result"
-    return Summary(f"{name}: {counted(result.paths, result.planned)}", list(_rows(result)))
+    often = result.info.get("start") == "stationary" if return_periods is None else return_periods
+    return Summary(f"{name}: {counted(result.paths, result.planned)}", list(_rows(result, often)))
 
 
-def _rows(result: "Result") -> Iterator[Row]:
+def _rows(result: "Result", often: bool) -> Iterator[Row]:
     assets = result.coords.get("assets", [])
     several = [str(asset) for asset in assets] if len(assets) > 1 else []
 
@@ -49,6 +50,10 @@ def _rows(result: "Result") -> Iterator[Row]:
         values = result.column("max_drawdown_index")
         for level in DRAWDOWN_LEVELS:
             yield _row("probability of index drawdown", f"> {level:.0%}", "1", _beyond(level), values, result)
+    if often:
+        from .return_periods import rows
+
+        yield from rows(result)
     yield from of("index time to trough", "time_to_trough_index", ("median",), "h", HOURS_PER_YEAR)
     yield from of("open-interest loss", "open_interest_loss_fraction", _SHORT)
     yield from of("open-interest loss, USD", "open_interest_loss_usd", ("mean", "ES 99%"), "USD")

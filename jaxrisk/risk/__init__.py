@@ -3,6 +3,7 @@
 from .drawdown import conditional_drawdown_at_risk
 from .expectile import expectile
 from .extremes import ParetoTail, mean_excess, pareto_tail
+from .return_period import return_period
 from .tail import (
     Estimate,
     TooFewPathsError,
@@ -31,5 +32,6 @@ __all__ = [
     "mean_excess",
     "pareto_tail",
     "quantile",
+    "return_period",
     "value_at_risk",
 ]

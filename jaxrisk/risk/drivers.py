@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from ..cascade.state import Prepared
-from ..market import GBM, Bates, Heston, Kou, Merton
+from ..market import GBM, Bates, Heston, Kou, LogVariance, Merton
 
-STEERED = (GBM, Merton, Kou, Heston, Bates)
+STEERED = (GBM, Merton, Kou, Heston, Bates, LogVariance)
 
 
 class NotSteerableError(ValueError):
@@ -55,8 +55,11 @@ def drivers(prepared: Prepared, called: tuple[str, ...] | None = None) -> Driver
     prices = tuple(("price", name) for name in assets)
     stochastic = isinstance(market, (Heston, Bates))
     labels = tuple(("variance", name) for name in assets) + prices if stochastic else prices
+    if isinstance(market, LogVariance):
+        factors = range(1, market.factors() + 1)
+        labels = tuple((f"variance {k}" if len(factors) > 1 else "variance", name) for k in factors for name in assets) + prices
     steered = len(labels)
-    if isinstance(market, (GBM, Heston)):
+    if isinstance(market, (GBM, Heston)) or getattr(market, "jump_rate", 0.0) is None:
         return Drivers(tuple(range(steered)), labels, (), (), (), False, np.zeros((0, 1)))
     rates = prepared.market.rates if isinstance(market, Kou) else prepared.market.jumps.rates
     survival = np.asarray(rates.own, np.float64)

@@ -13,14 +13,14 @@ from ..cascade.bridge import straight
 from ..cascade.engine import outcome, scan_paths, seed_key
 from ..cascade.source import AbstractSource
 from ..cascade.state import Noise, Prepared
-from ..market import Bates, Garch, Heston
+from ..market import Bates, Garch, Heston, LogVariance
 from .drivers import Drivers, cosines, placed, replaced
 
 
 class GivenNoise(NamedTuple):
     """All the noise of one path.
 
-    **Fields:** `first`: uniforms for draws before the first step, as `AbstractSource.start` has them; `normals`, `uniforms`: shapes
+    **Fields:** `first`: uniforms for draws before the first step, as `AbstractSource.start` has; `normals`, `uniforms`: shapes
     `(steps, normals)` and `(steps, uniforms)`; `bridge`: shape `(steps, assets, numbers)`, or None without the Brownian-bridge
     correction.
     """
@@ -138,14 +138,21 @@ class Followed(NamedTuple):
     losses: dict[str, Any]
 
 
+def variance_of(market: Any, state: Any) -> Any:
+    """Variance a year of a law's state, or of many; None where the law has none of its own."""
+    if isinstance(market, LogVariance):
+        return market.variance_at(state)
+    return state if isinstance(market, (Heston, Bates, Garch)) else None
+
+
 @eqx.filter_jit
 def followed(prepared: Prepared, paths: Any, source: AbstractSource) -> Followed:
     """Whole paths of given noise, with the paths along the first axis of every array."""
-    has_variance = isinstance(prepared.scenario.market, (Heston, Bates, Garch))
+    market = prepared.scenario.market
 
     def emit(states):
         liquidated = jnp.sum(states.seen.notional, axis=(1, 2, 3))
-        return states.price, states.fundamental, liquidated, states.market if has_variance else None
+        return states.price, states.fundamental, liquidated, variance_of(market, states.market)
 
     (final, _), emitted = scan_paths(prepared, seed_key(0), paths, source, emit)
     losses = jax.vmap(lambda state: outcome(prepared, state))(final)
@@ -159,4 +166,4 @@ def steps_of(times: Float[Array, "*paths jumps"], steps: int) -> Int[Array, "*pa
     return np.where(times < 0.0, -1, np.minimum((times * steps).astype(np.int64), steps - 1)).astype(np.int32)
 
 
-__all__ = ["Course", "Followed", "Given", "GivenNoise", "Steered", "followed", "noise_of", "steered", "steps_of"]
+__all__ = ["Course", "Followed", "Given", "GivenNoise", "Steered", "followed", "noise_of", "steered", "steps_of", "variance_of"]

@@ -45,7 +45,7 @@ def starts(surface: Surface, restarts: int, seed: int = 0) -> list[Candidate]:
     down; and as many at random as `restarts` leaves."""
     driven, (profiles, normals) = surface.driven, surface.shape
     price = [d for d, (what, _) in enumerate(driven.labels) if what == "price"]
-    variance = [d for d, (what, _) in enumerate(driven.labels) if what == "variance"]
+    variance = [d for d, (what, _) in enumerate(driven.labels) if what.startswith("variance")]
     none, found = np.full(JUMPS, -1.0), []
 
     def add(coefficients, sizes=(), times=(), sources=()):

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from .._whole import whole
 from ..cascade.blocks import numbers
 from ..observables import DIMS, unknown
+from ..risk.estimate import Estimate
+from ..risk.return_period import ANY_DAY, as_period
 from ..scenario import Scenario, coordinates
+from ..start_words import start_kind, start_words, where_from
 from .rare_run import PILOT, Found, Run
 from .reverse_stress import checked
 from .shown import Shown
-from .start_words import start_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +39,16 @@ class RareEvent(Shown):
         self.losses, self.log_weights = found.losses, found.log_weights
         self.info = info
         self.paths_run = int(sum(found.work.values()))
+
+    def return_period(self) -> Estimate:
+        """Years between horizons that exceed the level, on average, with the probability's interval; see
+        `jaxrisk.risk.return_period`.
+
+        **Raises:** `ValueError` where paths do not start from a day drawn at random.
+        """
+        if self.info["start"] not in ANY_DAY:
+            raise ValueError(f'a return period needs market.start = "stationary"; paths start from {self.info["starts_from"]}')
+        return as_period(self.estimate, self.scenario.settings.horizon)
 
     def result(self) -> "Result":
         """The paths as a result: with their weights, so that every tail measure is one of the scenario's own law.
@@ -119,7 +131,7 @@ def rare_event(
         "horizon_years": settings.horizon, "method": found.method, "reason": found.reason,
         "wall_seconds": round(time.perf_counter() - begun, 3),
     }  # fmt: skip
-    info |= {"conditional_on": start_words(scenario)}
+    info |= {"conditional_on": start_words(scenario), "start": start_kind(scenario), "starts_from": where_from(scenario)}
     info |= {f"path_simulations_{stage}": round(work) for stage, work in found.work.items()} | found.notes
     return RareEvent(scenario, observable, level, found, info)
 

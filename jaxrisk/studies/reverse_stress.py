@@ -13,7 +13,7 @@ from ..cascade.blocks import in_precision, numbers
 from ..cascade.engine import prepare
 from ..risk.cross_entropy import first_order
 from ..risk.drivers import Drivers, drivers
-from ..risk.given import Followed, GivenNoise, followed, noise_of
+from ..risk.given import Followed, GivenNoise, followed, noise_of, variance_of
 from ..risk.sample import Column
 from ..risk.stress_path import SCALES, Unreachable, nearest_paths
 from ..risk.stress_surface import Candidate, Surface
@@ -237,7 +237,9 @@ def _answer(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, 
     from_start = lambda x: np.concatenate([np.zeros_like(x[:1]), x])
     volatility = None
     if path.variance is not None:
-        begin = np.asarray(scenario.market.variance, np.float64)  # pyright: ignore[reportAttributeAccessIssue]
+        market = scenario.market
+        state = market.init(market.prepare(jnp.asarray(scenario.settings.years_per_step)), jnp.asarray(noise.first)[1:])
+        begin = np.asarray(variance_of(market, state), np.float64)
         volatility = np.sqrt(np.maximum(np.concatenate([begin[None], path.variance]), 0.0))
     found = StressPath(
         distance=one.distance,
@@ -262,15 +264,20 @@ def _jumps(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, s
     """Each jump's own part of the log price: what the market's step says of that step's noise."""
     market, steps = scenario.market, scenario.settings.steps
     constants = market.prepare(jnp.asarray(scenario.settings.years_per_step))
-    normals, uniforms = jnp.asarray(noise.normals), jnp.asarray(noise.uniforms)
+
+    def body(state, seen):
+        state, move = market.step(constants, state, *seen)
+        return state, move.jump
+
+    seen = (jnp.asarray(noise.normals), jnp.asarray(noise.uniforms), jnp.arange(steps))
+    _, jumped = jax.lax.scan(body, market.init(constants, jnp.asarray(noise.first)[1:]), seen)
     jumps = []
     for time, source in sorted((t, int(s)) for t, s in zip(one.times, one.sources, strict=True) if t >= 0.0):
         step = min(int(time * steps), steps - 1)
-        _, move = market.step(constants, market.init(constants), normals[step], uniforms[step], jnp.asarray(step))
         name = driven.jump_labels[source]
         asset = 0 if name == "all" else scenario.names.assets.index(name)
         hours = (step + 1) * scenario.settings.years_per_step * HOURS_PER_YEAR
-        jumps.append(Jump(hours, name, float(np.expm1(move.jump[asset]))))
+        jumps.append(Jump(hours, name, float(np.expm1(jumped[step, asset]))))
     return tuple(jumps)
 
 

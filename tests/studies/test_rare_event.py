@@ -11,8 +11,8 @@ import jaxrisk as jr
 from jaxrisk.cascade.blocks import losses_of
 from jaxrisk.cascade.engine import prepare
 from jaxrisk.market import Garch
+from jaxrisk.start_words import start_words
 from jaxrisk.studies.rare_event import rare_event
-from jaxrisk.studies.start_words import start_words
 
 ONE = np.ones(1)
 SCALE = 0.6 * np.sqrt(1 / 365)

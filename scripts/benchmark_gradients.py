@@ -34,7 +34,7 @@ def capped(scenario, accounts):
 
 
 def gradient_cost(scenario, accounts: Callable, timed: Callable, repeats: int) -> None:
-    """Time a run and the gradient of its expected shortfall, in turns, and print their ratio: with the check of what paths say."""
+    """Time a run and the gradient of its expected shortfall, checked as `sensitivity` does, in turns; print the ratio."""
     scenario = capped(scenario, accounts(ACCOUNTS))
     measure = Measure("max_drawdown_index", "expected_shortfall", 0.99)
     parameters = named(scenario, [f"limits.cap[class_{k},*,*]" for k in range(CAPS)])

@@ -1,6 +1,6 @@
 r"""A measure as a curve in one parameter, and its slope at the point with an interval that includes bias.
 
-The measure is taken at several values on both sides with the same random numbers, on all paths: near runaway, paths from anywhere
+The measure is taken at several values on both sides with the same random numbers (`rerun.py`): near runaway, paths from anywhere
 jump into the tail. A difference over a window $h$ is off by its curvature there, and the narrower the window the more the jumps
 of single paths make of its standard error. Each candidate, a difference or an extrapolation of two, is a combination $c^\top M$
 of the curve with standard error $s$, and the next narrower one tells its bias $b$, with error $s_b$. A small $b$ may be chance:

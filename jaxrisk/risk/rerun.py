@@ -65,7 +65,7 @@ def layers(losses: np.ndarray, measure: Measure) -> np.ndarray:
     for itself, and below them layers that double their number, of each `LAYER` or a fifth of those. Shape `(paths,)`."""
     order, n = np.argsort(-losses, kind="stable"), len(losses)
     share = np.mean(losses > measure.level) if measure.statistic == "exceedance_probability" else 1.0 - measure.level
-    edge = min(n, max(math.ceil(3.0 * n * share), LAYER))
+    edge = min(n, max(math.ceil(3.0 * n * share - 1e-6), LAYER))
     weight, random, most = np.zeros(n), np.random.default_rng(0), max(LAYER, edge // 5)
     weight[order[:edge]] = 1.0
     while edge < n:

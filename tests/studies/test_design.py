@@ -310,8 +310,8 @@ def test_paths_from_anywhere_are_counted_near_runaway():
 
 @pytest.mark.slow
 def test_what_is_said_near_runaway_holds_on_other_paths():
-    """Just below a cap of 8 the loss falls by a quarter within 5%. Against 200,000 other paths: estimate and slack within four joint
-    errors, the budget met, and the price within three, of the cost's own slope over the measure's."""
+    """Just below a cap of 8 the loss falls by a quarter within 5%. Against 200,000 other paths: estimate and slack within four
+    joint errors, the budget met, and the price within three, of the cost's own slope over the measure's."""
     scenario = jr.load(CASES / "near_runaway_cap10.toml")
     measure, budget = jr.Measure.of("expected_shortfall(open_interest_loss_usd, 0.95)"), 3.2e8
     found = design_limits(scenario, measure, budget, paths=8192, seed=3, verify_paths=32_768, frontier=())

@@ -15,7 +15,6 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-OPTIMISED = "optimised: a file's programs are compiled as a user's are; without it in a hurry, to run slower"
 _CHECKED = ["jaxrisk.market", "jaxrisk.positions", "jaxrisk.cascade", "jaxrisk.risk"]
 install_import_hook(_CHECKED, "beartype.beartype").__enter__()
 
@@ -32,11 +31,10 @@ def _known(flag: str) -> bool:
     return subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env=flags, capture_output=True).returncode == 0
 
 
-def pytest_configure(config):
+def pytest_configure():
     """A program is compiled once a run, whichever worker, file or subprocess asks for it first: the first process makes the
     folder, the others find it in their environment."""
     global _made
-    config.addinivalue_line("markers", OPTIMISED)
     if _FOLDER not in os.environ:
         os.environ[_FOLDER] = _made = tempfile.mkdtemp(prefix="jaxrisk-tests-")
         if _FLAGS not in os.environ and _known(_QUICKER):
@@ -73,10 +71,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_for_its_file(request):
-    """Most of what the tests run takes milliseconds, and seconds to compile: the compiler is told not to optimise it, but for the
-    files marked `optimised`, which run for longer. And compiled programs of a file are of little use to the next, and add up to
-    gigabytes."""
-    jax.config.update("jax_disable_most_optimizations", not any(request.node.iter_markers("optimised")))
+    """Where a file is marked `hurried` the compiler does not optimise. And compiled programs of a file are of little use to the
+    next, and add up to gigabytes."""
+    jax.config.update("jax_disable_most_optimizations", any(request.node.iter_markers("hurried")))
     yield
     jax.clear_caches()
     gc.collect()

@@ -13,11 +13,12 @@ import numpy as np
 
 from .._interrupt import answer, threads
 from .._whole import whole, within
-from ..cascade import fragility, prepare, record_block, seed_key
+from ..cascade import fragility, record_block, seed_key
 from ..cascade.blocks import block_size, chunks, in_precision, numbers
 from ..cascade.engine import COUNTERS
 from ..observables import DIMS, MOST_SAMPLE_PATHS
 from ..report import Result, ResultWriter, writable
+from ..risk.sample import prepare_lean
 from ..risk.sobol import BITS, REPLICATES, sobol
 from ..scenario import Scenario, coordinates
 from ..start_words import start_kind, where_from
@@ -80,7 +81,7 @@ def simulate(
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     double = run.precision == "float64"
     with numbers(double), threads(1) as aside:
-        prepared = prepare(scenario, jnp.dtype(run.precision))
+        prepared = prepare_lean(scenario, jnp.dtype(run.precision))
         source = sobol(prepared) if run.sampling == "sobol" else COUNTERS
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
         mapped = aside.submit(in_precision, double, fragility, prepared)

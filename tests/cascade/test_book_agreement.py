@@ -14,6 +14,8 @@ from oracles.package import engine
 
 from jaxrisk.positions import Accounts, Contracts, Grid, Limits, Tiers, build_ladder
 
+pytestmark = pytest.mark.hurried
+
 PLAIN = Frame(tiers=(STEEP,), rounds=2, policy=("full",))
 FRAMES = {
     "plain": PLAIN,

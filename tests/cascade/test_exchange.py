@@ -26,6 +26,8 @@ from jaxrisk.market import Replay, Shock
 from jaxrisk.positions import Accounts, Calls, Grid, Histogram, Policy, Stops, Tiers
 from jaxrisk.scenario import Names, Scenario, Settings
 
+pytestmark = pytest.mark.hurried
+
 HOUR = 1.0 / 8760.0
 FINE = Grid(cells=20_000, first_step=2e-5, reach=2.0)
 

@@ -1,5 +1,6 @@
 """What has to hold on every path and step under the rules of real exchanges, in every book and both precisions."""
 
+import math
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from oracles.draws import SAME_DRAWS, STEPS, Frame, setups, shipped
 from oracles.package import engine, engine_of, scenario_of
 
 from jaxrisk.positions import Grid, Limits, Lognormal
+
+pytestmark = pytest.mark.hurried
 
 PRESETS = {
     "binance": Frame(
@@ -44,8 +47,9 @@ def within(setup, thresholds, states, when: int, grid: Grid) -> np.ndarray:
     """Quantity of the accounts whose first liquidation price has been reached, to within two cells; by side."""
     total = np.zeros(2)
     run = -float(states.low[when, 0, 0]), float(states.high[when, 0, 0])
+    a, b = grid._a, grid._b  # the width of a cell is that of `Grid.width`, without the compiler
     for account, prices in zip(setup.accounts, thresholds, strict=True):
-        if prices and abs(prices[0]) <= run[account.index] + 2.02 * float(grid.width(abs(prices[0]))) + 1e-5:
+        if prices and abs(prices[0]) <= run[account.index] + 2.02 * math.sqrt(a**2 + 4.0 * b * abs(prices[0])) + 1e-5:
             total[account.index] += account.quantity * setup.price[0]
     return total
 

@@ -20,6 +20,8 @@ from oracles.package import engine
 
 from jaxrisk.positions import Grid, LadderBook, View
 
+pytestmark = pytest.mark.hurried
+
 FRAMES = {
     "plain": Frame(),
     "rounds": Frame(rounds=4, tiers=(STEEP,)),

@@ -30,6 +30,8 @@ from jaxrisk.positions.account_build import build_accounts
 from jaxrisk.positions.account_close import free_quantity
 from jaxrisk.positions.cross import CrossAccounts
 
+pytestmark = pytest.mark.hurried
+
 build = eqx.filter_jit(build_accounts)
 ONE = jnp.ones(1)
 BTC = 0

@@ -26,6 +26,8 @@ from jaxrisk.positions import (
 from jaxrisk.positions.flow_build import build_flow
 from jaxrisk.positions.levels import Levels, Newcomers, by_phase
 
+pytestmark = pytest.mark.hurried
+
 PRICE = jnp.array([100.0])
 GRID = Grid(cells=1024)
 MAINTENANCE = 0.005

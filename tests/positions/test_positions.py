@@ -23,6 +23,8 @@ from jaxrisk.positions import (
 )
 from jaxrisk.positions.tables import deposit
 
+pytestmark = pytest.mark.hurried
+
 PRICE = np.array([100.0])
 
 

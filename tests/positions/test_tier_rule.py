@@ -26,6 +26,8 @@ from jaxrisk.positions import (
 from jaxrisk.positions.account_rows import margins_of
 from jaxrisk.positions.rungs import _to_margin, margin_calls, rungs, standing
 
+pytestmark = pytest.mark.hurried
+
 FLOORS, RATES = (0.0, 5e4, 6e5, 3e6), (0.004, 0.01, 0.025, 0.1)
 LEVERAGE = (125.0, 60.0, 20.0, 5.0)
 AMOUNTS = (0.0, 300.0, 9300.0, 234_300.0)

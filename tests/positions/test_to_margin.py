@@ -17,6 +17,8 @@ from jaxrisk.positions.cross import CrossAccounts
 from jaxrisk.positions.tiers import Rows
 from jaxrisk.positions.to_margin import CLOSES, SMALLEST, closes_to_margin
 
+pytestmark = pytest.mark.hurried
+
 ONE = np.ones(1)
 TABLE = [(0.0, 0.004, 0.0), (5e4, 0.005, 50.0), (6e5, 0.025, 12_050.0), (3e6, 0.1, 237_050.0)]
 TIERS = [Tier(floor, 1e6, rate, amount) for floor, rate, amount in TABLE]

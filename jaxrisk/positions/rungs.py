@@ -66,9 +66,7 @@ def rung_count(contracts: Contracts) -> int:
     return max({"full": 1, "to_margin": 0, "tranches": longest}.get(kind, 2) for kind in contracts.policy.kind)
 
 
-def with_rungs(
-    total, placed: Placed, stands: list[Standing], contracts: Contracts, add: Callable[..., Any], venues=None
-) -> Any:
+def with_rungs(total, placed: Placed, stands: list[Standing], contracts: Contracts, add: Callable[..., Any], venues=None) -> Any:
     """A `total`, of arrays, to which `add(total, rung, of)` has added every close of the positions `of` from where they stand.
 
     **Arguments:** `stands`: one after the other, as parts of one crowd that have come to stand differently; `venues`: of each

@@ -10,6 +10,7 @@ NumPy and in Numba is in benchmark_peers.py. Repeats are interleaved and medians
 """
 
 import argparse
+import dataclasses
 import os
 import platform
 import resource
@@ -29,7 +30,7 @@ from benchmark_gradients import gradient_cost
 from benchmark_variance import variance
 
 from jaxrisk.cascade import Impact, PowerImpact, Venues, blocks as compiled, prepare, run_block, seed_key
-from jaxrisk.market import Bates
+from jaxrisk.market import Bates, LogVariance
 from jaxrisk.positions import Accounts, Lognormal, Tiers
 from jaxrisk.scenario import Scenario, Settings
 
@@ -249,6 +250,27 @@ def ladder(options) -> None:
     print(f"  dearest over cheapest: {wall:+.1f}% ({busy:+.1f}% by cores), aim within {100 * AIM_LADDER:.0f}%")
 
 
+def laws(options) -> None:
+    """The reference workload under other laws: what a law of several factors costs beside Bates's, by cores; aim for two 1.3."""
+    scenario, paths = reference(options.steps), max(options.paths // 4, 1)
+    jumps = {"jump_rate": [50.0], "scaled_jump_mean": [-0.1], "scaled_jump_sd": [1.4], "max_jumps": 1}
+    markets: dict = {
+        "Bates": scenario.market,
+        "Bates, qe": dataclasses.replace(scenario.market, scheme="qe"),
+    }
+    for count in (1, 2, 3):
+        rows = [[hours / 8760 for hours in (6, 72, 720)[:count]]], [[0.6] * count], [[-0.2] * count]
+        markets[f"log variance, {count}"] = LogVariance([0.0], [0.36], *rows, [[1.0]], variance=[0.36], **jumps)
+    prepared = {name: prepare(scenario.replace(market=market)) for name, market in markets.items()}
+    calls = {name: (lambda p=p: product(p, paths)) for name, p in prepared.items()}
+    for call in calls.values():
+        call()
+    times = interleaved(calls, 2 * options.repeats + 1)
+    print("laws of the price:")
+    for name, value in times.items():
+        rate(name, value, paths * options.steps, f"   {value.cores / times['Bates'].cores:.2f} times Bates by cores")
+
+
 def sweep(options) -> None:
     """A shipped scenario loaded and run with another number each time: compiled the first time only. 2,000 paths of 48 steps."""
     import jaxrisk as jr
@@ -275,7 +297,7 @@ def main() -> None:
     parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
     parser.add_argument(
         "--only",
-        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "margins", "sweep"),
+        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "laws", "margins", "sweep"),
         help="one part; peers includes the product",
     )
     options = parser.parse_args()
@@ -290,6 +312,8 @@ def main() -> None:
         variance(timed, options.repeats, options.steps)
     if options.only in (None, "gradients"):
         gradient_cost(reference(options.steps), accounts, timed, options.repeats)
+    if options.only in (None, "laws"):
+        laws(options)
     if options.only in (None, "sweep"):
         sweep(options)
     if options.only in (None, "margins"):

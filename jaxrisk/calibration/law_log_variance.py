@@ -75,6 +75,11 @@ class TailModel:
         free = len(self.names) > len(OF_LAW)
         return np.array(_START + (_IMPACT_START if free else ())), np.array(_PRIOR + (_IMPACT_PRIOR if free else ()))
 
+    @staticmethod
+    def start_of_law() -> np.ndarray:
+        """Where the search begins, of the law alone."""
+        return np.array(_START)
+
     def mechanics(self, point: np.ndarray) -> Scenario | None:
         """The scenario with the impact of a point; None without feedback."""
         if self.scenario is None:

@@ -79,7 +79,7 @@ def _axes(axes: "Axes", label: str) -> None:
     if not axes.lines:
         return _nothing(axes, "no loss on any path")
     axes.set_xscale("log")
-    marks = [(1 / DAYS, "a day"), (7 / DAYS, "a week"), (30 / DAYS, "a month"), (1.0, "1 year"), (10.0, "10"), (100.0, "100"),
+    marks = [(1 / DAYS, "day"), (7 / DAYS, "week"), (30 / DAYS, "month"), (1.0, "1 year"), (10.0, "10 years"), (100.0, "100"),
              (1000.0, "1,000"), (10_000.0, "10,000")]  # fmt: skip
     low, high = min(line.get_xdata().min() for line in axes.lines), max(line.get_xdata().max() for line in axes.lines)
     shown: list[Any] = [mark for mark in marks if 0.7 * low <= mark[0] <= 3.0 * high]

@@ -8,6 +8,7 @@ import pytest
 import jaxrisk as jr
 from jaxrisk.cascade import blocks, prepare
 from jaxrisk.config.paths import shipped
+from jaxrisk.market import Stationary
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,21 @@ LAWS = {
     "gbm": lambda one, c: jr.GBM(0 * one, 0.6 * one, c),
     "merton": lambda one, c: jr.Merton(0 * one, 0.6 * one, c, 50 * one, -0.01 * one, 0.03 * one, 0.5, max_jumps=3),
     "heston": lambda one, c: jr.Heston(0 * one, 0.3 * one, 0.3 * one, 9 * one, 2 * one, -0.5 * one, c),
+    "log variance": lambda one, c: jr.LogVariance(
+        0 * one,
+        0.3 * one,
+        np.outer(one, [0.001, 0.01]),
+        np.outer(one, [0.8, 0.6]),
+        np.outer(one, [-0.3, -0.3]),
+        c,
+        start=Stationary(),
+        jump_rate=50 * one,
+        scaled_jump_sd=1.4 * one,
+        common_jump_probability=0.5,
+        max_jumps=3,
+        variance_jump_mean=0.4 * one,
+        variance_jump_half_life=0.001 * one,
+    ),
     "bootstrap": lambda one, c: jr.Bootstrap(np.random.default_rng(1).normal(0, 0.005, (200, 3)), 12.0, 0 * one),
     "kou": lambda one, c: jr.Kou(0 * one, 0.6 * one, c, 50 * one, 0.4 * one, 40 * one, 30 * one, 0.5, max_jumps=3),
 }

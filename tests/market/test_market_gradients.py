@@ -6,11 +6,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrisk.market import GBM, Bates, Bootstrap, Garch, Kou, Merton
+from jaxrisk.market import GBM, Bates, Bootstrap, Factors, Garch, Heston, Kou, LogVariance, Merton, Stationary
 
 EYE = [[1.0]]
 SQUARE_ROOT = ([0.05], [0.4], [0.3], [2.0], [0.5], [-0.5], EYE)
+FACTORS = ([0.05], [0.4], [[0.02, 0.2]], [[0.6, 0.4]], [[-0.5, -0.3]], EYE)
+JUMPS = {"jump_rate": [20.0], "jump_mean": [-0.05], "jump_sd": [0.05], "scaled_jump_mean": [-0.3], "scaled_jump_sd": [1.0],
+         "variance_jump_mean": [0.4], "variance_jump_half_life": [0.02], "max_jumps": 2}  # fmt: skip
+SIZES = ("jump_mean", "jump_sd", "scaled_jump_mean", "scaled_jump_sd", "variance_jump_mean", "variance_jump_half_life")
 MARKETS = {
+    "log variance": (
+        LogVariance(*FACTORS, variance=[0.3], **JUMPS),
+        ("variance", "mean_variance", "half_life", "factor_sd", "leverage_correlation", *SIZES),
+    ),
+    "log variance, stationary": (
+        LogVariance(*FACTORS, start=Stationary(), **JUMPS),
+        ("mean_variance", "half_life", "factor_sd", "leverage_correlation", *SIZES),
+    ),
+    "log variance, near factors": (
+        LogVariance(*FACTORS, start=Factors([[0.5, -0.2]], [[0.3, 0.2]]), **JUMPS),
+        ("mean_variance", "half_life", "factor_sd", "leverage_correlation"),
+    ),
+    "heston, stationary": (
+        Heston([0.05], None, [0.3], [20.0], [1.5], [-0.5], EYE, scheme="full_truncation", start=Stationary()),
+        ("mean_variance", "reversion", "vol_of_variance", "leverage_correlation"),
+    ),
     "gbm": (GBM([0.05], [0.6], EYE), ("drift", "volatility")),
     "merton": (Merton([0.05], [0.6], EYE, [20.0], [-0.05], [0.1], 0.0, max_jumps=2), ("volatility", "jump_mean", "jump_sd")),
     "kou": (
@@ -76,7 +96,7 @@ def test_vmap_of_grad_is_grad_of_vmap(driver):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["merton", "bates"])
+@pytest.mark.parametrize("name", ["merton", "bates", "log variance, stationary"])
 def test_no_path_knows_its_neighbours(driver, name):
     """Three assets, 512 paths in another order: the same bits.
 
@@ -84,7 +104,8 @@ def test_no_path_knows_its_neighbours(driver, name):
     and the other way round: the promise is the engine's, and `tests/batch/test_simulate.py` checks it there for every law.
     """
     one = driver.cast(MARKETS[name][0])
-    repeat = lambda x: jnp.repeat(x, 3) if x.ndim == 1 else x
+    # a number an asset becomes three of them, and a row of factors three rows
+    repeat = lambda x: jnp.repeat(x, 3, axis=0) if x.ndim else x
     market = jax.tree.map(repeat, one)
     market = eqx.tree_at(lambda m: m.correlation, market, jnp.full((3, 3), 0.7) + 0.3 * jnp.eye(3))
     keys = jax.random.split(jax.random.key(2), 512)

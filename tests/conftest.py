@@ -62,8 +62,23 @@ _LONG_EXAMPLES = {
 }
 
 
+_LONGEST = (
+    "studies/test_sensitivity.py",
+    "cascade/test_exchange_invariants.py",
+    "batch/test_simulate.py",
+    "cascade/test_exchange_oracle.py",
+    "positions/test_account.py",
+    "positions/test_flow.py",
+    "configs/test_shipped_scenarios.py",
+    "tests/test_parameters.py",
+)
+
+
 def pytest_collection_modifyitems(items):
-    """Examples in docstrings cannot be marked where they stand."""
+    """The longest files first, so that no process is left with one when the others have done. Examples in docstrings cannot be
+    marked where they stand."""
+    ahead = lambda item: next((i for i, name in enumerate(_LONGEST) if str(item.path).endswith(name)), len(_LONGEST))
+    items.sort(key=ahead)
     for item in items:
         if item.name in _LONG_EXAMPLES:
             item.add_marker(pytest.mark.slow)

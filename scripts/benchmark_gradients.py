@@ -9,7 +9,7 @@ import numpy as np
 from jaxrisk.cascade import blocks
 from jaxrisk.parameter import named
 from jaxrisk.positions import ANY, Limits
-from jaxrisk.risk.derivatives import derivatives
+from jaxrisk.risk.derivatives import Derivatives
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
 from jaxrisk.scenario import Names
@@ -46,7 +46,12 @@ def gradient_cost(scenario, accounts: Callable, timed: Callable, repeats: int) -
             jnp.asarray(chunk["max_drawdown_index"])
 
     found = []
-    backward = lambda: found.append(derivatives(sample, measure, scenario, parameters))
+
+    def backward():
+        # with what tells whether they are to be believed, without the curves that take their place where they are not
+        found.append(Derivatives(sample, measure, scenario, parameters, "auto"))
+        found[-1].measure_pathwise()
+
     backward()
     times = [(timed(forward), timed(backward)) for _ in range(repeats)]
     run, gradient = (statistics.median(pair[side].wall for pair in times) for side in (0, 1))

@@ -68,7 +68,7 @@ def pinned(scenario: Scenario, dtype=jnp.float64, nodes: Nodes = FEW) -> Pinned:
         held = prepared.book.open_interest(state.book)[..., 0]
         return state, (state.fundamental, share, state.seen.notional, held)
 
-    begin = start(prepared, jnp.zeros((), dtype))
+    begin = start(prepared, jnp.zeros(1, dtype))
     held = prepared.book.open_interest(prepared.book.init())[..., 0]
     _, (fundamental, share, liquidated, left) = jax.lax.scan(body, begin, jnp.arange(steps, dtype=jnp.int32))
     return Pinned(fundamental, share, liquidated, left, held)

@@ -159,7 +159,7 @@ def _backstop(frame: Frame, setup: oracle.Setup):
 def walk(prepared):
     """One path with every state kept, stacked by step, and its losses; the first entry of `held` is the start."""
     dtype = prepared.decay.dtype
-    state = start(prepared, jnp.zeros((), dtype))
+    state = start(prepared, jnp.zeros(1, dtype))
 
     def body(state, index):
         state = step(prepared, state, draw(prepared, seed_key(0), jnp.uint32(0), index), index)

@@ -4,7 +4,6 @@ import ctypes
 import gc
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,15 +19,8 @@ install_import_hook(_CHECKED, "beartype.beartype").__enter__()
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-_FOLDER, _FLAGS = "JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS"
-_QUICKER = "--xla_cpu_use_fusion_emitters=false"  # the compiler's older way of writing out a loop, in half the time
+_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 _made = None
-
-
-def _known(flag: str) -> bool:
-    """Whether this version of the compiler has a flag: one that it does not know ends the process."""
-    flags = os.environ | {_FLAGS: flag}
-    return subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env=flags, capture_output=True).returncode == 0
 
 
 def pytest_configure():
@@ -37,8 +29,6 @@ def pytest_configure():
     global _made
     if _FOLDER not in os.environ:
         os.environ[_FOLDER] = _made = tempfile.mkdtemp(prefix="jaxrisk-tests-")
-        if _FLAGS not in os.environ and _known(_QUICKER):
-            os.environ[_FLAGS] = _QUICKER
     jax.config.update("jax_compilation_cache_dir", os.environ[_FOLDER])
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)

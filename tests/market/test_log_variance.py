@@ -311,3 +311,20 @@ def test_surges_differ_from_no_surges(driver):
         market = law(variance=[0.17], **more)
         state = market.init(market.prepare(jnp.asarray(HOUR)))
         assert float(market.variance_at(state)[0]) == pytest.approx(0.17, rel=1e-5)
+
+
+def test_a_step_has_the_variance_expected_at_its_middle():
+    """Of factors `y` at its beginning `a y` is left by then: `exp(a y - a**2 s**2 / 2)` times the mean variance.
+
+    A step as long as a half-life: taken at the beginning instead, the variance would be off by a fifth.
+    """
+    half_lives, sds, factors = np.array([6.0, 48.0]), np.array([0.8, 0.6]), np.array([0.9, -0.4])
+    law = LogVariance(
+        [0.0], [0.36], [half_lives / 8760], [sds], [[-0.2, 0.1]], [[1.0]], start=Factors([factors], [[0.0, 0.0]])
+    )  # fmt: skip
+    constants = law.prepare(jnp.asarray(6.0 / 8760))
+    state = law.init(constants, jnp.full(law.noise().first, 0.5))
+    _, move = law.step(constants, state, jnp.zeros(3), jnp.zeros(0), jnp.asarray(0))
+    left = 0.5 ** (3.0 / half_lives)
+    expected = 0.36 * np.exp(np.sum(left * factors - 0.5 * left**2 * sds**2)) * 6.0 / 8760
+    np.testing.assert_allclose(float(move.variance[0]), expected, rtol=1e-5)

@@ -235,6 +235,8 @@ def describe(scenario, run: Run, prepared) -> dict:
         "balancing_open_interest_usd": float(jnp.sum(prepared.book.balancing)),
     }
     info |= {f"initial_price.{name}": float(p) for name, p in zip(scenario.names.assets, scenario.price, strict=True)}
+    if scenario.impact.temporary is not None:
+        info["temporary_impact"] = 1
     if settings.support is not None:
         info["support_usd"] = [float(p * np.exp(s)) for p, s in zip(scenario.price, settings.support, strict=True)]
     return info

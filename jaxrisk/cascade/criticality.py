@@ -19,7 +19,7 @@ class Fragility(NamedTuple):
     So `n` is how much further the price falls for each unit that it has fallen, or how many further dollars a forced dollar
     sets off, when nothing has relaxed. `1/(1-n)` is the cascade multiplier, `n >= 1` runaway. It is a slope over a bandwidth:
     under a square-root law the slope at the first dollar alone is infinite and means nothing. It reaches from half to twice the
-    initial price.
+    initial price. Temporary impact, which hangs on the speed of execution, is left out.
 
     - `log_price`: middle of each cell, shape `(sides, levels)`: below zero for longs, above for shorts.
     - `number`: `n`, shape `(assets, sides, levels)`.

@@ -53,6 +53,10 @@ def _criticality(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
             continue  # nobody to liquidate below the price, or no feedback
         line = f"criticality: {asset}: a forced dollar sets off at most {number:.2f} more, at a price {_below(level)} the start"
         lines.append(line + (f"; runaway (n >= 1) from {_below(start)} the start" if math.isfinite(start) else ""))
+    if lines and info.get("temporary_impact"):
+        lines.append(
+            "criticality counts lasting impact alone: what temporary impact sets off while orders are executed comes on top"
+        )
     return lines
 
 

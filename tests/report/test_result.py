@@ -281,6 +281,9 @@ def test_notes(result, tmp_path):
         "runaway (n >= 1) from 5.0% below the start",
     ]
     assert noted.notes() == lines
+    passing = Result(_losses(), DIMS, COORDS, info=info | {"temporary_impact": 1}).notes()
+    assert passing[:-1] == lines
+    assert passing[-1].startswith("criticality counts lasting impact alone")
     assert Result.load(noted.save(tmp_path / "noted.nc")).notes() == lines
     page = noted._repr_html_()
     assert "0.7% below the start" in page

@@ -33,6 +33,21 @@ def test_units(scenario):
     np.testing.assert_allclose(scenario.settings.index_weight, [0.7, 0.3])
 
 
+def test_temporary_impact_takes_a_day_from_the_power_law(folder):
+    """Volatility and volume of a day, unless it states its own; without the table there is none."""
+    passing = {"coefficient": {"BTC": 0.1, "ETH": 0.2}, "half_life": "3min"}
+    built = load(folder.scenario(temporary_impact=passing | {"daily_volatility": 0.05})).impact.temporary
+    np.testing.assert_allclose(built.coefficient, [0.1, 0.2])
+    np.testing.assert_allclose(built.exponent, [0.6, 0.6])
+    np.testing.assert_allclose(built.relaxation_rate, np.full(2, np.log(2) * 20 * 365 * 24))
+    np.testing.assert_allclose(built.daily_volatility, [0.05, 0.05])
+    np.testing.assert_allclose(built.daily_volume, [3e10, 1e10])
+    linear = {"law": "linear", "depth": 2e9, "resilience_half_life": "30min"}
+    whole = passing | {"daily_volatility": 0.03, "daily_volume": 2e10}
+    np.testing.assert_allclose(load(folder.scenario(impact=linear, temporary_impact=whole)).impact.temporary.daily_volume, 2e10)
+    assert load(folder.scenario()).impact.temporary is None
+
+
 def test_values_by_asset(scenario):
     np.testing.assert_allclose(scenario.market.mean_variance, [0.36, 0.5])
     np.testing.assert_allclose(scenario.market.variance, [0.36, 0.36])

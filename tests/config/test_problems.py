@@ -146,6 +146,7 @@ KOU = {"process": "kou", "volatility": 0.5, "jump_rate": 10, "up_probability": 0
 GARCH = {"process": "garch", "variance": 0.3, "mean_variance": 0.3, "alpha": 0.1, "beta": 0.85, "degrees_of_freedom": 4,
          "reference_step": "1h"}  # fmt: skip
 LINEAR = {"law": "linear", "depth": 2e9, "resilience_half_life": "30min"}
+PASSING = {"coefficient": 0.1, "half_life": "3min"}
 TABLE = {"law": "table", "volume": [0, 1e8], "move": [0, 0.01], "resilience_half_life": "30min"}
 CASES += [
     ({"market": KOU | {"up_rate": 1.0}}, "market.up_rate", "1.0", "above 1", None),
@@ -158,6 +159,11 @@ CASES += [
     ({"impact": TABLE | {"move": [0.02, 0.01]}}, "impact.move", "0.01", "must not fall", None),
     ({"impact": TABLE | {"move": [0.0, 0.01, 0.02]}}, "impact.move", "[0.0, 0.01, 0.02]", "as many entries as volume, 2", None),
     ({"impact": {"law": "table", "resilience_half_life": "1h"}}, "impact.volume", None, "needs volume and move, or file", None),
+    ({"temporary_impact": PASSING | {"coefficient": -1.0}}, "temporary_impact.coefficient", "-1.0", "from 0", None),
+    ({"temporary_impact": PASSING | {"exponent": 1.5}}, "temporary_impact.exponent", "1.5", "above 0 and at most 1", None),
+    ({"temporary_impact": PASSING | {"half_lif": "1min"}}, "temporary_impact.half_lif", '"1min"', "unknown key", "half_life"),
+    ({"temporary_impact": {"coefficient": 0.1}}, "temporary_impact.half_life", None, "missing", None),
+    ({"impact": LINEAR, "temporary_impact": PASSING}, "temporary_impact.daily_volume", None, "from a power law", None),
 ]
 
 

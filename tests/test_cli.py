@@ -62,7 +62,7 @@ def engine(monkeypatch):
     calls.error = None
 
     class Done:
-        def summary(self):
+        def summary(self, often=None):
             return "the summary"
 
         def notes(self):

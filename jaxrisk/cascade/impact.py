@@ -104,7 +104,7 @@ class TemporaryImpact(eqx.Module):
 
     >>> one = TemporaryImpact([1.0], [0.5], [1.8e5], [0.02], [1e10])
     >>> float(one.fall(jnp.array([365e10]))[0])  # selling at the rate at which the market trades
-    0.02...
+    0.0199...
     """
 
     coefficient: Float[Array, " assets"] = leaf()

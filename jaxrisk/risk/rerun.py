@@ -21,7 +21,7 @@ WINDOWS = (0.02, 0.04, 0.08, 0.16)
 """Moves of a parameter as shares of its value."""
 WINDOWS_OF_COUNTS = (0.125, 0.25, 0.5)
 """The same for parameters that numbers of jumps depend on, of which a small move changes few paths."""
-LAYER = 128
+LAYER = 300
 """Fewest paths run again of each layer below the tail."""
 OUTSIDE = 0.02
 """Share of the variance that paths below the tail may add, for a sample of them to do."""

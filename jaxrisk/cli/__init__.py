@@ -213,7 +213,7 @@ def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None, ofte
     for note in result.notes():
         print(note)
     print(f"result: {out}")
-    draw = result.plot_return_levels if often else result.plot
+    draw = lambda: result.plot_return_levels() if often else result.plot()
     return OK if write_all([("plot", plot, lambda path: save_figure(draw(), path))]) else NOT_WRITTEN
 
 

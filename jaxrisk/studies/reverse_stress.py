@@ -262,15 +262,8 @@ def _answer(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, 
 
 def _jumps(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, scenario: Scenario) -> tuple[Jump, ...]:
     """Each jump's own part of the log price: what the market's step says of that step's noise."""
-    market, steps = scenario.market, scenario.settings.steps
-    constants = market.prepare(jnp.asarray(scenario.settings.years_per_step))
-
-    def body(state, seen):
-        state, move = market.step(constants, state, *seen)
-        return state, move.jump
-
-    seen = (jnp.asarray(noise.normals), jnp.asarray(noise.uniforms), jnp.arange(steps))
-    _, jumped = jax.lax.scan(body, market.init(constants, jnp.asarray(noise.first)[1:]), seen)
+    steps = scenario.settings.steps
+    jumped = np.asarray(_log_jumps(scenario.market, jnp.asarray(scenario.settings.years_per_step), noise), np.float64)
     jumps = []
     for time, source in sorted((t, int(s)) for t, s in zip(one.times, one.sources, strict=True) if t >= 0.0):
         step = min(int(time * steps), steps - 1)
@@ -279,6 +272,19 @@ def _jumps(driven: Drivers, one: Candidate, path: Followed, noise: GivenNoise, s
         hours = (step + 1) * scenario.settings.years_per_step * HOURS_PER_YEAR
         jumps.append(Jump(hours, name, float(np.expm1(jumped[step, asset]))))
     return tuple(jumps)
+
+
+@jax.jit
+def _log_jumps(market, years_per_step, noise: GivenNoise):
+    """Shape `(steps, assets)`. Compiled by itself: a scan outside a program is compiled anew for every scenario."""
+    constants = market.prepare(years_per_step)
+
+    def body(state, seen):
+        state, move = market.step(constants, state, *seen)
+        return state, move.jump
+
+    seen = (noise.normals, noise.uniforms, jnp.arange(len(noise.normals)))
+    return jax.lax.scan(body, market.init(constants, noise.first[1:]), seen)[1]
 
 
 __all__ = [

@@ -47,7 +47,7 @@ def scenario():
 def test_calm_paths_are_not_run_again_and_nothing_is_missed(scenario, measure):
     paths = Paths.draw(1)
     found = rerun.curve(paths, measure, scenario, PARAMETER)
-    assert paths.run < 0.2 * 8 * N
+    assert paths.run < 0.22 * 8 * N
     for by, value in zip(found.offsets, found.measure, strict=True):
         assert value == pytest.approx(measure.estimate(paths.whole(by)).value, rel=1e-9)
 
@@ -84,5 +84,7 @@ def test_layers_stand_for_all_paths():
     assert weight.sum() == pytest.approx(N)
     order = np.argsort(-losses)
     assert np.all(weight[order[:300]] == 1.0)
-    assert np.count_nonzero(weight) < 0.12 * N
-    assert np.all(weight[order[300:600]][weight[order[300:600]] > 0.0] == 300 / 128)
+    assert np.count_nonzero(weight) < 0.22 * N
+    below = weight[order[600:1200]]
+    assert np.count_nonzero(below) == rerun.LAYER
+    assert below.max() == 600 / rerun.LAYER

@@ -1,24 +1,17 @@
 """What forced orders add to a day: days of simulated histories run through a scenario's mechanics and positions once more."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ..cascade import prepare, seed_key
-from ..cascade.engine import scan_paths
+from ..cascade import seed_key
 from ..market import LogVariance
-from ..market.start import Factors
 from ..scenario import Scenario
 from .day_bars import HOURS
 from .day_moments import Moments, day_sums, extremes, kinds, ratios
+from .from_state import from_states, ready_for_states
 from .histories import Histories
 
-MINUTES = 5
-"""A step. What an engine does in seconds and what relaxes in a few minutes is averaged over it."""
 _BLOCK = 1024
 
 
@@ -55,31 +48,15 @@ def run_days(
     chance = 0.5 / len(day) + 0.5 * storm / storm.sum()
     picked = np.random.default_rng(seed).choice(len(day), days, p=chance)
     weight = 1.0 / (chance[picked] * len(day))
-    steps = HOURS * 60 // MINUTES
-    settings = replace(scenario.settings, horizon=1.0 / 365.0, steps=steps, bridge=False)
-    zero = np.zeros((1, len(states)))
-    ready = prepare(replace(scenario, settings=settings, market=replace(law, start=Factors(zero, zero))))
+    ready = ready_for_states(scenario, law, len(states))
     begin = np.stack([x[picked] for x in states], axis=-1).astype(np.float32)
     key, parts = seed_key(seed), []
     for low in range(0, days, _BLOCK):
         rows = np.arange(low, low + _BLOCK) % days
-        parts.append([np.asarray(x) for x in _block(ready, key, begin[rows], rows.astype(np.uint32))])
+        price, fundamental, _, lost = from_states(ready, key, begin[rows], rows.astype(np.uint32))
+        parts.append([np.asarray(x) for x in (price, fundamental, lost)])
     price, fundamental, lost = (np.concatenate(x, axis=-1)[..., :days] for x in zip(*parts, strict=True))
     return Days(_hourly(price), _hourly(fundamental), lost, weight / weight.mean(), ordinary[which, day][picked])
-
-
-@eqx.filter_jit
-def _block(ready, key, begin, paths):
-    def one(state, path):
-        initial = tuple(state[k][None] for k in range(state.shape[0]))
-        mine = ready._replace(market=ready.market._replace(initial=initial))
-        emit = lambda states: (states.price[0, 0], states.fundamental[0, 0])
-        (final, _), (price, fundamental) = scan_paths(mine, key, path[None], emit=emit)
-        held = jnp.sum(ready.book.open_interest(ready.book.init())[..., 0])
-        left = jnp.sum(ready.book.open_interest(jax.tree.map(lambda x: x[0], final.book))[..., 0])
-        return price, fundamental, 1.0 - left / held
-
-    return jax.vmap(one, out_axes=-1)(begin, paths)
 
 
 def _hourly(prices: np.ndarray) -> np.ndarray:
@@ -136,4 +113,4 @@ def _of(days: Days, bars: np.ndarray) -> dict[str, float]:
     return found
 
 
-__all__ = ["MINUTES", "Days", "added", "points", "run_days"]
+__all__ = ["Days", "added", "points", "run_days"]

@@ -110,6 +110,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
 
         return calibrate(command, wrong)
     if isinstance(command, Backtest):
+        if command.days is not None:
+            from .backtest_days import backtest_days
+
+            return backtest_days(command, wrong)
         from .backtest import backtest
 
         return backtest(command, wrong)

@@ -21,6 +21,9 @@ def backtest(command: Backtest, wrong: list[str]) -> int:
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
     asked = Asked(wrong)
+    for option in ("prices", "open_interest", "horizons", "scenario", "fits"):
+        if getattr(command, option) is not None:
+            asked.wrong(f"--{option.replace('_', '-')}", None, "goes with --days FROM..TO")
     paths = asked.count("--paths", command.paths, 100) or _PATHS
     seed = asked.count("--seed", command.seed, 0)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

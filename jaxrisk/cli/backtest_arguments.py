@@ -18,14 +18,26 @@ class Backtest:
     An event is a TOML file, or the name of one that ships: 2021-04-18, 2021-05-19, 2021-09-07, 2022-06-13, 2022-11-08,
     2023-08-17, 2024-08-05, 2025-02-03. The price files it names are looked for in --data, then beside it.
 
+    With --days instead of events every day is forecast, quiet ones too: largest fall and rise, rebound, loss of open interest.
+    Law and impact are refitted to all earlier days at the first day and every new year, which takes minutes each.
+
     $ jaxrisk backtest 2024-08-05 --data ../shared/data
     $ jaxrisk backtest mine.toml --data prices --paths 20000 --parameters fitted.toml --out scores.csv --plot scores.png
+    $ jaxrisk backtest --days 2021-01-01..2026-05-16 --prices btc_1h.csv.gz --horizons 1,5,10 --out days.csv --plot days.png
     """
 
     events: Annotated[Positional[tuple[str, ...]], option("EVENT.toml ...", "event files, or names of shipped events")]
     data: Annotated[Path, option("DIR", "folder of the price files (default: the current one)")] = Path()
-    paths: Annotated[str | None, option("N", "paths of each forecast (default: 10000)")] = None
+    paths: Annotated[str | None, option("N", "paths of each forecast (default: 10000; 5000 with --days)")] = None
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: 1)")] = None
+    days: Annotated[str | None, option("FROM..TO", "score every day from one to the other, as 2021-01-01..2023-12-31")] = None
+    prices: Annotated[Path | None, option("FILE", "with --days: bars that divide an hour, from a year before FROM on")] = None
+    open_interest: Annotated[Path | None, option("FILE", "with --days: open interest at the end of each day")] = None
+    horizons: Annotated[str | None, option("DAYS", "with --days: lengths of a period, as 1,5,10 (default: 1)")] = None
+    scenario: Annotated[str | None, option("SCENARIO", "with --days: positions and mechanics (default: btc_any_day)")] = None
+    fits: Annotated[
+        Path | None, option("FILE.json", "with --days: fits are read from here and kept here (default: beside --out)")
+    ] = None
     parameters: Annotated[
         Path | None, option("FILE.toml", "fitted numbers of impact and engine (default: shipped ones, fitted without the event)")
     ] = None

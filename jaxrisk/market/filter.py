@@ -58,6 +58,22 @@ def filtered(
     >>> bool(calm.mean() < -0.5 and wild.mean() > 0.5)
     True
     """
+    states, effective, likelihood = _run(law, np.asarray(returns)[None], years, particles, seed)
+    return Filtered(states[-1], effective[0], likelihood)
+
+
+def filtered_along(
+    law: LogVariance, returns: Float[np.ndarray, "periods bars assets"], years: float, particles: int = 4096, seed: int = 0
+) -> np.ndarray:
+    """The factors before the first of consecutive periods of bars, and after each of them, given the returns up to then.
+
+    Shape `(periods + 1, particles, assets, factors)`, float64; otherwise as `filtered`.
+    """
+    return _run(law, returns, years, particles, seed)[0]
+
+
+def _run(law: LogVariance, returns, years: float, particles: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """States before and after each period, effective shares `(periods, bars, assets)`, log likelihood `(assets,)`."""
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
         double = lambda x: jnp.asarray(x, jnp.float64 if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else None)
         started = jax.tree.map(double, dataclasses.replace(law, start=Stationary(), variance=None))
@@ -65,17 +81,22 @@ def filtered(
         most = min(MOST_JUMPS, jumps_needed(rate * years)) if rate else 0
         found = _filter(started, double(returns), double(years), particles, most, jax.random.key(seed))
         states, effective, likelihood = (np.asarray(x) for x in found)
-    return Filtered(states, effective, likelihood)
+    return states, effective, likelihood
 
 
 @eqx.filter_jit
 def _filter(law: LogVariance, returns, years, particles: int, most: int, key):
-    c = law.prepare(years)
-    first, *keys = jax.random.split(key, returns.shape[0] + 1)
-    states = _stationary(c, particles, first)
-    body = lambda states, seen: _bar(law, c, most, states, *seen)
-    states, (effective, likelihood) = jax.lax.scan(body, states, (returns, jnp.stack(keys)))
-    return jnp.stack(states, axis=-1), effective, jnp.sum(likelihood, axis=0)
+    c, (periods, bars) = law.prepare(years), returns.shape[:2]
+    keys = jax.random.split(key, periods * bars + 1)
+    states = _stationary(c, particles, keys[0])
+
+    def period(states, seen):
+        after, found = jax.lax.scan(lambda states, one: _bar(law, c, most, states, *one), states, seen)
+        return after, (jnp.stack(after, axis=-1), *found)
+
+    begin = jnp.stack(states, axis=-1)
+    _, (after, effective, likelihood) = jax.lax.scan(period, states, (returns, keys[1:].reshape(periods, bars)))
+    return jnp.concatenate([begin[None], after]), effective, jnp.sum(likelihood, axis=(0, 1))
 
 
 def _stationary(c: LogVarianceConstants, particles: int, key):
@@ -166,4 +187,4 @@ def _moved(law: LogVariance, c: LogVarianceConstants, states, moments, returned,
     return tuple(following)
 
 
-__all__ = ["Filtered", "filtered"]
+__all__ = ["Filtered", "filtered", "filtered_along"]

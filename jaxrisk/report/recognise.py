@@ -18,6 +18,7 @@ TABLES = (
     "answer,observable,level,loss,distance_nats,",
     "observable,level,probability,standard_error,low,high,",
     "event,forecast,kind,quantity,observed",
+    "date,days,forecast,quantity,observed",
 )
 """How the first line of each table in CSV begins, which has no room for a mark."""
 

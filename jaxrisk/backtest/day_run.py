@@ -1,0 +1,175 @@
+"""A back-test on every day: rolling origin, refitted yearly, nothing known that was not known then."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._interrupt import answers, threads
+from ..calibration.day_bars import DayBars
+from ..scenario import Scenario
+from .day_engine import Fits, engine
+from .day_rivals import gjr_garch, log_har, loss_on_fall, windows
+from .day_scores import Scores, collected, score_one
+from .periods import QUANTITIES, Periods, on_days, periods
+
+ENGINE, WITHOUT = "engine", "engine, no feedback"
+FHS, EVT, HAR, GJR, REGRESSION = "filtered history", "extreme value", "log-HAR-t", "GJR-GARCH-t", "regression"
+_AT_ONCE = 64
+RIVALS = (WITHOUT, FHS, EVT, HAR, GJR, REGRESSION)
+
+
+class Horizon(NamedTuple):
+    """Forecasts of periods of one length: `periods`, and forecaster to quantity to `Scores`."""
+
+    periods: Periods
+    scores: dict[str, dict[str, Scores]]
+
+
+class DayTest(NamedTuple):
+    """A back-test on every day.
+
+    **Fields:** `horizons`; `cuts`: dates at which everything was fitted anew; `paths`, `seed`; `data`: what was forecast, in
+    words; `notes`: what could not be done, and why.
+    """
+
+    horizons: tuple[Horizon, ...]
+    cuts: tuple[np.datetime64, ...]
+    paths: int
+    seed: int
+    data: str
+    notes: tuple[str, ...]
+
+    def summary(self, title: str = "") -> Any:
+        """Tables of scores, tests and comparisons."""
+        from .day_table import day_table
+
+        return day_table(self, title)
+
+
+def cuts_between(first: np.datetime64, last: np.datetime64) -> tuple[np.datetime64, ...]:
+    """The first day, and every first of January after it up to the last day.
+
+    >>> [str(day) for day in cuts_between(np.datetime64("2021-03-01"), np.datetime64("2022-06-01"))]
+    ['2021-03-01', '2022-01-01']
+    """
+    years = np.arange(first.astype("datetime64[Y]") + 1, last.astype("datetime64[Y]") + 1)
+    return (first, *(year.astype("datetime64[D]") for year in years if year.astype("datetime64[D]") > first))
+
+
+def backtest_days(
+    bars: DayBars,
+    scenario: Scenario | None,
+    first,
+    last,
+    *,
+    horizons: Sequence[int] = (1,),
+    coins: tuple[np.ndarray, np.ndarray] | None = None,
+    paths: int = 5000,
+    seed: int = 1,
+    fits: Fits | None = None,
+    data: str = "",
+    progress: Callable[[int, int], None] | None = None,
+    told: Callable[[str], None] = lambda text: None,
+) -> DayTest:
+    """Forecast and score every period from `first` to `last`.
+
+    **Arguments:** `bars`: of one asset, from well before `first` on; `scenario`: positions and mechanics, None for the rivals
+    alone; `horizons`: days of a period, one after the other without overlap; `coins`: open interest at the end of days; `fits`:
+    where the engine's yearly fits are kept; `progress`: called with forecasts done and their number; `told`: of each fit.
+
+    Raises `ValueError` where no period can be scored, or the record before the first is too short; on `KeyboardInterrupt` what
+    was finished is its `result`, None where that is nothing.
+    """
+    first, last = np.datetime64(first, "D"), np.datetime64(last, "D")
+    tests = [periods(bars, first, last, days, coins) for days in horizons]
+    if not any(len(test.origin) for test in tests):
+        raise ValueError(f"no day from {first} to {last} has all of its hours")
+    names = [name for name in (ENGINE, *RIVALS) if scenario is not None or name not in (ENGINE, WITHOUT)]
+    makers = _Makers(bars, scenario, fits or Fits(None, data), None if coins is None else on_days(coins, bars), seed, told, {})
+    cuts, rows = cuts_between(first, last), [{name: {} for name in names} for _ in tests]
+    done, total = 0, len(names) * sum(len(test.origin) for test in tests)
+
+    def result() -> DayTest:
+        found = tuple(Horizon(test, _arranged(test, names, one)) for test, one in zip(tests, rows, strict=True))
+        return DayTest(found, cuts, paths, seed, data, tuple(makers.notes))
+
+    try:
+        with threads(os.cpu_count() or 1) as pool:
+            for cut, following in zip(cuts, (*cuts[1:], last + 1), strict=True):
+                begin, end = (int((day - bars.first).astype(int)) for day in (cut, following))
+                for name, (test, found) in product(names, zip(tests, rows, strict=True)):
+                    places = np.flatnonzero((test.origin >= begin) & (test.origin < end))
+                    made = makers.made(name, cut, begin, end, test.days) if len(places) else None
+                    work = partial(_scored, made, test, paths, seed)
+                    for some in np.array_split(places, -(-len(places) // _AT_ONCE)) if made is not None else ():
+                        found[name] |= dict(zip(some.tolist(), answers(pool, work, some), strict=True))
+                        if progress is not None:
+                            progress(done + int(some[-1] - places[0]) + 1, total)
+                    done += len(places)
+    except KeyboardInterrupt as stop:
+        finished = any(scored for one in rows for scored in one.values())
+        stop.result = result() if finished else None  # type: ignore[attr-defined]
+        raise
+    if progress is not None:
+        progress(total, total)
+    return result()
+
+
+def _scored(made: Any, test: Periods, paths: int, seed: int, place: int) -> dict[str, tuple]:
+    said = made.samples(int(test.origin[place]), paths, seed)
+    return {quantity: score_one(draws, float(test.seen[quantity][place])) for quantity, draws in said.items()}
+
+
+class _Makers(NamedTuple):
+    """Makes forecasters; `notes` gathers what could not be made, and why."""
+
+    bars: DayBars
+    scenario: Scenario | None
+    fits: Fits
+    coins: np.ndarray | None
+    seed: int
+    told: Callable[[str], None]
+    notes: dict[str, None]
+
+    def made(self, name: str, cut: np.datetime64, begin: int, end: int, days: int) -> Any:
+        """A forecaster fitted to the days before a cut, None with a note where that cannot be done."""
+        if name in (ENGINE, WITHOUT) and self.scenario is not None:
+            report = lambda step, value, _: self.told(f"{name}, fit to the days before {cut}: step {step}, distance {value:.1f}")
+            fit = self.fits.get(self.bars, self.scenario, cut, name == ENGINE, report)
+            self.told(f"{name}, {days} day{'s' * (days > 1)}, from {cut}")
+            return engine(self.bars, self.scenario, fit, begin, end, days, self.coins, self.seed)
+        if name == REGRESSION and self.coins is None:
+            return None
+        try:
+            if name == REGRESSION and self.coins is not None:
+                return loss_on_fall(self.bars, self.coins, begin, days)
+            if name in (FHS, EVT):
+                return windows(self.bars, begin, days, name == EVT)
+            return log_har(self.bars, begin, days) if name == HAR else gjr_garch(self.bars, begin, days)
+        except ImportError:
+            self.notes[f"{name}: left out; it needs the package arch (pip install jaxrisk[calibrate])"] = None
+        except ValueError as error:
+            self.notes[f"{name}, from {cut}: left out; {error}"] = None
+        return None
+
+
+def _arranged(test: Periods, names, rows) -> dict[str, dict[str, Scores]]:
+    nothing = score_one(np.zeros(0), np.nan)
+    found: dict[str, dict[str, Scores]] = {}
+    for name in names:
+        for quantity in QUANTITIES:
+            each = [rows[name].get(place, {}).get(quantity, nothing) for place in range(len(test.origin))]
+            scores = collected(each) if each else None
+            if scores is not None and np.isfinite(scores.crps).any():
+                found.setdefault(name, {})[quantity] = scores
+    return found
+
+
+__all__ = [
+    "ENGINE", "EVT", "FHS", "GJR", "HAR", "REGRESSION", "RIVALS", "WITHOUT", "DayTest", "Horizon", "backtest_days",
+    "cuts_between",
+]  # fmt: skip

@@ -1,0 +1,210 @@
+"""`jaxrisk backtest --days`: read the prices, forecast every day, score, show, write."""
+
+import os
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .asked import PLOTS, Asked, folder_of
+from .backtest_arguments import Backtest
+from .exit_codes import INTERRUPTED, NOT_WRITTEN, OK, complain
+from .progress import Progress, show
+from .writing import write_all
+
+_TABLES = (".csv", ".json")
+_PATHS, _SEED, _SCENARIO = 5000, 1, "btc_any_day"
+_LONGEST = 30
+
+
+def backtest_days(command: Backtest, wrong: list[str]) -> int:
+    """`jaxrisk backtest --days`; the exit code.
+
+    **Arguments:** `wrong`: lines on what is wrong with the command itself.
+    """
+    asked = Asked(wrong)
+    if command.events:
+        asked.wrong("EVENT", " ".join(command.events), "does not go with --days: events or days")
+    if command.parameters is not None:
+        asked.wrong("--parameters", str(command.parameters), "goes with events; with --days numbers are fitted, see --fits")
+    if command.in_sample:
+        asked.wrong("--in-sample", None, "goes with events")
+    paths = asked.count("--paths", command.paths, 100) or _PATHS
+    seed = asked.count("--seed", command.seed, 0)
+    span, horizons = _span(command.days, asked), _horizons(command.horizons, asked)
+    bars, name = _bars(command, asked)
+    coins = _coins(command, asked)
+    scenario = _scenario(command.scenario or _SCENARIO, asked)
+    if bars is not None and span is not None:
+        _long_enough(bars, span, horizons, asked)
+    asked.file("--out", command.out, _TABLES, command.force)
+    asked.file("--plot", command.plot, PLOTS, command.force)
+    asked.apart(command.out, command.plot)
+    kept = None
+    if bars is not None and scenario is not None:
+        kept = _fits(command, asked, bars, scenario, name)
+    if asked.problems or span is None or bars is None or kept is None:
+        return complain(asked.problems)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for path in (command.out, command.plot, kept.path):
+        if path is not None:
+            folder_of(path)
+    return _work(command, bars, scenario, span, horizons, coins, paths, _SEED if seed is None else seed, kept, name)
+
+
+def _span(text: str | None, asked: Asked) -> tuple[np.datetime64, np.datetime64] | None:
+    first, dots, last = (text or "").partition("..")
+    try:
+        days = np.datetime64(first.strip(), "D"), np.datetime64(last.strip(), "D")
+    except ValueError:
+        days = None
+    if days is None or not dots or np.isnat(days[0]) or np.isnat(days[1]):
+        asked.wrong("--days", text, "has to be two days, FROM..TO, as 2021-01-01..2023-12-31")
+        return None
+    if days[0] > days[1]:
+        asked.wrong("--days", text, "the first day has to come before the last")
+        return None
+    return days
+
+
+def _horizons(text: str | None, asked: Asked) -> tuple[int, ...]:
+    found = []
+    for word in (text or "1").split(","):
+        if not word.strip().isdigit() or not 1 <= int(word) <= _LONGEST:
+            asked.wrong("--horizons", text, f"has to be whole days from 1 to {_LONGEST}, as 1,5,10")
+            return (1,)
+        found.append(int(word))
+    return tuple(dict.fromkeys(found))
+
+
+def _bars(command: Backtest, asked: Asked) -> tuple[Any, str]:
+    from ..calibration.day_bars import day_bars
+    from ..calibration.price_file import read_price_file
+    from ..config import ConfigError
+
+    if command.prices is None:
+        asked.wrong("--prices", None, "missing; a file of bars that divide an hour is needed")
+        return None, ""
+    try:
+        file = read_price_file(command.prices)
+        for finding in file.findings:
+            print(finding, file=sys.stderr)
+        return day_bars(file), Path(command.prices).name
+    except ConfigError as error:
+        asked.problems += error.problems
+    except ValueError as error:
+        asked.wrong("--prices", str(command.prices), str(error).partition(": ")[2] or str(error))
+    return None, ""
+
+
+def _coins(command: Backtest, asked: Asked) -> Any:
+    from ..calibration.open_interest import read_daily
+    from ..config import ConfigError
+
+    if command.open_interest is None:
+        return None
+    try:
+        return read_daily(command.open_interest)
+    except ConfigError as error:
+        asked.problems += error.problems
+        return None
+
+
+def _scenario(name: str, asked: Asked) -> Any:
+    from ..cascade import PowerImpact
+    from ..config import ConfigError, load
+
+    try:
+        scenario = load(name)
+    except ConfigError as error:
+        asked.problems += error.problems
+        return None
+    if len(scenario.names.assets) != 1 or not isinstance(scenario.impact.law, PowerImpact):
+        asked.wrong("--scenario", name, 'has to have one asset and impact of the law "power", whose coefficients are fitted')
+        return None
+    return scenario
+
+
+def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], asked: Asked) -> None:
+    from ..backtest.periods import periods
+    from ..calibration.day_moments import kinds
+
+    begin = bars.dates[0] if len(bars.close) else None
+    try:
+        kinds(bars.between(None, span[0]))
+    except ValueError as error:
+        asked.wrong("--days", f"{span[0]}..{span[1]}", f"too early for prices that begin on {begin}: {error}")
+        return
+    if not any(len(periods(bars, *span, days).origin) for days in horizons):
+        asked.wrong("--days", f"{span[0]}..{span[1]}", f"the prices, {begin} to {bars.dates[-1]}, have no whole day in it")
+
+
+def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str) -> Any:
+    from ..backtest.day_engine import Fits, FitsError
+    from ..config import Problem
+    from ..report.recognise import is_ours
+
+    path = command.fits
+    if path is None and command.out is not None:
+        path = command.out.with_suffix(".fits.json")
+    if path is not None and path.suffix.lower() != ".json":
+        asked.wrong("--fits", str(path), "has to end in .json")
+        return None
+    if path is not None and path.exists() and not (path.is_file() and is_ours(path)):
+        asked.problems.append(Problem(str(path), "", None, "is not a file of fits that jaxrisk backtest --days wrote"))
+        return None
+    check = zlib.crc32(np.ascontiguousarray(bars.close).tobytes(), zlib.crc32(scenario.description.source_text.encode()))
+    data = f"{name}, {len(bars.close):,} days from {bars.dates[0]}, scenario {scenario.description.name}, checksum {check:08x}"
+    try:
+        return Fits(path, data)
+    except FitsError as error:
+        asked.problems.append(Problem(str(path), "", None, str(error)))
+        return None
+
+
+def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, seed: int, kept, name: str) -> int:
+    from ..backtest.day_run import backtest_days as run
+    from ..batch import use_compilation_cache
+
+    use_compilation_cache()
+    code = OK
+    with Progress(sys.stderr, "forecasts") as progress:
+
+        def told(text: str) -> None:
+            if progress.bar is not None:
+                progress.bar.update(progress.task, description=text)
+            else:
+                print(text, file=sys.stderr, flush=True)
+
+        try:
+            found = run(
+                bars, scenario, *span, horizons=horizons, coins=coins, paths=paths, seed=seed, fits=kept, data=name,
+                progress=progress, told=told,
+            )  # fmt: skip
+        except KeyboardInterrupt as stop:
+            found, code = getattr(stop, "result", None), INTERRUPTED
+    if kept.path is not None and kept.found:
+        print(f"fits: {kept.path}", file=sys.stderr)
+    if found is None:
+        print("interrupted; no forecast was finished", file=sys.stderr)
+        return INTERRUPTED
+    summary = found.summary()
+    show(summary, sys.stdout)
+    return code if _written(command, found, summary) else NOT_WRITTEN
+
+
+def _written(command: Backtest, found: Any, summary: Any) -> bool:
+    from ..report.outputs import save_figure
+    from ..report.study_files import write
+
+    def draw(path: Path) -> None:
+        from ..backtest.day_plot import calibration
+
+        save_figure(calibration(found), path)
+
+    return write_all([("result", command.out, lambda path: write(summary, path)), ("plot", command.plot, draw)])
+
+
+__all__ = ["backtest_days"]

@@ -185,6 +185,8 @@ def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, 
             )  # fmt: skip
         except KeyboardInterrupt as stop:
             found, code = getattr(stop, "result", None), INTERRUPTED
+            if found is not None:
+                found = found._replace(notes=("INTERRUPTED: only what was finished until then.", *found.notes))
     if kept.path is not None and kept.found:
         print(f"fits: {kept.path}", file=sys.stderr)
     if found is None:

@@ -44,9 +44,10 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
     if command is None or {"-h", "--help", "--"} & set(arguments):
         return arguments, []
     known = {field.name.replace("_", "-"): field.default for field in fields(command) if field.default is not MISSING}
-    named = next((field.name for field in fields(command) if field.name in ("scenario", "name")), "").upper()
+    placed = [field.name for field in fields(command) if field.default is MISSING]
+    named = next((name for name in placed if name in ("scenario", "name")), "").upper()
     needs_scenario = bool(named)
-    takes_words = any(field.default is MISSING for field in fields(command))
+    takes_words = bool(placed)
     kept, words, perhaps, problems = arguments[:1], [], [], []
     wrong = lambda where, text, near=None: problems.append(str(Problem("command line", where, None, text, near)))
     place = 1

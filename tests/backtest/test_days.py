@@ -1,0 +1,296 @@
+"""Forecasts of every day: what is observed, what each forecaster says, and that none knows what comes."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+import jaxrisk
+from jaxrisk.backtest import day_rivals
+from jaxrisk.backtest.day_engine import BURN_IN, Fit, Fits, FitsError, _lasting, _run, engine
+from jaxrisk.backtest.day_rivals import daily_variance, gjr_garch, log_har, loss_on_fall, windows
+from jaxrisk.backtest.day_run import backtest_days, cuts_between
+from jaxrisk.backtest.periods import on_days, path_quantities, periods
+from jaxrisk.calibration.day_bars import DayBars
+from jaxrisk.calibration.from_state import STEPS_PER_DAY, hourly_bars
+from jaxrisk.calibration.histories import histories
+from jaxrisk.calibration.law_log_variance import TailModel, law_of
+
+FIRST = np.datetime64("2020-01-01")
+DAYS = 640
+CUT = 500
+POINT = TailModel.start_of_law()
+
+
+@pytest.fixture(scope="module")
+def bars() -> DayBars:
+    """A record of the law that a fit begins with."""
+    drawn = histories(law_of(POINT), DAYS, 1, seed=5)
+    return drawn.record(0, np.zeros((DAYS, 24), bool))._replace(first=FIRST)
+
+
+@pytest.fixture(scope="module")
+def coins(bars):
+    """Open interest that falls by half of a day's fall, and by noise."""
+    fall = path_quantities(bars.open, bars.high, bars.low)["fall"]
+    loss = 0.5 * fall - 0.5 * fall.mean() + 0.01 * np.random.default_rng(1).standard_normal(DAYS)
+    return bars.dates, 1e5 * np.cumprod(1.0 - loss)
+
+
+def test_what_is_observed(bars, coins):
+    holes = bars.close.copy()
+    holes[510, 3] = np.nan
+    found = periods(bars._replace(close=holes), FIRST + 505, FIRST + 530, 5, coins)
+    assert found.origin.tolist() == [505, 515, 520, 525]
+    five = lambda x: x[515:520].ravel()
+    low, high, opening = five(bars.low), five(bars.high), five(bars.open)
+    fall = max(1 - np.exp(low[i] - max([opening[i], *high[:i]])) for i in range(120))
+    assert found.seen["fall"][1] == pytest.approx(fall)
+    bottom = int(np.argmin(low))
+    assert found.seen["rebound"][1] == pytest.approx(np.exp(max(high[bottom + 1 :]) - low[bottom]) - 1)
+    assert found.seen["open_interest_loss"][1] == pytest.approx(1 - coins[1][519] / coins[1][514])
+    assert len(periods(bars, FIRST + 1000, FIRST + 1100).origin) == 0
+    few = on_days((FIRST + np.array([2, 900]), np.array([7.0, 8.0])), bars)
+    assert (few[2], np.isfinite(few).sum()) == (7.0, 1)
+
+
+def test_a_year_has_a_cut():
+    assert [str(cut) for cut in cuts_between(np.datetime64("2021-01-01"), np.datetime64("2022-12-31"))] == [
+        "2021-01-01",
+        "2022-01-01",
+    ]
+
+
+def _altered(bars, day):
+    """The same before a day, and another record from it on."""
+    other = np.random.default_rng(9).standard_normal((DAYS - day, 24)) * 0.05
+    change = lambda x: np.concatenate([x[:day], x[day:] + other])
+    return bars._replace(open=change(bars.open), high=change(bars.high), low=change(bars.low), close=change(bars.close))
+
+
+RIVALS = {
+    "filtered history": lambda bars, coins: windows(bars, CUT, 1),
+    "of five days": lambda bars, coins: windows(bars, CUT, 5),
+    "extreme value": lambda bars, coins: windows(bars, CUT, 1, True),
+    "log-HAR-t": lambda bars, coins: log_har(bars, CUT, 2),
+    "GJR-GARCH-t": lambda bars, coins: gjr_garch(bars, CUT, 1),
+    "regression": lambda bars, coins: loss_on_fall(bars, coins, CUT, 1),
+}
+
+
+def _same(one, other) -> bool:
+    return one.keys() == other.keys() and len(one) > 0 and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def _heeds(make, bars, coins, origin, day) -> bool:
+    """Whether the forecast of the day `origin` changes where what comes on another `day` and later does."""
+    later = coins.copy()
+    later[day:] *= 0.5
+    before, after = (make(b, c).samples(origin, 200, 3) for b, c in ((bars, coins), (_altered(bars, day), later)))
+    return not _same(before, after)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("origin", [CUT, CUT + 77])
+def test_no_rival_knows_what_comes(bars, coins, name, origin):
+    assert not _heeds(RIVALS[name], bars, coins[1], origin, origin)
+    assert _heeds(RIVALS[name], bars, coins[1], origin, origin - 1)  # but what came just before
+
+
+def test_a_planted_leak_is_found(monkeypatch, bars, coins):
+    """The day's own variance among its regressors; and windows of the past that end a day too late."""
+    assert _heeds(lambda b, c: windows(b, CUT + 5, 1), bars, coins[1], CUT + 2, CUT + 2)
+    honest = day_rivals.regressors
+    monkeypatch.setattr(day_rivals, "regressors", lambda x: np.roll(honest(x), -1, axis=0))
+    assert _heeds(RIVALS["filtered history"], bars, coins[1], CUT + 77, CUT + 77)
+    assert _heeds(RIVALS["log-HAR-t"], bars, coins[1], CUT + 77, CUT + 77)
+
+
+def test_rivals_of_a_record_of_constant_volatility():
+    """Quantiles of what comes are uniform in every rival's forecast of days of constant volatility: Kolmogorov and Smirnov's
+    probability above 1e-4; in one of half the variance they are not."""
+    random = np.random.default_rng(8)
+    returns = 0.006 * random.standard_normal((DAYS, 96, 24))
+    path = np.cumsum(returns.reshape(DAYS, -1), axis=1).reshape(DAYS, 24, 96) / np.sqrt(96)
+    opening = np.concatenate([np.zeros((DAYS, 1)), path[:, :-1, -1]], axis=1)
+    level = np.concatenate([[0.0], np.cumsum(path[:-1, -1, -1])])[:, None]
+    high, low = np.maximum(path.max(2), opening), np.minimum(path.min(2), opening)
+    flat = DayBars(FIRST, opening + level, high + level, low + level, path[:, :, -1] + level)
+    seen = periods(flat, FIRST + CUT, FIRST + DAYS - 1).seen["fall"]
+    for make in (lambda: windows(flat, CUT, 1), lambda: windows(flat, CUT, 1, True), lambda: log_har(flat, CUT, 1),
+                 lambda: gjr_garch(flat, CUT, 1)):  # fmt: skip
+        made = make()
+        drawn = [made.samples(CUT + i, 1000, 1)["fall"] for i in range(len(seen))]
+        assert stats.kstest([np.mean(x < y) for x, y in zip(drawn, seen, strict=True)], "uniform").pvalue > 1e-4
+        assert stats.kstest([np.mean(0.7 * x < y) for x, y in zip(drawn, seen, strict=True)], "uniform").pvalue < 1e-4
+
+
+def test_gjr_is_filtered_as_by_the_library(bars):
+    """The variance of a day's first hour is the one that `arch` has at that place with the same numbers."""
+    from arch import arch_model
+
+    made = gjr_garch(bars, CUT, 1)
+    returns = 100.0 * np.diff(bars.close.ravel())
+    model = arch_model(returns, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t")
+    fixed = model.fix([1e4 * made.omega, made.alpha, made.gamma, made.beta, made.freedom])
+    there = 1e-4 * fixed.conditional_volatility[CUT * 24 - 1] ** 2
+    assert made.variance[CUT] == pytest.approx(there, rel=1e-6)
+    assert 0.9 < made.alpha + 0.5 * made.gamma + made.beta < 1.0 + 1e-6
+
+
+def test_beyond_its_tenth_extreme_value_is_a_generalised_pareto_law(bars):
+    plain, tail = windows(bars, CUT, 1), windows(bars, CUT, 1, True)
+    one, other = (np.sort(made.samples(CUT, 20_000, 1)["fall"]) for made in (plain, tail))
+    for level in (0.1, 0.5, 0.85):
+        assert np.quantile(other, level) == pytest.approx(np.quantile(one, level), rel=1e-3)
+    assert np.quantile(other, 0.97) == pytest.approx(np.quantile(one, 0.97), rel=0.1)
+    assert other[-1] > one[-1]  # it goes on beyond the largest seen
+
+
+def test_loss_on_fall_finds_the_line(bars, coins):
+    found = loss_on_fall(bars, coins[1], CUT, 1)
+    assert found.slope == pytest.approx(0.5, abs=0.06)
+    assert np.std(found.residuals) == pytest.approx(0.01, rel=0.15)
+    with pytest.raises(ValueError, match="60 are needed"):
+        loss_on_fall(bars, np.full(DAYS, np.nan), CUT, 1)
+
+
+def test_too_short_a_past(bars):
+    with pytest.raises(ValueError, match="at least 180 are needed"):
+        daily_variance(bars, 100)
+    with pytest.raises(ValueError, match="hourly returns before"):
+        gjr_garch(bars, 100, 1)
+
+
+def test_hours_between_steps_have_the_extremes_of_brownian_motion():
+    """Days of Brownian motion of 60% a year: P(low < -x) is the reflection principle's, 20,000 days, |z| < 5; without the bridge
+    it is 7 errors too small."""
+    n, variance = 20_000, 0.36
+    sd = np.sqrt(variance / 365 / STEPS_PER_DAY)
+    price = np.cumsum(sd * np.random.default_rng(3).standard_normal((STEPS_PER_DAY, n)), axis=0).astype(np.float32)
+    opening, high, low = np.asarray(hourly_bars(price, np.full_like(price, variance), jax.random.key(1)), np.float64)
+    daily = np.sqrt(variance / 365)
+    for x in (0.5, 1.0, 2.0):
+        true = 2 * stats.norm.cdf(-x)
+        error = np.sqrt(true * (1 - true) / n)
+        assert abs(np.mean(low.min(0) < -x * daily) - true) < 5 * error
+        assert abs(np.mean(high.max(0) > x * daily) - true) < 5 * error
+    assert np.mean(price.min(0) < -0.5 * daily) < 2 * stats.norm.cdf(-0.5) - 7 * np.sqrt(0.24 / n)
+    np.testing.assert_array_equal(opening[1:], price[11:-1:12])
+
+
+def test_rivals_alone_end_to_end(bars, coins):
+    """Every day and every five days; what a table and a picture are made of."""
+    told = []
+    found = backtest_days(bars, None, FIRST + CUT, FIRST + DAYS - 1, horizons=(1, 5), coins=coins, paths=300,
+                          progress=lambda done, total: told.append((done, total)))  # fmt: skip
+    assert told[-1] == (5 * (140 + 28), 5 * (140 + 28))
+    assert [str(cut) for cut in found.cuts] == ["2021-05-15"]
+    assert not found.notes
+    day, five = found.horizons
+    assert set(day.scores) == {"filtered history", "extreme value", "log-HAR-t", "GJR-GARCH-t", "regression"}
+    assert (len(day.periods.origin), len(five.periods.origin)) == (140, 28)
+    assert set(day.scores["regression"]) == {"open_interest_loss"}
+    inside = lambda s: np.mean((s.observed >= s.low) & (s.observed <= s.high))
+    assert all(0.75 < inside(by["fall"]) for name, by in day.scores.items() if name != "regression")
+    text = str(found.summary())
+    assert "Largest fall within 1 day, 140 days" in text
+    assert "Value at risk of the largest rise within 5 days" in text
+    rows = found.summary().to_dataframe()
+    assert len(rows) == (140 + 28) * (4 * 3 + 1)
+    assert rows.crps.notna().all()
+    with pytest.raises(ValueError, match="no day from"):
+        backtest_days(bars, None, "2030-01-01", "2030-02-01")
+
+
+def test_stopped_half_way_what_is_finished_is_kept(bars):
+    def stop(done, total):
+        if done > 200:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        backtest_days(bars, None, FIRST + CUT, FIRST + DAYS - 1, paths=100, progress=stop)
+    found = stopped.value.result
+    assert set(found.horizons[0].scores) == {"filtered history", "extreme value"}
+    assert "Largest fall" in str(found.summary())
+
+
+def test_fits_are_kept_and_read_again(tmp_path, bars):
+    path, cut = tmp_path / "fits.json", FIRST + CUT
+    fits = Fits(path, "mine")
+    fits.found[(str(cut), False)] = Fit(cut, False, POINT, 12.0)
+    path.write_text(fits._text())
+    again = Fits(path, "mine").get(bars, None, cut, False)
+    assert (again.until, again.distance) == (cut, 12.0)
+    np.testing.assert_array_equal(again.point, POINT)
+    with pytest.raises(FitsError, match="other data: mine; here it is another"):
+        Fits(path, "another")
+    for change in ({"fits": [{"until": "x"}]}, {"fits": 3}, {}):
+        path.write_text(json.dumps(change))
+        with pytest.raises(FitsError, match="is not a file of fits"):
+            Fits(path, "mine")
+    broken = json.loads(fits._text())
+    broken["fits"][0]["point"] = [1.0]
+    path.write_text(json.dumps(broken))
+    with pytest.raises(FitsError):
+        Fits(path, "mine")
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return jaxrisk.load("btc_any_day")
+
+
+@pytest.mark.slow
+def test_the_engine_knows_its_own_law_and_nothing_that_comes(bars, coins, scenario):
+    """On a record of the law itself the forecast without feedback is calibrated, quantiles uniform at 1e-4 and 90% intervals of
+    140 days within |z| < 4; with feedback falls are deeper; and a state is of the past alone."""
+    cut = FIRST + CUT
+    law_alone, with_ = Fit(cut, False, POINT, 0.0), Fit(cut, True, np.append(POINT, [np.log(0.5), np.log(0.2)]), 0.0)
+    alone = engine(bars, scenario, law_alone, CUT, DAYS, 1, None)
+    seen = periods(bars, cut, FIRST + DAYS - 1).seen["fall"]
+    drawn = [alone.samples(CUT + i, 1024, 1) for i in range(140)]
+    place = np.array([np.mean(x["fall"] < y) for x, y in zip(drawn, seen, strict=True)])
+    assert stats.kstest(place, "uniform").pvalue > 1e-4
+    assert abs(np.mean((place > 0.05) & (place < 0.95)) - 0.9) < 4 * np.sqrt(0.09 / 140)
+    # not the forecast of any day: it follows the state
+    middle = np.array([np.median(x["fall"]) for x in drawn])
+    assert np.corrcoef(np.log(middle), np.log(seen))[0, 1] > 0.3
+
+    made = engine(bars, scenario, with_, CUT, CUT + 3, 1, coins[1])
+    forced = made.samples(CUT + 2, 1024, 1)
+    plain = made._replace(feedback=False).samples(CUT + 2, 1024, 1)
+    assert np.quantile(forced["fall"], 0.95) > 1.02 * np.quantile(plain["fall"], 0.95)
+    assert np.mean(forced["fall"] - plain["fall"]) > 0.0
+    assert np.isfinite(forced["open_interest_loss"]).all()
+
+    later = coins[1].copy()
+    later[CUT:] = 1.0
+    other = engine(_altered(bars, CUT + 2), scenario, with_, CUT, CUT + 3, 1, later)
+    assert _same(other.samples(CUT + 2, 1024, 1), forced)
+    before = engine(_altered(bars, CUT + 1), scenario, with_, CUT, CUT + 3, 1, later)
+    assert not _same(before.samples(CUT + 2, 1024, 1), forced)
+    assert made.first == CUT - BURN_IN
+
+
+@pytest.mark.slow
+def test_what_lasts_of_a_forced_loss_is_found(bars, scenario):
+    """Open interest that loses 0.4 of what the engine says is forced at such a move, and noise."""
+    with_ = Fit(FIRST + CUT, True, np.append(POINT, [np.log(0.5), np.log(0.2)]), 0.0)
+    made = engine(bars, scenario, with_, CUT, CUT + 1, 1, None)
+    # what is forced at a move, as the engine says of paths of its own
+    random = np.random.default_rng(1)
+    said, lost = _run(made.ready, made.states[random.integers(0, 181, 4096), 0].astype(np.float32), True, 0, 4, 4)
+    assert np.corrcoef(said["fall"], lost)[0, 1] > 0.3
+    curve = np.polynomial.Polynomial.fit(np.minimum(said["fall"], 0.3), lost, 2)
+    fall = path_quantities(bars.open, bars.high, bars.low)["fall"]
+    forced = np.clip(curve(np.minimum(fall, 0.3)), 0.0, 1.0)
+    noise = 0.001 * np.random.default_rng(2).standard_normal(DAYS)
+    found = _lasting(made, bars, np.cumprod(1.0 - 0.4 * forced - noise), CUT, 1, 1)
+    assert found is not None
+    assert found[0] == pytest.approx(0.4, abs=0.1)
+    assert np.std(found[1]) < 0.006
+    assert _lasting(made, bars, np.full(DAYS, 1.0), CUT, 1, 1)[0] == 0.0
+    assert _lasting(made, bars, np.full(DAYS, np.nan), CUT, 1, 1) is None

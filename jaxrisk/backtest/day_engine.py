@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..calibration.day_bars import DayBars
+from ..calibration.day_bars import HOURS, DayBars
 from ..calibration.day_moments import hourly
 from ..calibration.from_state import from_states, hourly_bars, ready_for_states
 from ..calibration.law_log_variance import HALF_LIVES, TailModel, fit_tail, law_of
@@ -18,7 +18,8 @@ from ..report.outputs import write_whole
 from ..scenario import Scenario
 from .periods import path_quantities
 
-PARTICLES = 1024
+PARTICLES, PARTICLES_OF_HOURS = 1024, 256
+"""Of a filter whose state is kept at every midnight, or at every hour."""
 BURN_IN = 180
 """Days of returns before the first forecast that the filter sees."""
 RECORDS, DAYS, ROUNDS = 12, 2048, 4
@@ -104,26 +105,27 @@ def _read(path: Path, data: str) -> dict[tuple[str, bool], Fit]:
 class Engine(NamedTuple):
     """The engine under one fit.
 
-    **Fields:** `ready`: the scenario, prepared; `states`: of the law at the beginning of each day from `first` on, `(days + 1,
-    particles, factors)`; `lasting`: of what is forced, the share that no new position takes the place of before the period
-    ends, and what open interest lost beside it in windows of the past, `(n,)`; None if not known; `feedback`: whether forced
-    orders move the price.
+    **Fields:** `ready`: the scenario, prepared; `states`: of the law before every `every`-th hour from hour `first` on, `(times,
+    particles, factors)`; `lasting`: of what is forced, the share that no new position takes the place of before the period ends,
+    and what open interest lost beside it in windows of the past, `(n,)`; None if not known; `feedback`: whether forced orders
+    move the price.
     """
 
     ready: Any
     first: int
+    every: int
     states: np.ndarray
     lasting: tuple[float, np.ndarray] | None
     feedback: bool
 
-    def samples(self, origin: int, paths: int, seed: int) -> dict[str, np.ndarray]:
-        """Of a period that begins with day `origin`."""
-        state = self.states[origin - self.first].astype(np.float32)
+    def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
+        """Of a period that begins with hour `start`."""
+        state = self.states[(start - self.first) // self.every].astype(np.float32)
         begin = state[np.arange(paths) % len(state)]
-        found, lost = _run(self.ready, begin, self.feedback, origin * paths, seed, origin)
+        found, lost = _run(self.ready, begin, self.feedback, start // self.every * paths, seed, start)
         if self.lasting is not None:
             share, beside = self.lasting
-            random = np.random.default_rng([seed, origin])
+            random = np.random.default_rng([seed, start])
             found["open_interest_loss"] = np.minimum(share * lost + random.choice(beside, paths), 1.0)
         return found
 
@@ -143,20 +145,32 @@ def _run(ready, begin, feedback: bool, first: int, seed: int, stream: int) -> tu
 
 
 def engine(
-    bars: DayBars, scenario: Scenario, fit: Fit, begin: int, end: int, days: int, coins: np.ndarray | None, seed: int = 1
+    bars: DayBars,
+    scenario: Scenario,
+    fit: Fit,
+    begin: int,
+    end: int,
+    days: int,
+    coins: np.ndarray | None = None,
+    seed: int = 1,
+    every: int = HOURS,
 ) -> Engine:
-    """The engine for origins from day `begin` on and before `end`, indices, of periods of so many `days`.
+    """The engine for periods of so many `days` that begin from day `begin` on and before `end`, at midnight or at any multiple of
+    `every` hours.
 
     A state is filtered from the hours before it alone. What open interest does besides is drawn from the past (`_lasting`).
     """
     model = TailModel(bars, scenario if fit.feedback else None)
     law, mechanics = law_of(fit.point), model.mechanics(fit.point) or scenario
-    first = max(0, begin - BURN_IN)
-    returns = hourly(bars)[0][first : end - 1, :, None]
-    states = filtered_along(law, returns, 1.0 / _YEAR_OF_HOURS, PARTICLES, seed)[:, :, 0]
+    first = max(0, begin - BURN_IN) * HOURS
+    returns = hourly(bars)[0].ravel()[first : end * HOURS - every].reshape(-1, every, 1)
+    particles = PARTICLES if every == HOURS else PARTICLES_OF_HOURS
+    states = filtered_along(law, returns, 1.0 / _YEAR_OF_HOURS, particles, seed)[:, :, 0]
     ready = ready_for_states(mechanics, law, len(HALF_LIVES), days)
-    made = Engine(ready, first, states, None, fit.feedback)
-    return made if coins is None or not fit.feedback else made._replace(lasting=_lasting(made, bars, coins, begin, days, seed))
+    made = Engine(ready, first, every, states, None, fit.feedback)
+    if coins is None or not fit.feedback:
+        return made
+    return made._replace(lasting=_lasting(made, bars, coins, begin, days, seed))
 
 
 def _lasting(made: Engine, bars: DayBars, coins: np.ndarray, until: int, days: int, seed: int) -> tuple[float, np.ndarray] | None:
@@ -171,7 +185,7 @@ def _lasting(made: Engine, bars: DayBars, coins: np.ndarray, until: int, days: i
     rows = first[:, None] + np.arange(days)
     seen = path_quantities(*(x[rows].reshape(len(first), -1) for x in (bars.open, bars.high, bars.low)))
     random = np.random.default_rng([seed, until])
-    before = made.states[: until - made.first + 1]
+    before = made.states[: (until * HOURS - made.first) // made.every + 1]
     begin = before[random.integers(0, len(before), _LEARNT), random.integers(0, before.shape[1], _LEARNT)]
     said, lost = _run(made.ready, begin.astype(np.float32), True, 0, seed + 1, until)
     coefficients = np.linalg.lstsq(_of_moves(said), lost, rcond=None)[0]

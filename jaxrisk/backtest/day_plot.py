@@ -31,7 +31,8 @@ def calibration(found: DayTest) -> "Figure":
         }
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
         length = "day" if horizon.periods.days == 1 else f"{horizon.periods.days} days"
-        dates = horizon.periods.dates
+        length = f"{length} after an alarm" if horizon.periods.alarms else length
+        dates = horizon.periods.dates.astype("datetime64[D]")
         figure.suptitle(f"Every {length} from {dates[0]} to {dates[-1]}", x=0.01, ha="left", fontsize=13)
         return figure
 
@@ -59,6 +60,9 @@ def _levels(panel, horizon: Horizon, quantity: str) -> None:
     from ..report.plots import INK, SERIES
 
     levels, per_year = np.array(RETURN_LEVELS), 365.0 / horizon.periods.days
+    if horizon.periods.alarms:
+        years = (horizon.periods.dates[-1] - horizon.periods.dates[0]).astype("timedelta64[h]").astype(float) / 8760.0
+        per_year = len(horizon.periods.start) / max(years, 1e-3)
     seen = None
     for place, (name, by) in enumerate(horizon.scores.items()):
         if quantity not in by:

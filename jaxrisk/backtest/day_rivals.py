@@ -1,7 +1,8 @@
 """Forecasts of a period's fall, rise, rebound and loss of open interest that know nothing of leverage.
 
-Each is fitted to days before `until` and forecasts each origin from the bars before it. Those that simulate paths draw an hour's
-extremes from a Brownian bridge of the hour's variance.
+Each is fitted to days before `until`, an index, and forecasts a period from the bars before its `start`, an index of hours.
+Those that rest on whole days take days that begin `shift` hours after midnight. Those that simulate paths draw an hour's extremes
+from a Brownian bridge of the hour's variance.
 """
 
 import math
@@ -22,16 +23,24 @@ _YEARS = 2.0
 
 
 class DailyVariance(NamedTuple):
-    """Log regression of a day's realised variance on those before it (`calibration.volatility`): `log_variance`, the forecast
-    `forecast` of its mean, each `(days,)` of the record, and `residual`, standard deviation of its error."""
+    """Log regression of a day's realised variance on those before it (`calibration.volatility`): `bars`, whose days begin with
+    the shift, `log_variance`, the `forecast` of its mean, each `(days,)`, and `residual`, standard deviation of its error;
+    `until`: the first of these days that was not used."""
 
+    bars: DayBars
     log_variance: np.ndarray
     forecast: np.ndarray
     residual: float
+    until: int
+
+    def at(self, start: int) -> float:
+        """Forecast for the 24 hours from `start` on."""
+        return float(self.forecast[start // HOURS])
 
 
-def daily_variance(bars: DayBars, until: int) -> DailyVariance:
-    """Fitted to the days before `until`, an index. Raises `ValueError` where there are fewer than 180."""
+def daily_variance(bars: DayBars, until: int, shift: int = 0) -> DailyVariance:
+    """Raises `ValueError` where there are fewer than 180 days."""
+    bars, until = bars.shifted(shift), until - (shift > 0)
     log_variance = hourly(bars)[1]
     rows = regressors(log_variance)[:-1]
     known = np.isfinite(log_variance) & np.isfinite(rows).all(axis=1)
@@ -40,7 +49,8 @@ def daily_variance(bars: DayBars, until: int) -> DailyVariance:
         raise ValueError(f"{used.sum()} days with a history before {bars.dates[0] + until}; at least {_LEAST_DAYS} are needed")
     coefficients = np.linalg.lstsq(rows[used], log_variance[used], rcond=None)[0]
     forecast = rows @ coefficients
-    return DailyVariance(log_variance, forecast, float(np.std(log_variance[used] - forecast[used], ddof=rows.shape[1])))
+    residual = float(np.std(log_variance[used] - forecast[used], ddof=rows.shape[1]))
+    return DailyVariance(bars, log_variance, forecast, residual, until)
 
 
 class Windows(NamedTuple):
@@ -53,9 +63,9 @@ class Windows(NamedTuple):
     past: dict[str, np.ndarray]
     tail: bool
 
-    def samples(self, origin: int, paths: int, seed: int) -> dict[str, np.ndarray]:
-        """Of a period that begins with day `origin`."""
-        root = math.exp(0.5 * self.variance.forecast[origin])
+    def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
+        """Of a period that begins with hour `start`."""
+        root = math.exp(0.5 * self.variance.at(start))
         if not math.isfinite(root):
             return {}
         if not self.tail:
@@ -64,10 +74,11 @@ class Windows(NamedTuple):
         return {name: _of_log(name, root * _smoothed(value, level)) for name, value in self.past.items()}
 
 
-def windows(bars: DayBars, until: int, days: int, tail: bool = False) -> Windows:
+def windows(bars: DayBars, until: int, days: int, tail: bool = False, shift: int = 0) -> Windows:
     """Filtered historical simulation from all whole windows that end before `until`, overlapping where they have several days."""
-    variance = daily_variance(bars, until)
-    first = np.arange(0, until - days + 1)
+    variance = daily_variance(bars, until, shift)
+    bars = variance.bars
+    first = np.arange(0, variance.until - days + 1)
     whole = np.array([bars.complete[i : i + days].all() for i in first], bool) & np.isfinite(variance.forecast[first])
     first = first[whole]
     rows = first[:, None] + np.arange(days)
@@ -99,28 +110,28 @@ class LogHar(NamedTuple):
     scale: float
     freedom: float
 
-    def samples(self, origin: int, paths: int, seed: int) -> dict[str, np.ndarray]:
-        """Of a period that begins with day `origin`."""
-        forecast = self.variance.forecast[origin]
+    def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
+        """Of a period that begins with hour `start`."""
+        forecast = self.variance.at(start)
         if not math.isfinite(forecast):
             return {}
-        random = np.random.default_rng([seed, origin])
+        random = np.random.default_rng([seed, start])
         mixing = random.chisquare(self.freedom, (paths, self.days)) / self.freedom
         daily = math.exp(forecast) * self.scale**2 / mixing
         return _simulated(np.repeat(daily / HOURS, HOURS, axis=1), random)
 
 
-def log_har(bars: DayBars, until: int, days: int) -> LogHar:
+def log_har(bars: DayBars, until: int, days: int, shift: int = 0) -> LogHar:
     """Scale and degrees of freedom by maximum likelihood on the days' returns over the root of their forecasts."""
-    variance = daily_variance(bars, until)
-    returns = np.sum(hourly(bars)[0], axis=1)[:until] * np.exp(-0.5 * variance.forecast[:until])
+    variance = daily_variance(bars, until, shift)
+    returns = (np.sum(hourly(variance.bars)[0], axis=1) * np.exp(-0.5 * variance.forecast))[: variance.until]
     freedom, _, scale = stats.t.fit(returns[np.isfinite(returns)], floc=0.0)
     return LogHar(variance, days, float(scale), float(freedom))
 
 
 class GjrGarch(NamedTuple):
     """GJR-GARCH(1,1) of hourly returns with Student-t noise (Glosten, Jagannathan and Runkle, 1993): parameters, and the variance
-    of the hour that comes at the beginning of each day, `(days,)`."""
+    of each hour, `(hours,)`, given those before."""
 
     omega: float
     alpha: float
@@ -130,13 +141,13 @@ class GjrGarch(NamedTuple):
     variance: np.ndarray
     days: int
 
-    def samples(self, origin: int, paths: int, seed: int) -> dict[str, np.ndarray]:
-        """Of a period that begins with day `origin`."""
-        random = np.random.default_rng([seed, origin])
+    def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
+        """Of a period that begins with hour `start`."""
+        random = np.random.default_rng([seed, start])
         hours = HOURS * self.days
         mixing = random.chisquare(self.freedom, (hours, paths)) / (self.freedom - 2.0)
         normal = random.standard_normal((hours, paths))
-        now, variances, returns = np.full(paths, self.variance[origin]), np.empty((hours, paths)), np.empty((hours, paths))
+        now, variances, returns = np.full(paths, self.variance[start]), np.empty((hours, paths)), np.empty((hours, paths))
         for hour in range(hours):
             variances[hour] = now / mixing[hour]
             returns[hour] = np.sqrt(variances[hour]) * normal[hour]
@@ -159,10 +170,9 @@ def gjr_garch(bars: DayBars, until: int, days: int) -> GjrGarch:
         raise ValueError(f"{len(used):,} hourly returns before {bars.dates[0] + until}; {_LEAST_DAYS * HOURS:,} are needed")
     model = arch_model(used, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t")
     omega, alpha, gamma, beta, freedom = map(float, model.fit(disp="off", show_warning=False).params)
-    now, variance = float(np.var(used)), np.empty(len(bars.close))
+    now, variance = float(np.var(used)), np.empty(len(returns))
     for hour, r in enumerate(returns):
-        if hour % HOURS == 0:
-            variance[hour // HOURS] = now
+        variance[hour] = now
         square = r**2 if math.isfinite(r) else now
         now = omega + (alpha + gamma * (r < 0.0 if math.isfinite(r) else 0.5)) * square + beta * now
     return GjrGarch(1e-4 * omega, alpha, gamma, beta, freedom, 1e-4 * variance, days)
@@ -189,12 +199,12 @@ class LossOnFall(NamedTuple):
     residuals: np.ndarray
     past: np.ndarray
 
-    def samples(self, origin: int, paths: int, seed: int) -> dict[str, np.ndarray]:
-        """Of a period that begins with day `origin`, on falls of filtered history."""
-        falls = self.falls.samples(origin, paths, seed).get("fall")
+    def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
+        """Of a period that begins with hour `start`, a midnight, on falls of filtered history."""
+        falls = self.falls.samples(start, paths, seed).get("fall")
         if falls is None:
             return {}
-        random = np.random.default_rng([seed, origin])
+        random = np.random.default_rng([seed, start])
         loss = self.intercept + self.slope * random.choice(falls, paths) + random.choice(self.residuals, paths)
         return {"open_interest_loss": np.minimum(loss, 1.0)}
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._interrupt import answers, threads
-from ..calibration.day_bars import DayBars
+from ..calibration.day_bars import HOURS, DayBars
 from ..scenario import Scenario
 from .day_engine import Fits, engine
 from .day_rivals import gjr_garch, log_har, loss_on_fall, windows
 from .day_scores import Scores, collected, score_one
-from .periods import QUANTITIES, Periods, on_days, periods
+from .periods import QUANTITIES, Periods, after_alarms, on_days, periods
 
 ENGINE, WITHOUT = "engine", "engine, no feedback"
 FHS, EVT, HAR, GJR, REGRESSION = "filtered history", "extreme value", "log-HAR-t", "GJR-GARCH-t", "regression"
@@ -74,24 +74,27 @@ def backtest_days(
     data: str = "",
     progress: Callable[[int, int], None] | None = None,
     told: Callable[[str], None] = lambda text: None,
+    alarms: bool = False,
 ) -> DayTest:
     """Forecast and score every period from `first` to `last`.
 
     **Arguments:** `bars`: of one asset, from well before `first` on; `scenario`: positions and mechanics, None for the rivals
     alone; `horizons`: days of a period, one after the other without overlap; `coins`: open interest at the end of days; `fits`:
-    where the engine's yearly fits are kept; `progress`: called with forecasts done and their number; `told`: of each fit.
+    where the engine's yearly fits are kept; `progress`: called with forecasts done and their number; `told`: of each fit;
+    `alarms`: only periods after an hour's fall of more than four standard deviations (`periods.after_alarms`).
 
     Raises `ValueError` where no period can be scored, or the record before the first is too short; on `KeyboardInterrupt` what
     was finished is its `result`, None where that is nothing.
     """
     first, last = np.datetime64(first, "D"), np.datetime64(last, "D")
-    tests = [periods(bars, first, last, days, coins) for days in horizons]
-    if not any(len(test.origin) for test in tests):
-        raise ValueError(f"no day from {first} to {last} has all of its hours")
+    coins = None if alarms else coins
+    tests = [after_alarms(bars, first, last, n) if alarms else periods(bars, first, last, n, coins) for n in horizons]
+    if not any(len(test.start) for test in tests):
+        raise ValueError(f"no {'alarm' if alarms else 'day'} from {first} to {last} has all of its hours")
     names = [name for name in (ENGINE, *RIVALS) if scenario is not None or name not in (ENGINE, WITHOUT)]
     makers = _Makers(bars, scenario, fits or Fits(None, data), None if coins is None else on_days(coins, bars), seed, told, {})
     cuts, rows = cuts_between(first, last), [{name: {} for name in names} for _ in tests]
-    done, total = 0, len(names) * sum(len(test.origin) for test in tests)
+    done, total = 0, len(names) * sum(len(test.start) for test in tests)
 
     def result() -> DayTest:
         found = tuple(Horizon(test, _arranged(test, names, one)) for test, one in zip(tests, rows, strict=True))
@@ -102,14 +105,15 @@ def backtest_days(
             for cut, following in zip(cuts, (*cuts[1:], last + 1), strict=True):
                 begin, end = (int((day - bars.first).astype(int)) for day in (cut, following))
                 for name, (test, found) in product(names, zip(tests, rows, strict=True)):
-                    places = np.flatnonzero((test.origin >= begin) & (test.origin < end))
-                    made = makers.made(name, cut, begin, end, test.days) if len(places) else None
-                    work = partial(_scored, made, test, paths, seed)
-                    for some in np.array_split(places, -(-len(places) // _AT_ONCE)) if made is not None else ():
-                        found[name] |= dict(zip(some.tolist(), answers(pool, work, some), strict=True))
-                        if progress is not None:
-                            progress(done + int(some[-1] - places[0]) + 1, total)
-                    done += len(places)
+                    inside = (test.start >= begin * HOURS) & (test.start < end * HOURS)
+                    for places, shift in _groups(name, test, np.flatnonzero(inside)):
+                        made = makers.made(name, cut, begin, end, test, shift)
+                        work = partial(_scored, made, test, paths, seed)
+                        for some in np.array_split(places, -(-len(places) // _AT_ONCE)) if made is not None else ():
+                            found[name] |= dict(zip(some.tolist(), answers(pool, work, some), strict=True))
+                            done += len(some)
+                            if progress is not None:
+                                progress(done, total)
     except KeyboardInterrupt as stop:
         finished = any(scored for one in rows for scored in one.values())
         stop.result = result() if finished else None  # type: ignore[attr-defined]
@@ -119,8 +123,18 @@ def backtest_days(
     return result()
 
 
+def _groups(name: str, test: Periods, places: np.ndarray) -> list[tuple[np.ndarray, int | None]]:
+    """Periods that one forecaster is made for, and the hour after midnight at which they begin, None for those that take any."""
+    if not len(places):
+        return []
+    if name in (ENGINE, WITHOUT, GJR):
+        return [(places, None)]
+    hours = test.start[places] % HOURS
+    return [(places[hours == hour], int(hour)) for hour in np.unique(hours)]
+
+
 def _scored(made: Any, test: Periods, paths: int, seed: int, place: int) -> dict[str, tuple]:
-    said = made.samples(int(test.origin[place]), paths, seed)
+    said = made.samples(int(test.start[place]), paths, seed)
     return {quantity: score_one(draws, float(test.seen[quantity][place])) for quantity, draws in said.items()}
 
 
@@ -135,21 +149,23 @@ class _Makers(NamedTuple):
     told: Callable[[str], None]
     notes: dict[str, None]
 
-    def made(self, name: str, cut: np.datetime64, begin: int, end: int, days: int) -> Any:
+    def made(self, name: str, cut: np.datetime64, begin: int, end: int, test: Periods, shift: int | None) -> Any:
         """A forecaster fitted to the days before a cut, None with a note where that cannot be done."""
+        days, of = test.days, shift or 0
         if name in (ENGINE, WITHOUT) and self.scenario is not None:
             report = lambda step, value, _: self.told(f"{name}, fit to the days before {cut}: step {step}, distance {value:.1f}")
             fit = self.fits.get(self.bars, self.scenario, cut, name == ENGINE, report)
             self.told(f"{name}, {days} day{'s' * (days > 1)}, from {cut}")
-            return engine(self.bars, self.scenario, fit, begin, end, days, self.coins, self.seed)
+            every = 1 if test.alarms else HOURS
+            return engine(self.bars, self.scenario, fit, begin, end, days, self.coins, self.seed, every)
         if name == REGRESSION and self.coins is None:
             return None
         try:
             if name == REGRESSION and self.coins is not None:
                 return loss_on_fall(self.bars, self.coins, begin, days)
             if name in (FHS, EVT):
-                return windows(self.bars, begin, days, name == EVT)
-            return log_har(self.bars, begin, days) if name == HAR else gjr_garch(self.bars, begin, days)
+                return windows(self.bars, begin, days, name == EVT, of)
+            return log_har(self.bars, begin, days, of) if name == HAR else gjr_garch(self.bars, begin, days)
         except ImportError:
             self.notes[f"{name}: left out; it needs the package arch (pip install jaxrisk[calibrate])"] = None
         except ValueError as error:
@@ -162,7 +178,7 @@ def _arranged(test: Periods, names, rows) -> dict[str, dict[str, Scores]]:
     found: dict[str, dict[str, Scores]] = {}
     for name in names:
         for quantity in QUANTITIES:
-            each = [rows[name].get(place, {}).get(quantity, nothing) for place in range(len(test.origin))]
+            each = [rows[name].get(place, {}).get(quantity, nothing) for place in range(len(test.start))]
             scores = collected(each) if each else None
             if scores is not None and np.isfinite(scores.crps).any():
                 found.setdefault(name, {})[quantity] = scores

@@ -26,16 +26,17 @@ def day_table(found: DayTest, title: str = "") -> StudySummary:
                 sections += [_at_risk(horizon, quantity, of)] if quantity in _TESTED else []
                 sections += [_ahead(horizon, quantity, of)] if ENGINE in of and len(of) > 1 else []
                 answer += _verdict(horizon, quantity, of)
-    dates = f"{found.cuts[0]} to {found.horizons[0].periods.dates[-1]}"
-    said = title or f"Back-test on every day, {dates}{', ' if found.data else ''}{found.data}"
+    first = found.horizons[0].periods
+    what = "every alarm" if first.alarms else "every day"
+    said = title or f"Back-test on {what}, {found.cuts[0]} to {first.dates[-1]}{', ' if found.data else ''}{found.data}"
     return StudySummary(said, answer, sections, (*_explained(found), *found.notes), records(found))
 
 
 def _explained(found: DayTest) -> tuple[str, ...]:
     cuts = ", ".join(str(cut) for cut in found.cuts)
     return (
-        f"Refitted to all days before {cuts}; each period is forecast from what was known at its first midnight, UTC, by "
-        f"{found.paths:,} paths or quantiles.",
+        f"Refitted to all days before {cuts}; each period is forecast from what was known when it began, by {found.paths:,} "
+        "paths or quantiles. Days are UTC.",
         "Continuous ranked probability scores (CRPS) and quantile scores in per cent of the price, or of open interest; lower is "
         "better. Beyond: of the larger of value and threshold.",
         "Kupiec (number of exceedances), Christoffersen (number and order): probability of what was seen, or worse, if the "
@@ -45,14 +46,16 @@ def _explained(found: DayTest) -> tuple[str, ...]:
     )
 
 
-def _length(days: int) -> str:
-    return f"{days} day" if days == 1 else f"{days} days"
+def _what(horizon: Horizon, quantity: str) -> str:
+    """A quantity and how long it is looked at, in words."""
+    days, after = horizon.periods.days, " of an alarm" if horizon.periods.alarms else ""
+    return f"{WORDS[quantity].capitalize()} within {days} day{'s' * (days != 1)}{after}"
 
 
 def _heading(horizon: Horizon, quantity: str, scores: Scores) -> str:
     number = int(np.isfinite(scores.crps).sum())
-    word = "day" if horizon.periods.days == 1 else "period"
-    return f"{WORDS[quantity].capitalize()} within {_length(horizon.periods.days)}, {number:,} {word}{'s' * (number != 1)}"
+    word = "alarm" if horizon.periods.alarms else "day" if horizon.periods.days == 1 else "period"
+    return f"{_what(horizon, quantity)}, {number:,} {word}{'s' * (number != 1)}"
 
 
 def _scores(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> Section:
@@ -77,7 +80,7 @@ def _at_risk(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> Section:
     columns = ["forecast"]
     for level in LEVELS:
         columns += [f"{level:.1%} exceeded", "Kupiec", "Christoffersen"]
-    heading = f"Value at risk of the {WORDS[quantity]} within {_length(horizon.periods.days)}: exceeded (expected)"
+    heading = f"{_what(horizon, quantity)}, value at risk: exceeded (expected)"
     return Section(heading, tuple(columns), "l" + "r" * (len(columns) - 1), lines)
 
 
@@ -94,9 +97,7 @@ def _ahead(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> Section:
             shown = [_shown(one) for one in compared(of[name], of[ENGINE])]
             lines.append((name, *shown))
     columns = ("against", "CRPS", *(f"beyond {x:.0%}" for x in THRESHOLDS[:2]))
-    heading = (
-        f"{WORDS[quantity].capitalize()} within {_length(horizon.periods.days)}: difference (standard error), in standard errors"
-    )
+    heading = f"{_what(horizon, quantity)}: difference (standard error), in standard errors"
     return Section(heading, columns, "l" + "r" * (len(columns) - 1), lines)
 
 
@@ -110,8 +111,7 @@ def compared(theirs: Scores, ours: Scores) -> list[Difference]:
 def _verdict(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> list[str]:
     if ENGINE not in of:
         return []
-    what = f"{WORDS[quantity].capitalize()} within {_length(horizon.periods.days)}"
-    lines = []
+    what, lines = _what(horizon, quantity), []
     if len(of) > 1:
         which = 1 if quantity != "open_interest_loss" else 0
         scored = "beyond 5%" if which else "by CRPS"

@@ -5,8 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..calibration.day_bars import HOURS, DayBars
-from ..calibration.day_moments import extremes
+from ..calibration.day_moments import extremes, hourly
+from .known import DAYS_BEFORE
 
+THRESHOLD = 4.0
+"""Standard deviations of an hour that are an alarm."""
+LEAST_HOURS = 240
 QUANTITIES = ("fall", "rise", "rebound", "open_interest_loss")
 """`fall`: largest, from the highest price so far to a later low; `rise`: from the lowest so far to a later high; `rebound`: from
 the lowest price to the highest in a later hour. `open_interest_loss`: in coins, from the end of the day before to the end of the
@@ -14,21 +18,25 @@ last day, below 0 where it grows. All are fractions."""
 
 
 class Periods(NamedTuple):
-    """Periods of `days` UTC days, one after the other.
+    """Periods of `days` times 24 hours.
 
-    **Fields:** `bars`: the record; `origin`: which of its days each begins with, `(periods,)`; `days`; `seen`: quantity to what
-    was observed, `(periods,)`, NaN where it is not known.
+    **Fields:** `bars`: the record; `start`: which of its hours each begins with, `(periods,)`; `days`; `seen`: quantity to what
+    was observed, `(periods,)`, NaN where it is not known; `alarms`: whether each follows an alarm, else they begin at midnight,
+    one after the other.
     """
 
     bars: DayBars
-    origin: np.ndarray
+    start: np.ndarray
     days: int
     seen: dict[str, np.ndarray]
+    alarms: bool = False
 
     @property
     def dates(self) -> np.ndarray:
-        """First days, `datetime64[D]`."""
-        return self.bars.dates[self.origin]
+        """When each begins: `datetime64[D]`, after alarms `datetime64[h]`."""
+        if self.alarms:
+            return self.bars.first.astype("datetime64[h]") + self.start
+        return self.bars.dates[self.start // HOURS]
 
 
 def path_quantities(opening, high, low) -> dict[str, np.ndarray]:
@@ -51,19 +59,49 @@ def periods(bars: DayBars, first, last, days: int = 1, coins: tuple[np.ndarray, 
 
     **Arguments:** `coins`: days, `datetime64[D]`, and the open interest at the end of each, coins.
     """
-    begin = int((np.datetime64(first, "D") - bars.first).astype(int))
-    end = int((np.datetime64(last, "D") - bars.first).astype(int)) + 1
-    origin = np.arange(max(begin, 0), min(end, len(bars.close)) - days + 1, days)
-    origin = origin[[bool(bars.complete[i : i + days].all()) for i in origin]] if len(origin) else origin
-    rows = origin[:, None] + np.arange(days)
-    hourly = [x[rows].reshape(len(origin), days * HOURS) for x in (bars.open, bars.high, bars.low)]
-    seen = path_quantities(*hourly) if len(origin) else {name: np.zeros(0) for name in QUANTITIES[:3]}
-    seen["open_interest_loss"] = np.full(len(origin), np.nan)
+    begin, end = _between(bars, first, last)
+    day = np.arange(begin, end - days + 1, days)
+    day = day[[bool(bars.complete[i : i + days].all()) for i in day]] if len(day) else day
+    found = _seen(bars, day * HOURS, days)
     if coins is not None:
-        grid = on_days(coins, bars)
-        known = origin > 0
-        seen["open_interest_loss"][known] = 1.0 - grid[origin[known] + days - 1] / grid[origin[known] - 1]
-    return Periods(bars, origin, days, seen)
+        grid, known = on_days(coins, bars), day > 0
+        found["open_interest_loss"][known] = 1.0 - grid[day[known] + days - 1] / grid[day[known] - 1]
+    return Periods(bars, day * HOURS, days, found)
+
+
+def after_alarms(bars: DayBars, first, last, days: int = 1, threshold: float = THRESHOLD) -> Periods:
+    """Periods that begin with the hour after one whose close is more than `threshold` standard deviations below the close before,
+    of the hourly returns of the 30 days before its day; none begins within another."""
+    returns = hourly(bars)[0]
+    begin, end = _between(bars, first, last)
+    starts, flat = [], bars.close.ravel()
+    for day in range(max(begin, 1), end):
+        before = returns[max(0, day - DAYS_BEFORE) : day]
+        before = before[np.isfinite(before)]
+        if len(before) < LEAST_HOURS:
+            continue
+        for hour in np.flatnonzero(returns[day] < -threshold * before.std()):
+            start = day * HOURS + int(hour) + 1
+            inside = start + days * HOURS <= min(end * HOURS, len(flat))
+            if (
+                inside
+                and (not starts or start >= starts[-1] + days * HOURS)
+                and np.isfinite(flat[start : start + days * HOURS]).all()
+            ):
+                starts.append(start)
+    return Periods(bars, np.array(starts, int), days, _seen(bars, np.array(starts, int), days), True)
+
+
+def _between(bars: DayBars, first, last) -> tuple[int, int]:
+    """Indices of the first day and of the one after the last."""
+    place = lambda day: int((np.datetime64(day, "D") - bars.first).astype(int))
+    return max(place(first), 0), min(place(last) + 1, len(bars.close))
+
+
+def _seen(bars: DayBars, start: np.ndarray, days: int) -> dict[str, np.ndarray]:
+    rows = start[:, None] + np.arange(days * HOURS)
+    found = path_quantities(*(x.ravel()[rows] for x in (bars.open, bars.high, bars.low)))
+    return found | {"open_interest_loss": np.full(len(start), np.nan)}
 
 
 def on_days(coins: tuple[np.ndarray, np.ndarray], bars: DayBars) -> np.ndarray:
@@ -75,4 +113,4 @@ def on_days(coins: tuple[np.ndarray, np.ndarray], bars: DayBars) -> np.ndarray:
     return grid
 
 
-__all__ = ["QUANTITIES", "Periods", "on_days", "path_quantities", "periods"]
+__all__ = ["QUANTITIES", "THRESHOLD", "Periods", "after_alarms", "on_days", "path_quantities", "periods"]

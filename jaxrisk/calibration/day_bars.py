@@ -44,6 +44,13 @@ class DayBars(NamedTuple):
         cut = slice(where[0], where[-1] + 1) if len(where) else slice(0, 0)
         return DayBars(dates[cut][0] if len(where) else self.first, *(x[cut] for x in self[1:]))
 
+    def shifted(self, hours: int) -> "DayBars":
+        """Days that begin so many hours later; the last is left out where it is cut."""
+        if hours == 0:
+            return self
+        cut = lambda x: x.ravel()[hours : hours - HOURS].reshape(-1, HOURS)
+        return DayBars(self.first, *(cut(x) for x in self[1:]))
+
 
 def day_bars(prices: PriceFile) -> DayBars:
     """The whole days of a file of bars that divide an hour; an hour counts where it has all of its bars.

@@ -41,10 +41,10 @@ def from_states(ready: Prepared, key, begin: Float[Array, "paths factors"], path
         initial = tuple(state[k][None] for k in range(state.shape[0]))
         mine = ready._replace(market=ready.market._replace(initial=initial))
         emit = lambda states: (states.price[0, 0], states.fundamental[0, 0], market.variance_at(states.market)[0, 0])
-        (final, _), along = scan_paths(mine, key, path[None], emit=emit)
+        (final, _), (price, fundamental, variance) = scan_paths(mine, key, path[None], emit=emit)  # type: ignore[misc]
         held = jnp.sum(ready.book.open_interest(ready.book.init())[..., 0])
         left = jnp.sum(ready.book.open_interest(jax.tree.map(lambda x: x[0], final.book))[..., 0])
-        return *along, 1.0 - left / held
+        return price, fundamental, variance, 1.0 - left / held
 
     return jax.vmap(one, out_axes=-1)(begin, paths)
 

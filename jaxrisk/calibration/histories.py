@@ -1,5 +1,6 @@
 """Whole histories of prices under a law, as hourly bars: as long as the record, many side by side."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -34,13 +35,24 @@ def histories(market: AbstractMarket, days: int, count: int, seed: int = 0) -> H
 
     **Arguments:** `market`: its parameters may change without a new program; `days`, `count`: of each, and how many; `seed`.
     """
-    market = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), market)
-    bars, states = _run(market, seed_key(seed), days, count)
-    return Histories(np.moveaxis(np.asarray(bars, np.float64), -1, 1), jax.tree.map(np.asarray, states))
+    return several_histories([market], days, count, seed)[0]
+
+
+def several_histories(markets: Sequence[AbstractMarket], days: int, count: int, seed: int = 0) -> list[Histories]:
+    """As `histories`, of laws that differ in numbers alone, all side by side and from the same noise."""
+    stacked = jax.tree.map(lambda *x: jnp.stack([jnp.asarray(each, jnp.float32) for each in x]), *markets)
+    bars, states = _run(stacked, seed_key(seed), days, count)
+    bars, states = np.asarray(bars), jax.tree.map(np.asarray, states)
+    of = lambda k: jax.tree.map(lambda x: x[k], states)
+    return [Histories(np.moveaxis(bars[k].astype(np.float64), -1, 1), of(k)) for k in range(len(markets))]
 
 
 @eqx.filter_jit
-def _run(market, key, days: int, count: int):
+def _run(markets, key, days: int, count: int):
+    return jax.vmap(lambda market: _of_one(market, key, days, count))(markets)
+
+
+def _of_one(market, key, days: int, count: int):
     constants = market.prepare(jnp.float32(1.0 / (365 * HOURS * PER_HOUR)))
     shape = market.noise()
     width, lanes = shape.normals + shape.uniforms + 2, jnp.arange(count, dtype=jnp.uint32)
@@ -84,4 +96,4 @@ def _begin(market, constants, key, lanes):
     return jax.vmap(one)(lanes)
 
 
-__all__ = ["PER_HOUR", "Histories", "histories"]
+__all__ = ["PER_HOUR", "Histories", "histories", "several_histories"]

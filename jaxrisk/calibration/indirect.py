@@ -61,17 +61,20 @@ def estimate(
     rounds: int = 12,
     weights: int = 2,
     report: Callable[[int, float, np.ndarray], None] | None = None,
+    together: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Estimate:
     """Fit parameters to recorded moments.
 
     **Arguments:** `recorded`: `(moments,)`; `simulate`; `start`: of the parameters, on scales on which 0.05 is a small step;
     `floor`: smallest standard deviation of a moment, a number or one each, so that one that hardly ever moves is not believed
     beyond it; `prior`: standard deviation of each parameter around `start`, None for none; `rounds`: most steps for each of
-    `weights` weights; `report`: told of every step.
+    `weights` weights; `report`: told of every step; `together`: as `simulate`, of several points at once where that is faster,
+    `(points, parameters)` to `(points, records, moments)`.
 
     Raises `ValueError` where a simulated or recorded moment is not finite.
     """
     recorded, point = np.asarray(recorded, float), np.array(start, float)
+    many = together or (lambda points: np.stack([simulate(each) for each in points]))
     if not np.all(np.isfinite(recorded)):
         raise ValueError("a recorded moment is not finite")
     penalty = np.zeros(len(point)) if prior is None else 1.0 / np.asarray(prior, float) ** 2
@@ -83,7 +86,7 @@ def estimate(
         damping, settled = 0.03, False
         value = _objective(recorded - draws.mean(0), weight) + np.sum(penalty * (point - start) ** 2)
         for _ in range(rounds):
-            slopes = _slopes(simulate, point, draws)
+            slopes = _slopes(many, point)
             gap = recorded - draws.mean(0)
             curvature = slopes.T @ weight @ slopes + np.diag(penalty)
             pull = slopes.T @ weight @ gap - penalty * (point - start)
@@ -107,7 +110,7 @@ def estimate(
             if gained < 0.01 * value:
                 settled = True
                 break
-    slopes = _slopes(simulate, point, draws)
+    slopes = _slopes(many, point)
     weight = _weight(draws, floor)
     return _finish(recorded, point, draws, slopes, weight, penalty, taken, settled)
 
@@ -143,13 +146,10 @@ def _weight(draws: np.ndarray, floor) -> np.ndarray:
     return np.diag(1.0 / (draws.var(0, ddof=1) + np.asarray(floor, float) ** 2))
 
 
-def _slopes(simulate: Simulate, point: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    columns = []
-    for i in range(len(point)):
-        moved = point.copy()
-        moved[i] += _STEP
-        columns.append((_checked(simulate(moved)).mean(0) - draws.mean(0)) / _STEP)
-    return np.stack(columns, axis=1)
+def _slopes(many: Callable[[np.ndarray], np.ndarray], point: np.ndarray) -> np.ndarray:
+    moved = np.concatenate([point[None], point + _STEP * np.eye(len(point))])
+    means = _checked(many(moved)).mean(axis=1)
+    return (means[1:] - means[0]).T / _STEP
 
 
 __all__ = ["Estimate", "Simulate", "estimate"]

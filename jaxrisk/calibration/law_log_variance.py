@@ -15,7 +15,7 @@ from ..scenario import Scenario
 from .day_bars import DayBars
 from .day_feedback import added, points, run_days
 from .day_moments import Moments, moments
-from .histories import Histories, histories
+from .histories import Histories, histories, several_histories
 from .indirect import Estimate, estimate
 
 HALF_LIVES = (1.0, 8.0, 96.0, 2160.0)
@@ -89,12 +89,19 @@ class TailModel:
 
     def simulate(self, point: np.ndarray) -> np.ndarray:
         """Moments of simulated records, `(records, moments)`."""
-        law, scenario = law_of(point), self.mechanics(point)
-        found, drawn, like = simulated(law, self.bars, self.records, self.seed)
-        if scenario is not None:
-            days = run_days(scenario, law, drawn, ~np.isfinite(self.bars.close), days=self.days, seed=self.seed)
-            found = found + added(days, like)
-        return found
+        return self.simulate_several(point[None])[0]
+
+    def simulate_several(self, points: np.ndarray) -> np.ndarray:
+        """Of several points side by side, which takes little longer than one: `(points, records, moments)`."""
+        missing, laws, found = ~np.isfinite(self.bars.close), [law_of(point) for point in points], []
+        together = several_histories(laws, len(self.bars.close), self.records, self.seed)
+        for point, law, drawn in zip(points, laws, together, strict=True):
+            each, like = moments_of(drawn, missing)
+            scenario = self.mechanics(point)
+            if scenario is not None:
+                each = each + added(run_days(scenario, law, drawn, missing, days=self.days, seed=self.seed), like)
+            found.append(each)
+        return np.stack(found)
 
     def forced(self, point: np.ndarray, levels: Sequence[float]) -> np.ndarray:
         """Of a day's fall of about each level, what was forced orders: `points` of `day_feedback`. Shape `(levels,)`."""
@@ -108,13 +115,18 @@ class TailModel:
 
 def simulated(market: AbstractMarket, bars: DayBars, records: int, seed: int) -> tuple[np.ndarray, Histories, Moments]:
     """Moments of records of a law as long as `bars` and with their holes, `(records, moments)`; the records, and mean moments."""
-    missing = ~np.isfinite(bars.close)
     drawn = histories(market, len(bars.close), records, seed)
-    each = [moments(drawn.record(i, missing)) for i in range(records)]
+    found, usual = moments_of(drawn, ~np.isfinite(bars.close))
+    return found, drawn, usual
+
+
+def moments_of(drawn: Histories, missing: np.ndarray) -> tuple[np.ndarray, Moments]:
+    """Of each history with a record's holes, `(records, moments)`, and their means."""
+    each = [moments(drawn.record(i, missing)) for i in range(drawn.bars.shape[1])]
     found = np.array([record.values for record in each])
     # a record without an hour of some size says nothing of such hours: it counts as the others' mean
     usual = np.nanmean(found, axis=0)
-    return np.where(np.isfinite(found), found, usual), drawn, each[0]._replace(values=usual)
+    return np.where(np.isfinite(found), found, usual), each[0]._replace(values=usual)
 
 
 def law_of(point: np.ndarray) -> LogVariance:
@@ -178,6 +190,7 @@ def fit_tail(
         prior=prior,
         rounds=rounds,
         report=report,
+        together=lambda points: model.simulate_several(points)[..., used],
     )
     return TailFit(law_of(found.values), model.mechanics(found.values), found, model.names, recorded, used)
 
@@ -205,6 +218,7 @@ __all__ = [
     "fit_tail",
     "in_words",
     "law_of",
+    "moments_of",
     "simulated",
     "with_impact",
 ]

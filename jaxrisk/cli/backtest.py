@@ -24,6 +24,8 @@ def backtest(command: Backtest, wrong: list[str]) -> int:
     for option in ("prices", "open_interest", "horizons", "scenario", "fits"):
         if getattr(command, option) is not None:
             asked.wrong(f"--{option.replace('_', '-')}", None, "goes with --days FROM..TO")
+    if command.alarms:
+        asked.wrong("--alarms", None, "goes with --days FROM..TO")
     paths = asked.count("--paths", command.paths, 100) or _PATHS
     seed = asked.count("--seed", command.seed, 0)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -24,6 +24,7 @@ class Backtest:
     $ jaxrisk backtest 2024-08-05 --data ../shared/data
     $ jaxrisk backtest mine.toml --data prices --paths 20000 --parameters fitted.toml --out scores.csv --plot scores.png
     $ jaxrisk backtest --days 2021-01-01..2026-05-16 --prices btc_1h.csv.gz --horizons 1,5,10 --out days.csv --plot days.png
+    $ jaxrisk backtest --days 2021-01-01..2026-05-16 --alarms --prices btc_1h.csv.gz
     """
 
     events: Annotated[Positional[tuple[str, ...]], option("EVENT.toml ...", "event files, or names of shipped events")]
@@ -31,6 +32,7 @@ class Backtest:
     paths: Annotated[str | None, option("N", "paths of each forecast (default: 10000; 5000 with --days)")] = None
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: 1)")] = None
     days: Annotated[str | None, option("FROM..TO", "score every day from one to the other, as 2021-01-01..2023-12-31")] = None
+    alarms: Annotated[bool, option(None, "with --days: only what follows an hour's fall of four standard deviations")] = False
     prices: Annotated[Path | None, option("FILE", "with --days: bars that divide an hour, from a year before FROM on")] = None
     open_interest: Annotated[Path | None, option("FILE", "with --days: open interest at the end of each day")] = None
     horizons: Annotated[str | None, option("DAYS", "with --days: lengths of a period, as 1,5,10 (default: 1)")] = None

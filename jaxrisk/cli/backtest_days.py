@@ -38,7 +38,7 @@ def backtest_days(command: Backtest, wrong: list[str]) -> int:
     coins = _coins(command, asked)
     scenario = _scenario(command.scenario or _SCENARIO, asked)
     if bars is not None and span is not None:
-        _long_enough(bars, span, horizons, asked)
+        _long_enough(bars, span, horizons, command.alarms, asked)
     asked.file("--out", command.out, _TABLES, command.force)
     asked.file("--plot", command.plot, PLOTS, command.force)
     asked.apart(command.out, command.plot)
@@ -127,8 +127,8 @@ def _scenario(name: str, asked: Asked) -> Any:
     return scenario
 
 
-def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], asked: Asked) -> None:
-    from ..backtest.periods import periods
+def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool, asked: Asked) -> None:
+    from ..backtest.periods import after_alarms, periods
     from ..calibration.day_moments import kinds
 
     begin = bars.dates[0] if len(bars.close) else None
@@ -137,8 +137,9 @@ def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], asked: Asked
     except ValueError as error:
         asked.wrong("--days", f"{span[0]}..{span[1]}", f"too early for prices that begin on {begin}: {error}")
         return
-    if not any(len(periods(bars, *span, days).origin) for days in horizons):
-        asked.wrong("--days", f"{span[0]}..{span[1]}", f"the prices, {begin} to {bars.dates[-1]}, have no whole day in it")
+    find, what = (after_alarms, "alarm with whole hours after it") if alarms else (periods, "whole day")
+    if not any(len(find(bars, *span, days).start) for days in horizons):
+        asked.wrong("--days", f"{span[0]}..{span[1]}", f"the prices, {begin} to {bars.dates[-1]}, have no {what} in it")
 
 
 def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str) -> Any:
@@ -181,7 +182,7 @@ def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, 
         try:
             found = run(
                 bars, scenario, *span, horizons=horizons, coins=coins, paths=paths, seed=seed, fits=kept, data=name,
-                progress=progress, told=told,
+                progress=progress, told=told, alarms=command.alarms,
             )  # fmt: skip
         except KeyboardInterrupt as stop:
             found, code = getattr(stop, "result", None), INTERRUPTED

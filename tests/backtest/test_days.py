@@ -12,7 +12,7 @@ from jaxrisk.backtest import day_rivals
 from jaxrisk.backtest.day_engine import BURN_IN, Fit, Fits, FitsError, _lasting, _run, engine
 from jaxrisk.backtest.day_rivals import daily_variance, gjr_garch, log_har, loss_on_fall, windows
 from jaxrisk.backtest.day_run import backtest_days, cuts_between
-from jaxrisk.backtest.periods import on_days, path_quantities, periods
+from jaxrisk.backtest.periods import after_alarms, on_days, path_quantities, periods
 from jaxrisk.calibration.day_bars import DayBars
 from jaxrisk.calibration.from_state import STEPS_PER_DAY, hourly_bars
 from jaxrisk.calibration.histories import histories
@@ -43,7 +43,7 @@ def test_what_is_observed(bars, coins):
     holes = bars.close.copy()
     holes[510, 3] = np.nan
     found = periods(bars._replace(close=holes), FIRST + 505, FIRST + 530, 5, coins)
-    assert found.origin.tolist() == [505, 515, 520, 525]
+    assert (found.start // 24).tolist() == [505, 515, 520, 525]
     five = lambda x: x[515:520].ravel()
     low, high, opening = five(bars.low), five(bars.high), five(bars.open)
     fall = max(1 - np.exp(low[i] - max([opening[i], *high[:i]])) for i in range(120))
@@ -51,7 +51,7 @@ def test_what_is_observed(bars, coins):
     bottom = int(np.argmin(low))
     assert found.seen["rebound"][1] == pytest.approx(np.exp(max(high[bottom + 1 :]) - low[bottom]) - 1)
     assert found.seen["open_interest_loss"][1] == pytest.approx(1 - coins[1][519] / coins[1][514])
-    assert len(periods(bars, FIRST + 1000, FIRST + 1100).origin) == 0
+    assert len(periods(bars, FIRST + 1000, FIRST + 1100).start) == 0
     few = on_days((FIRST + np.array([2, 900]), np.array([7.0, 8.0])), bars)
     assert (few[2], np.isfinite(few).sum()) == (7.0, 1)
 
@@ -88,7 +88,7 @@ def _heeds(make, bars, coins, origin, day) -> bool:
     """Whether the forecast of the day `origin` changes where what comes on another `day` and later does."""
     later = coins.copy()
     later[day:] *= 0.5
-    before, after = (make(b, c).samples(origin, 200, 3) for b, c in ((bars, coins), (_altered(bars, day), later)))
+    before, after = (make(b, c).samples(24 * origin, 200, 3) for b, c in ((bars, coins), (_altered(bars, day), later)))
     return not _same(before, after)
 
 
@@ -122,7 +122,7 @@ def test_rivals_of_a_record_of_constant_volatility():
     for make in (lambda: windows(flat, CUT, 1), lambda: windows(flat, CUT, 1, True), lambda: log_har(flat, CUT, 1),
                  lambda: gjr_garch(flat, CUT, 1)):  # fmt: skip
         made = make()
-        drawn = [made.samples(CUT + i, 1000, 1)["fall"] for i in range(len(seen))]
+        drawn = [made.samples(24 * (CUT + i), 1000, 1)["fall"] for i in range(len(seen))]
         assert stats.kstest([np.mean(x < y) for x, y in zip(drawn, seen, strict=True)], "uniform").pvalue > 1e-4
         assert stats.kstest([np.mean(0.7 * x < y) for x, y in zip(drawn, seen, strict=True)], "uniform").pvalue < 1e-4
 
@@ -136,13 +136,13 @@ def test_gjr_is_filtered_as_by_the_library(bars):
     model = arch_model(returns, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t")
     fixed = model.fix([1e4 * made.omega, made.alpha, made.gamma, made.beta, made.freedom])
     there = 1e-4 * fixed.conditional_volatility[CUT * 24 - 1] ** 2
-    assert made.variance[CUT] == pytest.approx(there, rel=1e-6)
+    assert made.variance[24 * CUT] == pytest.approx(there, rel=1e-6)
     assert 0.9 < made.alpha + 0.5 * made.gamma + made.beta < 1.0 + 1e-6
 
 
 def test_beyond_its_tenth_extreme_value_is_a_generalised_pareto_law(bars):
     plain, tail = windows(bars, CUT, 1), windows(bars, CUT, 1, True)
-    one, other = (np.sort(made.samples(CUT, 20_000, 1)["fall"]) for made in (plain, tail))
+    one, other = (np.sort(made.samples(24 * CUT, 20_000, 1)["fall"]) for made in (plain, tail))
     for level in (0.1, 0.5, 0.85):
         assert np.quantile(other, level) == pytest.approx(np.quantile(one, level), rel=1e-3)
     assert np.quantile(other, 0.97) == pytest.approx(np.quantile(one, 0.97), rel=0.1)
@@ -191,18 +191,53 @@ def test_rivals_alone_end_to_end(bars, coins):
     assert not found.notes
     day, five = found.horizons
     assert set(day.scores) == {"filtered history", "extreme value", "log-HAR-t", "GJR-GARCH-t", "regression"}
-    assert (len(day.periods.origin), len(five.periods.origin)) == (140, 28)
+    assert (len(day.periods.start), len(five.periods.start)) == (140, 28)
     assert set(day.scores["regression"]) == {"open_interest_loss"}
     inside = lambda s: np.mean((s.observed >= s.low) & (s.observed <= s.high))
     assert all(0.75 < inside(by["fall"]) for name, by in day.scores.items() if name != "regression")
     text = str(found.summary())
     assert "Largest fall within 1 day, 140 days" in text
-    assert "Value at risk of the largest rise within 5 days" in text
+    assert "Largest rise within 5 days, value at risk" in text
     rows = found.summary().to_dataframe()
     assert len(rows) == (140 + 28) * (4 * 3 + 1)
     assert rows.crps.notna().all()
     with pytest.raises(ValueError, match="no day from"):
         backtest_days(bars, None, "2030-01-01", "2030-02-01")
+
+
+def test_alarms_by_hand(bars):
+    """Hours that fall by more than four deviations of the 30 days before; a second within a day of one is part of it."""
+    close = bars.close.copy().ravel()
+    for hour in (24 * 520 + 7, 24 * 520 + 20, 24 * 530 + 23):
+        close[hour:] -= 0.2
+    fallen = bars._replace(close=close.reshape(-1, 24))
+    found = after_alarms(fallen, FIRST + 519, FIRST + 535)
+    assert set(found.start) >= {24 * 520 + 8, 24 * 531}
+    assert 24 * 520 + 21 not in found.start
+    assert np.diff(found.start).min() >= 24
+    assert str(found.dates[list(found.start).index(24 * 531)]) == "2021-06-15T00"
+    returns = np.diff(close, prepend=np.nan)
+    for start in found.start:
+        day = (start - 1) // 24
+        before = returns[24 * (day - 30) : 24 * day]
+        assert returns[start - 1] < -4.0 * before.std()
+
+
+def test_rivals_after_alarms(bars):
+    """Forecasters whose days begin at any hour; those after an alarm at 07:00 know of the hours up to it and of none later."""
+    found = backtest_days(bars, None, FIRST + CUT, FIRST + DAYS - 1, paths=300, alarms=True)
+    [one] = found.horizons
+    assert one.periods.alarms
+    assert len(one.periods.start) > 10
+    assert set(one.scores) == {"filtered history", "extreme value", "log-HAR-t", "GJR-GARCH-t"}
+    assert "Largest fall within 1 day of an alarm" in str(found.summary())
+    start = 24 * (CUT + 40) + 7
+    cut_off = lambda x, at: np.where(np.arange(x.size).reshape(x.shape) >= at, x + 0.3, x)
+    later = lambda at: DayBars(bars.first, *(cut_off(x, at) for x in bars[1:]))
+    for make in (lambda b: windows(b, CUT, 1, shift=7), lambda b: log_har(b, CUT, 1, shift=7), lambda b: gjr_garch(b, CUT, 1)):
+        said = [make(b).samples(start, 200, 1) for b in (bars, later(start), later(start - 1))]
+        assert _same(said[0], said[1])
+        assert not _same(said[0], said[2])
 
 
 def test_stopped_half_way_what_is_finished_is_kept(bars):
@@ -251,7 +286,7 @@ def test_the_engine_knows_its_own_law_and_nothing_that_comes(bars, coins, scenar
     law_alone, with_ = Fit(cut, False, POINT, 0.0), Fit(cut, True, np.append(POINT, [np.log(0.5), np.log(0.2)]), 0.0)
     alone = engine(bars, scenario, law_alone, CUT, DAYS, 1, None)
     seen = periods(bars, cut, FIRST + DAYS - 1).seen["fall"]
-    drawn = [alone.samples(CUT + i, 1024, 1) for i in range(140)]
+    drawn = [alone.samples(24 * (CUT + i), 1024, 1) for i in range(140)]
     place = np.array([np.mean(x["fall"] < y) for x, y in zip(drawn, seen, strict=True)])
     assert stats.kstest(place, "uniform").pvalue > 1e-4
     assert abs(np.mean((place > 0.05) & (place < 0.95)) - 0.9) < 4 * np.sqrt(0.09 / 140)
@@ -260,8 +295,8 @@ def test_the_engine_knows_its_own_law_and_nothing_that_comes(bars, coins, scenar
     assert np.corrcoef(np.log(middle), np.log(seen))[0, 1] > 0.3
 
     made = engine(bars, scenario, with_, CUT, CUT + 3, 1, coins[1])
-    forced = made.samples(CUT + 2, 1024, 1)
-    plain = made._replace(feedback=False).samples(CUT + 2, 1024, 1)
+    forced = made.samples(24 * (CUT + 2), 1024, 1)
+    plain = made._replace(feedback=False).samples(24 * (CUT + 2), 1024, 1)
     assert np.quantile(forced["fall"], 0.95) > 1.02 * np.quantile(plain["fall"], 0.95)
     assert np.mean(forced["fall"] - plain["fall"]) > 0.0
     assert np.isfinite(forced["open_interest_loss"]).all()
@@ -269,10 +304,10 @@ def test_the_engine_knows_its_own_law_and_nothing_that_comes(bars, coins, scenar
     later = coins[1].copy()
     later[CUT:] = 1.0
     other = engine(_altered(bars, CUT + 2), scenario, with_, CUT, CUT + 3, 1, later)
-    assert _same(other.samples(CUT + 2, 1024, 1), forced)
+    assert _same(other.samples(24 * (CUT + 2), 1024, 1), forced)
     before = engine(_altered(bars, CUT + 1), scenario, with_, CUT, CUT + 3, 1, later)
-    assert not _same(before.samples(CUT + 2, 1024, 1), forced)
-    assert made.first == CUT - BURN_IN
+    assert not _same(before.samples(24 * (CUT + 2), 1024, 1), forced)
+    assert made.first == 24 * (CUT - BURN_IN)
 
 
 @pytest.mark.slow

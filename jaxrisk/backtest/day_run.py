@@ -157,7 +157,9 @@ class _Makers(NamedTuple):
             fit = self.fits.get(self.bars, self.scenario, cut, name == ENGINE, report)
             self.told(f"{name}, {days} day{'s' * (days > 1)}, from {cut}")
             every = 1 if test.alarms else HOURS
-            return engine(self.bars, self.scenario, fit, begin, end, days, self.coins, self.seed, every)
+            found = engine(self.bars, self.scenario, fit, begin, end, days, self.coins, self.seed, every)
+            found.samples(begin * HOURS, 1, self.seed)  # compiled before threads ask for it, each for itself
+            return found
         if name == REGRESSION and self.coins is None:
             return None
         try:

@@ -24,6 +24,8 @@ BURN_IN = 180
 """Days of returns before the first forecast that the filter sees."""
 RECORDS, DAYS, ROUNDS = 12, 2048, 4
 """Simulated records, days run through the engine, and steps for each weight, of a yearly fit."""
+SETTINGS = f"{RECORDS} {DAYS} {ROUNDS} {HALF_LIVES} 1"
+"""What else a fit depends on, and the version of its moments."""
 _BLOCK = 1024
 _LEARNT = 4096
 """Paths from states of the past, from which the engine's forced losses are learnt."""
@@ -52,12 +54,12 @@ class Fits:
     """
 
     def __init__(self, path: Path | None, data: str):
-        self.path, self.data, self.found = path, data, {}
+        self.path, self.data, self.found, self.unwritten = path, data, {}, ""
         if path is not None and path.exists():
             self.found = _read(path, data)
 
     def get(self, bars: DayBars, scenario: Scenario, until: np.datetime64, feedback: bool, report=None) -> Fit:
-        """The fit to the days before a date: from the file, or made now, from the last one of its kind on.
+        """The fit to the days before a date: from the file, or made now; the last earlier one of its kind begins the search.
 
         Raises `ValueError` where the days do not do.
         """
@@ -69,7 +71,10 @@ class Fits:
             made = fit_tail(model, start=start, rounds=ROUNDS, report=report).estimate
             self.found[key] = Fit(until, feedback, made.values, made.distance)
             if self.path is not None:
-                write_whole(self.path, self._text())
+                try:
+                    write_whole(self.path, self._text())
+                except OSError as error:
+                    self.unwritten = f"fits could not be kept in {self.path}: {error.strerror or error}"
         return self.found[key]
 
     def _text(self) -> str:

@@ -54,24 +54,24 @@ def daily_variance(bars: DayBars, until: int, shift: int = 0) -> DailyVariance:
 
 
 class Windows(NamedTuple):
-    """Periods of the past over the root of the variance that was forecast when they began: `days`, and log `fall`, `rise`,
-    `rebound`, each `(windows,)`. With `tail`, the largest tenth of each is smoothed by a generalised Pareto law (McNeil and Frey,
-    2000)."""
+    """Periods of the past over the root of the variance that was forecast when they began: `days`, and in `past` log `fall`,
+    `rise`, `rebound`, each `(windows,)`. With `tails` (edge, shape and scale of each) the largest tenth is smoothed by a
+    generalised Pareto law (McNeil and Frey, 2000)."""
 
     variance: DailyVariance
     days: int
     past: dict[str, np.ndarray]
-    tail: bool
+    tails: dict[str, tuple[float, float, float]] | None
 
     def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
         """Of a period that begins with hour `start`."""
         root = math.exp(0.5 * self.variance.at(start))
         if not math.isfinite(root):
             return {}
-        if not self.tail:
+        if self.tails is None:
             return {name: _of_log(name, root * value) for name, value in self.past.items()}
         level = (np.arange(paths) + 0.5) / paths
-        return {name: _of_log(name, root * _smoothed(value, level)) for name, value in self.past.items()}
+        return {name: _of_log(name, root * _smoothed(value, level, *self.tails[name])) for name, value in self.past.items()}
 
 
 def windows(bars: DayBars, until: int, days: int, tail: bool = False, shift: int = 0) -> Windows:
@@ -85,17 +85,22 @@ def windows(bars: DayBars, until: int, days: int, tail: bool = False, shift: int
     found = path_quantities(*(x[rows].reshape(len(first), -1) for x in (bars.open, bars.high, bars.low)))
     root = np.exp(0.5 * variance.forecast[first])
     past = {name: (-np.log1p(-value) if name == "fall" else np.log1p(value)) / root for name, value in found.items()}
-    return Windows(variance, days, past, tail)
+    return Windows(variance, days, past, {name: _tail(value) for name, value in past.items()} if tail else None)
 
 
 def _of_log(name: str, size: np.ndarray) -> np.ndarray:
     return -np.expm1(-size) if name == "fall" else np.expm1(size)
 
 
-def _smoothed(values: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """Quantiles: of the values, and beyond `_TAIL` of a generalised Pareto law fitted to what is beyond it."""
+def _tail(values: np.ndarray) -> tuple[float, float, float]:
+    """Edge of the largest tenth, and shape and scale of the generalised Pareto law fitted to what is beyond it."""
     edge = float(np.quantile(values, _TAIL))
     shape, _, scale = stats.genpareto.fit(values[values > edge] - edge, floc=0.0)
+    return edge, float(shape), float(scale)
+
+
+def _smoothed(values: np.ndarray, level: np.ndarray, edge: float, shape: float, scale: float) -> np.ndarray:
+    """Quantiles: of the values, and beyond `_TAIL` of the law."""
     body = np.quantile(values, np.minimum(level, _TAIL))
     beyond = np.clip((level - _TAIL) / (1.0 - _TAIL), 0.0, None)
     return np.where(level <= _TAIL, body, edge + stats.genpareto.ppf(beyond, shape, scale=scale))
@@ -131,7 +136,7 @@ def log_har(bars: DayBars, until: int, days: int, shift: int = 0) -> LogHar:
 
 class GjrGarch(NamedTuple):
     """GJR-GARCH(1,1) of hourly returns with Student-t noise (Glosten, Jagannathan and Runkle, 1993): parameters, and the variance
-    of each hour, `(hours,)`, given those before."""
+    of each hour, `(hours,)`, given those before; `converged`: whether the optimiser says so."""
 
     omega: float
     alpha: float
@@ -140,6 +145,7 @@ class GjrGarch(NamedTuple):
     freedom: float
     variance: np.ndarray
     days: int
+    converged: bool
 
     def samples(self, start: int, paths: int, seed: int) -> dict[str, np.ndarray]:
         """Of a period that begins with hour `start`."""
@@ -168,14 +174,14 @@ def gjr_garch(bars: DayBars, until: int, days: int) -> GjrGarch:
     used = used[np.isfinite(used)]
     if len(used) < _LEAST_DAYS * HOURS:
         raise ValueError(f"{len(used):,} hourly returns before {bars.dates[0] + until}; {_LEAST_DAYS * HOURS:,} are needed")
-    model = arch_model(used, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t")
-    omega, alpha, gamma, beta, freedom = map(float, model.fit(disp="off", show_warning=False).params)
+    fit = arch_model(used, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t").fit(disp="off", show_warning=False)
+    omega, alpha, gamma, beta, freedom = map(float, fit.params)
     now, variance = float(np.var(used)), np.empty(len(returns))
     for hour, r in enumerate(returns):
         variance[hour] = now
         square = r**2 if math.isfinite(r) else now
         now = omega + (alpha + gamma * (r < 0.0 if math.isfinite(r) else 0.5)) * square + beta * now
-    return GjrGarch(1e-4 * omega, alpha, gamma, beta, freedom, 1e-4 * variance, days)
+    return GjrGarch(1e-4 * omega, alpha, gamma, beta, freedom, 1e-4 * variance, days, fit.convergence_flag == 0)
 
 
 def _simulated(variance: np.ndarray, random: np.random.Generator, returns: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -86,11 +86,13 @@ def backtest_days(
     Raises `ValueError` where no period can be scored, or the record before the first is too short; on `KeyboardInterrupt` what
     was finished is its `result`, None where that is nothing.
     """
-    first, last = np.datetime64(first, "D"), np.datetime64(last, "D")
+    first, last = np.datetime64(first, "D"), max(min(np.datetime64(last, "D"), bars.dates[-1]), np.datetime64(first, "D"))
     coins = None if alarms else coins
     tests = [after_alarms(bars, first, last, n) if alarms else periods(bars, first, last, n, coins) for n in horizons]
-    if not any(len(test.start) for test in tests):
-        raise ValueError(f"no {'alarm' if alarms else 'day'} from {first} to {last} has all of its hours")
+    for test in tests:
+        if not len(test.start):
+            what = "alarm" if alarms else "day" if test.days == 1 else f"period of {test.days} days"
+            raise ValueError(f"no {what} from {first} to {last} has all of its hours")
     names = [name for name in (ENGINE, *RIVALS) if scenario is not None or name not in (ENGINE, WITHOUT)]
     makers = _Makers(bars, scenario, fits or Fits(None, data), None if coins is None else on_days(coins, bars), seed, told, {})
     cuts, rows = cuts_between(first, last), [{name: {} for name in names} for _ in tests]
@@ -98,7 +100,8 @@ def backtest_days(
 
     def result() -> DayTest:
         found = tuple(Horizon(test, _arranged(test, names, one)) for test, one in zip(tests, rows, strict=True))
-        return DayTest(found, cuts, paths, seed, data, tuple(makers.notes))
+        lost = (makers.fits.unwritten,) if makers.fits.unwritten else ()
+        return DayTest(found, cuts, paths, seed, data, (*lost, *makers.notes))
 
     try:
         with threads(os.cpu_count() or 1) as pool:
@@ -151,7 +154,16 @@ class _Makers(NamedTuple):
 
     def made(self, name: str, cut: np.datetime64, begin: int, end: int, test: Periods, shift: int | None) -> Any:
         """A forecaster fitted to the days before a cut, None with a note where that cannot be done."""
-        days, of = test.days, shift or 0
+        try:
+            return self._made(name, cut, begin, end, test, shift or 0)
+        except ImportError:
+            self.notes[f"{name}: left out; it needs the package arch (pip install jaxrisk[calibrate])"] = None
+        except ValueError as error:
+            self.notes[f"{name}, from {cut}: left out; {error}"] = None
+        return None
+
+    def _made(self, name: str, cut: np.datetime64, begin: int, end: int, test: Periods, of: int) -> Any:
+        days = test.days
         if name in (ENGINE, WITHOUT) and self.scenario is not None:
             report = lambda step, value, _: self.told(f"{name}, fit to the days before {cut}: step {step}, distance {value:.1f}")
             fit = self.fits.get(self.bars, self.scenario, cut, name == ENGINE, report)
@@ -160,19 +172,16 @@ class _Makers(NamedTuple):
             found = engine(self.bars, self.scenario, fit, begin, end, days, self.coins, self.seed, every)
             found.samples(begin * HOURS, 1, self.seed)  # compiled before threads ask for it, each for itself
             return found
-        if name == REGRESSION and self.coins is None:
-            return None
-        try:
-            if name == REGRESSION and self.coins is not None:
-                return loss_on_fall(self.bars, self.coins, begin, days)
-            if name in (FHS, EVT):
-                return windows(self.bars, begin, days, name == EVT, of)
-            return log_har(self.bars, begin, days, of) if name == HAR else gjr_garch(self.bars, begin, days)
-        except ImportError:
-            self.notes[f"{name}: left out; it needs the package arch (pip install jaxrisk[calibrate])"] = None
-        except ValueError as error:
-            self.notes[f"{name}, from {cut}: left out; {error}"] = None
-        return None
+        if name == REGRESSION:
+            return None if self.coins is None else loss_on_fall(self.bars, self.coins, begin, days)
+        if name in (FHS, EVT):
+            return windows(self.bars, begin, days, name == EVT, of)
+        if name == HAR:
+            return log_har(self.bars, begin, days, of)
+        made = gjr_garch(self.bars, begin, days)
+        if not made.converged:
+            self.notes[f"{GJR}, from {cut}: the fit did not converge; its forecasts are of where it stopped"] = None
+        return made
 
 
 def _arranged(test: Periods, names, rows) -> dict[str, dict[str, Scores]]:

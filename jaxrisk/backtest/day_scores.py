@@ -4,7 +4,7 @@ r"""Scores of many forecasts of one quantity, one a period, each given as sample
   Allen, Ginsbourger and Ziegel, 2023, *chaining functions*), which looks beyond the threshold only; unbiased for the law that the
   samples come from (Ferro, 2014).
 - Quantile score $(1\{x < q\} - p)(q - x)$, and value at risk tested by how often it is exceeded (Kupiec, 1995) and by whether
-  exceedances follow each other (Christoffersen, 1998).
+  exceedances follow each other (Christoffersen, 1998), with probabilities that hold for few exceedances too.
 - Two forecasts are compared by the mean difference of their scores over its standard error with Bartlett's weights (Diebold and
   Mariano, 1995; Newey and West, 1987).
 """
@@ -20,6 +20,7 @@ LEVELS = (0.99, 0.999)
 """Of value at risk and quantile scores."""
 THRESHOLDS = (0.05, 0.10, 0.15)
 """Of threshold-weighted scores."""
+DRAWN = 1999
 RETURN_LEVELS = tuple(np.round(np.concatenate([np.arange(0.01, 0.2, 0.01), np.arange(0.2, 0.62, 0.02)]), 3))
 """Levels whose probability of being exceeded is kept, for return periods."""
 
@@ -51,7 +52,8 @@ def score_one(samples: np.ndarray, observed: float) -> tuple:
         return observed, np.nan, np.nan, np.nan, np.nan, *none
     n = len(x)
     below = np.searchsorted(x, observed, "left") + np.searchsorted(x, observed, "right")
-    place = lambda p: float(np.interp(p * (n + 1), np.arange(1, n + 1), x))
+    # beyond its largest of so many samples a forecast says nothing
+    place = lambda p: float(np.interp(p * (n + 1), np.arange(1, n + 1), x)) if p * (n + 1) <= n else math.nan
     at_risk = np.array([place(p) for p in LEVELS])
     quantile_score = np.where(observed < at_risk, 1.0 - np.array(LEVELS), -np.array(LEVELS)) * (at_risk - observed)
     weighted = np.array([_crps(np.maximum(x, edge), max(observed, edge)) for edge in THRESHOLDS])
@@ -74,8 +76,9 @@ def collected(rows: list[tuple]) -> Scores:
 class AtRiskTest(NamedTuple):
     """How often a value at risk was exceeded.
 
-    **Fields:** `level`; `periods`, `exceeded`, `expected`; `kupiec`, `independence`, `conditional`: probabilities of what was
-    seen or worse if the forecast is right: of that many, of their order, of both. NaN where nothing can be said.
+    **Fields:** `level`; `periods`, `exceeded`, `expected`; `kupiec`, `conditional`: probabilities, if the forecast is right, of a
+    likelihood ratio as large as that of the number exceeded, exactly, and of number and order (Christoffersen's), among `DRAWN`
+    series drawn. NaN where nothing can be said.
     """
 
     level: float
@@ -83,7 +86,6 @@ class AtRiskTest(NamedTuple):
     exceeded: int
     expected: float
     kupiec: float
-    independence: float
     conditional: float
 
 
@@ -97,20 +99,32 @@ def at_risk_test(hits: np.ndarray, level: float) -> AtRiskTest:
     hits = np.asarray(hits, bool)
     n, k, p = len(hits), int(hits.sum()), 1.0 - level
     if n < 2:
-        return AtRiskTest(level, n, k, n * p, math.nan, math.nan, math.nan)
-    rate = k / n
-    count = 2.0 * (_log(k, n, rate) - _log(k, n, p))
-    moves = np.zeros((2, 2))
-    np.add.at(moves, (hits[:-1].astype(int), hits[1:].astype(int)), 1.0)
-    after, hit = moves.sum(axis=1), float(moves[:, 1].sum())
-    shares = np.divide(moves[:, 1], after, out=np.zeros(2), where=after > 0)
-    order = 2.0 * (sum(_log(moves[i, 1], after[i], shares[i]) for i in (0, 1)) - _log(hit, n - 1, hit / (n - 1)))
-    tail = lambda x, freedom: float(stats.chi2.sf(max(x, 0.0), freedom))
-    return AtRiskTest(level, n, k, n * p, tail(count, 1), tail(order, 1) if k else math.nan, tail(count + order, 2))
+        return AtRiskTest(level, n, k, n * p, math.nan, math.nan)
+    number = np.arange(n + 1)
+    ratio = _of_number(number, n, p)
+    kupiec = float(stats.binom.pmf(number, n, p)[ratio >= ratio[k] - 1e-9].sum())
+    drawn = np.random.default_rng(n).random((DRAWN, n)) < p
+    beyond = _of_number_and_order(drawn, p) >= _of_number_and_order(hits[None], p) - 1e-9
+    return AtRiskTest(level, n, k, n * p, min(kupiec, 1.0), float((1 + beyond.sum()) / (1 + DRAWN)))
 
 
-def _log(k: float, n: float, p: float) -> float:
-    return float(xlogy(k, p) + xlogy(n - k, 1.0 - p))
+def _of_number(k, n: int, p: float):
+    """Likelihood ratio of that many of `n`, twice the log."""
+    return 2.0 * (_log(k, n, k / n) - _log(k, n, p))
+
+
+def _of_number_and_order(hits: np.ndarray, p: float) -> np.ndarray:
+    """Of series `(series, n)`: number, and whether one follows another."""
+    n, before, after = hits.shape[1], hits[:, :-1], hits[:, 1:]
+    both, first = (before & after).sum(1), before.sum(1)
+    hit, then = after.sum(1), n - 1 - first
+    share = lambda x, of: x / np.maximum(of, 1)
+    apart = _log(both, first, share(both, first)) + _log(hit - both, then, share(hit - both, then))
+    return _of_number(hits.sum(1), n, p) + 2.0 * (apart - _log(hit, n - 1, hit / (n - 1)))
+
+
+def _log(k, n, p):
+    return xlogy(k, p) + xlogy(n - k, 1.0 - p)
 
 
 class Difference(NamedTuple):

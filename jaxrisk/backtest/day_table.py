@@ -7,7 +7,7 @@ import numpy as np
 
 from ..report.study_table import Section, StudySummary
 from .day_run import ENGINE, DayTest, Horizon
-from .day_scores import LEVELS, THRESHOLDS, Difference, Scores, at_risk_test, difference
+from .day_scores import LEVELS, THRESHOLDS, AtRiskTest, Difference, Scores, at_risk_test, difference
 from .periods import QUANTITIES
 
 WORDS = {"fall": "largest fall", "rise": "largest rise", "rebound": "rebound", "open_interest_loss": "loss of open interest"}
@@ -17,10 +17,11 @@ _CLEAR = 2.0
 
 def day_table(found: DayTest, title: str = "") -> StudySummary:
     """Everything as one summary; its rows are the forecasts, one a period, forecaster and quantity."""
-    sections, answer = [], []
+    sections, answer, apart = [], [], []
     for horizon in found.horizons:
         for quantity in QUANTITIES:
-            of = {name: scores[quantity] for name, scores in horizon.scores.items() if quantity in scores}
+            of, left_out = _common({name: scores[quantity] for name, scores in horizon.scores.items() if quantity in scores})
+            apart += [f"{_what(horizon, quantity)}: {name} has too few forecasts to be compared." for name in left_out]
             if of:
                 sections.append(_scores(horizon, quantity, of))
                 sections += [_at_risk(horizon, quantity, of)] if quantity in _TESTED else []
@@ -29,7 +30,7 @@ def day_table(found: DayTest, title: str = "") -> StudySummary:
     first = found.horizons[0].periods
     what = "every alarm" if first.alarms else "every day"
     said = title or f"Back-test on {what}, {found.cuts[0]} to {first.dates[-1]}{', ' if found.data else ''}{found.data}"
-    return StudySummary(said, answer, sections, (*_explained(found), *found.notes), records(found))
+    return StudySummary(said, answer, sections, (*_explained(found), *apart, *found.notes), records(found))
 
 
 def _explained(found: DayTest) -> tuple[str, ...]:
@@ -39,11 +40,24 @@ def _explained(found: DayTest) -> tuple[str, ...]:
         "paths or quantiles. Days are UTC.",
         "Continuous ranked probability scores (CRPS) and quantile scores in per cent of the price, or of open interest; lower is "
         "better. Beyond: of the larger of value and threshold.",
-        "Kupiec (number of exceedances), Christoffersen (number and order): probability of what was seen, or worse, if the "
-        "forecast is right.",
+        "Tables are of the periods that all forecasts have. Kupiec (number of exceedances), Christoffersen (number and order): "
+        "probability of a likelihood ratio as large if the forecast is right.",
         "Differences are the other's score less the engine's (above 0: the engine is ahead), with standard errors that allow for "
         "autocorrelation. Errors of the fits are in no forecast.",
+        "Law and size of impact are refitted; positions, volume, depth and mechanics are the scenario's on every day, from "
+        "whatever time they are.",
     )
+
+
+def _common(of: dict[str, Scores]) -> tuple[dict[str, Scores], list[str]]:
+    """Scores on the periods that all forecasters have, and those left out that have less than half of what another has."""
+    counts = {name: int(np.isfinite(scores.crps).sum()) for name, scores in of.items()}
+    kept = {name: of[name] for name, count in counts.items() if 2 * count >= max(counts.values())}
+    if not kept:
+        return {}, []
+    both = np.all([np.isfinite(scores.crps) for scores in kept.values()], axis=0)
+    cut = {name: Scores(*(column[both] for column in scores)) for name, scores in kept.items()}
+    return (cut if both.any() else {}), [name for name in of if name not in kept]
 
 
 def _what(horizon: Horizon, quantity: str) -> str:
@@ -75,7 +89,12 @@ def _at_risk(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> Section:
         row = [name]
         for k, level in enumerate(LEVELS):
             test = tested(scores, k, level)
-            row += [f"{test.exceeded} ({test.expected:.1f})", _probability(test.kupiec), _probability(test.conditional)]
+            said = math.isfinite(test.expected)
+            row += [
+                f"{test.exceeded} ({test.expected:.1f})" if said else "-",
+                _probability(test.kupiec),
+                _probability(test.conditional),
+            ]
         lines.append(tuple(row))
     columns = ["forecast"]
     for level in LEVELS:
@@ -87,6 +106,8 @@ def _at_risk(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> Section:
 def tested(scores: Scores, which: int, level: float) -> Any:
     """Test of one of the values at risk."""
     used = np.isfinite(scores.crps)
+    if np.isnan(scores.at_risk[used, which]).any():  # too few samples for it
+        return AtRiskTest(level, int(used.sum()), 0, math.nan, math.nan, math.nan)
     return at_risk_test(scores.observed[used] > scores.at_risk[used, which], level)
 
 
@@ -129,6 +150,9 @@ def _verdict(horizon: Horizon, quantity: str, of: dict[str, Scores]) -> list[str
         words = []
         for k, level in enumerate(LEVELS):
             test = tested(of[ENGINE], k, level)
+            if not math.isfinite(test.expected):
+                words.append(f"{level:.1%} needs more paths")
+                continue
             rejected = min(test.kupiec, test.conditional) < 0.05
             words.append(
                 f"{level:.1%} exceeded {test.exceeded} times for {test.expected:.1f}{', REJECTED at 5%' if rejected else ''}"
@@ -156,6 +180,8 @@ def records(found: DayTest) -> list[dict[str, Any]]:
 def _points(x: float) -> str:
     """Of a fraction, with three digits."""
     value = 100.0 * x
+    if not math.isfinite(value):
+        return "-"
     return f"{value:.3f}" if abs(value) >= 0.1 or value == 0.0 else f"{value:.3g}"
 
 

@@ -62,18 +62,21 @@ def estimate(
     weights: int = 2,
     report: Callable[[int, float, np.ndarray], None] | None = None,
     together: Callable[[np.ndarray], np.ndarray] | None = None,
+    centre: np.ndarray | None = None,
 ) -> Estimate:
     """Fit parameters to recorded moments.
 
     **Arguments:** `recorded`: `(moments,)`; `simulate`; `start`: of the parameters, on scales on which 0.05 is a small step;
     `floor`: smallest standard deviation of a moment, a number or one each, so that one that hardly ever moves is not believed
-    beyond it; `prior`: standard deviation of each parameter around `start`, None for none; `rounds`: most steps for each of
+    beyond it; `prior`: standard deviation of each parameter around `centre`, or `start`, None if
+    none; `rounds`: most steps for each of
     `weights` weights; `report`: told of every step; `together`: as `simulate`, of several points at once where that is faster,
     `(points, parameters)` to `(points, records, moments)`.
 
     Raises `ValueError` where a simulated or recorded moment is not finite.
     """
     recorded, point = np.asarray(recorded, float), np.array(start, float)
+    believed = np.array(start if centre is None else centre, float)
     many = together or (lambda points: np.stack([simulate(each) for each in points]))
     if not np.all(np.isfinite(recorded)):
         raise ValueError("a recorded moment is not finite")
@@ -84,18 +87,18 @@ def estimate(
     for _ in range(weights):
         weight = _weight(draws, floor)
         damping, settled = 0.03, False
-        value = _objective(recorded - draws.mean(0), weight) + np.sum(penalty * (point - start) ** 2)
+        value = _objective(recorded - draws.mean(0), weight) + np.sum(penalty * (point - believed) ** 2)
         for _ in range(rounds):
             slopes = _slopes(many, point)
             gap = recorded - draws.mean(0)
             curvature = slopes.T @ weight @ slopes + np.diag(penalty)
-            pull = slopes.T @ weight @ gap - penalty * (point - start)
+            pull = slopes.T @ weight @ gap - penalty * (point - believed)
             better = False
             for _ in range(4):
                 step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature) + 1e-9), pull)
                 step *= min(1.0, _LONGEST / np.max(np.abs(step)))
                 tried = _checked(simulate(point + step))
-                new = _objective(recorded - tried.mean(0), weight) + np.sum(penalty * (point + step - start) ** 2)
+                new = _objective(recorded - tried.mean(0), weight) + np.sum(penalty * (point + step - believed) ** 2)
                 if new < value:
                     better = True
                     break

@@ -177,7 +177,9 @@ def fit_tail(
     **Arguments:** `start`: on the scales of the fit; `rounds`: most steps for each of two weights; `report`: told of every step.
     """
     recorded = moments(model.bars)
-    used = np.array([name not in _left_out(recorded.names) for name in recorded.names])
+    left_out = _left_out(recorded.names)
+    # a record without an hour of some size has no moment of such hours
+    used = np.array([name not in left_out for name in recorded.names]) & np.isfinite(recorded.values)
     # a law is not the market: nothing is asked of it more closely than to a tenth, a count than to a day
     counts = np.array([name.startswith(("fall", "rise")) for name in recorded.names])
     floor = np.where(counts, 1.0, _CLOSE * np.abs(recorded.values))
@@ -188,6 +190,7 @@ def fit_tail(
         begin if start is None else start,
         floor=floor[used],
         prior=prior,
+        centre=begin,
         rounds=rounds,
         report=report,
         together=lambda points: model.simulate_several(points)[..., used],

@@ -11,12 +11,13 @@ import numpy as np
 from .asked import PLOTS, Asked, folder_of
 from .backtest_arguments import Backtest
 from .exit_codes import INTERRUPTED, NOT_WRITTEN, OK, complain
-from .progress import Progress, show
+from .progress import Progress, show, unwritable
 from .writing import write_all
 
 _TABLES = (".csv", ".json")
 _PATHS, _SEED, _SCENARIO = 5000, 1, "btc_any_day"
 _LONGEST = 30
+_LEAST_PATHS, _MOST_PATHS = 1000, 10**6
 
 
 def backtest_days(command: Backtest, wrong: list[str]) -> int:
@@ -31,7 +32,13 @@ def backtest_days(command: Backtest, wrong: list[str]) -> int:
         asked.wrong("--parameters", str(command.parameters), "goes with events; with --days numbers are fitted, see --fits")
     if command.in_sample:
         asked.wrong("--in-sample", None, "goes with events")
-    paths = asked.count("--paths", command.paths, 100) or _PATHS
+    paths = asked.count("--paths", command.paths, _LEAST_PATHS) or _PATHS
+    if paths > _MOST_PATHS:
+        asked.wrong("--paths", command.paths, f"has to be at most {_MOST_PATHS:,}, of each day")
+    if command.alarms and command.open_interest is not None:
+        asked.wrong(
+            "--open-interest", str(command.open_interest), "does not go with --alarms: it is known at the end of days only"
+        )
     seed = asked.count("--seed", command.seed, 0)
     span, horizons = _span(command.days, asked), _horizons(command.horizons, asked)
     bars, name = _bars(command, asked)
@@ -43,8 +50,8 @@ def backtest_days(command: Backtest, wrong: list[str]) -> int:
     asked.file("--plot", command.plot, PLOTS, command.force)
     asked.apart(command.out, command.plot)
     kept = None
-    if bars is not None and scenario is not None:
-        kept = _fits(command, asked, bars, scenario, name)
+    if bars is not None and scenario is not None and span is not None:
+        kept = _fits(command, asked, bars, scenario, name, span[0])
     if asked.problems or span is None or bars is None or kept is None:
         return complain(asked.problems)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -60,7 +67,8 @@ def _span(text: str | None, asked: Asked) -> tuple[np.datetime64, np.datetime64]
         days = np.datetime64(first.strip(), "D"), np.datetime64(last.strip(), "D")
     except ValueError:
         days = None
-    if days is None or not dots or np.isnat(days[0]) or np.isnat(days[1]):
+    known = days is not None and not np.isnat(days[0]) and not np.isnat(days[1])
+    if days is None or not dots or not known or max(days).astype("datetime64[Y]") > np.datetime64("2200"):
         asked.wrong("--days", text, "has to be two days, FROM..TO, as 2021-01-01..2023-12-31")
         return None
     if days[0] > days[1]:
@@ -72,7 +80,7 @@ def _span(text: str | None, asked: Asked) -> tuple[np.datetime64, np.datetime64]
 def _horizons(text: str | None, asked: Asked) -> tuple[int, ...]:
     found = []
     for word in (text or "1").split(","):
-        if not word.strip().isdigit() or not 1 <= int(word) <= _LONGEST:
+        if not (word.strip().isdecimal() and len(word) < 9 and 1 <= int(word) <= _LONGEST):
             asked.wrong("--horizons", text, f"has to be whole days from 1 to {_LONGEST}, as 1,5,10")
             return (1,)
         found.append(int(word))
@@ -89,6 +97,8 @@ def _bars(command: Backtest, asked: Asked) -> tuple[Any, str]:
         return None, ""
     try:
         file = read_price_file(command.prices)
+        if np.all(file.high == file.low):
+            asked.wrong("--prices", str(command.prices), "has no bar with a high and a low; falls within an hour are not in it")
         for finding in file.findings:
             print(finding, file=sys.stderr)
         return day_bars(file), Path(command.prices).name
@@ -138,12 +148,14 @@ def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool
         asked.wrong("--days", f"{span[0]}..{span[1]}", f"too early for prices that begin on {begin}: {error}")
         return
     find, what = (after_alarms, "alarm with whole hours after it") if alarms else (periods, "whole day")
-    if not any(len(find(bars, *span, days).start) for days in horizons):
-        asked.wrong("--days", f"{span[0]}..{span[1]}", f"the prices, {begin} to {bars.dates[-1]}, have no {what} in it")
+    for days in horizons:
+        if not len(find(bars, *span, days).start):
+            text = f"the prices, {begin} to {bars.dates[-1]}, have no {what} in it" + f" for {days} days" * (days > 1)
+            asked.wrong("--days", f"{span[0]}..{span[1]}", text)
 
 
-def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str) -> Any:
-    from ..backtest.day_engine import Fits, FitsError
+def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str, first: Any) -> Any:
+    from ..backtest.day_engine import SETTINGS, Fits, FitsError
     from ..config import Problem
     from ..report.recognise import is_ours
 
@@ -156,8 +168,18 @@ def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str) 
     if path is not None and path.exists() and not (path.is_file() and is_ours(path)):
         asked.problems.append(Problem(str(path), "", None, "is not a file of fits that jaxrisk backtest --days wrote"))
         return None
-    check = zlib.crc32(np.ascontiguousarray(bars.close).tobytes(), zlib.crc32(scenario.description.source_text.encode()))
-    data = f"{name}, {len(bars.close):,} days from {bars.dates[0]}, scenario {scenario.description.name}, checksum {check:08x}"
+    if path is not None:
+        for option, other in (("--out", command.out), ("--plot", command.plot)):
+            if other is not None and other.absolute() == path.absolute():
+                asked.wrong("--fits", str(path), f"is the file that {option} names")
+        if problem := unwritable(path, True, "--fits", asked.inputs):
+            asked.problems.append(Problem(str(path), "", None, problem))
+    text = f"{scenario.description.source_text} {SETTINGS}"
+    check = zlib.crc32(np.stack(bars[1:]).tobytes(), zlib.crc32(text.encode()))
+    data = (
+        f"{name}, {len(bars.close):,} days from {bars.dates[0]}, fitted from {first} on, scenario {scenario.description.name}, "
+        f"checksum {check:08x}"
+    )
     try:
         return Fits(path, data)
     except FitsError as error:

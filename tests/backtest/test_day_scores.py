@@ -1,6 +1,7 @@
 """Scores of forecasts of many days: against plain formulas, their tests' rates of rejection, and errors under autocorrelation."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,36 +45,59 @@ def test_nothing_observed_is_no_score():
 
 
 def test_kupiec_and_christoffersen_by_hand():
-    """12 of 500, two of them in a row: likelihood ratios written out."""
+    """12 of 500, two of them in a row: the probability of the number term by term, of number and order from series drawn here."""
     hits = np.zeros(500, bool)
     hits[[3, 40, 41, 77, 120, 180, 200, 260, 300, 350, 400, 498]] = True
     found = at_risk_test(hits, 0.99)
-    log = lambda k, n, p: k * math.log(p) + (n - k) * math.log(1 - p)
-    count = 2 * (log(12, 500, 12 / 500) - log(12, 500, 0.01))
-    after_hit, after_none = 12, 487  # none follows the last day, which has no hit
-    order = 2 * (log(1, after_hit, 1 / 12) + log(11, after_none, 11 / 487) - log(12, 499, 12 / 499))
+    log = lambda k, n, p: (k * math.log(p) if k else 0.0) + ((n - k) * math.log(1 - p) if n > k else 0.0)
+    number = lambda k: 2 * (log(k, 500, k / 500) - log(k, 500, 0.01))
     assert (found.exceeded, found.expected) == (12, pytest.approx(5.0))
-    assert found.kupiec == pytest.approx(stats.chi2.sf(count, 1))
-    assert found.independence == pytest.approx(stats.chi2.sf(order, 1))
-    assert found.conditional == pytest.approx(stats.chi2.sf(count + order, 2))
+    exact = sum(math.comb(500, k) * 0.01**k * 0.99 ** (500 - k) for k in range(60) if number(k) >= number(12) - 1e-9)
+    assert found.kupiec == pytest.approx(exact)
+
+    def both(series):
+        k, pairs = int(series.sum()), list(pairwise(series))
+        after_hit, after_none = ([b for a, b in pairs if a == hit] for hit in (True, False))
+        parts = sum(log(sum(x), len(x), sum(x) / len(x)) for x in (after_hit, after_none) if x)
+        return number(k) + 2 * (parts - log(sum(b for _, b in pairs), 499, sum(b for _, b in pairs) / 499))
+
+    random, seen = np.random.default_rng(1), both(hits)
+    drawn = np.mean([both(random.random(500) < 0.01) >= seen for _ in range(1500)])
+    assert abs(found.conditional - drawn) < 5 * np.sqrt(0.02 / 1500)
 
 
-def test_rates_of_rejection():
-    """Of 1,000 right forecasts of 2,000 days about 5% are rejected; one with twice the exceedances, or with as many in clusters,
-    nearly always. Bounds: |z| < 5."""
+@pytest.mark.parametrize(("periods", "level"), [(2000, 0.99), (2000, 0.999), (200, 0.99)])
+def test_rates_of_rejection(periods, level):
+    """Of 150 right forecasts no more than 5% are rejected, but for chance (|z| < 5): with two exceedances expected, too, where
+    the usual chi-square rejects 15%."""
     random = np.random.default_rng(11)
-    right = [at_risk_test(random.random(2000) < 0.01, 0.99).kupiec < 0.05 for _ in range(1000)]
-    assert 0.02 < np.mean(right) < 0.09
-    twice = [at_risk_test(random.random(2000) < 0.02, 0.99).kupiec < 0.05 for _ in range(200)]
+    found = [at_risk_test(random.random(periods) < 1.0 - level, level) for _ in range(150)]
+    most = 0.05 + 5 * np.sqrt(0.05 * 0.95 / 150)
+    assert np.mean([one.kupiec < 0.05 for one in found]) < most
+    assert np.mean([one.conditional < 0.05 for one in found]) < most
+
+
+def test_wrong_values_at_risk_are_rejected():
+    """Twice the exceedances, or as many in clusters, in nine of ten records of 2,000 days."""
+    random = np.random.default_rng(12)
+    twice = [at_risk_test(random.random(2000) < 0.02, 0.99).kupiec < 0.05 for _ in range(60)]
     assert np.mean(twice) > 0.9
-    clusters = [at_risk_test(np.repeat(random.random(500) < 0.01, 4), 0.99).independence < 0.05 for _ in range(200)]
+    clusters = [at_risk_test(np.repeat(random.random(500) < 0.01, 4), 0.99).conditional < 0.05 for _ in range(60)]
     assert np.mean(clusters) > 0.9
 
 
 def test_never_exceeded():
+    """As likely as it is: with 100 days at 99% 0.37, and 0.63 for a ratio as large."""
     found = at_risk_test(np.zeros(100, bool), 0.99)
-    assert found.kupiec == pytest.approx(stats.chi2.sf(-200 * math.log(0.99), 1))
-    assert math.isnan(found.independence)
+    number = lambda k: 2 * (stats.binom.logpmf(k, 100, max(k / 100, 1e-300)) - stats.binom.logpmf(k, 100, 0.01))
+    assert found.kupiec == pytest.approx(sum(stats.binom.pmf(k, 100, 0.01) for k in range(101) if number(k) >= number(0) - 1e-9))
+    assert 0.1 < found.conditional <= 1.0
+    assert math.isnan(at_risk_test(np.zeros(1, bool), 0.99).kupiec)
+
+
+def test_a_quantile_beyond_the_samples_is_not_said():
+    assert np.isnan(score_one(np.arange(900.0), 5.0)[6][1])
+    assert np.isfinite(score_one(np.arange(999.0), 5.0)[6]).all()
 
 
 def test_errors_of_a_difference_allow_for_autocorrelation():

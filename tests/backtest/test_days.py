@@ -1,6 +1,7 @@
 """Forecasts of every day: what is observed, what each forecaster says, and that none knows what comes."""
 
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy import stats
 
 import jaxrisk
-from jaxrisk.backtest import day_rivals
+from jaxrisk.backtest import day_engine, day_rivals
 from jaxrisk.backtest.day_engine import BURN_IN, Fit, Fits, FitsError, _lasting, _run, engine
 from jaxrisk.backtest.day_rivals import daily_variance, gjr_garch, log_har, loss_on_fall, windows
 from jaxrisk.backtest.day_run import backtest_days, cuts_between
@@ -184,7 +185,7 @@ def test_hours_between_steps_have_the_extremes_of_brownian_motion():
 def test_rivals_alone_end_to_end(bars, coins):
     """Every day and every five days; what a table and a picture are made of."""
     told = []
-    found = backtest_days(bars, None, FIRST + CUT, FIRST + DAYS - 1, horizons=(1, 5), coins=coins, paths=300,
+    found = backtest_days(bars, None, FIRST + CUT, FIRST + DAYS - 1, horizons=(1, 5), coins=coins, paths=1000,
                           progress=lambda done, total: told.append((done, total)))  # fmt: skip
     assert told[-1] == (5 * (140 + 28), 5 * (140 + 28))
     assert [str(cut) for cut in found.cuts] == ["2021-05-15"]
@@ -203,6 +204,49 @@ def test_rivals_alone_end_to_end(bars, coins):
     assert rows.crps.notna().all()
     with pytest.raises(ValueError, match="no day from"):
         backtest_days(bars, None, "2030-01-01", "2030-02-01")
+
+
+@pytest.mark.parametrize("alarms", [False, True])
+def test_no_forecast_of_a_run_knows_what_comes(bars, alarms):
+    """Across a new year, when all is fitted again: everything that begins before or on a day is forecast alike where that day and
+    all later ones are others, and what comes later is not."""
+    day = 560
+    run = lambda b: backtest_days(b, None, FIRST + 320, FIRST + DAYS - 1, paths=200, alarms=alarms).horizons[0]
+    one, other = run(bars), run(_altered(bars, day))
+    for name in one.scores:
+        ends = [np.column_stack([x.scores[name]["fall"].low, x.scores[name]["fall"].high]) for x in (one, other)]
+        before = [x.periods.start <= 24 * day for x in (one, other)]
+        early = [
+            dict(zip(x.periods.start[b].tolist(), y[b], strict=True)) for x, y, b in zip((one, other), ends, before, strict=True)
+        ]
+        shared = early[0].keys() & early[1].keys()
+        assert len(shared) > (3 if alarms else 200)
+        assert all(np.array_equal(early[0][s], early[1][s], equal_nan=True) for s in shared), name
+    if not alarms:
+        late = one.periods.start > 24 * day
+        fall = [x.scores["GJR-GARCH-t"]["fall"].low[late] for x in (one, other)]
+        assert not np.array_equal(*fall)
+
+
+def test_a_fit_is_of_earlier_days_alone(monkeypatch, bars):
+    """With and without feedback, each after the one of the year before."""
+    seen = []
+
+    def fit(model, start, rounds, report):
+        seen.append((model.bars.dates[-1], model.scenario is not None, None if start is None else float(start[0])))
+        return SimpleNamespace(estimate=SimpleNamespace(values=POINT + len(seen), distance=1.0))
+
+    monkeypatch.setattr(day_engine, "fit_tail", fit)
+    fits = Fits(None, "")
+    for cut in (FIRST + 300, FIRST + 366):
+        for feedback in (True, False):
+            assert fits.get(bars, "a scenario", cut, feedback).until == cut
+    last = np.array([FIRST + 299, FIRST + 299, FIRST + 365, FIRST + 365])
+    np.testing.assert_array_equal([day for day, _, _ in seen], last)
+    assert [kind for _, kind, _ in seen] == [True, False, True, False]
+    assert [begin for _, _, begin in seen] == [None, None, POINT[0] + 1, POINT[0] + 2]
+    fits.get(bars, "a scenario", FIRST + 300, True)
+    assert len(seen) == 4  # not again
 
 
 def test_alarms_by_hand(bars):
@@ -305,6 +349,9 @@ def test_the_engine_knows_its_own_law_and_nothing_that_comes(bars, coins, scenar
     later[CUT:] = 1.0
     other = engine(_altered(bars, CUT + 2), scenario, with_, CUT, CUT + 3, 1, later)
     assert _same(other.samples(24 * (CUT + 2), 1024, 1), forced)
+    hours = [engine(b, scenario, with_, CUT, CUT + 3, 1, every=1) for b in (bars, _altered(bars, CUT + 2))]
+    assert _same(*(x.samples(24 * (CUT + 2), 1024, 1) for x in hours))
+    assert not _same(*(x.samples(24 * (CUT + 2) + 1, 1024, 1) for x in hours))
     before = engine(_altered(bars, CUT + 1), scenario, with_, CUT, CUT + 3, 1, later)
     assert not _same(before.samples(24 * (CUT + 2), 1024, 1), forced)
     assert made.first == 24 * (CUT - BURN_IN)

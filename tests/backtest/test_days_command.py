@@ -34,14 +34,14 @@ def rivals_only(monkeypatch):
 
 def test_shown_and_written(prices, rivals_only, tmp_path, capsys):
     out, plot = tmp_path / "days.csv", tmp_path / "days.png"
-    words = ["backtest", "--days", "2020-12-01..2021-01-15", "--prices", str(prices / "hourly.csv"), "--horizons", "1,5"]
-    words += ["--open-interest", str(prices / "coins.csv"), "--paths", "200", "--out", str(out), "--plot", str(plot)]
+    words = ["backtest", "--days", "2020-12-20..2021-01-15", "--prices", str(prices / "hourly.csv"), "--horizons", "1,5"]
+    words += ["--open-interest", str(prices / "coins.csv"), "--paths", "1000", "--out", str(out), "--plot", str(plot)]
     assert main(words) == OK
     said = capsys.readouterr().out
-    assert "Back-test on every day, 2020-12-01 to 2021-01-15, hourly.csv" in said
-    assert "Largest fall within 1 day, 46 days" in said
-    assert "Loss of open interest within 5 days, 9 periods" in said
-    assert "Refitted to all days before 2020-12-01, 2021-01-01" in said
+    assert "Back-test on every day, 2020-12-20 to 2021-01-15, hourly.csv" in said
+    assert "Largest fall within 1 day, 27 days" in said
+    assert "Loss of open interest within 5 days, 5 periods" in said
+    assert "Refitted to all days before 2020-12-20, 2021-01-01" in said
     assert out.read_text().startswith("date,days,forecast,quantity,observed,pit,low,high,crps,crps_beyond_0.05")
     assert plot.stat().st_size > 10_000
     assert main(words) == BAD_INPUT
@@ -71,6 +71,16 @@ def test_everything_wrong_is_said_at_once(prices, tmp_path, capsys):
     assert "too early for prices that begin on 2020-01-01" in capsys.readouterr().err
     assert main([*asked[:2], "2022-03-01..2022-03-10", *asked[3:]]) == BAD_INPUT
     assert "have no whole day in it" in capsys.readouterr().err
+    assert main([*asked, "--horizons", "30,1"]) == BAD_INPUT
+    assert "have no whole day in it for 30 days" in capsys.readouterr().err
+    assert main([*asked, "--horizons", "1,²", "--fits", "a.json", "--out", "a.json"]) == BAD_INPUT
+    assert capsys.readouterr().err.count("--horizons") == 1
+    assert main([*asked, "--fits", "a.json", "--out", "a.json"]) == BAD_INPUT
+    assert "is the file that --out names" in capsys.readouterr().err
+    closes = tmp_path / "closes.csv"
+    closes.write_text("time,close\n" + "".join(f"{FIRST + np.timedelta64(h, 'h')}Z,{100 + h % 7}\n" for h in range(9000)))
+    assert main([*asked[:4], str(closes)]) == BAD_INPUT
+    assert "has no bar with a high and a low" in capsys.readouterr().err
     assert main(["backtest", "--horizons", "1", "--prices", "x.csv"]) == BAD_INPUT
     assert capsys.readouterr().err.count("goes with --days") == 2
 
@@ -80,7 +90,10 @@ def test_fits_to_other_prices_are_refused(prices, tmp_path, capsys):
     kept.write_text(json.dumps({"written_by": "jaxrisk", "kind": "fits", "data": "of another file", "fits": []}, indent=2))
     asked = ["backtest", "--days", "2021-01-01..2021-01-20", "--prices", str(prices / "hourly.csv"), "--fits", str(kept)]
     assert main(asked) == BAD_INPUT
-    assert "has fits to other data: of another file; here it is hourly.csv, 420 days from 2020-01-01" in capsys.readouterr().err
+    assert (
+        "has fits to other data: of another file; here it is hourly.csv, 420 days from 2020-01-01, fitted from 2021-01-01 on"
+        in capsys.readouterr().err
+    )
 
 
 def test_interrupted(prices, monkeypatch, rivals_only, tmp_path, capsys):
@@ -96,7 +109,7 @@ def test_interrupted(prices, monkeypatch, rivals_only, tmp_path, capsys):
 
     monkeypatch.setattr(day_run, "backtest_days", stopped)
     out = tmp_path / "days.json"
-    words = ["backtest", "--days", "2021-01-01..2021-01-20", "--prices", str(prices / "hourly.csv"), "--paths", "200"]
+    words = ["backtest", "--days", "2021-01-01..2021-01-20", "--prices", str(prices / "hourly.csv"), "--paths", "1000"]
     assert main([*words, "--out", str(out)]) == INTERRUPTED
     said = capsys.readouterr()
     assert "INTERRUPTED" in said.out

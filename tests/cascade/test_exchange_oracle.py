@@ -14,7 +14,7 @@ from oracles.cross_holder import CrossAccount
 from oracles.draws import FINE, FLAT, JUMPS, LARGE, REACH, SAME_DRAWS, STEEP, Frame, close, furthest, nearest_call, setups
 from oracles.package import engine
 
-pytestmark = pytest.mark.hurried
+pytestmark = pytest.mark.sooner
 
 LADDERS = {
     "fund": Frame(ranking=("pro_rata",), trigger=("fund_empty",), tiers=(STEEP,)),

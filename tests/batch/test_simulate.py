@@ -33,17 +33,17 @@ def same(first, second):
 
 def test_results_do_not_depend_on_chunks_or_workers(scenario, small_blocks, monkeypatch):
     """3,000 paths in chunks of 512, of 1,024 and all at once, on one thread and on two: the same bits."""
-    whole = jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0)
+    whole = jr.simulate(scenario, paths=3000, steps=96, seed=5, sample_paths=0)
     for chunk in (1, 1024):
-        same(whole.losses, jr.simulate(scenario, paths=3000, steps=48, seed=5, chunk=chunk, sample_paths=0).losses)
+        same(whole.losses, jr.simulate(scenario, paths=3000, steps=96, seed=5, chunk=chunk, sample_paths=0).losses)
     monkeypatch.setattr(blocks, "workers", lambda: 1)
-    same(whole.losses, jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0).losses)
+    same(whole.losses, jr.simulate(scenario, paths=3000, steps=96, seed=5, sample_paths=0).losses)
 
 
 def test_a_path_is_replayed_from_its_index_alone(scenario, small_blocks):
     """Path 2,345 run alone, in another place of its block, has the bits it had among 3,000."""
-    whole = jr.simulate(scenario, paths=3000, steps=48, seed=5, sample_paths=0)
-    alone = jr.simulate(scenario, paths=1, first_path=2345, steps=48, seed=5, sample_paths=0)
+    whole = jr.simulate(scenario, paths=3000, steps=96, seed=5, sample_paths=0)
+    alone = jr.simulate(scenario, paths=1, first_path=2345, steps=96, seed=5, sample_paths=0)
     same({name: whole[name][2345:2346] for name in whole.losses}, dict(alone.losses))
 
 
@@ -84,8 +84,8 @@ def test_the_place_in_a_block_does_not_matter(law, small_blocks):
 
 
 def test_seeds_and_paths_differ(scenario, small_blocks):
-    first = jr.simulate(scenario, paths=1000, steps=24, seed=1, sample_paths=0)["log_return"][:, 0]
-    other = jr.simulate(scenario, paths=1000, steps=24, seed=2**40 + 1, sample_paths=0)["log_return"][:, 0]
+    first = jr.simulate(scenario, paths=1000, steps=96, seed=1, sample_paths=0)["log_return"][:, 0]
+    other = jr.simulate(scenario, paths=1000, steps=96, seed=2**40 + 1, sample_paths=0)["log_return"][:, 0]
     assert len(np.unique(np.concatenate([first, other]))) > 1990
 
 
@@ -124,13 +124,13 @@ def test_single_and_double_precision_agree(scenario, small_blocks):
 
 def test_written_while_running_equals_in_memory(scenario, small_blocks, tmp_path):
     calls = []
-    memory = jr.simulate(scenario, paths=1500, steps=24, seed=5, sample_paths=2)
+    memory = jr.simulate(scenario, paths=1500, steps=96, seed=5, sample_paths=4)
     file = jr.simulate(
         scenario,
         paths=1500,
-        steps=24,
+        steps=96,
         seed=5,
-        sample_paths=2,
+        sample_paths=4,
         chunk=512,
         out=tmp_path / "r.nc",
         progress=lambda *a: calls.append(a),
@@ -147,7 +147,7 @@ def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_
     """An infinite drift breaks the price of every path: the step is named, and nothing is left behind."""
     broken = eqx.tree_at(lambda s: s.market.drift, scenario, np.array([np.inf]))
     with pytest.raises(jr.NonFinite, match=r"path 0 \(seed 5\): \w+ is not finite from step 1 on") as caught:
-        jr.simulate(broken, paths=600, steps=8, seed=5, out=tmp_path / "r.nc")
+        jr.simulate(broken, paths=600, steps=96, seed=5, out=tmp_path / "r.nc")
     assert caught.value.path == 0
     assert not list(tmp_path.iterdir())
 
@@ -163,7 +163,7 @@ def test_what_was_finished_before_a_bad_path_is_kept(scenario, small_blocks, tmp
 
     monkeypatch.setattr(blocks, "run_block", spoiled)
     with pytest.raises(jr.NonFinite, match="path 700"):
-        jr.simulate(scenario, paths=1500, steps=8, seed=5, chunk=512, out=tmp_path / "r.nc")
+        jr.simulate(scenario, paths=1500, steps=96, seed=5, chunk=512, out=tmp_path / "r.nc")
     kept = jr.Result.load(tmp_path / "r.nc")
     assert kept.paths == 700
     assert kept.info["finished_paths"] == 700
@@ -197,7 +197,7 @@ def test_positions_beyond_their_liquidation_price_are_dropped_not_liquidated(sce
     assert float(jnp.sum(book.dropped)) > 0
     held = book.open_interest(book.init())
     np.testing.assert_allclose(held[..., 0], held[..., 1], rtol=1e-5)
-    result = jr.simulate(wide, paths=8, steps=24, sample_paths=0)
+    result = jr.simulate(wide, paths=8, steps=96, sample_paths=0)
     assert result["open_interest_loss_fraction"].max() < 1e-3
     assert result.info["dropped_open_interest_usd"] == pytest.approx(float(jnp.sum(book.dropped)), rel=1e-5)
 

@@ -18,8 +18,9 @@ class Backtest:
     An event is a TOML file, or the name of one that ships: 2021-04-18, 2021-05-19, 2021-09-07, 2022-06-13, 2022-11-08,
     2023-08-17, 2024-08-05, 2025-02-03. The price files it names are looked for in --data, then beside it.
 
-    With --days instead of events every day is forecast, quiet ones too: largest fall and rise, rebound, loss of open interest.
-    Law and impact are refitted to all earlier days at the first day and every new year, which takes minutes each.
+    With --days instead of events every day is forecast, quiet ones too: fall, rise, rebound, loss of open interest.
+
+    Law and impact are then refitted to all earlier days on the first day and every new year, in minutes each.
 
     $ jaxrisk backtest 2024-08-05 --data ../shared/data
     $ jaxrisk backtest mine.toml --data prices --paths 20000 --parameters fitted.toml --out scores.csv --plot scores.png

@@ -16,7 +16,7 @@ from ..cascade import seed_key
 from ..market.filter import filtered_along
 from ..report.outputs import write_whole
 from ..scenario import Scenario
-from .periods import path_quantities
+from .periods import losses_before, path_quantities
 
 PARTICLES, PARTICLES_OF_HOURS = 1024, 256
 """Of a filter whose state is kept at every midnight, or at every hour."""
@@ -181,14 +181,9 @@ def engine(
 def _lasting(made: Engine, bars: DayBars, coins: np.ndarray, until: int, days: int, seed: int) -> tuple[float, np.ndarray] | None:
     """By least squares on windows before `until`, of what open interest lost on what the engine says was forced in a period with
     such a fall and rise; None for fewer than 60 windows."""
-    first = np.arange(1, until - days + 1)
-    loss = 1.0 - coins[first + days - 1] / coins[first - 1]
-    whole = np.isfinite(loss) & np.array([bars.complete[i : i + days].all() for i in first], bool)
-    first, loss = first[whole], loss[whole]
+    loss, seen = losses_before(bars, coins, until, days)
     if len(loss) < _LEAST_WINDOWS:
         return None
-    rows = first[:, None] + np.arange(days)
-    seen = path_quantities(*(x[rows].reshape(len(first), -1) for x in (bars.open, bars.high, bars.low)))
     random = np.random.default_rng([seed, until])
     before = made.states[: (until * HOURS - made.first) // made.every + 1]
     begin = before[random.integers(0, len(before), _LEARNT), random.integers(0, before.shape[1], _LEARNT)]

@@ -14,7 +14,7 @@ from scipy import stats
 from ..calibration.day_bars import HOURS, DayBars
 from ..calibration.day_moments import hourly
 from ..calibration.volatility import regressors
-from .periods import path_quantities
+from .periods import losses_before, path_quantities
 
 _TAIL = 0.9
 """Quantile beyond which extreme-value theory takes over."""
@@ -217,14 +217,10 @@ class LossOnFall(NamedTuple):
 
 def loss_on_fall(bars: DayBars, coins: np.ndarray, until: int, days: int) -> LossOnFall:
     """From all windows before `until`; `coins` at the end of each day, `(days,)`. Raises `ValueError` for fewer than 60."""
-    first = np.arange(1, until - days + 1)
-    loss = 1.0 - coins[first + days - 1] / coins[first - 1]
-    whole = np.isfinite(loss) & np.array([bars.complete[i : i + days].all() for i in first], bool)
-    if whole.sum() < 60:
-        raise ValueError(f"{whole.sum()} days of prices and open interest before {bars.dates[0] + until}; 60 are needed")
-    first, loss = first[whole], loss[whole]
-    rows = first[:, None] + np.arange(days)
-    fall = path_quantities(*(x[rows].reshape(len(first), -1) for x in (bars.open, bars.high, bars.low)))["fall"]
+    loss, seen = losses_before(bars, coins, until, days)
+    if len(loss) < 60:
+        raise ValueError(f"{len(loss)} days of prices and open interest before {bars.dates[0] + until}; 60 are needed")
+    fall = seen["fall"]
     slope, intercept = np.polyfit(fall, loss, 1)
     residuals = (loss - intercept - slope * fall) * math.sqrt(len(loss) / (len(loss) - 2.0))
     return LossOnFall(windows(bars, until, days), float(intercept), float(slope), residuals, loss)

@@ -1,4 +1,4 @@
-"""A back-test on every day: rolling origin, refitted yearly, nothing known that was not known then."""
+"""A back-test on every day: rolling origin, laws and sizes of impact refitted yearly to earlier days alone."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -16,6 +16,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import xlogy
 
+from .scores import crps, pit
+
 LEVELS = (0.99, 0.999)
 """Of value at risk and quantile scores."""
 THRESHOLDS = (0.05, 0.10, 0.15)
@@ -51,21 +53,13 @@ def score_one(samples: np.ndarray, observed: float) -> tuple:
         none = [np.full(n, np.nan) for n in (len(THRESHOLDS), len(LEVELS), len(LEVELS), len(RETURN_LEVELS))]
         return observed, np.nan, np.nan, np.nan, np.nan, *none
     n = len(x)
-    below = np.searchsorted(x, observed, "left") + np.searchsorted(x, observed, "right")
     # beyond its largest of so many samples a forecast says nothing
     place = lambda p: float(np.interp(p * (n + 1), np.arange(1, n + 1), x)) if p * (n + 1) <= n else math.nan
     at_risk = np.array([place(p) for p in LEVELS])
     quantile_score = np.where(observed < at_risk, 1.0 - np.array(LEVELS), -np.array(LEVELS)) * (at_risk - observed)
-    weighted = np.array([_crps(np.maximum(x, edge), max(observed, edge)) for edge in THRESHOLDS])
+    weighted = np.array([crps(np.maximum(x, edge), max(observed, edge)) for edge in THRESHOLDS])
     beyond = 1.0 - np.searchsorted(x, RETURN_LEVELS, "right") / n
-    return observed, _crps(x, observed), 0.5 * below / n, place(0.05), place(0.95), weighted, at_risk, quantile_score, beyond
-
-
-def _crps(x: np.ndarray, observed: float) -> float:
-    """Of ordered samples."""
-    n = len(x)
-    spread = np.sum((2.0 * np.arange(1, n + 1) - n - 1.0) * x) / (n * (n - 1.0))
-    return float(np.mean(np.abs(x - observed)) - spread)
+    return observed, crps(x, observed), pit(x, observed), place(0.05), place(0.95), weighted, at_risk, quantile_score, beyond
 
 
 def collected(rows: list[tuple]) -> Scores:

@@ -104,6 +104,15 @@ def _seen(bars: DayBars, start: np.ndarray, days: int) -> dict[str, np.ndarray]:
     return found | {"open_interest_loss": np.full(len(start), np.nan)}
 
 
+def losses_before(bars: DayBars, coins: np.ndarray, until: int, days: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Loss of open interest and the other quantities of all whole windows of so many `days` that end before the day `until`, an
+    index, overlapping where there are several; `coins` at the end of each day, `(days,)`."""
+    first = np.arange(1, until - days + 1)
+    loss = 1.0 - coins[first + days - 1] / coins[first - 1]
+    whole = np.isfinite(loss) & np.array([bars.complete[i : i + days].all() for i in first], bool)
+    return loss[whole], _seen(bars, first[whole] * HOURS, days)
+
+
 def on_days(coins: tuple[np.ndarray, np.ndarray], bars: DayBars) -> np.ndarray:
     """Coins at the end of each day of the bars, NaN where not known, `(days,)`."""
     grid = np.full(len(bars.close), np.nan)
@@ -113,4 +122,4 @@ def on_days(coins: tuple[np.ndarray, np.ndarray], bars: DayBars) -> np.ndarray:
     return grid
 
 
-__all__ = ["QUANTITIES", "THRESHOLD", "Periods", "after_alarms", "on_days", "path_quantities", "periods"]
+__all__ = ["QUANTITIES", "THRESHOLD", "Periods", "after_alarms", "losses_before", "on_days", "path_quantities", "periods"]

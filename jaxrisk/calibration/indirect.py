@@ -68,10 +68,9 @@ def estimate(
 
     **Arguments:** `recorded`: `(moments,)`; `simulate`; `start`: of the parameters, on scales on which 0.05 is a small step;
     `floor`: smallest standard deviation of a moment, a number or one each, so that one that hardly ever moves is not believed
-    beyond it; `prior`: standard deviation of each parameter around `centre`, or `start`, None if
-    none; `rounds`: most steps for each of
-    `weights` weights; `report`: told of every step; `together`: as `simulate`, of several points at once where that is faster,
-    `(points, parameters)` to `(points, records, moments)`.
+    beyond it; `prior`: standard deviation of each parameter around `centre` (`start` where None), None if there is none;
+    `rounds`: most steps for each of `weights` weights; `report`: told of every step; `together`: as `simulate`, of several points
+    at once where that is faster, `(points, parameters)` to `(points, records, moments)`.
 
     Raises `ValueError` where a simulated or recorded moment is not finite.
     """

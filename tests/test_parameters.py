@@ -11,8 +11,6 @@ from jaxrisk.market import LogVariance
 from jaxrisk.parameter import moved, named, parameters
 from jaxrisk.positions import Limits, maintenance_margin
 
-pytestmark = pytest.mark.sooner
-
 SHIPPED = ("btc_24h", "btc_any_day", "btc_eth_sol_7d", "btc_shock_10pct", "cross_margin_24h", "leverage_cycle_90d",
            "spill_over_24h", "three_venues_shock_24h")  # fmt: skip
 NODES = (24, 4, 2)  # fewer leverages than a run takes: reverse mode keeps every one at every scale of a flow book's

@@ -125,7 +125,7 @@ def _bar(law: LogVariance, c: LogVarianceConstants, most: int, states, returned,
     density = jnp.where(seen[:, None], density, _log_counts(c, most))
     share = jnp.cumsum(jax.nn.softmax(density, axis=-1), axis=-1)
     jumps = jnp.sum(jax.random.uniform(count, (*weight.shape, 1)) > share[..., :-1], axis=-1)
-    return _moved(law, c, states, moments, returned, seen, jumps, rest), (effective, likelihood)
+    return _moved(law, c, most, states, moments, returned, seen, jumps, rest), (effective, likelihood)
 
 
 def _log_counts(c: LogVarianceConstants, most: int):
@@ -164,7 +164,7 @@ def _systematic(weight: Float[Array, "particles assets"], uniform: Float[Array, 
     return jnp.minimum(found, particles - 1)
 
 
-def _moved(law: LogVariance, c: LogVarianceConstants, states, moments, returned, seen, jumps, keys):
+def _moved(law: LogVariance, c: LogVarianceConstants, most: int, states, moments, returned, seen, jumps, keys):
     """Factors after the bar, given its return and its number of jumps: the price's noise is what the return leaves of it."""
     deviation, centre, mean, sd = moments
     shape = deviation.shape
@@ -179,10 +179,14 @@ def _moved(law: LogVariance, c: LogVarianceConstants, states, moments, returned,
         for f, y, z in zip(c.factors, states, drawn, strict=False)
     ]
     if c.surges is not None:
-        if law.variance_jump_rate is not None:
+        if law.variance_jump_rate is None:
+            # with each jump of the price one of the variance: as many exponentials, ten times as fast as a gamma variate
+            sizes = jax.random.exponential(keys[3], (most, *shape))
+            added = jnp.sum(jnp.where(jnp.arange(most)[:, None, None] < jumps, sizes, 0.0), axis=0)
+        else:
             expected = c.surges.shape * -jnp.log1p(-c.surges.pull)
             jumps = jax.random.poisson(keys[2], expected, shape)
-        added = jnp.where(jumps > 0, jax.random.gamma(keys[3], jnp.maximum(jumps, 1).astype(deviation.dtype), shape), 0.0)
+            added = jnp.where(jumps > 0, jax.random.gamma(keys[3], jnp.maximum(jumps, 1).astype(deviation.dtype), shape), 0.0)
         following.append(states[-1] - c.surges.pull * states[-1] + c.surges.to_middle * c.surges.mean * added)
     return tuple(following)
 

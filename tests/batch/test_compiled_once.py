@@ -15,7 +15,7 @@ from jaxrisk.market import Merton, Shock
 from jaxrisk.positions import Grid, Histogram, Limits, Tiers
 from jaxrisk.scenario import Description, Names, Scenario, Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.hurried]
 
 ONE, TWO = np.ones(1), np.ones(2)
 compiled: list[str] = []

@@ -10,6 +10,8 @@ from jaxrisk.cascade import blocks, prepare
 from jaxrisk.config.paths import shipped
 from jaxrisk.market import Stationary
 
+pytestmark = pytest.mark.as_shipped
+
 
 @pytest.fixture(scope="module")
 def scenario():

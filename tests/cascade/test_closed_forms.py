@@ -35,6 +35,8 @@ from jaxrisk.market import Replay
 from jaxrisk.positions import Accounts, Grid, LadderBook, Tiers, log_liquidation_price
 from jaxrisk.scenario import Scenario, Settings
 
+pytestmark = pytest.mark.hurried
+
 ONE = np.ones(1)
 VENUES = Path(__file__).parents[2] / "configs" / "venues"
 

@@ -14,8 +14,6 @@ from oracles.cross_holder import CrossAccount
 from oracles.draws import FINE, FLAT, JUMPS, LARGE, REACH, SAME_DRAWS, STEEP, Frame, close, furthest, nearest_call, setups
 from oracles.package import engine
 
-pytestmark = pytest.mark.sooner
-
 LADDERS = {
     "fund": Frame(ranking=("pro_rata",), trigger=("fund_empty",), tiers=(STEEP,)),
     "drawdown": Frame(ranking=("pro_rata",), trigger=("fund_drawdown",), tiers=(STEEP,), rounds=3, inverse=(True,)),

@@ -13,6 +13,8 @@ import pytest
 import jaxrisk as jr
 from jaxrisk.config import check
 
+pytestmark = pytest.mark.as_shipped
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
 DATA = ROOT.parent / "shared" / "data"

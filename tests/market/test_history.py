@@ -10,6 +10,8 @@ import pytest
 
 from jaxrisk.market import Bootstrap, Replay, Shock
 
+pytestmark = pytest.mark.hurried
+
 ROWS = 40
 HISTORY = np.random.default_rng(0).normal(0.002, [0.01, 0.02], (ROWS, 2))
 

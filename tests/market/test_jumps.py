@@ -14,6 +14,8 @@ from jaxrisk.market._counts import count_and_root, survival_probabilities
 from jaxrisk.market._noise import correlation_factor
 from jaxrisk.market.jumps import double_exponential
 
+pytestmark = pytest.mark.hurried
+
 PATHS = 100_000
 CORRELATION = [[1.0, 0.8, 0.5], [0.8, 1.0, 0.3], [0.5, 0.3, 1.0]]
 STEPS = {"1s": 1 / 31536000, "1min": 1 / 525600, "1h": 1 / 8760, "1d": 1 / 365}

@@ -16,6 +16,8 @@ from scipy.integrate import dblquad, quad
 from jaxrisk.market import GBM, Cloud, Factors, LogVariance, Merton, Stationary
 from jaxrisk.market._gamma import SCORES, at_score, gamma_table
 
+pytestmark = pytest.mark.hurried
+
 HOUR = 1 / 8760
 HALF_LIFE, SD, RHO = np.array([6.0, 72.0]) * HOUR, np.array([0.8, 0.6]), np.array([-0.4, -0.3])
 KAPPA, MEAN = np.log(2) / HALF_LIFE, 0.36

@@ -8,6 +8,8 @@ import pytest
 
 from jaxrisk.market import GBM, Bates, Bootstrap, Factors, Garch, Heston, Kou, LogVariance, Merton, Stationary
 
+pytestmark = pytest.mark.hurried
+
 EYE = [[1.0]]
 SQUARE_ROOT = ([0.05], [0.4], [0.3], [2.0], [0.5], [-0.5], EYE)
 FACTORS = ([0.05], [0.4], [[0.02, 0.2]], [[0.6, 0.4]], [[-0.5, -0.3]], EYE)

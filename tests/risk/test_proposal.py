@@ -20,6 +20,8 @@ from jaxrisk.risk.drivers import NotSteerableError, cosines, drivers
 from jaxrisk.risk.given import Course, Given, GivenNoise, steered
 from jaxrisk.risk.proposal import Proposal, tilted
 
+pytestmark = pytest.mark.hurried
+
 ONE = np.ones(1)
 STEPS = 48
 LAWS = {

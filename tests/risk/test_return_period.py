@@ -9,6 +9,8 @@ import jaxrisk as jr
 from jaxrisk.report import Result
 from jaxrisk.risk import exceedance_probability, return_period
 
+pytestmark = pytest.mark.hurried
+
 DAY = 1 / 365
 
 

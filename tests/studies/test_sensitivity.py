@@ -7,7 +7,7 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.parameter import moved, named
-from jaxrisk.positions import NODES, population
+from jaxrisk.positions import NODES, account_build, population
 from jaxrisk.risk import TooFewPathsError, sample as sampling
 from jaxrisk.risk.bump import difference
 from jaxrisk.risk.change import changed
@@ -16,8 +16,6 @@ from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.pathwise import Reverse, along, group_gradients
 from jaxrisk.risk.rerun import slopes
 from jaxrisk.studies.sensitivity import sensitivity
-
-pytestmark = pytest.mark.sooner
 
 MEASURES = [
     "mean(max_drawdown_index)",
@@ -191,8 +189,9 @@ class TestAuto:
     def test_every_book(self, name, wrt, monkeypatch):
         """Single accounts are bumped, tables differentiated; both agree with a bump of all paths within four joint errors.
 
-        Tables are of a quarter of the usual leverages.
+        Tables are of a quarter of the usual leverages, and so are accounts.
         """
+        monkeypatch.setattr(account_build, "NODES", account_build.NODES // 4)
         monkeypatch.setattr(population, "NODES", (NODES[0] // 4, *NODES[1:]))
         scenario = jr.load(name, {"run.steps": 90 if name == "leverage_cycle_90d" else 24})
         found = sensitivity(scenario, "mean(open_interest_loss_usd)", wrt, paths=128, check=True)

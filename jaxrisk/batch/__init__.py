@@ -1,5 +1,5 @@
 """Many paths: cut into blocks, run, checked, gathered."""
 
 from .cache import use_compilation_cache as use_compilation_cache
-from .problems import NonFinite as NonFinite
+from .problems import NonFinite as NonFinite, SetAside as SetAside, WorkersLost as WorkersLost
 from .run import simulate as simulate

@@ -63,12 +63,24 @@ def chunks(
     prepared: Prepared, seed: int, first: int, count: int, chunk: int, source: AbstractSource = COUNTERS
 ) -> Iterator[dict[str, np.ndarray]]:
     """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
-    size = block_size(prepared)
-    chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
+    chunk = whole_blocks(prepared, chunk)
     with threads(workers()) as pool:
         for chunk_first in range(first, first + count, chunk):
-            paths = np.arange(chunk_first, min(chunk_first + chunk, first + count)).astype(np.uint32)
-            yield _gathered(pool, prepared, seed, paths, size, source)
+            yield range_losses(pool, prepared, seed, chunk_first, min(chunk, first + count - chunk_first), source)
+
+
+def whole_blocks(prepared: Prepared, chunk: int) -> int:
+    """The least number of paths from `chunk` on that fills whole blocks: a block is what is compiled."""
+    size = block_size(prepared)
+    return math.ceil(chunk / size) * size
+
+
+def range_losses(
+    pool: Any, prepared: Prepared, seed: int, first: int, count: int, source: AbstractSource = COUNTERS
+) -> dict[str, np.ndarray]:
+    """Losses of one range of paths, its blocks on a pool of threads: the same bits wherever the range begins and ends."""
+    paths = np.arange(first, first + count).astype(np.uint32)
+    return _gathered(pool, prepared, seed, paths, block_size(prepared), source)
 
 
 def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource = COUNTERS) -> dict[str, np.ndarray]:
@@ -99,4 +111,4 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "workers"]
+__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "range_losses", "whole_blocks", "workers"]

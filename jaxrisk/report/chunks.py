@@ -120,15 +120,20 @@ def read_plan(folder: Path) -> Plan:
 
 def finished(folder: Path) -> list[Chunk]:
     """The chunks that follow each other from path 0 on; none without a plan, which goes first where a folder is removed."""
-    if not (folder / PLAN).exists():
-        return []
-    names = [(match, path) for path in folder.iterdir() if (match := _CHUNK.fullmatch(path.name))]
     chunks, until = [], 0
-    for chunk in sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in names):
+    for chunk in every(folder):
         if chunk.first == until < chunk.until:
             chunks.append(chunk)
             until = chunk.until
     return chunks
+
+
+def every(folder: Path) -> list[Chunk]:
+    """All chunks in order, whether they follow each other or not; none without a plan."""
+    if not (folder / PLAN).exists():
+        return []
+    names = [(match, path) for path in folder.iterdir() if (match := _CHUNK.fullmatch(path.name))]
+    return sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in names)
 
 
 def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -195,6 +200,6 @@ def batches(chunks: list[Chunk]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
 
 
 __all__ = [
-    "LATE", "PLAN", "Chunk", "Plan", "arrays_of", "batches", "finished", "late_of", "plain", "read_plan", "shapes", "write_chunk",
-    "write_late", "write_plan",
+    "LATE", "PLAN", "Chunk", "Plan", "arrays_of", "batches", "every", "finished", "late_of", "plain", "read_plan", "shapes",
+    "write_chunk", "write_late", "write_plan",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ from .netcdf import (
     variable_attributes as _attributes,
 )
 from .observables import curve_axes, sample_axes
+from .store_read import StoredLosses
 from .table import Summary, counted
 from .writer import LazyLosses, read, save, whole
 
@@ -81,7 +82,10 @@ class Result:
         self.samples, self.curves, self.info = dict(samples or {}), dict(curves or {}), dict(info or {})
         if isinstance(losses, dict):  # a mapping that loads on demand was checked when it was written
             self._check()
-        self.paths = int(np.shape(losses[next(iter(losses))])[0]) if losses else 0
+        if isinstance(losses, StoredLosses):
+            self.paths = losses.paths
+        else:
+            self.paths = int(np.shape(losses[next(iter(losses))])[0]) if losses else 0
 
     @property
     def planned(self) -> int:
@@ -116,7 +120,8 @@ class Result:
 
     def columns(self, name: str) -> list[str]:
         """The addresses of all columns of an observable."""
-        return columns(self[name], self.dims[name], self.coords, name)
+        array = np.empty((0, *self.losses.shape(name)[1:])) if isinstance(self.losses, StoredLosses) else self[name]
+        return columns(array, self.dims[name], self.coords, name)
 
     def measure(self, name: str, statistic: str = "mean", level: Any = None, **options: Any) -> Estimate:
         """A statistic of an observable, with its error: `mean`, `quantile`, `value_at_risk`, `expected_shortfall`, `expectile`,

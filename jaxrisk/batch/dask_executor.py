@@ -6,6 +6,7 @@ Dask is imported here and nowhere else, when it is asked for.
 from concurrent.futures import Executor
 from typing import Any
 
+from .processes import cores
 from .versions import versions
 
 MISSING = "Dask is not installed: pip install 'jaxrisk[dask]', or run without it (--executor processes)"
@@ -80,12 +81,9 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> DaskExe
     **Raises:** `ImportError` where Dask is not installed, `ValueError` where the scheduler is not to be reached, in a sentence.
     """
     try:
-        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise ImportError(MISSING) from None
-    import os
-
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout="20s", set_as_default=False)
@@ -95,13 +93,11 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> DaskExe
         if workers is not None:
             client.wait_for_workers(workers, timeout="300s")
         return DaskExecutor(client, close=True)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = workers or cores
-    with dask.config.set({"distributed.worker.daemon": True}):
-        made = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, silence_logs=50
-        )
-    return DaskExecutor(Client(made, set_as_default=False), close=True, threads=max(1, cores // workers))
+    workers = workers or cores()
+    made = LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, silence_logs=50
+    )
+    return DaskExecutor(Client(made, set_as_default=False), close=True, threads=max(1, cores() // workers))
 
 
 def as_executor(given: Any) -> Any:

@@ -1,6 +1,5 @@
 """Chunks on an executor: a few in flight, each tried again where its worker is lost, in whatever order they come back."""
 
-import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -9,6 +8,7 @@ from typing import Any
 
 from .._interrupt import PAUSE, look, presses_kept
 from .problems import WorkersLost
+from .processes import cores
 from .work import Outcome, Task, work
 
 TRIES = 3
@@ -27,8 +27,8 @@ def gather(
 
     **Arguments:**
 
-    - `executor`: of `concurrent.futures`. Where it has `refuse`, workers of other versions are left out, and where it has `renew`,
-      lost ones are replaced.
+    - `executor`: of `concurrent.futures`. Where it has `refuse`, workers of other versions are left out, and where it has
+      `renew`, lost ones are replaced.
     - `take`: is given each outcome that is good, or not finite.
     - `give_up`: is given a task that failed always, why, and a path; says whether the others are run all the same.
 
@@ -124,8 +124,7 @@ def threads_of(executor: Any) -> int | None:
     own affair."""
     if hasattr(executor, "threads"):
         return executor.threads
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.floor(cores / workers_of(executor)))
+    return max(1, cores() // workers_of(executor))
 
 
 __all__ = ["AHEAD", "TRIES", "Executor", "gather", "threads_of", "workers_of"]

@@ -10,6 +10,11 @@ _LOOKS = 1.0
 """Seconds between two looks at whether the parent is there."""
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Processes(Executor):
     """A pool of fresh processes (a process forked from one that has simulated hangs).
 
@@ -60,4 +65,4 @@ def _ready(parent: int) -> None:
     threading.Thread(target=watch, daemon=True, name="jaxrisk parent").start()
 
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "cores"]

@@ -66,8 +66,8 @@ def simulate(
 
     **Raises:** `ValueError` for an argument out of range or a scenario that does not fit together; `jaxrisk.NonFinite` where a
     number was not finite, with what was finished (into a store all other chunks are run first: its kind `SetAside`); `OSError`,
-    in words, where `out` is not replaced, another run is writing it, or the disk is full: then `out.partial`, or the store, has what
-    was finished, and can be loaded. `jaxrisk.batch.WorkersLost` where nobody is left to run the rest.
+    in words, where `out` is not replaced, another run is writing it, or the disk is full: then `out.partial`, or the store, has
+    what was finished, and can be loaded. `jaxrisk.batch.WorkersLost` where nobody is left to run the rest.
 
     >>> import jaxrisk as jr
     >>> result = jr.simulate(jr.load("btc_24h"), paths=1000, steps=96, seed=1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..observables import DIMS
 from ..report import Result, ResultWriter
-from ..report.chunks import Plan
+from ..report.chunks import Plan, finished
 from ..report.manifest import Kind, Manifest
 from ..report.store import Store
 from .configuration import differences
@@ -103,7 +103,8 @@ class File(AbstractSink):
         if self._writer.continued:
             tell(f"{self.done:,} paths of this run were in {self._writer.partial}; it is continued")
         elif self._writer.aside is not None:
-            tell(f"paths of another run that was stopped were in {self._writer.partial}; they are kept in {self._writer.aside}")
+            left = f"{finished(self._writer.aside)[-1].until:,} paths of a run that was stopped were in {self._writer.partial}"
+            tell(f"{left}; they are kept in {self._writer.aside}")
 
     def missing(self):
         return self._writer.missing(self._chunk)

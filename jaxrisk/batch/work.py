@@ -55,8 +55,8 @@ class Task(NamedTuple):
 class Outcome(NamedTuple):
     """What became of a chunk: `losses` (None where the worker has written them), `facts` on how it went.
 
-    `problem`: None, or a word for it (`"not finite"`, `"disk"`, `"refused"`), what there is to say, and a number: the path, or the
-    system's of an error.
+    `problem`: None, or a word for it (`"not finite"`, `"disk"`, `"refused"`), what there is to say, and a number: the path, or
+    the system's of an error.
     """
 
     losses: dict[str, np.ndarray] | None

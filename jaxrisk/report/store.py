@@ -100,6 +100,7 @@ class Store:
             else:
                 self.manifest = there
                 self._looked_through()
+            note(path, "started", finished=len(self.finished), chunks=len(self.manifest.firsts()))
         except OSError as error:
             raise self.stopped(error) from error
         except BaseException:

@@ -2,8 +2,8 @@
 
 Written here, in a few lines of the specification (https://zarr-specs.readthedocs.io/en/latest/v3/core/v3.0.html and its codecs
 `bytes` and `crc32c`), and not by a library, since a chunk has to be on the disk before it has its name. Tests read all of it
-with zarr and xarray. Numbers are of the specification's own types. Labels are arrays of fixed width, which zarr from 3.1 on reads;
-text of any length has no specification. Who cannot read them finds them in the attribute `labels`.
+with zarr and xarray. Numbers are of the specification's own types. Labels are arrays of fixed width, which zarr from 3.1 on
+reads; text of any length has no specification. Who cannot read them finds them in the attribute `labels`.
 """
 
 import math

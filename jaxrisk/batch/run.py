@@ -79,7 +79,7 @@ def simulate(
     scenario, run = configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     workers = executor_for(executor, out)
     if out is not None:
-        check_place(Path(os.path.realpath(out))) if is_store(out) else writable(out)
+        check_place(Path(out)) if is_store(out) else writable(out)
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     begun = time.time()

@@ -134,7 +134,7 @@ class Stored(AbstractSink):
         self._store = Store(out, wanted, scenario, differences, force)
         self._shown = time.monotonic()
         self.store, self.closed, self.done = out, self._store.closed, self._store.paths
-        damaged = f"; {self._store.damaged} chunks that were damaged are run again" if self._store.damaged else ""
+        damaged = f"; {_damaged(self._store.damaged)} run again" if self._store.damaged else ""
         if self.closed:
             tell(f"{out}: holds this run, finished; it is loaded")
         elif self.done or damaged:
@@ -173,6 +173,10 @@ class Stored(AbstractSink):
 
     def release(self):
         self._store.release()
+
+
+def _damaged(chunks: int) -> str:
+    return "1 chunk that was damaged is" if chunks == 1 else f"{chunks:,} chunks that were damaged are"
 
 
 def _counted(closing: Mapping[str, Any], finished: int, total: int) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class Store:
     ):
         self.path, self.manifest, self.finished, self.damaged = path, wanted, set[int](), 0
         self._inner, self._committed, self._entered = path / said.FOLDER, -1, False
+        self._shown_whole = False
         try:
             check_place(path)
             self._lock = Lock(self._inner, path)
@@ -231,6 +232,7 @@ class Store:
             durable.put(self._inner / said.LATE, content, self._aside / "late")
             self._committed = -1
             self.commit(everything=True)
+            self._shown_whole = True
         except OSError as error:
             raise self.stopped(error) from error
         note(self.path, "finished" if not self.missing() else "stopped", paths=self.paths)
@@ -245,7 +247,7 @@ class Store:
             self._lock.release()
             return
         with contextlib.suppress(OSError):
-            if (self._inner / said.MANIFEST).exists():
+            if (self._inner / said.MANIFEST).exists() and not self._shown_whole:
                 self.commit()
         shutil.rmtree(self._aside, ignore_errors=True)
         if not self.finished and not finished_ranges(self.path, self.manifest):

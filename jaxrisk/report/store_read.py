@@ -110,7 +110,7 @@ def read_store(path: Path) -> dict[str, Any]:
         info |= {FINISHED: losses.paths, PLANNED: plan.total}
         if gaps != [(losses.paths, plan.total)]:
             info[MISSING] = ", ".join(f"{first:,} to {until - 1:,}" for first, until in gaps)
-    elif FINISHED in info:
+    elif late:
         info[FINISHED] = losses.paths
     return {
         "losses": losses,

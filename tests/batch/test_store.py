@@ -13,11 +13,13 @@ import xarray as xr
 import jaxrisk as jr
 from jaxrisk.batch import SetAside, work
 from jaxrisk.cascade import blocks
+from jaxrisk.report import result as result_module
 from jaxrisk.report.durable import Busy
 from jaxrisk.report.outputs import NotReplaced
 from jaxrisk.report.status import status_of
-from jaxrisk.report.store import OtherRun, Store
+from jaxrisk.report.store import OtherRun
 from jaxrisk.report.writer import WriteStopped
+from jaxrisk.risk.stream import Stream
 
 PATHS, CHUNK, SEED = 1500, 256, 5
 FIRSTS = list(range(0, PATHS, CHUNK))
@@ -339,8 +341,54 @@ def test_a_write_that_fails_is_a_sentence_and_the_rest_is_kept(run, memory, tmp_
     same(run(out), memory)
 
 
-def test_a_store_class_that_is_refused_holds_no_lock(store, run):
+def test_a_run_that_is_refused_holds_no_lock(store, run):
     with pytest.raises(OtherRun):
         run(store, seed=9)
     assert not (store / "jaxrisk" / "lock").exists()
-    assert isinstance(Store, type)
+
+
+ASKED = [
+    lambda r: r.mean("max_drawdown_index"),
+    lambda r: r.quantile("max_drawdown[BTC]", 0.5),
+    lambda r: r.value_at_risk("liquidated_notional[*,*,long]", 0.95),
+    lambda r: r.expected_shortfall("open_interest_loss_fraction", [0.9, 0.95]),
+    lambda r: r.exceedance_probability("liquidated_by_class[*]", 1e6),
+    lambda r: r.exceedance_curve("max_drawdown_index"),
+    lambda r: r.exceedance_curve("max_drawdown_index", simultaneous=True),
+    lambda r: r.expectile("max_drawdown_index", 0.9),
+    lambda r: r.pareto_tail("max_drawdown_index").quantile(0.999),
+]
+
+
+def test_what_is_asked_of_a_large_store_is_what_memory_says(run, store, memory, monkeypatch):
+    """With no more than a chunk held at a time; and the table."""
+    stored = jr.Result.load(store)
+    assert isinstance(stored.values("max_drawdown_index"), np.ndarray)  # a small one is held
+    monkeypatch.setattr(result_module, "STREAMED", 0)
+    assert isinstance(stored.values("max_drawdown_index"), Stream)
+    for asked in ASKED:
+        for one, other in zip(asked(stored), asked(memory), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert str(stored.summary()) == str(memory.summary())
+    assert stored.losses._last is None or stored.losses._last[0] == "max_drawdown_index"  # of what loads whole by its nature
+    with pytest.raises(ValueError, match="no label of assets 'BTX': did you mean 'BTC'"):
+        stored.mean("max_drawdown[BTX]")
+    with pytest.raises(ValueError, match="no observable 'max_drawdwn'"):
+        stored.mean("max_drawdwn")
+
+
+def test_differences_of_two_stores_are_paired(run, store, tmp_path, monkeypatch):
+    calm = run(tmp_path / "calm.zarr", feedback=0.5, chunk=512)
+    found = jr.Result.load(store).difference(calm, "max_drawdown_index", "expected_shortfall", 0.95)
+    monkeypatch.setattr(result_module, "STREAMED", 0)
+    again = jr.Result.load(store).difference(calm, "max_drawdown_index", "expected_shortfall", 0.95)
+    np.testing.assert_allclose(again[:4], found[:4], rtol=1e-9)
+    alone = calm.expected_shortfall("max_drawdown_index", 0.95)
+    assert found.high < 0.0
+    assert found.standard_error < 0.5 * alone.standard_error
+    with pytest.raises(ValueError, match="seed is 5 here and 6 there: the noise is another"):
+        jr.Result.load(store).difference(run(seed=6), "max_drawdown_index")
+
+
+def test_a_store_can_be_saved_as_a_file(store, memory, tmp_path):
+    same(jr.Result.load(jr.Result.load(store).save(tmp_path / "r.nc")), memory)

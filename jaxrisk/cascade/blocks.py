@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._interrupt import answers, threads
+from .devices import on, placed
 from .engine import COUNTERS, run_block, seed_key
 from .source import AbstractSource
 from .state import Prepared
@@ -39,9 +40,9 @@ def block_size(prepared=None) -> int:
 
 
 def workers() -> int:
-    """Blocks in flight at a time: one a core on a CPU, two on an accelerator so that it never waits for the host."""
+    """Blocks in flight at a time: one a core on a CPU, two on each accelerator so that it never waits for the host."""
     if jax.default_backend() != "cpu":
-        return 2
+        return 2 * len(jax.local_devices())
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return max(1, len(available))
 
@@ -97,14 +98,18 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
 
 def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source: AbstractSource) -> dict[str, np.ndarray]:
     key, double = seed_key(seed), prepared.decay.dtype == jnp.float64
-    count = len(jax.tree.leaves(paths)[0])
+    count, devices = len(jax.tree.leaves(paths)[0]), jax.local_devices()
+    everything = placed((prepared, key, source))
 
     def one(begin: int) -> dict[str, np.ndarray]:
         # the last block is filled up with copies of its last path, which are cut off again
         wanted = min(size, count - begin)
         places = begin + np.minimum(np.arange(size), wanted - 1)
         taken = jax.tree.map(lambda x: np.asarray(x)[places], paths)
-        losses = in_precision(double, run_block, prepared, key, jax.tree.map(jnp.asarray, taken), source)
+        turn = begin // size % len(devices)
+        taken = jax.tree.map(jnp.asarray, taken) if len(devices) == 1 else on(taken, devices[turn])
+        mine, its_key, noise = everything[turn]
+        losses = in_precision(double, run_block, mine, its_key, taken, noise)
         return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
 
     parts = answers(pool, one, range(0, count, size))

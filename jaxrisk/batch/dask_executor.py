@@ -23,7 +23,7 @@ class DaskExecutor(Executor):
     """
 
     threads: int | None = None
-    """Blocks in flight in a worker: as many as it has threads."""
+    """Blocks in flight in a worker; None for one a core that it may use."""
 
     def __init__(self, client: Any, close: bool = False, threads: int | None = None):
         self._client, self._close, self.threads = client, close, threads

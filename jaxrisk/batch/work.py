@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -163,17 +164,19 @@ def _manifest(store: Path, digest: str) -> said.Manifest:
 
 
 _ready: dict[str, Engine] = {}
+_making = threading.Lock()
 
 
 def _engine(digest: str, scenario: bytes | None, store: str | None, run: Run) -> Engine:
-    """The engine of a run, kept while a worker has chunks of it."""
-    if digest not in _ready:
-        if scenario is None and store is not None:
-            scenario = (Path(store) / said.FOLDER / said.SCENARIO).read_bytes()
-        made = engine_of(from_bytes(scenario or b""), run)
-        _ready.clear()
-        _ready[digest] = made
-    return _ready[digest]
+    """The engine of a run, kept while a worker has chunks of it: the last one."""
+    with _making:  # a worker may have several threads
+        if digest not in _ready:
+            if scenario is None and store is not None:
+                scenario = (Path(store) / said.FOLDER / said.SCENARIO).read_bytes()
+            made = engine_of(from_bytes(scenario or b""), run)
+            _ready.clear()
+            _ready[digest] = made
+        return _ready[digest]
 
 
 __all__ = ["Engine", "Outcome", "Task", "computed", "device_name", "engine_of", "facts", "finite_paths", "work"]

@@ -1,11 +1,11 @@
 """A run on Kubernetes: a scheduler and workers as pods, which write to a store on a volume that all of them mount.
 
-    python scripts/batch_kubernetes.py btc_24h --paths 1e9 --out /data/btc.zarr --claim data --image registry/jaxrisk:1 --workers 50
+    python scripts/batch_kubernetes.py btc_24h --paths 1e9 --out /data/btc.zarr --claim data --image registry/jaxrisk:1
     python scripts/batch_kubernetes.py btc_24h --out /data/btc.zarr --claim data --image i --show   # the resource, nothing made
 
-Needs `pip install 'jaxrisk[kubernetes]'`, the Dask operator in the cluster, an image with jaxrisk of the same version as here, and
-a persistent volume claim with access mode ReadWriteMany, mounted at the folder of --out in the pods and where this runs. Pods that
-are evicted lose the chunk that they were at, and no more; if this ends, the same command continues.
+Needs `pip install 'jaxrisk[kubernetes]'`, the Dask operator in the cluster, an image with jaxrisk of the same version as here,
+and a persistent volume claim with access mode ReadWriteMany, mounted at the folder of --out in the pods and where this runs.
+Pods that are evicted lose the chunk that they were at, and no more; if this ends, the same command continues.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
     python scripts/batch_slurm.py btc_24h --paths 1e9 --out /shared/btc.zarr --jobs 20 --cores 32 --hours 4
     python scripts/batch_slurm.py btc_24h --jobs 4 --gpu --queue gpu --out /shared/btc.zarr      # four jobs, each with a GPU
-    python scripts/batch_slurm.py btc_24h --out /shared/btc.zarr --show                         # the job script, nothing submitted
+    python scripts/batch_slurm.py btc_24h --out /shared/btc.zarr --show                        # the job script, nothing submitted
 
 Needs `pip install 'jaxrisk[hpc]'` in an environment that all nodes see. Run it where jobs are submitted, in a terminal that stays
 (tmux) or as a job of its own; if it ends, or the queue takes workers away, the same command continues. `jaxrisk status OUT` says

@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from ..report.npy import array_in
 from ..scenario import Scenario
 
 _STRUCTURE = "structure"
@@ -49,11 +51,11 @@ def from_bytes(content: bytes) -> Scenario:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
                 raise ValueError("it is larger than a scenario can be")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            scenario = _decoded(json.loads(arrays[_STRUCTURE].tobytes()), arrays, 0)
+            arrays = {entry.removesuffix(".npy"): array_in(archive, entry) for entry in archive.namelist()}
+        scenario = _decoded(json.loads(arrays[_STRUCTURE].tobytes()), arrays, 0)
     except (
         KeyError, TypeError, AttributeError, IndexError, ValueError, EOFError, OSError, RecursionError, ImportError,
-        NotImplementedError, zipfile.BadZipFile,
+        OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise ValueError(f"no scenario: {error}") from None
     if not isinstance(scenario, Scenario):

@@ -124,7 +124,10 @@ def _checked(said: dict[str, Any]) -> Manifest:
         whole = all(type(size) is int and 0 <= size <= _MOST_NUMBERS for size in shape)
         if not _NAME.fullmatch(name) or dtype not in _TYPES or not whole or int(np.prod(shape, dtype=float)) > _MOST_NUMBERS:
             raise ValueError(f"array {name!r}")
-        if len(shape) != len(dims.get(name, ())):
+        axes = dims.get(name, ())
+        if len(shape) != len(axes) or any(
+            len(coords[axis]) != size for axis, size in zip(axes, shape, strict=True) if axis in coords
+        ):
             raise ValueError(f"array {name!r} and its axes")
         kinds[name] = Kind(shape, dtype)
     if any(not _NAME.fullmatch(axis) for axis in coords) or not kinds:

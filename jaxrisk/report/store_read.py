@@ -1,6 +1,7 @@
 """A run's Zarr store, read: whatever is there, it is what was finished, or refused in words."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -142,10 +143,15 @@ def late_of(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         late = json.loads(file.read_bytes())
         info, arrays = dict(late["info"]), {}
         for name, (shape, dtype) in late["arrays"].items():
-            if not name.startswith((SAMPLE_PREFIX, CURVE_PREFIX)) or "/" in name or not 0 <= np.prod(shape) * 8 < _LARGEST:
+            sizes = (
+                isinstance(shape, list)
+                and all(type(size) is int and size >= 0 for size in shape)
+                and math.prod(shape) * 8 < _LARGEST
+            )
+            if not name.startswith((SAMPLE_PREFIX, CURVE_PREFIX)) or not name.isidentifier() or not sizes or not shape:
                 raise ValueError(f"array {name!r}")
-            kind = Kind(tuple(map(int, shape[1:])), np.dtype(dtype).name)
-            arrays[name] = _whole(path / name / key(0, len(shape)), kind, int(shape[0]))
+            kind = Kind(tuple(shape[1:]), np.dtype(dtype).name)
+            arrays[name] = _whole(path / name / key(0, len(shape)), kind, shape[0])
         return info, arrays
     except FileNotFoundError:
         return {}, {}

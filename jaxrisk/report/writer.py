@@ -256,7 +256,7 @@ class LazyLosses(Mapping):
         if not done:
             return netcdf_read.read_losses(self._path, name, self._source)
         try:
-            return np.concatenate([chunks.arrays_of(chunk.path, (name,))[name] for chunk in done])
+            return np.concatenate([chunks.array_of(chunk.path, name) for chunk in done])
         except FileNotFoundError:
             text = "its paths have been made one file, or removed, since it was loaded: load the result again"
             raise ValueError(f"{self._path}: {text}") from None
@@ -301,6 +301,12 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     try:
         plan, done = chunks.read_plan(folder), chunks.finished(folder)
         (arrays, late), kinds = chunks.late_of(folder), _kinds(done)
+        for name, (shape, _) in kinds.items():
+            axes = plan.dims.get(name, ())
+            if len(axes) != len(shape) or any(
+                len(plan.coords[axis]) != size for axis, size in zip(axes, shape, strict=True) if axis in plan.coords
+            ):
+                raise ValueError(f"{folder} is damaged: {name} is not as its {chunks.PLAN} says")
         weights = [chunks.arrays_of(chunk.path, (LOG_WEIGHTS,))[LOG_WEIGHTS] for chunk in done if LOG_WEIGHTS in kinds]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{folder}: its paths are being made one file: load that ({error.filename} is gone)") from None

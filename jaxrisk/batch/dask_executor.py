@@ -6,6 +6,7 @@ Dask is imported here and nowhere else, when it is asked for.
 from concurrent.futures import Executor
 from typing import Any
 
+from .problems import WorkersRefused
 from .processes import cores
 from .versions import versions
 
@@ -19,7 +20,7 @@ class DaskExecutor(Executor):
 
     **Arguments:** `client`: a `distributed.Client`; `close`: whether it, and a cluster that it made, is closed at the end.
 
-    **Raises:** `ValueError` where every worker has other versions of what a path's bits depend on.
+    **Raises:** `WorkersRefused` where every worker has other versions of what a path's bits depend on.
     """
 
     threads: int | None = None
@@ -29,18 +30,27 @@ class DaskExecutor(Executor):
         self._client, self._close, self.threads = client, close, threads
         self._refused: dict[str, str] = {}
         mine = versions()
-        for worker, theirs in client.run(versions).items():
+        for worker, theirs in self._versions().items():
             if theirs != mine:
                 self._refused[worker] = ", ".join(f"{name} {theirs.get(name)} and not {mine[name]}" for name in mine
                                                   if theirs.get(name) != mine[name])  # fmt: skip
         self._left()
+
+    def _versions(self) -> dict[str, dict[str, str]]:
+        """What each worker has."""
+        try:
+            return self._client.run(versions)
+        except Exception as error:  # whatever it is that a worker cannot import
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            text = f"workers cannot run jaxrisk ({first}): they need the same versions as what they are sent by"
+            raise WorkersRefused(text) from None
 
     def _left(self) -> list[str]:
         workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
         left = [worker for worker in workers if worker not in self._refused]
         if workers and not left:
             told = "; ".join(f"{worker} has {words}" for worker, words in self._refused.items())
-            raise ValueError(f"workers need the same versions as what they are sent by: {told}")
+            raise WorkersRefused(f"workers need the same versions as what they are sent by: {told}")
         return left
 
     @property
@@ -61,7 +71,7 @@ class DaskExecutor(Executor):
     def refuse(self, future: Any) -> bool:
         """Leave out workers that have come since with other versions; whether there was one."""
         before, mine = len(self._refused), versions()
-        for worker, theirs in self._client.run(versions).items():
+        for worker, theirs in self._versions().items():
             if theirs != mine:
                 self._refused[worker] = "other versions"
         self._left()
@@ -90,8 +100,10 @@ def cluster(workers: int | None = None, scheduler: str | None = None) -> DaskExe
         except (OSError, ValueError, TimeoutError) as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ValueError(f"{scheduler}: no Dask scheduler answers there ({first})") from None
-        if workers is not None:
-            client.wait_for_workers(workers, timeout="300s")
+        try:
+            client.wait_for_workers(workers or 1, timeout="300s" if workers else "60s")
+        except TimeoutError:
+            raise ValueError(f"{scheduler}: has no {workers or ''} workers".replace("  ", " ")) from None
         return DaskExecutor(client, close=True)
     workers = workers or cores()
     made = LocalCluster(

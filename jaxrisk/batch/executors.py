@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from typing import Any
 
 from .._interrupt import PAUSE, look, presses_kept
-from .problems import WorkersLost
+from .problems import WorkersLost, WorkersRefused
 from .processes import cores
 from .work import Outcome, Task, work
 
@@ -32,7 +32,7 @@ def gather(
     - `take`: is given each outcome that is good, or not finite.
     - `give_up`: is given a task that failed always, why, and a path; says whether the others are run all the same.
 
-    **Raises:** `ValueError` where a worker has other versions, `WorkersLost` where none is left, `OSError` where one cannot
+    **Raises:** `WorkersRefused` where a worker has other versions, `WorkersLost` where none is left, `OSError` where one cannot
     write.
     """
     waiting, tried = deque(tasks), dict[int, int]()
@@ -90,7 +90,7 @@ def _landed(
         raise OSError(number, words)
     if kind == "refused":
         if not hasattr(executor, "refuse") or not executor.refuse(future):
-            raise ValueError(f"{words}: workers need the same versions as what they are sent by")
+            raise WorkersRefused(f"{words}: workers need the same versions as what they are sent by")
         waiting.appendleft(task)
         return True
     take(task, outcome)

@@ -36,6 +36,10 @@ class SetAside(NonFinite):
         self.ranges = [(first, until) for first, until, _ in reasons]
 
 
+class WorkersRefused(ValueError):
+    """Workers have other versions than what they are sent by, so that paths could have other bits."""
+
+
 class WorkersLost(RuntimeError):
     """Nobody is left to run what is not finished; `result` is what was."""
 

@@ -113,7 +113,8 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
             # what was finished stays; whoever interrupts does not wait for a map that is still being compiled
             waits = isinstance(stop, NonFinite) or mapped.done()
             last = lambda: finish({}, mapped.result() if waits else None)
-            stop.result = sink.stopped(last) if sink.done else None  # type: ignore[union-attr]
+            if sink.done:
+                stop.result = sink.left() if isinstance(stop, WorkersLost) else sink.stopped(last)  # type: ignore[union-attr]
             raise
     if report.reasons:
         stop = report.problem()

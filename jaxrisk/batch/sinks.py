@@ -54,6 +54,10 @@ class AbstractSink(abc.ABC):
         """The result of what was kept where a run was stopped. `finish`: makes it, where it is made at once."""
         return finish()
 
+    def left(self) -> Result:
+        """The result of what was kept where it is to be continued by the same run again."""
+        return self.finish({}, {}, {})
+
     def loaded(self) -> Result:
         """The result, where all was done before."""
         raise NotImplementedError
@@ -117,6 +121,10 @@ class File(AbstractSink):
         said = _counted(closing, self._writer.finished, self._plan.total)
         return Result.load(self._writer.close(samples, curves, said))
 
+    def left(self):
+        self.release()
+        return Result.load(self._writer.partial)
+
     def release(self):
         self._writer.release()
 
@@ -164,6 +172,9 @@ class Stored(AbstractSink):
     def stopped(self, finish):
         self.release()  # to be continued: what comes at the end has not come
         return self.loaded()
+
+    def left(self):
+        return self.stopped(self.loaded)
 
     def loaded(self):
         return Result.load(self._store.path)

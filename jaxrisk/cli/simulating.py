@@ -22,7 +22,7 @@ class Chunks(NamedTuple):
 
 def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool, asked: Chunks) -> int:
     """Run a scenario, print its table and write its result; the exit code."""
-    from ..batch import NonFinite, SetAside, WorkersLost, simulate, use_compilation_cache
+    from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
     from ..report.durable import OutputError
     from ..report.outputs import save_figure
     from ..report.store import is_store
@@ -69,7 +69,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     except WorkersLost as error:
         print(f"stopped: {error}; {finished_words(out, before, error, progress.done)}", file=sys.stderr)
         return NON_FINITE
-    except _NoExecutor as error:
+    except (_NoExecutor, WorkersRefused) as error:
         return complain([f"command line: {error}"])
     except KeyboardInterrupt as stop:
         print(f"interrupted; {finished_words(out, before, stop, progress.done)}", file=sys.stderr)

@@ -151,7 +151,8 @@ def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
 
     def header(archive: zipfile.ZipFile, entry: str) -> tuple[tuple[int, ...], np.dtype]:
         with archive.open(entry) as member:
-            return header_of(member)
+            shape, _, dtype = header_of(member)
+            return shape, dtype
 
     return _each(chunk.path, header)
 

@@ -20,18 +20,18 @@ def array_in(archive: zipfile.ZipFile, entry: str) -> np.ndarray:
     if said > LARGEST:
         raise ValueError(f"{entry} is larger than an array can be")
     with archive.open(entry) as member:
-        shape, dtype = header_of(member)
+        shape, fortran, dtype = header_of(member)
         size = math.prod(shape) * dtype.itemsize
         if dtype.hasobject or size < 0 or member.tell() + size != said:
             raise ValueError(f"{entry} is not of the size that it says")
         content = member.read(size + 1)
     if len(content) != size:
         raise ValueError(f"{entry} is not of the size that it says")
-    return np.frombuffer(content, dtype).reshape(shape).copy()
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C").copy()
 
 
-def header_of(member: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of an array from its beginning.
+def header_of(member: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape of an array from its beginning, whether its first axis varies fastest, and its type.
 
     **Raises:** `ValueError` where it is not one, or of another version of the format.
     """
@@ -48,9 +48,7 @@ def header_of(member: Any) -> tuple[tuple[int, ...], np.dtype]:
         TokenError,
     ) as error:  # what is said of a header that is none
         raise ValueError(f"its header is none ({type(error).__name__})") from None
-    if fortran and len(shape) > 1:
-        raise ValueError("an array whose axes are the other way round")
-    return shape, dtype
+    return shape, fortran, dtype
 
 
 __all__ = ["array_in", "header_of"]

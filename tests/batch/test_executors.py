@@ -123,6 +123,15 @@ def test_workers_that_are_lost_for_good_leave_what_was_finished(run, memory, tmp
         run(executor=Here(before, workers=1), out=tmp_path / "r.zarr")
     assert caught.value.result.paths in (512, 768)
     same(run(out=tmp_path / "r.zarr"), memory)
+    with pytest.raises(WorkersLost) as caught:
+        run(executor=Here(before, workers=1), out=tmp_path / "r.nc")
+    assert caught.value.result.paths in (512, 768)
+    told = []
+    same(run(out=tmp_path / "r.nc", tell=told.append), memory)
+    assert "it is continued" in told[0]
+    with pytest.raises(WorkersLost) as caught:
+        run(executor=Here(before, workers=1))
+    assert caught.value.result.paths in (512, 768)
 
 
 def test_a_worker_with_other_versions_is_refused(run, tmp_path, monkeypatch):

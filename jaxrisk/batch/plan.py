@@ -11,9 +11,10 @@ import jax.numpy as jnp
 
 from ..cascade import path_losses, seed_key
 from ..cascade.blocks import block_size, whole_blocks
+from ..observables import DIMS
 from ..report.chunks import Plan
 from ..report.manifest import Kind
-from ..report.store import is_store
+from ..report.store_place import is_store
 from ..report.writer import CONFIGURATION
 from ..scenario import coordinates
 from .carried import to_bytes
@@ -65,11 +66,10 @@ def sink_of(made: Planned, out: str | os.PathLike | None, force: bool, tell: Tel
     if not is_store(out):
         return File(out, made.plan, made.chunk, tell)
     shapes = kinds(made.engine, made.run)
-    from ..observables import DIMS
-
     plan = made.plan._replace(dims={name: DIMS.get(name, ()) for name in shapes})
     scenario = _carried(made.scenario)
-    return Stored(Path(os.path.realpath(out)), plan, made.chunk, shapes, made.found, made.digest, scenario, force, tell)
+    place = Path(os.path.realpath(out)) if os.path.islink(out) else Path(out)
+    return Stored(place, plan, made.chunk, shapes, made.found, made.digest, scenario, force, tell)
 
 
 def kinds(engine: Engine, run: Run) -> Mapping[str, Kind]:

@@ -10,7 +10,7 @@ from .._interrupt import answer, threads
 from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
 from ..report import Result, writable
-from ..report.store import check_place, is_store
+from ..report.store_place import check_place, is_store
 from ..scenario import Scenario
 from .configure import configure
 from .describe import criticality, curves, sample
@@ -106,7 +106,7 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
         sampled = aside.submit(in_precision, double, sample, prepared, run.seed, run.first_path, run.sample_paths, source)
         try:
             run_here(made, sink, report) if workers is None else run_there(made, sink, report, workers)
-            if report.reasons and not sink.goes_on:
+            if report.reasons and not (sink.goes_on and sink.done):
                 raise report.problem()
             result = finish(answer(sampled), answer(mapped))
         except (NonFinite, KeyboardInterrupt, WorkersLost) as stop:

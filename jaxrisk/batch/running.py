@@ -10,7 +10,7 @@ import numpy as np
 
 from .._interrupt import answer, threads
 from ..cascade.blocks import workers
-from ..report.store import is_store
+from ..report.store_place import is_store
 from .carried import to_bytes
 from .configure import Run
 from .executors import gather, threads_of
@@ -78,7 +78,7 @@ def run_there(made: Planned, sink: AbstractSink, report: Report, executor: Any) 
 
     **Raises:** as `executors.gather`; `ValueError` where the scenario has a part that other processes cannot be sent.
     """
-    scenario, store = to_bytes(made.scenario), None if sink.store is None else str(sink.store)
+    scenario, store = to_bytes(made.scenario), None if sink.store is None else os.path.abspath(sink.store)
     run = {name: getattr(made.run, name) for name in made.run.__dataclass_fields__}
     programs, mine, cores = jax.config.jax_compilation_cache_dir, versions(), threads_of(executor)  # type: ignore[attr-defined]
     sent = scenario if store is None else None

@@ -133,7 +133,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from pathlib import Path
 
     from ..config import ConfigError, prepare
-    from ..report.store import is_store
+    from ..report.store_place import is_store
     from .arguments import overrides_of
     from .asked import PLOTS, Asked, folder_of
     from .exit_codes import doubtful

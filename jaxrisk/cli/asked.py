@@ -78,7 +78,7 @@ class Asked:
         from ..report.durable import Busy
         from ..report.outputs import PARTIAL
         from ..report.place import writable
-        from ..report.store import is_store
+        from ..report.store_place import is_store
 
         if is_store(path):
             self._store(path, force)
@@ -96,7 +96,7 @@ class Asked:
 
     def _store(self, path: Path, force: bool) -> None:
         from ..report.durable import OutputError
-        from ..report.store import check_place
+        from ..report.store_place import check_place
 
         # a store that is there is continued, or refused when it is known what is to be run
         problem = None if path.is_dir() else unwritable(path, force, "--out", self.inputs)
@@ -112,7 +112,7 @@ class Asked:
 
     def executor(self, name: str | None, workers: str | None, scheduler: str | None, out: Path | None) -> int | None:
         """Who runs the chunks; the number of workers, None where it is not given or wrong."""
-        from ..report.store import is_store
+        from ..report.store_place import is_store
 
         if name is not None:
             self.choice("--executor", name, ("processes", "dask"))

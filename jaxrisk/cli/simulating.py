@@ -25,7 +25,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
     from ..report.durable import OutputError
     from ..report.outputs import save_figure
-    from ..report.store import is_store
+    from ..report.store_place import is_store
     from ..risk.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
     from .progress import Progress, show

@@ -54,7 +54,7 @@ def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> s
     from ..report import chunks
     from ..report.manifest import read_manifest
     from ..report.place import partial_of
-    from ..report.store import is_store
+    from ..report.store_place import is_store
     from ..report.store_read import finished_ranges
 
     if is_store(out):

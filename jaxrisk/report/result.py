@@ -26,6 +26,7 @@ from .netcdf import (
     variable_attributes as _attributes,
 )
 from .observables import curve_axes, sample_axes
+from .store_place import is_store
 from .store_read import MISSING, StoredLosses
 from .table import Summary, counted
 from .writer import LazyLosses, read, save, whole
@@ -312,6 +313,10 @@ class Result:
         **Raises:** `OSError` in words: where something stands there that is not a result, which is never replaced, where a run is
         writing it, and where a write fails.
         """
+        if is_store(path):
+            raise ValueError(
+                f"{path}: is saved as one netCDF file, which .nc says; a store is what a run writes, simulate(out=...)"
+            )
         weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
         plan = Plan(self.dims, self.coords, self.planned, self.info)
         save(path, plan, self.paths, _Joined(self.losses, weights), whole(self.samples, self.curves))

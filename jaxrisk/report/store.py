@@ -14,44 +14,17 @@ from . import durable, manifest as said
 from .chunks import plain
 from .durable import Lock, OutputError
 from .manifest import Manifest
-from .netcdf import CURVE_PREFIX, FINISHED, PLANNED, SAMPLE_PREFIX, flat_attributes, variable_attributes
-from .observables import curve_axes, sample_axes
-from .outputs import NotReplaced
+from .netcdf import FINISHED, PLANNED, flat_attributes
 from .store_log import note
+from .store_metadata import METADATA, metadata_of
+from .store_place import check_place, empty
 from .store_read import finished_ranges, holds, late_of
 from .writer import WriteStopped, whole
-from .zarr_format import array_metadata, encoded, group_metadata, key
-
-ENDING = ".zarr"
-METADATA = "zarr.json"
-_KNOWN = {
-    METADATA, durable.LOCK, said.MANIFEST, said.LATE, said.LOG, said.SCENARIO, said.RECORDS, said.FAILED, said.ASIDE
-}  # fmt: skip
+from .zarr_format import encoded, group_metadata, key
 
 
 class OtherRun(OutputError, FileExistsError):
     """A run of another configuration is there."""
-
-
-def is_store(path: str | os.PathLike) -> bool:
-    """Whether a name asks for a Zarr store."""
-    return Path(path).suffix.lower() == ENDING
-
-
-def check_place(path: Path) -> None:
-    """Say at once where nothing may be written.
-
-    **Raises:** `NotReplaced` where something stands there that is not a store of ours, `Busy` where another run writes it.
-    """
-    if os.path.islink(path) and not path.exists():
-        raise NotReplaced(f"{path}: is a link to {os.readlink(path)}, which does not exist; choose another name")
-    if path.is_dir():
-        names = set(os.listdir(path))
-        if names and not _ours(path / said.FOLDER):
-            raise NotReplaced(f"{path}: is a folder that jaxrisk did not write; it is never replaced; choose another name")
-        durable.refuse_busy(path / said.FOLDER, path)
-    elif path.exists():
-        raise NotReplaced(f"{path}: is a file, and a Zarr store is a folder; choose another name")
 
 
 class Store:
@@ -141,9 +114,10 @@ class Store:
                 self.finished.add(first)
         try:
             late_of(self.path)
+            whole_late = not self.damaged
         except ValueError:
-            self.damaged += 1
-        if self.damaged:
+            whole_late = False
+        if not whole_late:
             durable.remove(self._inner / said.LATE)
 
     @property
@@ -196,18 +170,9 @@ class Store:
         if until == self._committed:
             return
         os.makedirs(self._aside, exist_ok=True)
-        plan, arrays = self.manifest.plan, {}
-        for name, kind in self.manifest.kinds.items():
-            axes = plan.dims.get(name, ())
-            shape, chunk = (until, *kind.shape), (self.manifest.chunk, *kind.shape)
-            arrays[name] = array_metadata(shape, chunk, kind.dtype, ("paths", *axes), variable_attributes(name))
-        used = {axis for axes in plan.dims.values() for axis in axes}
-        labelled = {axis: np.asarray(list(map(str, labels))) for axis, labels in plan.coords.items() if axis in used and labels}
-        for axis, labels in labelled.items():
-            arrays[axis] = array_metadata(labels.shape, labels.shape, labels.dtype, (axis,), {"labels": labels.tolist()})
         info, late = late_of(self.path)
-        for name, array in late.items():
-            arrays[name] = array_metadata(array.shape, array.shape, array.dtype, _axes(name, array.ndim), {})
+        labelled, arrays = metadata_of(self.manifest, until, late)
+        plan = self.manifest.plan
         about = flat_attributes({**plan.info, **info}) | {FINISHED: self.paths, PLANNED: plan.total}
         self._put_arrays(labelled)
         self._put({self.path / name / METADATA: metadata for name, metadata in arrays.items()})
@@ -301,33 +266,8 @@ def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str,
     durable.put(inner / said.RECORDS / said.range_name(first, until), record, aside)
 
 
-def empty(path: Path) -> None:
-    """Remove a store's own files, the manifest first; what others have put there stays."""
-    inner = path / said.FOLDER
-    durable.remove(inner / said.MANIFEST)
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(path):
-            if name != said.FOLDER and (path / name / METADATA).is_file() and not (path / name).is_symlink():
-                shutil.rmtree(path / name, ignore_errors=True)
-        durable.remove(path / METADATA)
-        for name in (said.RECORDS, said.FAILED, said.ASIDE):
-            shutil.rmtree(inner / name, ignore_errors=True)
-    durable.empty(inner)
-
-
-def _ours(inner: Path) -> bool:
-    """Whether a folder is one that a store keeps its own things in."""
-    return inner.is_dir() and not inner.is_symlink() and set(os.listdir(inner)) <= _KNOWN
-
-
 def _whole_key(array: np.ndarray) -> str:
     return key(0, array.ndim)
 
 
-def _axes(name: str, dimensions: int) -> tuple[str, ...]:
-    if name.startswith(SAMPLE_PREFIX):
-        return sample_axes(name.removeprefix(SAMPLE_PREFIX), dimensions)
-    return curve_axes(name.removeprefix(CURVE_PREFIX), dimensions)
-
-
-__all__ = ["ENDING", "OtherRun", "Store", "check_place", "empty", "is_store", "write_chunk"]
+__all__ = ["OtherRun", "Store", "write_chunk"]

@@ -114,6 +114,16 @@ def test_a_chunk_that_fails_always_is_set_aside(run, memory, tmp_path):
     same(caught.value.result, jr.Result({name: values[:512] for name, values in memory.losses.items()}, memory.dims, {}))
 
 
+def test_where_every_chunk_fails_nothing_is_left(run, tmp_path):
+    def before(task):
+        raise MemoryError("no room")
+
+    with pytest.raises(SetAside, match=r"^6 chunks were set aside: .*; and 2 more$") as caught:
+        run(executor=Here(before), out=tmp_path / "r.zarr")
+    assert caught.value.result is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_workers_that_are_lost_for_good_leave_what_was_finished(run, memory, tmp_path):
     def before(task):
         if task.first >= 768:

@@ -392,3 +392,5 @@ def test_differences_of_two_stores_are_paired(run, store, tmp_path, monkeypatch)
 
 def test_a_store_can_be_saved_as_a_file(store, memory, tmp_path):
     same(jr.Result.load(jr.Result.load(store).save(tmp_path / "r.nc")), memory)
+    with pytest.raises(ValueError, match=r"s\.zarr: is saved as one netCDF file"):
+        memory.save(tmp_path / "s.zarr")

@@ -13,6 +13,7 @@ import numpy as np
 from .._interrupt import answers, threads
 from .devices import on, placed
 from .engine import COUNTERS, run_block, seed_key
+from .room import Room
 from .source import AbstractSource
 from .state import Prepared
 
@@ -99,7 +100,8 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
 def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source: AbstractSource) -> dict[str, np.ndarray]:
     key, double = seed_key(seed), prepared.decay.dtype == jnp.float64
     count, devices = len(jax.tree.leaves(paths)[0]), jax.local_devices()
-    everything = placed((prepared, key, source))
+    everything, room = placed((prepared, key, source)), Room()
+    what = f"a block of {size:,} paths of this scenario"
 
     def one(begin: int) -> dict[str, np.ndarray]:
         # the last block is filled up with copies of its last path, which are cut off again
@@ -109,11 +111,15 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
         turn = begin // size % len(devices)
         taken = jax.tree.map(jnp.asarray, taken) if len(devices) == 1 else on(taken, devices[turn])
         mine, its_key, noise = everything[turn]
-        losses = in_precision(double, run_block, mine, its_key, taken, noise)
-        return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
+        losses = room.run(lambda: _on_host(in_precision(double, run_block, mine, its_key, taken, noise)), what)
+        return {name: values[:wanted] for name, values in losses.items()}
 
     parts = answers(pool, one, range(0, count, size))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values) for name, values in losses.items()}
 
 
 __all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "range_losses", "whole_blocks", "workers"]

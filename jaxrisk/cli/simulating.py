@@ -66,7 +66,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     except NotSteerableError as error:
         market = str(error).partition(". ")[0]  # what follows is advice on rare events
         return complain([f"command line: --sampling {sampling}: {market}"])
-    except WorkersLost as error:
+    except (WorkersLost, MemoryError) as error:
         print(f"stopped: {error}; {finished_words(out, before, error, progress.done)}", file=sys.stderr)
         return NON_FINITE
     except (_NoExecutor, WorkersRefused) as error:

@@ -314,9 +314,7 @@ class Result:
         writing it, and where a write fails.
         """
         if is_store(path):
-            raise ValueError(
-                f"{path}: is saved as one netCDF file, which .nc says; a store is what a run writes, simulate(out=...)"
-            )
+            raise ValueError(f"{path}: is saved as one netCDF file, which .nc says; a store is what simulate(out=...) writes")
         weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
         plan = Plan(self.dims, self.coords, self.planned, self.info)
         save(path, plan, self.paths, _Joined(self.losses, weights), whole(self.samples, self.curves))

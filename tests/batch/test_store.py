@@ -394,3 +394,36 @@ def test_a_store_can_be_saved_as_a_file(store, memory, tmp_path):
     same(jr.Result.load(jr.Result.load(store).save(tmp_path / "r.nc")), memory)
     with pytest.raises(ValueError, match=r"s\.zarr: is saved as one netCDF file"):
         memory.save(tmp_path / "s.zarr")
+
+
+def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, monkeypatch):
+    """And where one alone does not fit, that is said, and what was finished is kept."""
+    import threading
+
+    import jax
+
+    honest, inside, most = blocks.run_block, threading.Semaphore(1), [0]
+
+    def full(prepared, key, paths, source):
+        if not inside.acquire(blocking=False):
+            most[0] += 1
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+        try:
+            return jax.block_until_ready(honest(prepared, key, paths, source))
+        finally:
+            inside.release()
+
+    monkeypatch.setattr(blocks, "workers", lambda: 2)
+    monkeypatch.setattr(work, "workers", lambda: 2)
+    monkeypatch.setattr(blocks, "run_block", full)
+    same(run(tmp_path / "r.zarr", chunk=1500), memory)
+
+    def never(prepared, key, paths, source):
+        if int(paths[0]) >= 512:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return honest(prepared, key, paths, source)
+
+    monkeypatch.setattr(blocks, "run_block", never)
+    with pytest.raises(MemoryError, match="too little memory for a block of 256 paths"):
+        run(tmp_path / "s.zarr")
+    assert jr.Result.load(tmp_path / "s.zarr").paths == 512

@@ -297,6 +297,7 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
     assert caught.value.path == 700
     kept = jr.Result.load(out)
     assert (kept.paths, kept.planned, kept.info["missing_paths"]) == (PATHS - 256, PATHS, "512 to 767")
+    assert "not among them: paths 512 to 767" in kept.notes()
     np.testing.assert_array_equal(kept["log_return"], memory["log_return"][left])
     seen = xr.open_zarr(out, chunks=None).log_return.values
     np.testing.assert_array_equal(seen[left], memory["log_return"][left])

@@ -68,7 +68,7 @@ def engine(monkeypatch):
         def notes(self):
             return ["a note"]
 
-    def simulate(scenario, sampling="plain", progress=None, out=None):
+    def simulate(scenario, sampling="plain", progress=None, out=None, **more):
         calls.append((scenario, progress, out))
         calls.sampling = sampling
         jaxrisk.Result({"max_drawdown_index": np.zeros(16)}, {}, {}).save(out)

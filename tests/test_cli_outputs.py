@@ -159,11 +159,13 @@ def test_a_second_run_with_one_output_is_told_at_once(tiny, engine, capsys):  # 
 
 
 def test_paths_of_a_killed_run_are_kept_unless_forced(tiny, engine, capsys):  # noqa: F811
+    from jaxrisk.batch.sinks import File
+    from jaxrisk.report.chunks import Plan
+
+    said = []
     unfinished(tiny / "r.nc")
-    assert main(["run", "tiny.toml", "--out", "r.nc"]) == OK
-    assert capsys.readouterr().err == (
-        "5 paths of a run that was stopped were in r.nc.partial; they are kept in r.nc.partial.1\n"
-    )
+    File(Path("r.nc"), Plan({}, {}, 9, {"configuration": "another"}), 5, said.append).release()
+    assert said == ["5 paths of a run that was stopped were in r.nc.partial; they are kept in r.nc.partial.1"]
     assert Result.load("r.nc.partial.1").paths == 5
     unfinished(tiny / "r.nc")
     assert main(["run", "tiny.toml", "--out", "r.nc", "--force"]) == OK
@@ -175,7 +177,7 @@ def test_an_interruption_says_where_the_paths_are(tiny, engine, capsys, monkeypa
     """Also where the file was not made any more: a second Ctrl-C, say."""
     import jaxrisk.batch as batch
 
-    def simulate(scenario, sampling, progress, out):
+    def simulate(scenario, sampling, progress, out, **more):
         unfinished(out)
         progress(9, 9)
         raise KeyboardInterrupt

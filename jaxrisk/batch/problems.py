@@ -9,6 +9,8 @@ from ..cascade import record_block, seed_key
 from ..cascade.engine import COUNTERS
 from ..cascade.source import AbstractSource
 
+_TOLD = 4
+
 
 class NonFinite(ArithmeticError):
     """A number was not finite. `path` is the index to replay, `result` what was finished before it."""
@@ -16,6 +18,33 @@ class NonFinite(ArithmeticError):
     def __init__(self, message: str, path: int):
         super().__init__(message)
         self.path = path
+        self.result = None
+
+
+class SetAside(NonFinite):
+    """Some chunks failed, each time they were tried, and were set aside; all others are finished.
+
+    `ranges`: first path and end of each; `path`: the first that is known to be not finite, else the first that was set aside;
+    `result`: all that was finished.
+    """
+
+    def __init__(self, reasons: Sequence[tuple[int, int, str]], path: int):
+        told = [f"paths {first:,} to {until - 1:,}: {why}" for first, until, why in reasons[:_TOLD]]
+        more = f"; and {len(reasons) - _TOLD} more" if len(reasons) > _TOLD else ""
+        many = "1 chunk was" if len(reasons) == 1 else f"{len(reasons):,} chunks were"
+        super().__init__(f"{many} set aside: {'; '.join(told)}{more}", path)
+        self.ranges = [(first, until) for first, until, _ in reasons]
+
+
+class WorkersRefused(ValueError):
+    """Workers have other versions than what they are sent by, so that paths could have other bits."""
+
+
+class WorkersLost(RuntimeError):
+    """Nobody is left to run what is not finished; `result` is what was."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
         self.result = None
 
 

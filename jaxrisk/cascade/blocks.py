@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._interrupt import answers, threads
+from .devices import on, placed
 from .engine import COUNTERS, run_block, seed_key
+from .room import Room
 from .source import AbstractSource
 from .state import Prepared
 
@@ -39,9 +41,9 @@ def block_size(prepared=None) -> int:
 
 
 def workers() -> int:
-    """Blocks in flight at a time: one a core on a CPU, two on an accelerator so that it never waits for the host."""
+    """Blocks in flight at a time: one a core on a CPU, two on each accelerator so that it never waits for the host."""
     if jax.default_backend() != "cpu":
-        return 2
+        return 2 * len(jax.local_devices())
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return max(1, len(available))
 
@@ -63,12 +65,24 @@ def chunks(
     prepared: Prepared, seed: int, first: int, count: int, chunk: int, source: AbstractSource = COUNTERS
 ) -> Iterator[dict[str, np.ndarray]]:
     """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
-    size = block_size(prepared)
-    chunk = math.ceil(chunk / size) * size  # whole blocks: a block is what is compiled
+    chunk = whole_blocks(prepared, chunk)
     with threads(workers()) as pool:
         for chunk_first in range(first, first + count, chunk):
-            paths = np.arange(chunk_first, min(chunk_first + chunk, first + count)).astype(np.uint32)
-            yield _gathered(pool, prepared, seed, paths, size, source)
+            yield range_losses(pool, prepared, seed, chunk_first, min(chunk, first + count - chunk_first), source)
+
+
+def whole_blocks(prepared: Prepared, chunk: int) -> int:
+    """The least number of paths from `chunk` on that fills whole blocks: a block is what is compiled."""
+    size = block_size(prepared)
+    return math.ceil(chunk / size) * size
+
+
+def range_losses(
+    pool: Any, prepared: Prepared, seed: int, first: int, count: int, source: AbstractSource = COUNTERS
+) -> dict[str, np.ndarray]:
+    """Losses of one range of paths, its blocks on a pool of threads: the same bits wherever the range begins and ends."""
+    paths = np.arange(first, first + count).astype(np.uint32)
+    return _gathered(pool, prepared, seed, paths, block_size(prepared), source)
 
 
 def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource = COUNTERS) -> dict[str, np.ndarray]:
@@ -85,18 +99,27 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
 
 def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source: AbstractSource) -> dict[str, np.ndarray]:
     key, double = seed_key(seed), prepared.decay.dtype == jnp.float64
-    count = len(jax.tree.leaves(paths)[0])
+    count, devices = len(jax.tree.leaves(paths)[0]), jax.local_devices()
+    everything, room = placed((prepared, key, source)), Room()
+    what = f"a block of {size:,} paths of this scenario"
 
     def one(begin: int) -> dict[str, np.ndarray]:
         # the last block is filled up with copies of its last path, which are cut off again
         wanted = min(size, count - begin)
         places = begin + np.minimum(np.arange(size), wanted - 1)
         taken = jax.tree.map(lambda x: np.asarray(x)[places], paths)
-        losses = in_precision(double, run_block, prepared, key, jax.tree.map(jnp.asarray, taken), source)
-        return {name: np.asarray(values)[:wanted] for name, values in losses.items()}
+        turn = begin // size % len(devices)
+        taken = jax.tree.map(jnp.asarray, taken) if len(devices) == 1 else on(taken, devices[turn])
+        mine, its_key, noise = everything[turn]
+        losses = room.run(lambda: _on_host(in_precision(double, run_block, mine, its_key, taken, noise)), what)
+        return {name: values[:wanted] for name, values in losses.items()}
 
     parts = answers(pool, one, range(0, count, size))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "workers"]
+def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values) for name, values in losses.items()}
+
+
+__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "range_losses", "whole_blocks", "workers"]

@@ -9,12 +9,11 @@ import os
 import sys
 
 from .exit_codes import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_IDENTIFIED, NOT_WRITTEN, OK, complain
-from .signals import Watch, deaf, heard, keep
+from .signals import Watch, deaf, heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
     from typing import Any
 
     from .arguments import Run
@@ -91,7 +90,7 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, Schema
+    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, Schema, Status
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -101,6 +100,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         complain(wrong)
         code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
         return BAD_INPUT if wrong else code
+    if isinstance(command, Status):
+        from .status import status
+
+        return status(command, wrong)
     if isinstance(command, Init):
         from .init import init
 
@@ -130,9 +133,11 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from pathlib import Path
 
     from ..config import ConfigError, prepare
+    from ..report.store_place import is_store
     from .arguments import overrides_of
     from .asked import PLOTS, Asked, folder_of
     from .exit_codes import doubtful
+    from .simulating import Chunks, simulated
     from .writing import make_room
 
     overrides, settings = overrides_of(command)
@@ -146,12 +151,16 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
         problems += error.problems
     if out is not None:
         asked.result(out, command.force)
+    workers, chunk = (
+        asked.executor(command.executor, command.workers, command.scheduler, out),
+        asked.count("--chunk", command.chunk, 1),
+    )
     asked.file("--plot", command.plot, PLOTS, command.force)
     asked.apart(out, command.plot)
     if problems or prepared is None or out is None:
         return complain(problems)
     doubtful(prepared.doubts())
-    if (code := make_room(out, command.force)) is not None:
+    if command.force and not is_store(out) and (code := make_room(out, True)) is not None:
         return code
     if command.plot is not None:
         folder_of(command.plot)
@@ -161,7 +170,8 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     scenario = prepared.scenario()
     if command.return_periods and (refused := _no_frequency(scenario)):
         return complain([refused])
-    return _simulate(scenario, out, command.sampling, command.plot, command.return_periods)
+    chunks = Chunks(command.executor, workers, command.scheduler, chunk, command.force)
+    return simulated(scenario, out, command.sampling, command.plot, command.return_periods, chunks)
 
 
 def _no_frequency(scenario) -> str:
@@ -174,51 +184,6 @@ def _no_frequency(scenario) -> str:
         return ""
     words = "a shock or a path is given" if kind == "conditioned" else f"paths start from {where_from(scenario)}"
     return f"command line: --return-periods: needs paths from a day drawn at random, --market.start stationary; {words}"
-
-
-def _simulate(scenario, out: Path, sampling: str, plot: Path | None = None, often: bool = False) -> int:
-    from ..batch import NonFinite, simulate, use_compilation_cache
-    from ..report.durable import OutputError
-    from ..report.outputs import save_figure
-    from ..risk.drivers import NotSteerableError
-    from ..risk.sobol import BITS, REPLICATES
-    from .progress import Progress, show
-    from .writing import finished_words, mark_of, not_written, write_all
-
-    paths, most = scenario.description.paths, REPLICATES << BITS
-    if sampling == "sobol" and paths > most:
-        return complain([f"command line: --sampling sobol: {paths:,} paths, and after {most:,} the points repeat"])
-    use_compilation_cache()
-    progress = Progress(sys.stderr)
-    before = mark_of(out)
-    keep(
-        lambda: (
-            f"interrupted; what was finished until then is beside {out}" if progress.done else "interrupted; nothing was finished"
-        )
-    )
-    try:
-        with progress:
-            result = simulate(scenario, sampling=sampling, progress=progress, out=out)
-    except NonFinite as error:
-        print(f"stopped: {error}", file=sys.stderr)
-        if error.result is not None and mark_of(out) != before:
-            print(f"the {error.result.paths:,} paths finished before it are in {out}", file=sys.stderr)
-        return NON_FINITE
-    except OutputError as error:
-        return not_written(error)
-    except NotSteerableError as error:
-        market = str(error).partition(". ")[0]  # what follows is advice on rare events
-        return complain([f"command line: --sampling {sampling}: {market}"])
-    except KeyboardInterrupt as stop:
-        print(f"interrupted; {finished_words(out, before, stop, progress.done)}", file=sys.stderr)
-        return INTERRUPTED
-    keep(lambda: f"interrupted; the result is in {out}")
-    show(result.summary(often or None), sys.stdout)
-    for note in result.notes():
-        print(note)
-    print(f"result: {out}")
-    draw = lambda: result.plot_return_levels() if often else result.plot()
-    return OK if write_all([("plot", plot, lambda path: save_figure(draw(), path))]) else NOT_WRITTEN
 
 
 def schema() -> int:

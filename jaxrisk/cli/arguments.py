@@ -28,7 +28,14 @@ class Run:
     paths: Annotated[str | None, option("N", "number of paths (default: the file's run.paths)")] = None
     steps: Annotated[str | None, option("N", "number of time steps over the same horizon (default: the file's)")] = None
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: the file's run.seed)")] = None
-    out: Annotated[Path | None, option("FILE.nc", "where the result is written (default: results/NAME.nc)")] = None
+    out: Annotated[
+        Path | None,
+        option("FILE.nc|FOLDER.zarr", "where the result is written; the same command continues it (default: results/NAME.nc)"),
+    ] = None
+    executor: Annotated[str | None, option("processes|dask", "who runs the chunks (default: this process)")] = None
+    workers: Annotated[str | None, option("N", "how many there are (default: one a core)")] = None
+    scheduler: Annotated[str | None, option("ADDRESS", "of a Dask cluster that is there, such as tcp://host:8786")] = None
+    chunk: Annotated[str | None, option("N", "paths of a chunk, the unit of what is kept; no figure depends on it")] = None
     plot: Annotated[Path | None, option("FILE.png|.svg|.pdf", "draw it")] = None
     return_periods: Annotated[
         bool, option(None, 'say, and draw, how often losses come (default: where market.start is "stationary")')
@@ -69,6 +76,17 @@ class Check:
 
 
 @dataclass
+class Status:
+    """Say how far a run is: finished paths, rate, time left, who writes, what was set aside.
+
+    Works from any terminal, while the run goes on or afterwards.
+    """
+
+    outputs: Annotated[Positional[tuple[str, ...]], option("OUT ...", "what a run was told to write: NAME.nc or NAME.zarr")]
+    debug: Debug = False
+
+
+@dataclass
 class Schema:
     """Print the JSON Schema of scenario files, with units and bounds."""
 
@@ -84,6 +102,7 @@ COMMANDS: dict[str, Any] = {
     "calibrate": Calibrate,
     "backtest": Backtest,
     "parameters": Parameters,
+    "status": Status,
     "init": Init,
     "check": Check,
     "schema": Schema,
@@ -104,6 +123,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
+    | Annotated[Status, subcommand("status", description=summary_of(Status))]
     | Annotated[Init, subcommand("init", description=summary_of(Init))]
     | Annotated[Check, subcommand("check", description=summary_of(Check))]
     | Annotated[Schema, subcommand("schema", description=summary_of(Schema))]

@@ -78,7 +78,11 @@ class Asked:
         from ..report.durable import Busy
         from ..report.outputs import PARTIAL
         from ..report.place import writable
+        from ..report.store_place import is_store
 
+        if is_store(path):
+            self._store(path, force)
+            return
         problem = unwritable(path, force, "--out", self.inputs, PARTIAL)
         if problem is None:
             try:
@@ -89,6 +93,36 @@ class Asked:
                 problem = f"cannot be written: {error.strerror or error}"
         if problem is not None:
             self.problems.append(Problem(_short(str(path)), "", None, problem))
+
+    def _store(self, path: Path, force: bool) -> None:
+        from ..report.durable import OutputError
+        from ..report.store_place import check_place
+
+        # a store that is there is continued, or refused when it is known what is to be run
+        problem = None if path.is_dir() else unwritable(path, force, "--out", self.inputs)
+        try:
+            if problem is None:
+                check_place(path)
+        except OutputError as error:
+            self.problems.append(str(error))
+        except OSError as error:
+            problem = f"cannot be written: {error.strerror or error}"
+        if problem is not None:
+            self.problems.append(Problem(_short(str(path)), "", None, problem))
+
+    def executor(self, name: str | None, workers: str | None, scheduler: str | None, out: Path | None) -> int | None:
+        """Who runs the chunks; the number of workers, None where it is not given or wrong."""
+        from ..report.store_place import is_store
+
+        if name is not None:
+            self.choice("--executor", name, ("processes", "dask"))
+        if workers is not None and name is None:
+            self.wrong("--workers", workers, "goes with --executor processes or dask")
+        if scheduler is not None and name != "dask":
+            self.wrong("--scheduler", scheduler, "goes with --executor dask")
+        if name == "dask" and out is not None and not is_store(out):
+            self.wrong("--out", str(out), "has to end in .zarr with --executor dask: workers write to a store themselves")
+        return self.count("--workers", workers, 1)
 
     def apart(self, out: Path | None, plot: Path | None) -> None:
         """That two outputs are two files."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from .exit_codes import BAD_INPUT, NON_FINITE, complain
 
+_NOTHING = "nothing was finished"
 Mark = tuple[int, int] | None
 
 
@@ -51,8 +52,17 @@ def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> s
     how many paths were said to be finished.
     """
     from ..report import chunks
+    from ..report.manifest import read_manifest
     from ..report.place import partial_of
+    from ..report.store_place import is_store
+    from ..report.store_read import finished_ranges
 
+    if is_store(out):
+        try:
+            paths = sum(until - first for first, until in finished_ranges(out, read_manifest(out)))
+        except (OSError, ValueError):
+            paths = 0
+        return f"the {paths:,} paths finished until then are in {out}; the same command continues" if paths else _NOTHING
     if mark_of(out) not in (None, before):
         result = getattr(stop, "result", None)
         return f"the {done if result is None else result.paths:,} paths finished until then are in {out}"
@@ -60,7 +70,7 @@ def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> s
         kept = chunks.finished(partial_of(out))
     except OSError:
         kept = []
-    return f"the {kept[-1].until:,} paths finished until then are in {partial_of(out)}" if kept else "nothing was finished"
+    return f"the {kept[-1].until:,} paths finished until then are in {partial_of(out)}" if kept else _NOTHING
 
 
 def write_all(outputs: Iterable[tuple[str, Path | None, Callable[[Path], Any]]]) -> bool:

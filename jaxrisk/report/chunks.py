@@ -14,6 +14,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ import numpy as np
 
 from . import durable
 from .durable import put
+from .npy import array_in, header_of
 
 PLAN, LATE = "plan.json", "late.npz"
 FORMAT = 1
@@ -107,28 +109,38 @@ def read_plan(folder: Path) -> Plan:
         said = json.loads((folder / PLAN).read_bytes())
         if said["jaxrisk"] != "paths of a run" or said["format"] != FORMAT:
             raise ValueError(f"{folder}: its {PLAN} is of a format that this version does not read")
-        dims = {name: tuple(axes) for name, axes in said["dims"].items()}
-        plan = Plan(dims, dict(said["coords"]), int(said["planned_paths"]), dict(said["info"]))
+        dims = {name: tuple(map(str, axes)) for name, axes in said["dims"].items()}
+        coords = {axis: list(labels) for axis, labels in said["coords"].items()}
+        if type(said["planned_paths"]) is not int or said["planned_paths"] < 0:
+            raise TypeError(f"planned_paths is {said['planned_paths']!r}")
+        plan = Plan(dims, coords, said["planned_paths"], dict(said["info"]))
     except FileNotFoundError:
         if any((folder / name).exists() for name in (durable.LOCK, f"{PLAN}.tmp")):
             raise ValueError(f"{folder}: nothing was finished there") from None
         raise ValueError(f"{folder} is a folder, not a result") from None
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, ValueError) as error:
+        if str(folder) in str(error):
+            raise
         raise ValueError(f"{folder}: its {PLAN} is damaged ({error})") from None
     return plan
 
 
 def finished(folder: Path) -> list[Chunk]:
     """The chunks that follow each other from path 0 on; none without a plan, which goes first where a folder is removed."""
-    if not (folder / PLAN).exists():
-        return []
-    names = [(match, path) for path in folder.iterdir() if (match := _CHUNK.fullmatch(path.name))]
     chunks, until = [], 0
-    for chunk in sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in names):
+    for chunk in every(folder):
         if chunk.first == until < chunk.until:
             chunks.append(chunk)
             until = chunk.until
     return chunks
+
+
+def every(folder: Path) -> list[Chunk]:
+    """All chunks in order, whether they follow each other or not; none without a plan."""
+    if not (folder / PLAN).exists():
+        return []
+    names = [(match, path) for path in folder.iterdir() if (match := _CHUNK.fullmatch(path.name))]
+    return sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in names)
 
 
 def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
@@ -137,11 +149,10 @@ def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     **Raises:** `ValueError` where the file is damaged.
     """
 
-    def header(member: Any) -> tuple[tuple[int, ...], np.dtype]:
-        if np.lib.format.read_magic(member) != (1, 0):
-            raise ValueError("an array of another version")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
-        return shape, dtype
+    def header(archive: zipfile.ZipFile, entry: str) -> tuple[tuple[int, ...], np.dtype]:
+        with archive.open(entry) as member:
+            shape, _, dtype = header_of(member)
+            return shape, dtype
 
     return _each(chunk.path, header)
 
@@ -151,19 +162,31 @@ def arrays_of(path: Path, names: Iterable[str] | None = None) -> dict[str, np.nd
 
     **Raises:** `ValueError` where the file is damaged.
     """
-    return _each(path, lambda member: np.lib.format.read_array(member, allow_pickle=False), names)
+    return _each(path, array_in, names)
 
 
-def _each(path: Path, read: Callable[[Any], Any], names: Iterable[str] | None = None) -> dict[str, Any]:
+def array_of(path: Path, name: str) -> np.ndarray:
+    """One array of a chunk.
+
+    **Raises:** `ValueError` where the file is damaged.
+    """
+    found = arrays_of(path, (name,))
+    if name not in found:
+        raise ValueError(f"{path} is damaged: {name} is missing")
+    return found[name]
+
+
+def _each(path: Path, read: Callable[[zipfile.ZipFile, str], Any], names: Iterable[str] | None = None) -> dict[str, Any]:
     wanted, found = None if names is None else set(names), {}
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.namelist():
                 name = entry.removesuffix(".npy")
                 if wanted is None or name in wanted:
-                    with archive.open(entry) as member:
-                        found[name] = read(member)
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError, NotImplementedError) as error:
+                    found[name] = read(archive, entry)
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError, RuntimeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     return found
 
@@ -176,7 +199,10 @@ def late_of(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if not (folder / LATE).exists():
         return {}, {}
     arrays = arrays_of(folder / LATE)
-    return arrays, json.loads(str(arrays.pop(_INFO)))
+    try:
+        return arrays, dict(json.loads(str(arrays.pop(_INFO))))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{folder / LATE} is damaged: {error}") from None
 
 
 def batches(chunks: list[Chunk]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
@@ -195,6 +221,6 @@ def batches(chunks: list[Chunk]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
 
 
 __all__ = [
-    "LATE", "PLAN", "Chunk", "Plan", "arrays_of", "batches", "finished", "late_of", "plain", "read_plan", "shapes", "write_chunk",
-    "write_late", "write_plan",
+    "LATE", "PLAN", "Chunk", "Plan", "array_of", "arrays_of", "batches", "every", "finished", "late_of", "plain", "read_plan",
+    "shapes", "write_chunk", "write_late", "write_plan",
 ]  # fmt: skip

@@ -9,6 +9,8 @@ import errno
 import os
 import secrets
 import weakref
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ except ImportError:  # not a POSIX system: there two runs with one output are no
     fcntl: Any = None
 
 LOCK = "lock"
+_AT_ONCE = 8
+"""Files that are put on the disk at a time."""
 _UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems without locks answer; a run there is not refused."""
 
@@ -46,6 +50,37 @@ def put(path: Path, content: bytes | memoryview, beside: Path | None = None) -> 
         rename(beside, path)
     except BaseException:
         remove(beside)
+        raise
+
+
+def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path) -> None:
+    """Write several files, each whole or not there: all under temporary names in `aside`, all to the disk, then all renamed.
+
+    **Arguments:** `files`: content of each, in pieces; `aside`: a folder of the same file system, made if it is not there.
+
+    **Raises:** `OSError` as the system says; what is not yet renamed is removed.
+    """
+    os.makedirs(aside, exist_ok=True)
+    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    beside = {path: aside / f"{token}-{place}" for place, path in enumerate(files)}
+
+    def written(path: Path) -> None:
+        with created(beside[path]) as file:
+            for piece in files[path]:
+                view = memoryview(piece).cast("B")
+                while len(view):
+                    view = view[os.write(file, view) :]
+
+    try:
+        # several at a time: a journal puts them on the disk together, at the price of one
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for done in [pool.submit(written, path) for path in files]:
+                done.result()
+        for path in files:
+            os.replace(beside[path], path)
+    except BaseException:
+        for name in beside.values():
+            remove(name)
         raise
 
 
@@ -154,6 +189,21 @@ def refuse_busy(folder: Path, what: Path) -> None:
         os.close(file)
 
 
+def owner_of(folder: Path) -> int | None:
+    """The process that has the folder now; None where nobody has, 0 where it is not said."""
+    try:
+        file = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        if _locked(file):
+            return None
+        owner = os.read(file, 20).decode("ascii", "replace")
+        return int(owner) if owner.isascii() and owner.isdigit() else 0
+    finally:
+        os.close(file)
+
+
 def _locked(file: int) -> bool:
     if fcntl is None:
         return True
@@ -180,4 +230,7 @@ def _words(what: Path, file: int) -> str:
     return f"{what}: is being written by another run{who}; choose another name, or wait for it"
 
 
-__all__ = ["LOCK", "Busy", "Lock", "OutputError", "created", "empty", "put", "refuse_busy", "remove", "rename", "temporary"]
+__all__ = [
+    "LOCK", "Busy", "Lock", "OutputError", "created", "empty", "owner_of", "put", "put_together", "refuse_busy", "remove",
+    "rename", "temporary",
+]  # fmt: skip

@@ -23,6 +23,8 @@ def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = No
     if paths is not None and paths < planned:
         share = f"{paths:,} of {planned:,} paths ({paths / planned:.1%})"
         lines.append(f"unfinished: {share} were run, and every figure is of these")
+        if info.get("missing_paths"):
+            lines.append(f"not among them: paths {info['missing_paths']}")
     dropped, held, added = (_number(info.get(f"{name}open_interest_usd")) for name in ("dropped_", "", "balancing_"))
     if dropped > 0.0:
         by = "; ".join(str(part) for part in info.get("dropped_by", []))

@@ -11,8 +11,10 @@ import numpy as np
 from .. import risk
 from ..observables import MOST_SAMPLE_PATHS, column, columns, unknown
 from ..risk import Estimate, ParetoTail
+from ..risk.difference import difference
 from ..risk.replicates import by_replicates
 from ..risk.return_period import ANY_DAY, as_period
+from ..risk.stream import Stream
 from .chunks import Plan
 from .netcdf import (
     CURVE_PREFIX,
@@ -24,6 +26,8 @@ from .netcdf import (
     variable_attributes as _attributes,
 )
 from .observables import curve_axes, sample_axes
+from .store_place import is_store
+from .store_read import MISSING, StoredLosses
 from .table import Summary, counted
 from .writer import LazyLosses, read, save, whole
 
@@ -36,6 +40,9 @@ STATISTICS = (
     "mean", "quantile", "value_at_risk", "expected_shortfall", "expectile", "mean_excess", "exceedance_probability",
     "exceedance_curve",
 )  # fmt: skip
+
+STREAMED = 2**24
+"""Paths beyond which the losses of a store are read part by part, again and again, and not held."""
 
 
 class Result:
@@ -81,7 +88,10 @@ class Result:
         self.samples, self.curves, self.info = dict(samples or {}), dict(curves or {}), dict(info or {})
         if isinstance(losses, dict):  # a mapping that loads on demand was checked when it was written
             self._check()
-        self.paths = int(np.shape(losses[next(iter(losses))])[0]) if losses else 0
+        if isinstance(losses, StoredLosses):
+            self.paths = losses.paths
+        else:
+            self.paths = int(np.shape(losses[next(iter(losses))])[0]) if losses else 0
 
     @property
     def planned(self) -> int:
@@ -114,9 +124,43 @@ class Result:
         losses = {key: array.astype(np.float64) if "*" in name else array for key, array in losses.items()}
         return column(losses, self.dims, self.coords, name)
 
+    def values(self, name: str) -> Any:
+        """As `column`; of a store with more paths than are well held in memory, a `jaxrisk.risk.stream.Stream` that reads them
+        part by part. Measures of both are the same.
+        """
+        losses = self.losses
+        if not isinstance(losses, StoredLosses) or self.paths <= STREAMED or self.log_weights is not None:
+            return self.column(name)
+        base = name.split("[")[0].strip()
+        if base not in losses:
+            raise unknown("observable", base, losses)
+        wide = np.float64 if "*" in name else None
+        of = lambda part: column({base: part.astype(wide) if wide else part}, self.dims, self.coords, name)
+        of(np.zeros((0, *losses.shape(base)[1:])))  # a label that there is not is told at once
+        return Stream(lambda: map(of, losses.parts(base)), self.paths)
+
+    def ever(self, name: str, index: Any = slice(None), above: float | None = None) -> bool:
+        """Whether an observable is on any path other than zero, or above a number; `index`: into its axes after paths."""
+        stored = isinstance(self.losses, StoredLosses) and self.paths > STREAMED
+        parts = self.losses.parts(name) if stored else [self[name]]  # type: ignore[attr-defined]
+        return any(bool((part[:, index] != 0.0 if above is None else part[:, index] > above).any()) for part in parts)
+
+    def difference(self, other: "Result", name: str, statistic: str = "mean", level: float | None = None) -> Estimate:
+        """A measure of another run less that of this one, on the same random numbers; see `jaxrisk.risk.difference`.
+
+        **Raises:** `ValueError` as there, and where the runs do not share seed, first path and number of paths.
+        """
+        for key in ("seed", "first_path", "sampling", "precision"):
+            if self.info.get(key) != other.info.get(key):
+                raise ValueError(f"{key} is {self.info.get(key)} here and {other.info.get(key)} there: the noise is another")
+        if self.info.get(MISSING) != other.info.get(MISSING):
+            raise ValueError("other paths are missing here than there")
+        return difference(self.values(name), other.values(name), statistic, level)
+
     def columns(self, name: str) -> list[str]:
         """The addresses of all columns of an observable."""
-        return columns(self[name], self.dims[name], self.coords, name)
+        array = np.empty((0, *self.losses.shape(name)[1:])) if isinstance(self.losses, StoredLosses) else self[name]
+        return columns(array, self.dims[name], self.coords, name)
 
     def measure(self, name: str, statistic: str = "mean", level: Any = None, **options: Any) -> Estimate:
         """A statistic of an observable, with its error: `mean`, `quantile`, `value_at_risk`, `expected_shortfall`, `expectile`,
@@ -127,7 +171,7 @@ class Result:
         if statistic not in STATISTICS:
             raise unknown("statistic", statistic, STATISTICS)
         if level is None and statistic == "exceedance_curve":
-            level = risk.exceedance_curve(self.column(name)).level  # one set of levels for all replicates
+            level = risk.exceedance_curve(self.values(name)).level  # one set of levels for all replicates
         if level is None and statistic != "mean":
             raise ValueError(f"{statistic} needs a level")
         arguments = () if statistic == "mean" else (level,)
@@ -136,8 +180,8 @@ class Result:
             return getattr(risk, statistic)(values, *arguments, log_weights=log_weights, **options)
 
         if options.get("simultaneous"):
-            return of(self.column(name), self.log_weights)  # replicates would bring back pointwise intervals
-        return self.estimate(of, self.column(name))
+            return of(self.values(name), self.log_weights)  # replicates would bring back pointwise intervals
+        return self.estimate(of, self.values(name))
 
     def estimate(self, function: Callable[[Any, Any], Estimate], values: Any) -> Estimate:
         """`function(values, log_weights)` of one number a path, with the error of replicates where the run has them."""
@@ -269,6 +313,8 @@ class Result:
         **Raises:** `OSError` in words: where something stands there that is not a result, which is never replaced, where a run is
         writing it, and where a write fails.
         """
+        if is_store(path):
+            raise ValueError(f"{path}: is saved as one netCDF file, which .nc says; a store is what simulate(out=...) writes")
         weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
         plan = Plan(self.dims, self.coords, self.planned, self.info)
         save(path, plan, self.paths, _Joined(self.losses, weights), whole(self.samples, self.curves))

@@ -35,7 +35,7 @@ def _rows(result: "Result", often: bool) -> Iterator[Row]:
     def of(label: str, address: str, statistics: tuple[str, ...], unit: str = "1", scale: float = 1.0) -> Iterator[Row]:
         if address.split("[")[0] not in result.losses:
             return
-        values = result.column(address) * scale
+        values = result.values(address) * scale
         for statistic in statistics:
             yield _row(label, statistic, unit, _statistic(statistic), values, result)
 
@@ -47,7 +47,7 @@ def _rows(result: "Result", often: bool) -> Iterator[Row]:
         yield from of(f"{asset} drawdown, no feedback", f"max_drawdown_no_feedback[{asset}]", _SHORT)
     yield from of("index amplification", "amplification_index", ("mean", "ES 99%"))
     if "max_drawdown_index" in result.losses:
-        values = result.column("max_drawdown_index")
+        values = result.values("max_drawdown_index")
         for level in DRAWDOWN_LEVELS:
             yield _row("probability of index drawdown", f"> {level:.0%}", "1", _beyond(level), values, result)
     if often:
@@ -85,26 +85,26 @@ def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Ro
     """Who is closed besides by liquidation, who pays, and what reaches other venues and assets."""
     losses, venues = result.losses, [str(venue) for venue in result.coords.get("venues", [])]
     for label, name in _FORCED:
-        if name in losses and losses[name].any():
+        if name in losses and result.ever(name):
             yield from of(label, f"{name}[*]", ("mean", "ES 99%"), "USD")
     for label, name in _PAYERS:
         yield from of(label, f"{name}[*]", ("mean", "VaR 99%", "ES 99%"), "USD")
     if len(venues) > 1:
         for label, name in _PAYERS:
             for place, venue in enumerate(venues):
-                if name not in losses or not (losses[name][:, place] > LEAST_USD).any():
+                if name not in losses or not result.ever(name, place, LEAST_USD):
                     continue  # nothing, or what rounding leaves
                 yield from of(f"{label}, {venue}", f"{name}[{venue}]", ("mean", "ES 99%"), "USD")
     if "deleveraged_notional" in losses:
-        values = result.column("deleveraged_notional[*]")
+        values = result.values("deleveraged_notional[*]")
         yield _row("probability of auto-deleveraging", "> 1 USD", "1", _beyond(LEAST_USD), values, result)
-        values = result.column("socialised_loss[*]")
+        values = result.values("socialised_loss[*]")
         yield _row("probability of a socialised loss", "> 1 USD", "1", _beyond(LEAST_USD), values, result)
     for cause in result.coords.get("causes", []) if "open_interest_loss_by_cause" in losses else []:
-        if losses["open_interest_loss_by_cause"][:, list(result.coords["causes"]).index(cause)].any():
+        if result.ever("open_interest_loss_by_cause", list(result.coords["causes"]).index(cause)):
             yield from of(f"open interest lost, {cause}", f"open_interest_loss_by_cause[{cause}]", ("mean",), "USD")
     for asset in result.coords.get("assets", []):
-        if "common_holder_sales" in losses and losses["common_holder_sales"][:, _index(result, asset)].any():
+        if "common_holder_sales" in losses and result.ever("common_holder_sales", _index(result, asset)):
             yield from of(f"{asset} sold by common holders", f"common_holder_sales[{asset}]", ("mean", "ES 99%"), "USD")
     assets = result.coords.get("assets", [])
     if "moved_by" in losses:
@@ -124,7 +124,7 @@ def _support(result: "Result") -> Iterator[Row]:
     for place, address in enumerate(result.columns("support_overshoot")):
         if place < len(supports) and not supports[place] > 0.0:
             continue  # no support was set for this asset
-        values = result.column(address)
+        values = result.values(address)
         label = f"support of {address.split('[')[-1].rstrip(']')}"
         yield _row(label, "probability of break", "1", _beyond(0.0), values, result)
         yield _row(label, "mean overshoot if broken", "1", _if_positive, values, result)

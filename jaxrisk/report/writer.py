@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from . import chunks, netcdf, netcdf_read
+from . import chunks, durable, manifest, netcdf, netcdf_read
 from .chunks import Chunk, Plan
 from .durable import OutputError
 from .netcdf import CURVE_PREFIX, FINISHED, LOG_WEIGHTS, PLANNED, SAMPLE_PREFIX, checked_axes
 from .place import Place, partial_of
+from .store_read import read_store
+
+CONFIGURATION = "configuration"
+"""What a result says of all that its bits depend on: a digest. Runs with the same are one run."""
 
 
 class WriteStopped(OutputError):
@@ -60,19 +64,53 @@ class ResultWriter:
         total_paths: int,
         info: Mapping[str, Any],
     ):
-        self.finished = 0
+        self.finished, self.continued = 0, False
         self._plan = Plan(dict(dims), {name: list(labels) for name, labels in coords.items()}, int(total_paths), dict(info))
         self._kinds: dict[str, tuple[Any, ...]] = {}
         self._place = _taken(path)
         self.path, self.partial = self._place.path, self._place.partial
+        self.aside = None
         try:
-            self.aside = self._place.cleared()
-            chunks.write_plan(self.partial, self._plan)
+            self.continued = self._same()
+            if self.continued:
+                self.finished = _paths(chunks.finished(self.partial))
+            else:
+                self.aside = self._place.cleared()
+                chunks.write_plan(self.partial, self._plan)
         except OSError as error:
             raise self._stopped(error) from error
         except BaseException:
             self._place.release()
             raise
+
+    def _same(self) -> bool:
+        """Whether what a stopped run has left is of this one: then chunks that are damaged are removed, and the others kept."""
+        wanted = self._plan.info.get(CONFIGURATION)
+        try:
+            there = chunks.read_plan(self.partial)
+        except (ValueError, OSError):
+            return False
+        if wanted is None or there.info.get(CONFIGURATION) != wanted or there.total != self._plan.total:
+            return False
+        self._plan = there
+        for left in self.partial.glob("*.tmp"):
+            durable.remove(left)
+        for chunk in chunks.every(self.partial):
+            try:
+                arrays = chunks.arrays_of(chunk.path)
+                if {len(array) for array in arrays.values()} != {chunk.until - chunk.first}:
+                    raise ValueError("of another length")
+            except ValueError:
+                durable.remove(chunk.path)
+        return bool(chunks.finished(self.partial))
+
+    def missing(self, size: int) -> list[tuple[int, int]]:
+        """First path and end of each piece, of at most `size` paths, that is yet to be run."""
+        gaps, at = [], 0
+        for first, until in [*((one.first, one.until) for one in chunks.every(self.partial)), (self._plan.total,) * 2]:
+            gaps += [(a, min(a + size, first)) for a in range(at, first, size)]
+            at = max(at, until)
+        return gaps
 
     def append(self, first: int, losses: Mapping[str, Any]) -> None:
         """Add the paths from `first` on; chunks come in order.
@@ -86,12 +124,16 @@ class ResultWriter:
         **Raises:** `ValueError` for a gap or overlap, or arrays that differ in number of paths, or from the first chunk's in
         names, axes or types.
         """
-        arrays = {name: np.asarray(losses[name]) for name in losses}
-        counts = {np.shape(array)[0] for array in arrays.values()}
         if first != self.finished:
             raise ValueError(
                 f"chunk starts at path {first}, and {self.finished} paths are written: chunks must follow each other"
             )
+        self.add(first, losses)
+
+    def add(self, first: int, losses: Mapping[str, Any]) -> None:
+        """Add the paths from `first` on, in any order; what is read are those that follow each other from path 0 on."""
+        arrays = {name: np.asarray(losses[name]) for name in losses}
+        counts = {np.shape(array)[0] for array in arrays.values()}
         if len(counts) != 1:
             raise ValueError(f"arrays of one chunk must have one number of paths and have {sorted(counts)}")
         for name, array in arrays.items():
@@ -107,7 +149,8 @@ class ResultWriter:
             chunks.write_chunk(self.partial, first, until, arrays)
         except OSError as error:
             raise self._stopped(error) from error
-        self._kinds, self.finished = kinds, until
+        self._kinds = kinds
+        self.finished = until if first == self.finished and not self.continued else _paths(chunks.finished(self.partial))
 
     def close(
         self,
@@ -213,7 +256,7 @@ class LazyLosses(Mapping):
         if not done:
             return netcdf_read.read_losses(self._path, name, self._source)
         try:
-            return np.concatenate([chunks.arrays_of(chunk.path, (name,))[name] for chunk in done])
+            return np.concatenate([chunks.array_of(chunk.path, name) for chunk in done])
         except FileNotFoundError:
             text = "its paths have been made one file, or removed, since it was loaded: load the result again"
             raise ValueError(f"{self._path}: {text}") from None
@@ -241,7 +284,7 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     """
     path = Path(path)
     if path.is_dir():
-        return _of_folder(path)
+        return read_store(path) if (path / manifest.FOLDER).is_dir() else _of_folder(path)
     if not path.exists():
         if path.is_symlink():
             raise FileNotFoundError(f"no result at {path}, a link to {os.readlink(path)}")
@@ -258,6 +301,12 @@ def _of_folder(folder: Path) -> dict[str, Any]:
     try:
         plan, done = chunks.read_plan(folder), chunks.finished(folder)
         (arrays, late), kinds = chunks.late_of(folder), _kinds(done)
+        for name, (shape, _) in kinds.items():
+            axes = plan.dims.get(name, ())
+            if len(axes) != len(shape) or any(
+                len(plan.coords[axis]) != size for axis, size in zip(axes, shape, strict=True) if axis in plan.coords
+            ):
+                raise ValueError(f"{folder} is damaged: {name} is not as its {chunks.PLAN} says")
         weights = [chunks.arrays_of(chunk.path, (LOG_WEIGHTS,))[LOG_WEIGHTS] for chunk in done if LOG_WEIGHTS in kinds]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{folder}: its paths are being made one file: load that ({error.filename} is gone)") from None
@@ -294,4 +343,4 @@ def _kinds(done: list[Chunk]) -> dict[str, Any]:
     return first
 
 
-__all__ = ["LazyLosses", "ResultWriter", "WriteStopped", "merge", "read", "save", "whole"]
+__all__ = ["CONFIGURATION", "LazyLosses", "ResultWriter", "WriteStopped", "merge", "read", "save", "whole"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .estimate import Estimate, TooFewPathsError
+from .stream import Stream
 
 
 def by_replicates(
@@ -30,7 +31,9 @@ def by_replicates(
     whole = function(values, log_weights)
     if replicates < 2:
         return whole
-    part = lambda array, r: None if array is None else np.asarray(array)[r::replicates]
+    streams = isinstance(values, Stream) and log_weights is None
+    array = lambda given: None if given is None else np.asarray(given)
+    part = lambda given, r: given.every(r, replicates) if streams and given is values else _every(array(given), r, replicates)
     try:
         each = np.array([function(part(values, r), part(log_weights, r)).value for r in range(replicates)])
     except TooFewPathsError:
@@ -44,6 +47,10 @@ def by_replicates(
     )
     error, low, high = (x if x.ndim else float(x) for x in chosen)
     return whole._replace(standard_error=error, low=low, high=high)
+
+
+def _every(array: np.ndarray | None, first: int, step: int) -> np.ndarray | None:
+    return None if array is None else array[first::step]
 
 
 def of_spread(each: np.ndarray, confidence: float) -> tuple[Any, Any]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .band import simultaneous_confidence, weighted_limits
+from . import streamed
+from .band import local_confidence, simultaneous_confidence, weighted_limits
 from .estimate import (
     Estimate,
     TooFewPathsError,
@@ -28,9 +29,8 @@ from .estimate import (
     skewed_interval,
     z,
 )
-
-LEAST_TAIL_PATHS = 10
-"""Fewest paths beyond the level for an expected shortfall: with fewer, its standard error says little."""
+from .ranks import LEAST_TAIL_PATHS as LEAST_TAIL_PATHS, enough_beyond, interval_ranks, rank_of, too_few
+from .stream import Stream
 
 
 def effective_paths(log_weights: Any) -> float:
@@ -61,6 +61,8 @@ def mean(losses: Any, log_weights: Any = None, confidence: float = 0.95) -> Esti
     >>> estimate.value, round(estimate.standard_error, 4)
     (2.0, 0.5774)
     """
+    if _streams(losses, log_weights, confidence):
+        return streamed.mean(losses, confidence)
     losses, weights = checked(losses, log_weights, confidence)
     if losses.size < 2:
         raise TooFewPathsError("mean from 1 path has no standard error: at least 2 paths are needed", 2)
@@ -80,6 +82,8 @@ def conditional_mean(losses: Any, event: Any, log_weights: Any = None, confidenc
     >>> conditional_mean([0.0, 0.0, 1.0, 3.0], [False, False, True, True]).value
     2.0
     """
+    if _streams(losses, log_weights, confidence) and isinstance(event, Stream):
+        return streamed.conditional_mean(losses, event, confidence)
     losses, weights = checked(losses, log_weights, confidence)
     event = np.asarray(event, dtype=bool)
     if event.shape != losses.shape:
@@ -113,8 +117,7 @@ def quantile(losses: Any, level: Any, log_weights: Any = None, confidence: float
     >>> quantile(range(1, 1001), 0.99)[:4]  # doctest: +ELLIPSIS
     (990.0, 3.57..., 983.0, 997.0)
     """
-    losses, weights = checked(losses, log_weights, confidence, level)
-    return _quantile(losses, weights, level, confidence, "quantile")
+    return _checked_quantile(losses, log_weights, level, confidence, "quantile")
 
 
 @by_level
@@ -124,8 +127,7 @@ def value_at_risk(losses: Any, level: Any, log_weights: Any = None, confidence: 
     >>> value_at_risk(range(1, 1001), 0.95).value
     950.0
     """
-    losses, weights = checked(losses, log_weights, confidence, level)
-    return _quantile(losses, weights, level, confidence, "value at risk")
+    return _checked_quantile(losses, log_weights, level, confidence, "value at risk")
 
 
 @by_level
@@ -145,19 +147,15 @@ def expected_shortfall(losses: Any, level: Any, log_weights: Any = None, confide
     >>> expected_shortfall(range(1, 1001), 0.99).value
     995.5
     """
+    if _streams(losses, log_weights, confidence, level):
+        return streamed.expected_shortfall(losses, level, confidence)
     losses, weights = checked(losses, log_weights, confidence, level)
     if weights is None:
         threshold, beyond = _quantile_value(losses, level), losses.size * (1.0 - level)
     else:
         threshold = _weighted_quantile(losses, weights, level)[0]
         beyond = np.count_nonzero((losses >= threshold) & (weights > 0.0))
-    if beyond < LEAST_TAIL_PATHS - 1e-6:
-        needed = math.ceil(losses.size * LEAST_TAIL_PATHS / beyond - 1e-6)
-        raise TooFewPathsError(
-            f"expected shortfall at level {level:g} from {losses.size:,} paths rests on fewer than {LEAST_TAIL_PATHS} paths: "
-            f"at least {needed:,} paths are needed",
-            needed,
-        )
+    enough_beyond(losses.size, level, float(beyond))
     excess = np.maximum(losses - threshold, 0.0) / (1.0 - level)
     influence = threshold + (excess if weights is None else weights * excess)
     return of_influence(influence, losses, weights, level, confidence)
@@ -180,6 +178,8 @@ def exceedance_probability(losses: Any, levels: Any, log_weights: Any = None, co
     >>> estimate.value, round(estimate.high, 5)
     (0.0, 0.00368)
     """
+    if _streams(losses, log_weights, confidence):
+        return streamed.exceedance_probability(losses, levels, confidence)
     losses, weights = checked(losses, log_weights, confidence)
     levels = np.asarray(levels, dtype=np.float64)
     if np.isnan(levels).any():
@@ -187,22 +187,19 @@ def exceedance_probability(losses: Any, levels: Any, log_weights: Any = None, co
     n = losses.size
     order = np.argsort(losses)
     beyond = n - np.searchsorted(losses[order], levels, side="right")
-    low, high = clopper_pearson(beyond, n, confidence)
-    value = beyond / n
-    error = np.sqrt(value * (1.0 - value) / n)
-    if weights is not None:
-        suffix = [np.append(np.cumsum(weights[order][::-1] ** k)[::-1], 0.0)[n - beyond] / n for k in (1, 2, 3)]
-        value, error, skewness = from_moments(suffix[0], suffix[1], suffix[2], n)
-        seen_low, seen_high = skewed_interval(value, error, skewness, confidence)
-        high = np.where(beyond == 0, high * weights.max(), np.minimum(seen_high, 1.0))
-        low = np.where(beyond == 0, 0.0, np.maximum(seen_low, 0.0))
-        value = np.minimum(value, 1.0)  # the weights' mean may exceed one by chance
-        low = np.minimum(low, value)
-        error = np.where(beyond == 0, (high - low) / (2.0 * z(confidence)), error)
-    else:
-        error = np.where((beyond == 0) | (beyond == n), (high - low) / (2.0 * z(confidence)), error)
+    if weights is None:
+        return streamed.of_counts(beyond, n, levels, confidence)
+    high = clopper_pearson(beyond, n, confidence)[1]
+    suffix = [np.append(np.cumsum(weights[order][::-1] ** k)[::-1], 0.0)[n - beyond] / n for k in (1, 2, 3)]
+    value, error, skewness = from_moments(suffix[0], suffix[1], suffix[2], n)
+    seen_low, seen_high = skewed_interval(value, error, skewness, confidence)
+    high = np.where(beyond == 0, high * weights.max(), np.minimum(seen_high, 1.0))
+    low = np.where(beyond == 0, 0.0, np.maximum(seen_low, 0.0))
+    value = np.minimum(value, 1.0)  # the weights' mean may exceed one by chance
+    low = np.minimum(low, value)
+    error = np.where(beyond == 0, (high - low) / (2.0 * z(confidence)), error)
     value, error, low, high, levels = (float(x) if levels.ndim == 0 else x for x in (value, error, low, high, levels))
-    return Estimate(value, error, low, high, levels, n, float(n) if weights is None else kish(weights))
+    return Estimate(value, error, low, high, levels, n, kish(weights))
 
 
 def exceedance_curve(
@@ -227,15 +224,17 @@ def exceedance_curve(
     >>> curve.value.tolist()
     [1.0, 0.5]
     """
-    losses, weights = checked(losses, log_weights, confidence)
+    streams = _streams(losses, log_weights, confidence)
+    losses, weights = (losses, None) if streams else checked(losses, log_weights, confidence)
     if levels is None:
         shares = np.geomspace(1.0 / losses.size, 1.0, points // 2)
         ranks = np.clip(np.round(losses.size * (1.0 - shares)).astype(int), 0, losses.size - 1)
-        levels = np.unique(np.append(np.sort(losses)[ranks], np.linspace(losses.min(), losses.max(), points - points // 2)))
+        seen = losses.order_statistics(ranks) if streams else np.sort(losses)[ranks]
+        levels = np.unique(np.append(seen, np.linspace(losses.min(), losses.max(), points - points // 2)))
     curve = exceedance_probability(losses, np.atleast_1d(levels), log_weights, confidence)
     if not simultaneous:
         return curve
-    wider = simultaneous_confidence(losses, weights, confidence)
+    wider = local_confidence(losses.size, confidence) if streams else simultaneous_confidence(losses, weights, confidence)
     band = exceedance_probability(losses, curve.level, log_weights, wider)
     low, high = band.low, band.high
     if weights is not None:
@@ -244,9 +243,12 @@ def exceedance_curve(
     return curve._replace(low=np.minimum(low, curve.low), high=np.maximum(high, curve.high))
 
 
-def rank_of(n: int, level: float) -> int:
-    """Zero-based rank of the quantile, forgiving the rounding of n times level."""
-    return min(max(math.ceil(n * level * (1.0 - 1e-12)) - 1, 0), n - 1)
+def _streams(losses: Any, log_weights: Any, confidence: float, level: float | None = None) -> bool:
+    """Whether losses are read part by part, once the other arguments are checked."""
+    if not isinstance(losses, Stream) or log_weights is not None:
+        return False
+    checked(np.zeros(1) if losses.size else np.zeros(0), None, confidence, level)
+    return True
 
 
 def _quantile_value(losses: np.ndarray, level: float) -> float:
@@ -254,20 +256,17 @@ def _quantile_value(losses: np.ndarray, level: float) -> float:
     return float(np.partition(losses, rank)[rank])
 
 
-def _quantile(losses: np.ndarray, weights: Any, level: float, confidence: float, what: str) -> Estimate:
-    n, tail = losses.size, (1.0 - confidence) / 2.0
-    if weights is None:
-        from scipy.special import bdtr
+def _checked_quantile(losses: Any, log_weights: Any, level: float, confidence: float, what: str) -> Estimate:
+    if _streams(losses, log_weights, confidence, level):
+        return streamed.quantile(losses, level, confidence, what)
+    losses, weights = checked(losses, log_weights, confidence, level)
+    return _quantile(losses, weights, level, confidence, what)
 
-        centre, spread = n * level, 8.0 * math.sqrt(n * level * (1.0 - level)) + 10.0
-        counts = np.arange(max(math.floor(centre - spread), 0), min(math.ceil(centre + spread), n) + 1)
-        below = bdtr(counts.astype(np.float64), n, level)
-        lower = counts[np.searchsorted(below, tail, side="right")]
-        upper = counts[np.searchsorted(below, 1.0 - tail, side="left")] + 1
-        if lower < 1 or upper > n:
-            needed = math.floor(max(math.log(tail) / math.log(level), math.log(tail) / math.log1p(-level))) + 1
-            raise _too_few(what, level, n, needed)
-        ranks = [rank_of(n, level), lower - 1, upper - 1]
+
+def _quantile(losses: np.ndarray, weights: Any, level: float, confidence: float, what: str) -> Estimate:
+    n = losses.size
+    if weights is None:
+        ranks = list(interval_ranks(n, level, confidence, what))
         parted = np.partition(losses, ranks)
         value, low, high = (float(parted[rank]) for rank in ranks)
         effective = float(n)
@@ -275,7 +274,7 @@ def _quantile(losses: np.ndarray, weights: Any, level: float, confidence: float,
         value, low, high, needed = _weighted_quantile(losses, weights, level, z(confidence))
         effective = kish(weights)
         if needed > n or not np.isfinite(low):
-            raise _too_few(what, level, n, needed)
+            raise too_few(what, level, n, needed)
     return Estimate(value, (high - low) / (2.0 * z(confidence)), low, high, level, n, effective)
 
 
@@ -299,13 +298,6 @@ def _weighted_quantile(
     needed = n if enough.any() else max(n + 1, math.ceil(width * width * (ratio[-1] / target - 1.0)))
     low = ordered[low_index] if weights.sum() / n - width * error[0] > target else -math.inf
     return float(value), float(low), float(ordered[np.argmax(enough)]), needed
-
-
-def _too_few(what: str, level: float, n: int, needed: int) -> TooFewPathsError:
-    needed = max(needed, n + 1)
-    return TooFewPathsError(
-        f"{what} at level {level:g} has no confidence interval inside {n:,} paths: at least {needed:,} paths are needed", needed
-    )
 
 
 __all__ = [

@@ -1,0 +1,277 @@
+"""What a night's run survives, tried: kills at random moments, workers killed, a full disk; and what storing costs.
+
+    python scripts/validate_batch.py kills --number 50                         # this process killed, and continued
+    python scripts/validate_batch.py kills --number 50 --out nc                # into one netCDF file
+    python scripts/validate_batch.py kills --number 20 --executor dask         # scheduler and two workers with it
+    python scripts/validate_batch.py workers --number 5 --executor processes   # workers alone
+    python scripts/validate_batch.py disk                                      # a small tmpfs, which needs root
+    python scripts/validate_batch.py overhead --chunks 1000                    # of storing
+    python scripts/validate_batch.py workers-speed                             # two workers pinned to a core each, against one
+
+Each prints its figures and ends with an exit code other than 0 where one does not hold.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SCENARIO = """
+name = "tiny"
+[run]
+horizon = "2h"
+step = "5min"
+[assets.BTC]
+price = 78000.0
+[market]
+process = "gbm"
+volatility = 0.6
+[impact]
+law = "power"
+coefficient = 1.0
+daily_volatility = 0.03
+daily_volume = 3e10
+resilience_half_life = "30min"
+[venues.binance]
+[populations.retail]
+venue = "binance"
+asset = "BTC"
+side = "both"
+kind = "lognormal"
+open_interest = 1e9
+median = 20.0
+log_sd = 0.8
+"""
+CHUNK = 4096
+
+
+def command(folder: Path, out: Path, chunks: int, executor: str | None) -> list[str]:
+    """A run of so many chunks."""
+    more = [] if executor is None else ["--executor", executor, "--workers", "2"]
+    paths = ["--paths", str(chunks * CHUNK), "--chunk", str(CHUNK)]
+    return [sys.executable, "-m", "jaxrisk.cli", "run", str(folder / "tiny.toml"), *paths, "--out", str(out), *more]
+
+
+def digest(out: Path) -> str:
+    """Of every observable, whole paths and curves of a result."""
+    import numpy as np
+
+    import jaxrisk as jr
+
+    result, total = jr.Result.load(out), hashlib.sha256()
+    for arrays in (result.losses, result.samples, result.curves):
+        for name in sorted(arrays):
+            total.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return total.hexdigest()
+
+
+def files(out: Path) -> list[str]:
+    """All there is, but for what is in a file of one run and not of another."""
+    return sorted(str(path.relative_to(out.parent)) for path in out.parent.rglob("*") if path.is_file())
+
+
+def finished(out: Path) -> list[tuple[int, int]]:
+    """Chunks that are finished."""
+    from jaxrisk.report import chunks, manifest
+    from jaxrisk.report.place import partial_of
+
+    if out.suffix == ".nc":
+        with contextlib.suppress(OSError, ValueError):
+            return [(one.first, one.until) for one in chunks.every(partial_of(out))]
+        return []
+    with contextlib.suppress(OSError, ValueError):
+        return manifest.ranges_in(out / manifest.FOLDER / manifest.RECORDS, manifest.read_manifest(out))
+    return []
+
+
+def kills(folder: Path, asked: argparse.Namespace) -> bool:
+    """Kill the run at random moments until it ends by itself."""
+    (folder / "tiny.toml").write_text(SCENARIO)
+    undisturbed, disturbed = (folder / name / f"r.{asked.out}" for name in ("undisturbed", "disturbed"))
+    for out in (undisturbed, disturbed):
+        out.parent.mkdir()
+    begun = time.monotonic()
+    subprocess.run(command(folder, undisturbed, asked.chunks, asked.executor), check=True, stdout=subprocess.DEVNULL)
+    length = time.monotonic() - begun
+    chosen, done, seen, again = random.Random(asked.seed), 0, set(), 0
+    while done < asked.number:
+        process = subprocess.Popen(
+            command(folder, disturbed, asked.chunks, asked.executor), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
+        )  # fmt: skip
+        ended = False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chosen.uniform(0.0, 1.1 * length))
+        if process.poll() is None:
+            done += 1
+            # of its workers, those of its own session go with it
+            os.killpg(process.pid, signal.SIGKILL) if asked.executor else process.kill()
+            process.communicate()
+        elif process.returncode:
+            print(process.communicate()[1])
+            return False
+        else:
+            process.communicate()
+            ended = True
+        if ended or (asked.out == "nc" and disturbed.exists()):
+            if digest(disturbed) != digest(undisturbed):
+                print("other bits")
+                return False
+            shutil.rmtree(disturbed.parent)  # it got to its end before it was killed: begun anew
+            disturbed.parent.mkdir()
+            seen, again = set(), again + 1
+        kept = set(finished(disturbed))
+        if not seen <= kept and not disturbed.exists():
+            print("finished chunks are gone")
+            return False
+        seen = kept
+    last = subprocess.run(command(folder, disturbed, asked.chunks, asked.executor), capture_output=True, text=True, check=False)
+    same = last.returncode == 0 and digest(disturbed) == digest(undisturbed)
+    stray = sorted(set(files(disturbed)) ^ set(files(undisturbed)))
+    twice = repeated(disturbed)
+    print(
+        f"{done} kills over {again + 1} runs of {length:.1f} s: {bits(same)}; stray files: {stray}; "
+        f"finished chunks run again: {twice}"
+    )
+    return same and not stray and not twice
+
+
+def bits(same: bool) -> str:
+    """Whether bits are the same, in words."""
+    return "the same bits" if same else "OTHER BITS"
+
+
+def repeated(out: Path) -> int:
+    """How many chunks were kept more than once, by the log of a store."""
+    from jaxrisk.report.store_log import lines
+
+    firsts = [entry["first"] for entry in lines(out) if entry["event"] == "chunk" and not entry.get("again")]
+    return len(firsts) - len(set(firsts))
+
+
+def workers(folder: Path, asked: argparse.Namespace) -> bool:
+    """Kill workers, not who sends them their chunks."""
+    import psutil
+
+    (folder / "tiny.toml").write_text(SCENARIO)
+    undisturbed, disturbed = (folder / name / "r.zarr" for name in ("undisturbed", "disturbed"))
+    for out in (undisturbed, disturbed):
+        out.parent.mkdir()
+    subprocess.run(command(folder, undisturbed, asked.chunks, None), check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command(folder, disturbed, asked.chunks, asked.executor or "processes"), stdout=subprocess.DEVNULL)
+    chosen, killed = random.Random(asked.seed), 0
+    while process.poll() is None and killed < asked.number:
+        time.sleep(chosen.uniform(0.5, 3.0))
+        at_work = {entry[0] for entry in finished(disturbed)}
+        with contextlib.suppress(psutil.Error, IndexError):
+            children = [
+                one for one in psutil.Process(process.pid).children(recursive=True)
+                if "spawn_main" in " ".join(one.cmdline()) and at_work
+            ]  # fmt: skip
+            chosen.choice(children).kill()
+            killed += 1
+    code = process.wait()
+    same = code == 0 and digest(disturbed) == digest(undisturbed)
+    stray, twice = sorted(set(files(disturbed)) ^ set(files(undisturbed))), repeated(disturbed)
+    print(f"{killed} workers killed: exit code {code}, {bits(same)}; stray files: {stray}; "
+          f"finished chunks run again: {twice}")  # fmt: skip
+    return same and not stray
+
+
+def disk(folder: Path, asked: argparse.Namespace) -> bool:
+    """A tmpfs of a few megabytes that fills up; made larger, the run is continued."""
+    (folder / "tiny.toml").write_text(SCENARIO)
+    undisturbed, small = folder / "undisturbed" / f"r.{asked.out}", folder / "small"
+    undisturbed.parent.mkdir()
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(small)], check=True)
+    try:
+        out = small / f"r.{asked.out}"
+        run = lambda where: subprocess.run(command(folder, where, asked.chunks, asked.executor), capture_output=True, text=True)
+        run(undisturbed)
+        first = run(out)
+        print(f"exit code {first.returncode}: {first.stderr.strip()}")
+        kept = len(finished(out))
+        subprocess.run(["mount", "-o", "remount,size=1g", str(small)], check=True)
+        second = run(out)
+        same = second.returncode == 0 and digest(out) == digest(undisturbed)
+        print(f"{kept} chunks were kept; with room again, exit code {second.returncode}: {bits(same)}")
+        return first.returncode == 3 and kept > 0 and same and "Traceback" not in first.stderr + second.stderr
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def overhead(folder: Path, asked: argparse.Namespace) -> bool:
+    """Seconds of a run that stores its chunks, against one that does not."""
+    import jaxrisk as jr
+    from jaxrisk.cascade.blocks import block_size
+
+    jr.use_compilation_cache()
+    scenario = jr.load("btc_24h")
+    chunk = asked.blocks * block_size()
+    arguments = {"paths": asked.chunks * chunk, "chunk": chunk, "steps": asked.steps, "sample_paths": 0}
+    jr.simulate(scenario, **{**arguments, "paths": block_size()})
+    seconds: dict[str, list[float]] = {"memory": [], "zarr": []}
+    worked: dict[str, list[float]] = {"memory": [], "zarr": []}
+    for turn in range(2):
+        for kind, out in (("memory", None), ("zarr", folder / f"r{turn}.zarr")):
+            begun, busy = time.perf_counter(), time.process_time()
+            jr.simulate(scenario, **arguments, out=out)
+            seconds[kind].append(time.perf_counter() - begun)
+            worked[kind].append(time.process_time() - busy)
+            if out is not None:
+                shutil.rmtree(out)
+    best = {kind: min(all_of) for kind, all_of in seconds.items()}
+    share = best["zarr"] / best["memory"] - 1.0
+    processor = min(worked["zarr"]) / min(worked["memory"]) - 1.0
+    print(f"{asked.chunks} chunks of {chunk} paths, {asked.steps} steps: {best['memory']:.2f} s in memory, "
+          f"{best['zarr']:.2f} s with a store, {share:+.1%}; processor time {processor:+.1%}")  # fmt: skip
+    return share < 0.03
+
+
+def workers_speed(folder: Path, asked: argparse.Namespace) -> bool:
+    """Paths a second of two workers pinned to a core each, against one on one core."""
+    from jaxrisk.report.status import status_of
+
+    (folder / "tiny.toml").write_text(SCENARIO.replace('step = "5min"', 'step = "6s"'))
+    rates = []
+    for many in (1, 2):
+        out = folder / f"r{many}.zarr"
+        made = command(folder, out, asked.chunks, "processes")
+        made[made.index("--workers") + 1] = str(many)
+        pinned = lambda many=many: os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:many]))
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, preexec_fn=pinned)
+        rates.append(status_of(out).rate)
+    print(f"{rates[0]:,.0f} paths a second with one worker, {rates[1]:,.0f} with two: {rates[1] / rates[0]:.2f} times")
+    return rates[1] > 1.8 * rates[0]
+
+
+def main() -> int:
+    """Try what is asked for."""
+    tried = {"kills": kills, "workers": workers, "disk": disk, "overhead": overhead, "workers-speed": workers_speed}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=tried)
+    parser.add_argument("--number", type=int, default=50)
+    parser.add_argument("--chunks", type=int, default=60)
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=1440)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", choices=("zarr", "nc"), default="zarr")
+    parser.add_argument("--executor", choices=("processes", "dask"))
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        return 0 if tried[asked.what](Path(folder), asked) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""Chunks run by others: the same bits from whoever runs them, in whatever order, and words where somebody fails."""
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+import jaxrisk as jr
+from jaxrisk.batch import SetAside, WorkersLost, work as module
+from jaxrisk.batch.carried import from_bytes, named, to_bytes
+from jaxrisk.batch.dask_executor import DaskExecutor, as_executor
+from jaxrisk.batch.executors import TRIES
+from jaxrisk.batch.processes import Processes
+from jaxrisk.config.paths import shipped
+from jaxrisk.report.store_log import lines
+
+PATHS, CHUNK = 1500, 256
+
+
+class Here(Executor):
+    """Runs what it is given at once, or as `before` says; finished work comes back last in, first out."""
+
+    def __init__(self, before=lambda task: None, workers=3):
+        self._max_workers, self.before, self.seen = workers, before, []
+
+    def submit(self, fn, /, task):
+        future = Future()
+        self.seen.append(task)
+        try:
+            self.before(task)
+            future.set_result(fn(task))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture(scope="module")
+def run(tiny, blocks_of_256):
+    def simulate(**more):
+        return jr.simulate(tiny, **{"paths": PATHS, "seed": 5, "sample_paths": 3, "chunk": CHUNK} | more)
+
+    return simulate
+
+
+@pytest.fixture(scope="module")
+def memory(run):
+    return run()
+
+
+def same(first, second):
+    assert set(first.losses) == set(second.losses)
+    for name in first.losses:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name, strict=True)
+
+
+@pytest.mark.parametrize("out", [None, "r.nc", "r.zarr"])
+def test_whoever_runs_them_the_bits_are_the_same(run, memory, tmp_path, out):
+    executor = Here()
+    same(run(executor=executor, out=out and tmp_path / out), memory)
+    assert [task.first for task in executor.seen] == list(range(0, PATHS, CHUNK))
+    assert {task.store is None for task in executor.seen} == {out != "r.zarr"}
+    assert {task.scenario is None for task in executor.seen} == {out == "r.zarr"}  # workers read it in the store
+    if out is not None:
+        assert [path.name for path in tmp_path.iterdir()] == [out]
+
+
+def test_the_order_of_arrival_does_not_matter(run, memory, tmp_path):
+    """The last chunk first, the others backwards."""
+
+    class Backwards(Here):
+        def submit(self, fn, /, task):
+            future = Future()
+            self.seen.append((fn, task, future))
+            if len(self.seen) == 6:
+                for do, what, answered in reversed(self.seen):
+                    answered.set_result(do(what))
+            return future
+
+    for out in (None, tmp_path / "r.nc", tmp_path / "r.zarr"):
+        same(run(executor=Backwards(), out=out), memory)
+
+
+def test_a_chunk_that_fails_twice_is_tried_again(run, memory, tmp_path):
+    failed = []
+
+    def before(task):
+        if task.first == 512 and len(failed) < TRIES - 1:
+            failed.append(task.first)
+            raise MemoryError("no room")
+
+    same(run(executor=Here(before), out=tmp_path / "r.zarr"), memory)
+    assert failed == [512] * (TRIES - 1)
+
+
+def test_a_chunk_that_fails_always_is_set_aside(run, memory, tmp_path):
+    def before(task):
+        if task.first == 512:
+            raise MemoryError("no room")
+
+    with pytest.raises(SetAside, match=r"^1 chunk was set aside: paths 512 to 767: MemoryError: no room \(3 times\)$") as caught:
+        run(executor=Here(before), out=tmp_path / "r.zarr")
+    assert caught.value.result.paths == PATHS - CHUNK
+    assert [entry["event"] for entry in lines(tmp_path / "r.zarr")].count("set aside") == 1
+    same(run(out=tmp_path / "r.zarr"), memory)
+    with pytest.raises(jr.NonFinite, match="no room") as caught:
+        run(executor=Here(before), out=tmp_path / "r.nc")
+    assert caught.value.result.paths == 512  # a file has the paths that follow each other
+    with pytest.raises(jr.NonFinite, match="no room") as caught:
+        run(executor=Here(before))
+    same(caught.value.result, jr.Result({name: values[:512] for name, values in memory.losses.items()}, memory.dims, {}))
+
+
+def test_where_every_chunk_fails_nothing_is_left(run, tmp_path):
+    def before(task):
+        raise MemoryError("no room")
+
+    with pytest.raises(SetAside, match=r"^6 chunks were set aside: .*; and 2 more$") as caught:
+        run(executor=Here(before), out=tmp_path / "r.zarr")
+    assert caught.value.result is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_that_are_lost_for_good_leave_what_was_finished(run, memory, tmp_path):
+    def before(task):
+        if task.first >= 768:
+            raise BrokenExecutor("gone")
+
+    with pytest.raises(WorkersLost, match="the workers were lost, all of them; the same run") as caught:
+        run(executor=Here(before, workers=1), out=tmp_path / "r.zarr")
+    assert caught.value.result.paths in (512, 768)
+    same(run(out=tmp_path / "r.zarr"), memory)
+    with pytest.raises(WorkersLost) as caught:
+        run(executor=Here(before, workers=1), out=tmp_path / "r.nc")
+    assert caught.value.result.paths in (512, 768)
+    told = []
+    same(run(out=tmp_path / "r.nc", tell=told.append), memory)
+    assert "it is continued" in told[0]
+    with pytest.raises(WorkersLost) as caught:
+        run(executor=Here(before, workers=1))
+    assert caught.value.result.paths in (512, 768)
+
+
+def test_a_worker_with_other_versions_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "versions", lambda: {"jaxrisk": "0.0.1"})
+    with pytest.raises(ValueError, match=r"a worker on \S+ has jaxrisk 0\.0\.1 and not .*: workers need the same versions"):
+        run(executor=Here(), out=tmp_path / "r.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_that_cannot_write_stops_the_run_in_words(run, memory, tmp_path, monkeypatch):
+    honest = module.write_chunk
+
+    def full(path, manifest, first, *rest):
+        if first == 1024:
+            raise OSError(28, "No space left on device")
+        honest(path, manifest, first, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_chunk", full)
+        with pytest.raises(OSError, match=r"cannot be written: No space left on device; the [\d,]+ of 1,500 paths finished"):
+            run(executor=Here(workers=1), out=tmp_path / "r.zarr")
+    same(run(out=tmp_path / "r.zarr"), memory)
+
+
+def test_what_is_no_executor_is_refused(run):
+    with pytest.raises(TypeError, match=r"executor takes an executor of concurrent\.futures or a Dask client"):
+        run(executor=2)
+    with pytest.raises(ValueError, match=r"out has to end in \.zarr"):
+        run(executor=DaskExecutor.__new__(DaskExecutor))
+    assert as_executor(here := Here()) is here
+
+
+def test_a_scenario_is_carried_bit_for_bit_and_nothing_else_is(tiny):
+    import jax
+
+    for path in sorted((shipped() / "scenarios").glob("*.toml")):
+        scenario = jr.load(path)
+        again = from_bytes(to_bytes(scenario))
+        (before, kind), (after, kind_after) = jax.tree.flatten(scenario.bare()), jax.tree.flatten(again.bare())
+        assert kind == kind_after
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
+        assert named(scenario) == named(again)
+        assert again.description.source_text == scenario.description.source_text
+    market = object.__new__(type("Mine", (eqx.Module,), {"__module__": __name__, "__annotations__": {}}))
+    with pytest.raises(ValueError, match="market is of the class Mine, which jaxrisk does not know"):
+        to_bytes(tiny.replace(market=market))
+
+
+CODES = {
+    "os.system": '{"module": "os", "class": "system", "fields": {}}',
+    "no module of ours": '{"module": "jaxrisk.batch.carried", "class": "zipfile", "fields": {}}',
+    "a class that is none": '{"module": "jaxrisk.scenario", "class": "Nothing", "fields": {}}',
+    "fields that there are not": '{"module": "jaxrisk.scenario", "class": "Names", "fields": {"x": 1}}',
+    "not a scenario": '{"module": "jaxrisk.scenario", "class": "Names", "fields": {"venues": 1, "assets": 1, "classes": 1}}',
+    "no JSON": "{",
+    "too deep": '{"list": [' * 100 + "]}" * 100,
+}
+
+
+@pytest.mark.parametrize("text", CODES.values(), ids=CODES)
+def test_nothing_is_executed_from_what_is_carried(text):
+    import io
+
+    content = io.BytesIO()
+    np.savez(content, structure=np.frombuffer(text.encode(), np.uint8))
+    with pytest.raises(ValueError, match="no scenario"):
+        from_bytes(content.getvalue())
+
+
+@pytest.fixture(scope="module")
+def usual(tiny):
+    """Of blocks as they are, which other processes have."""
+    return jr.simulate(tiny, paths=9000, seed=5, sample_paths=2, chunk=4096)
+
+
+@pytest.mark.slow
+def test_on_two_processes(tiny, usual, tmp_path):
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for out in (None, tmp_path / "r.nc", tmp_path / "r.zarr"):
+            same(jr.simulate(tiny, paths=9000, seed=5, sample_paths=2, chunk=4096, executor=pool, out=out), usual)
+    assert len({entry["process"] for entry in lines(tmp_path / "r.zarr") if entry["event"] == "chunk"} - {os.getpid()}) > 0
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_are_replaced(tiny, usual, tmp_path):
+    """Both, after the first chunk."""
+    killed = []
+
+    def progress(done, total):
+        if not killed:
+            killed.extend(pool._pool._processes)
+            for process in killed:
+                os.kill(process, signal.SIGKILL)
+
+    with Processes(2) as pool:
+        out = tmp_path / "r.zarr"
+        same(jr.simulate(tiny, paths=9000, seed=5, sample_paths=2, chunk=4096, executor=pool, out=out, progress=progress), usual)
+    assert len(killed) == 2
+
+
+@pytest.mark.slow
+def test_on_dask(tiny, usual, tmp_path):
+    """Two workers; one of them killed on the way."""
+    pytest.importorskip("distributed")
+    from jaxrisk.batch.dask_executor import cluster
+
+    killed = []
+
+    def progress(done, total):
+        if not killed:
+            killed.append(entry["process"] for entry in lines(tmp_path / "s.zarr") if entry["event"] == "chunk")
+            os.kill(next(iter(killed[0])), signal.SIGKILL)
+
+    arguments = {"paths": 9000, "seed": 5, "sample_paths": 2, "chunk": 4096}
+    with cluster(workers=2) as executor:
+        same(jr.simulate(tiny, **arguments, executor=executor, out=tmp_path / "r.zarr"), usual)
+        same(jr.simulate(tiny, **arguments, executor=executor, out=tmp_path / "s.zarr", progress=progress), usual)
+        same(jr.simulate(tiny, **arguments, executor=executor._client, out=tmp_path / "t.zarr"), usual)
+    assert killed

@@ -91,7 +91,7 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, Schema
+    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, RunStudy, Schema
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -109,6 +109,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .calibrate import calibrate
 
         return calibrate(command, wrong)
+    if isinstance(command, RunStudy):
+        from .study import run_study
+
+        return run_study(command, wrong)
     if isinstance(command, Backtest):
         if command.days is not None:
             from .backtest_days import backtest_days

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..observables import describe
-from .study_table import Section, StudySummary, Z, in_words, interval, scaled, shown, unit_of
+from .study_table import Section, StudySummary, in_words, interval, scaled, shown, unit_of
 from .table import at_most, usd
 
 MOST_SHOWN = 40
@@ -17,7 +17,7 @@ _ALIGN = "lrlrrlr"
 def study(result: Any) -> StudySummary:
     """Of `Study`: a table a measure, classes of account below one another, then open interest, ranking and branches."""
     listed = _listed(result)
-    sections = [_measure(result, group, listed) for group in _groups(result)]
+    sections = [_measure(result, group, listed) for group in groups(result)]
     sections += [_held(result, listed), *_rankings(result, listed), *_branches(result, listed)]
     return StudySummary(
         result.title or result.name, _answer(result), [one for one in sections if one], _notes(result, listed), records(result)
@@ -30,8 +30,8 @@ def records(result: Any) -> list[dict[str, Any]]:
     for one in result.found:
         estimate, change = one.estimate, one.difference
         number = lambda value, of: math.nan if of is None else float(value)
-        row = {"scenario": one.cell.scenario, "cell": one.cell.name, **{f"axis: {k}": v for k, v in one.cell.axes.items()}}
-        row |= {"branch": one.branch, "weight": one.weight, "measure": str(one.measure), "unit": unit_of(one.measure)}
+        row = {"scenario": one.cell.scenario, "cell": one.cell.name, "branch": one.branch, "weight": one.weight}
+        row |= {"measure": str(one.measure), "unit": unit_of(one.measure)}
         row |= {
             "estimate": number(estimate and estimate.value, estimate),
             "standard_error": number(estimate and estimate.standard_error, estimate),
@@ -52,8 +52,13 @@ def records(result: Any) -> list[dict[str, Any]]:
         }
         if not one.branch and str(one.measure) == str(result.rank):
             row |= ranks[one.cell.name]
-        rows.append(row)
+        # what was set, by its name, last: other studies have other columns there
+        rows.append(row | {name: _set(value) for name, value in one.cell.settings.items()})
     return rows
+
+
+def _set(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) else str(value)
 
 
 def _ranks(result: Any) -> dict[str, dict[str, Any]]:
@@ -85,7 +90,7 @@ def _answer(result: Any) -> list[str]:
     return lines
 
 
-def _groups(result: Any) -> list[list[Any]]:
+def groups(result: Any) -> list[list[Any]]:
     """Measures that share a table: those of one observable by class of account."""
     groups: dict[str, list[Any]] = {}
     for measure in result.measures:
@@ -234,4 +239,4 @@ def _absent(result: Any) -> Iterable[str]:
                "beyond its collateral (shortfall), and not whose")  # fmt: skip
 
 
-__all__ = ["Z", "between", "records", "study"]
+__all__ = ["between", "groups", "records", "study"]

@@ -29,6 +29,11 @@ class Column(NamedTuple):
     scores: np.ndarray
     resolution: float
 
+    @property
+    def error(self) -> float:
+        """Its standard error, no less than the resolution."""
+        return max(float(self.scores.std()) / math.sqrt(len(self.scores)), self.resolution)
+
     @staticmethod
     def of(losses: np.ndarray, measure: Measure) -> "Column":
         """Of one number a path, float64."""

@@ -35,7 +35,6 @@ class Found(NamedTuple):
 
     cell: Cell
     branch: str
-    names: dict[str, str]
     weight: float
     measure: Measure
     estimate: Estimate | None
@@ -138,24 +137,38 @@ class _Cell:
         for measure in self.measures:
             change = None if itself or measure not in base.columns[0] else paired(base.whole(measure), self.whole(measure))
             if several:
-                rows.append(Found(self.cell, "", {}, 1.0, measure, self._mean(measure), change, False))
+                estimate, constant, note = self._mean(measure)
+                rows.append(Found(self.cell, "", 1.0, measure, estimate, change, constant, note))
             for k, work in enumerate(self.works):
                 estimate, constant, note = self.estimates[k][measure]
                 if several:
                     known = not itself and measure in base.columns[k]
                     change = paired(base.columns[k][measure], self.columns[k][measure]) if known else None
-                names, weight = (work.leaf.names, work.leaf.weight) if several else ({}, 1.0)
-                rows.append(Found(self.cell, work.leaf.name if several else "", names, weight, measure, estimate, change, constant, note))
+                branch, weight = (work.leaf.name, work.leaf.weight) if several else ("", 1.0)
+                rows.append(Found(self.cell, branch, weight, measure, estimate, change, constant, note))
         return rows
 
-    def _mean(self, measure: Measure) -> Estimate:
-        whole = self.whole(measure)
-        error = max(float(whole.scores.std()) / math.sqrt(len(whole.scores)), whole.resolution)
-        return Estimate(whole.value, error, whole.value - 1.959964 * error, whole.value + 1.959964 * error, measure.level,
-                        len(whole.scores), float(len(whole.scores)))  # fmt: skip
+    def _mean(self, measure: Measure) -> tuple[Estimate | None, bool, str]:
+        """The weighted mean over the branches. Its interval is the weighted mean of theirs, which is what it would be if chance
+        moved all branches together, as on the same paths it nearly does, and no narrower than it is; a count of none keeps its
+        bound."""
+        each = [of[measure] for of in self.estimates]
+        known = [estimate for estimate, _, _ in each if estimate is not None]
+        if len(known) < len(each):
+            return None, False, next(note for estimate, _, note in each if estimate is None)
+        mean = lambda name: float(np.dot(self.weights, [float(getattr(one, name)) for one in known]))
+        if all(constant for _, constant, _ in each):
+            return known[0]._replace(value=mean("value")), True, each[0][2]
+        ends = [(float(one.low), float(one.high)) if not constant else (float(one.value),) * 2 for one, (_, constant, _) in
+                zip(known, each, strict=True)]  # fmt: skip
+        low, high = np.dot(self.weights, ends).tolist()
+        error = self.whole(measure).error
+        return known[0]._replace(value=mean("value"), standard_error=error, low=low, high=high), False, ""
 
     def spread(self, measure: Measure) -> dict[str, list[tuple[str, float, float]]]:
-        """By group of branches: of each branch the weighted mean over all others, and its error."""
+        """By group of branches: of each branch the weighted mean over all other groups, and the error of its distance to the mean
+        over all, on the same paths."""
+        whole = self.whole(measure)
         groups = dict.fromkeys(group for work in self.works for group in work.leaf.names)
         spreads: dict[str, list[tuple[str, float, float]]] = {}
         for group in groups:
@@ -163,7 +176,7 @@ class _Cell:
                 mine = [k for k, work in enumerate(self.works) if work.leaf.names[group] == name]
                 total = sum(self.weights[k] for k in mine)
                 column = Column.weighted([self.columns[k][measure] for k in mine], [self.weights[k] / total for k in mine])
-                error = max(float(column.scores.std()) / math.sqrt(len(column.scores)), column.resolution)
+                error = float((column.scores - whole.scores).std()) / math.sqrt(len(whole.scores))
                 spreads.setdefault(group, []).append((name, column.value, error))
         return spreads
 

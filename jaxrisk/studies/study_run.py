@@ -42,8 +42,8 @@ class Runs:
         self.finished = [digest for digest, work in unique.items() if self._found(work) is not None]
         self.left = {digest: work for digest, work in unique.items() if digest not in self.finished}
         self.done = self.total - sum(map(_paths, self.left.values()))
-        self._seconds = 0.0
-        self._ran = 0
+        self._seconds: list[float] = []
+        self.ran = 0
 
     def estimate(self) -> float:
         """Seconds that what is left may take, a guess by the number of path-steps."""
@@ -85,8 +85,8 @@ class Runs:
         except KeyboardInterrupt as stop:
             _forget(path, stop)
             raise
-        self._seconds += time.perf_counter() - begun
-        self._ran += 1
+        self._seconds.append(time.perf_counter() - begun)
+        self.ran += 1
         self.done = before + result.paths
         self._kept |= {work.digest: _slim(result)} if path is None else {}
         self.left.pop(work.digest, None)
@@ -102,10 +102,10 @@ class Runs:
         if self._said is None:
             return
         where = f", {work.leaf.name}" if work.leaf.name else ""
-        left = f"about {words(self._seconds / self._ran * len(self.left))} left" if self.left else "the last one"
-        count = len(self.works) if len(self.works) == len(self.finished) + self._ran + len(self.left) else None
-        number = len(self.finished) + self._ran
-        self._said(f"{number:,}{f' of {count:,}' if count else ''}: {work.cell.name}{where}: {words(seconds)}; {left}")
+        later = self._seconds[1:] or self._seconds  # the first compiled
+        left = f"about {words(sum(later) / len(later) * len(self.left))} left" if self.left else "the last one"
+        number = len(self.finished) + self.ran
+        self._said(f"{number:,} of {number + len(self.left):,}: {work.cell.name}{where}: {words(seconds)}; {left}")
 
 
 def words(seconds: float) -> str:

@@ -99,7 +99,8 @@ def _size(plan: Any, works: list[Any], runs: Any) -> str:
 
 def _kept(runs: Any, out: Path) -> str:
     done = len(runs.finished) + runs.ran
-    return f"{done:,} finished runs are kept in {out}, and the same command goes on from there" if done else "nothing was finished"
+    there = f"{done:,} finished runs are kept in {out}, and the same command goes on from there"
+    return there if done else "nothing was finished"
 
 
 def _write(result: Any, out: Path) -> bool:

@@ -63,8 +63,8 @@ def read_study(
 ) -> tuple[StudyPlan, list[Problem]]:
     """The study that a file, the name of a shipped one, or a document says, and what is wrong with it.
 
-    **Arguments:** `run`: `paths`, `seed`, `steps`, `precision` in place of the file's; `quick`: the file's `[quick]`, or a tenth of
-    the paths; `many`: whether more than `ASK_ABOVE` runs are allowed.
+    **Arguments:** `run`: `paths`, `seed`, `steps`, `precision` in place of the file's; `quick`: the file's `[quick]`, or a tenth
+    of the paths; `many`: whether more than `ASK_ABOVE` runs are allowed.
 
     **Raises:** `ConfigError` where there is no such file, or it is not TOML.
     """

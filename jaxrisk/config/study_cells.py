@@ -91,10 +91,8 @@ def reference_of(keys: Keys, cells: list[Cell], report: Report) -> dict[str, str
 def _is_meant(cell: Cell, reference: str | Settings) -> bool:
     if isinstance(reference, str):
         return reference in (cell.name, cell.name.removeprefix(f"{cell.scenario}: "))
-    missing = object()
-    return all(
-        cell.settings.get(key, missing) == value or cell.axes.get(key, missing) == worded(value) for key, value in reference.items()
-    )
+    same = lambda key, value: cell.axes.get(key) == worded(value) or (key in cell.settings and cell.settings[key] == value)
+    return all(same(key, value) for key, value in reference.items())
 
 
 def _no_reference(reference: Any, cells: list[Cell], count: int, report: Report) -> None:

@@ -62,8 +62,8 @@ class Keys(NamedTuple):
     by_class: tuple[str, ...] | None
 
 
-TOP = ("name", "title", "question", "sources", "scenario", "scenarios", "set", "run", "quick", "grid", "cells", "sample", "branches",
-       "reference", "measures", "rank", "by_class")  # fmt: skip
+TOP = ("name", "title", "question", "sources", "scenario", "scenarios", "set", "run", "quick", "grid", "cells", "sample",
+       "branches", "reference", "measures", "rank", "by_class")  # fmt: skip
 RUN = ("paths", "seed", "steps", "precision")
 DISTINCT = ("grid", "cells", "sample", "reference", "measures", "scenario", "scenarios")
 """Keys that tell a study from other files."""
@@ -72,7 +72,7 @@ _SETTINGS = 'has to be a table of settings by dotted name, such as { "limits.fil
 
 
 def read_keys(document: Mapping[str, Any], report: Report) -> Keys:
-    """Everything a document says, every problem noted in `report`: unknown keys, missing ones, and values that are not allowed."""
+    """Everything a document says; every problem is noted in `report`: unknown and missing keys, values that are not allowed."""
     known(document, TOP, "", report)
     text = lambda key: _text(document, key, report)
     return Keys(
@@ -176,7 +176,7 @@ def _axis(table: Mapping[str, Any], at: str, report: Report) -> Axis | None:
         cases = _each(table, "cases", report, _listed, f"{at}.")
         return Axis(_text(table, "name", report), tuple(cases)) if cases else None
     known(table, ("name", "key", "values", "labels"), f"{at}.", report)
-    key, values, labels = table.get("key"), table.get("values"), table.get("labels")
+    key, values, labels = (_any(table, name) for name in ("key", "values", "labels"))
     fine = True
     if not isinstance(key, str) or not key:
         report.add(f"{at}.key", key, "has to be the dotted name of what is varied, or a parameter's", missing=key is None)
@@ -195,6 +195,10 @@ def _axis(table: Mapping[str, Any], at: str, report: Report) -> Axis | None:
     if len(set(words)) < len(words):
         report.add(f"{at}.labels" if labels else f"{at}.values", words if labels else values, "names one twice")
     return Axis(name, tuple((word, {str(key): value}) for word, value in zip(words, values, strict=True)))
+
+
+def _any(table: Mapping[str, Any], key: str) -> Any:
+    return table.get(key)
 
 
 def _label(value: Any) -> bool:
@@ -224,7 +228,7 @@ def _draws(table: Any, report: Report) -> Draws | None:
         report.add("sample", table, "has to be a table, [sample]")
         return None
     known(table, ("cells", "seed", "ranges", "log"), "sample.", report)
-    count, seed, ranges, logs = (table.get(key) for key in ("cells", "seed", "ranges", "log"))
+    count, seed, ranges, logs = (_any(table, key) for key in ("cells", "seed", "ranges", "log"))
     whole = lambda value: isinstance(value, int) and not isinstance(value, bool)
     before = len(report.problems)
     if not whole(count) or not 2 <= count <= MOST_CELLS:
@@ -265,7 +269,7 @@ def _branches(document: Mapping[str, Any], report: Report) -> tuple[Branch, ...]
 def _branch(table: Mapping[str, Any], at: str, report: Report) -> Branch | None:
     known(table, ("group", "name", "weight", "set"), f"{at}.", report)
     listed = _listed({key: table[key] for key in ("name", "set") if key in table}, at, report)
-    weight = table.get("weight")
+    weight = _any(table, "weight")
     if not number(weight) or not 0.0 < weight <= 1.0:
         report.add(f"{at}.weight", weight, "has to be a number above 0 and at most 1", missing=weight is None)
         return None

@@ -43,7 +43,8 @@ class AccountState(NamedTuple):
 
     `quantity`: signed, negative short; `exposure`: None where it is the quantity; `pending`: share of the account's positions
     under the engine's order, 1 where it is closed for good. By venue, asset, side: `unlevered` quantity, and `by_class` notional
-    liquidated. `stops`, `calls`, and `ordered` (about partial orders) are None where the book has no such rule; `tally`: of what accounts have lost.
+    liquidated. `stops`, `calls`, and `ordered` (about partial orders) are None where the book has no such rule;
+    `tally`: of what accounts have lost.
     """
 
     base: PerAccount

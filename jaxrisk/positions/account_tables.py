@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
-from .by_class import ByClass, Closing
 from .book import Cells
+from .by_class import ByClass, Closing
 from .grid import Grid
 from .placing import Contracts, Placed
 from .rungs import Standing, standing
@@ -58,9 +58,7 @@ class AccountTables(eqx.Module):
         return ByClass(self.total, total(closed), None, None, lost, total(jnp.maximum(closed, half)))
 
 
-def account_tables(
-    placed: Placed, stands: list[Standing], contracts: Contracts, classes: int, grid: Grid
-) -> AccountTables:
+def account_tables(placed: Placed, stands: list[Standing], contracts: Contracts, classes: int, grid: Grid) -> AccountTables:
     """Tabulate the accounts of placed positions.
 
     **Arguments:** `stands`: as positions stand at their first close: all of them, or who waits, has topped up, and has reduced.

@@ -210,8 +210,8 @@ class FlowBook(AbstractBook):
         return (early * old + late * start / jnp.where(total > 0.0, total, 1.0)) / jnp.where(some, early + late, 1.0)
 
     def accounts(self, state: FlowState, view: View, closing: Closing) -> ByClass:
-        """Of the start as on a ladder. Of positions opened since as many accounts and as much collateral go with what is triggered
-        as on average with the start's; how much of its worth an account has lost that may have closed and come back is not known.
+        """Of the start as on a ladder. Of positions opened since as many accounts and as much collateral go with what is
+        triggered as on average with the start's. Who has lost half, and may have closed and come back since, is not known.
         """
         initial, members, ladder = self.initial, self.initial.members, state.ladder
         assert members is not None

@@ -68,9 +68,10 @@ class LadderBook(AbstractBook):
       holders leave. (In `AccountBook` every holder closes a share and keeps the collateral, and so is less levered afterwards.)
     - A top-up of a coin-margined position is posted in coins. (In `AccountBook` in dollars.)
     - Socialised losses change nobody's margin.
-    - Accounts are counted by their first close, as `AccountTables` says; of those on a side who close of their own accord the same
-      share is taken to have gone before each was reached, between none and all that has gone by now, as the notional liquidated
-      says. What a venue hands back is split among classes as what is liquidated. Whose balance is negative is not known.
+    - Accounts are counted by their first close, as `AccountTables` says. Of those who close of their own accord a share of each
+      side is taken to have gone before its price was reached: between none and all that has gone by now, as the notional
+      liquidated says. What a venue hands back is split among classes as what is liquidated. Whose balance is negative is not
+      known.
 
     **Fields:**
 

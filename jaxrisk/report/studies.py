@@ -8,8 +8,8 @@ import numpy as np
 
 from .design_table import design
 from .rare_tables import rare_event, reverse_stress
-from .sweep_table import study
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
+from .sweep_table import study
 
 _LISTED = 8  # reasons of single parameters in the notes
 _DECIMALS = 4  # of elasticities: a hundredth of a percent of a percent is nothing

@@ -230,8 +230,8 @@ def plot(result: Any) -> "Figure":
     from .stress_plot import reverse_stress
     from .sweep_plots import study
 
-    figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
-    figures["Study"] = study
+    figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
+    figures |= {"Design": design, "Study": study}
     return figures[type(result).__name__](result)
 
 

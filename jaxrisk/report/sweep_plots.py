@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..observables import describe
 from .plots import BLUE, GREY, ORANGE, SERIES, _figure, _nothing, _style
 from .study_table import Z, in_words, scaled, unit_of
-from .sweep_table import groups as grouped
+from .sweep_table import groups as grouped, heading, of_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +51,7 @@ def _panel(axes: "Axes", result: Any, group: Sequence[Any], cells: Sequence[Any]
     places = np.arange(len(cells), dtype=float)
     for k, (measure, rows) in enumerate(zip(group, ends, strict=True)):
         colour, shift = SERIES[k % len(SERIES)], 0.22 * (k - 0.5 * (len(group) - 1))
-        label = measure.observable.partition("[")[2].rstrip("]") or None
+        label = measure.observable.partition("[")[2].rstrip("]") if of_class(measure) else None
         for cell, place, one in zip(cells, places + shift, rows, strict=True):
             if not one:
                 continue
@@ -64,7 +63,7 @@ def _panel(axes: "Axes", result: Any, group: Sequence[Any], cells: Sequence[Any]
             label = None
     if differences:
         axes.axvline(0.0, color=GREY, linewidth=0.9)
-    axes.set_title("less the reference, on the same paths" if differences else _wrapped(_title(group)))
+    axes.set_title("Change against the reference, same paths" if differences else _wrapped(heading(group)))
     axes.set_yticks(places, [""] * len(cells) if differences else [cell.name for cell in cells])
     axes.set_ylim(len(cells) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
@@ -77,13 +76,6 @@ def _ends(one: Any, differences: bool) -> tuple[float, float, float] | None:
     """Value and interval; of the reference cell's own difference nothing."""
     of = None if one is None else one.difference if differences else one.estimate
     return None if of is None else (float(of.value), float(of.low), float(of.high))
-
-
-def _title(group: Sequence[Any]) -> str:
-    base = group[0].observable.partition("[")[0]
-    if describe(base).dims == ("classes",) and group[0].statistic == "mean":
-        return f"{describe(base).long_name}, mean"
-    return in_words(group[0])
 
 
 def _wrapped(text: str) -> str:
@@ -123,7 +115,8 @@ def branches(result: Any) -> "Figure":
 
 def _tornado(axes: "Axes", result: Any, cell: str) -> None:
     whole, spreads = _of(result, cell, result.rank).estimate, result.spreads[cell]
-    factor, unit = scaled(unit_of(result.rank), max([abs(whole.value), *(abs(v) for each in spreads.values() for _, v, _ in each)]))
+    sizes = [abs(value) for each in spreads.values() for _, value, _ in each]
+    factor, unit = scaled(unit_of(result.rank), max([abs(whole.value), *sizes]))
     wide = lambda each: max(value for _, value, _ in each) - min(value for _, value, _ in each)
     groups = sorted(spreads, key=lambda group: -wide(spreads[group]))
     centre, error = factor * whole.value, factor * float(whole.standard_error)
@@ -133,10 +126,11 @@ def _tornado(axes: "Axes", result: Any, cell: str) -> None:
         each = sorted(spreads[group], key=lambda one: one[1])
         (low_name, low, low_error), (high_name, high, high_error) = each[0], each[-1]
         axes.barh(place, factor * (high - low), left=factor * low, height=0.46, color=BLUE, alpha=0.75)
-        for name, value, one_error, side in ((low_name, low, low_error, "right"), (high_name, high, high_error, "left")):
-            axes.errorbar(factor * value, place, xerr=Z * factor * one_error, color=ORANGE, capsize=2.5, linewidth=1.2)
-            axes.annotate(name, (factor * (value + (-Z if side == "right" else Z) * one_error), place), (-5 if side == "right" else 5, 0),
-                          textcoords="offset points", ha=side, va="center", fontsize=8.5)  # fmt: skip
+        for name, value, one_error, way in ((low_name, low, low_error, -1), (high_name, high, high_error, 1)):
+            half = Z * factor * one_error
+            axes.errorbar(factor * value, place, xerr=half, color=ORANGE, capsize=2.5, linewidth=1.2)
+            axes.annotate(name, (factor * value + way * half, place), (5 * way, 0), textcoords="offset points",
+                          ha="left" if way > 0 else "right", va="center", fontsize=8.5)  # fmt: skip
     axes.set_yticks(range(len(groups)), [group or "branch" for group in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.margins(x=0.3)

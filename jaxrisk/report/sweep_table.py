@@ -10,14 +10,14 @@ from .table import at_most, usd
 
 MOST_SHOWN = 40
 """Cells that a printed table lists; of more, the reference, the first and the last by rank."""
-_COLUMNS = ("cell", "value", "95% interval", "less the reference", "std. error", "95% interval", "gain")
+_COLUMNS = ("cell", "value", "95% interval", "change", "std. error", "95% interval", "gain")
 _ALIGN = "lrlrrlr"
 
 
 def study(result: Any) -> StudySummary:
     """Of `Study`: a table a measure, classes of account below one another, then open interest, ranking and branches."""
     listed = _listed(result)
-    sections = [_measure(result, group, listed) for group in groups(result)]
+    sections = [_accounts(result, listed), *(_measure(result, group, listed) for group in groups(result))]
     sections += [_held(result, listed), *_rankings(result, listed), *_branches(result, listed)]
     return StudySummary(
         result.title or result.name, _answer(result), [one for one in sections if one], _notes(result, listed), records(result)
@@ -92,12 +92,11 @@ def _answer(result: Any) -> list[str]:
 
 def groups(result: Any) -> list[list[Any]]:
     """Measures that share a table: those of one observable by class of account."""
-    groups: dict[str, list[Any]] = {}
+    found: dict[str, list[Any]] = {}
     for measure in result.measures:
         base = measure.observable.partition("[")[0]
-        by_class = describe(base).dims == ("classes",) and measure.statistic == "mean"
-        groups.setdefault(f"{base} by class" if by_class else str(measure), []).append(measure)
-    return list(groups.values())
+        found.setdefault(f"{base} by class" if of_class(measure) else str(measure), []).append(measure)
+    return list(found.values())
 
 
 def _measure(result: Any, group: Sequence[Any], listed: Sequence[Any]) -> Section:
@@ -105,21 +104,81 @@ def _measure(result: Any, group: Sequence[Any], listed: Sequence[Any]) -> Sectio
     found = [[_row(result, cell.name, measure) for cell in listed] for measure in group]
     sizes = [abs(one.estimate.value) for rows in found for one in rows if one is not None and one.estimate is not None]
     factor, unit = scaled(unit_of(group[0]), max(sizes, default=0.0))
-    head = in_words(group[0])
     lines: list[tuple[str, ...]] = []
+    by_class = of_class(group[0])
     for measure, rows in zip(group, found, strict=True):
-        label = measure.observable.partition("[")[2].rstrip("]")
-        if len(group) > 1 or label:
-            head = head.removesuffix(f" [{label}]")
-            lines.append((label, *[""] * (len(_COLUMNS) - 1)))
-        lines += [_line(row, factor, "  " if label else "") for row in rows if row is not None]
-    return Section(f"{head[:1].upper()}{head[1:]}{'' if unit == '1' else f', {unit}'}", _COLUMNS, _ALIGN, lines)
+        lines += [(class_of(measure), *[""] * (len(_COLUMNS) - 1))] if by_class else []
+        lines += [_line(row, factor, "  " if by_class else "") for row in rows if row is not None]
+    return Section(f"{heading(group)}{'' if unit in ('1', 'accounts') else f', {unit}'}", _COLUMNS, _ALIGN, lines)
+
+
+def of_class(measure: Any) -> bool:
+    """Whether it is the mean of an observable by class of account."""
+    return measure.statistic == "mean" and describe(measure.observable.partition("[")[0]).dims == ("classes",)
+
+
+def class_of(measure: Any) -> str:
+    """The class that it is of."""
+    return measure.observable.partition("[")[2].rstrip("]")
+
+
+def heading(group: Sequence[Any]) -> str:
+    """What measures that share a table are, in a supervisor's words."""
+    base = group[0].observable.partition("[")[0]
+    if of_class(group[0]):
+        text = f"{describe(base).long_name}, mean by class"
+    else:
+        text = in_words(group[0]).removesuffix(" [*]")
+        text = f"{text}: negative balances of all accounts" if base == "shortfall" else text
+    return text[:1].upper() + text[1:]
+
+
+def _accounts(result: Any, listed: Sequence[Any]) -> Section | None:
+    """What happens to accounts, by class: each cell's mean, and by how much it is more or less than the reference's."""
+    measures = [one for one in result.measures if of_class(one)]
+    bases = list(dict.fromkeys(one.observable.partition("[")[0] for one in measures))
+    shown_bases = [base for base in _SUPERVISOR if base in bases]
+    if not shown_bases:
+        return None
+    lines: list[tuple[str, ...]] = []
+    for name in dict.fromkeys(class_of(one) for one in measures):
+        lines.append((name, *[""] * len(shown_bases)))
+        for cell in listed:
+            rows = [_row(result, cell.name, f"mean({base}[{name}])") for base in shown_bases]
+            rest = [_row(result, result.reference[cell.scenario], f"mean({base}[{name}])") for base in shown_bases]
+            lines.append((f"  {cell.name}", *(_relative(one, of) for one, of in zip(rows, rest, strict=True))))
+    return Section("Accounts, by class, mean of a path (change against the reference)",
+                   ("cell", *(_SUPERVISOR[base] for base in shown_bases)), "l" + "r" * len(shown_bases), lines)  # fmt: skip
+
+
+_SUPERVISOR = {
+    "accounts_closed_out": "closed out",
+    "accounts_closed_out_share": "share of all",
+    "negative_balances": "negative balances",
+    "negative_balance_usd": "their sum",
+    "collateral_lost": "client money lost",
+    "accounts_half_lost_share": "lost over half",
+}
+"""Columns of the table of accounts."""
+
+
+def _relative(one: Any, of: Any) -> str:
+    if one is None or one.estimate is None or of is None or of.estimate is None:
+        return "-"
+    value, error = float(one.estimate.value), float(one.estimate.standard_error)
+    factor, unit = scaled(unit_of(one.measure), value)
+    text = shown(factor * value, 0.0 if math.isnan(error) else factor * error)
+    text += "%" if unit == "%" else "" if unit == "accounts" else f" {unit}"
+    base = float(of.estimate.value)
+    if one is of or not base > 0.0:
+        return text
+    change = f"{100.0 * (value / base - 1.0):+.0f}%"
+    return f"{text} ({'0%' if change in ('+0%', '-0%') else change})"
 
 
 def _row(result: Any, cell: str, measure: Any) -> Any:
-    return next((one for one in result.found if one.cell.name == cell and one.measure == measure and not one.branch), None) or next(
-        (one for one in result.found if one.cell.name == cell and str(one.measure) == str(measure) and not one.branch), None
-    )
+    wanted = str(measure)  # a level that is not a number equals nothing
+    return next((one for one in result.found if one.cell.name == cell and str(one.measure) == wanted and not one.branch), None)
 
 
 def _line(one: Any, factor: float, indent: str) -> tuple[str, ...]:
@@ -136,9 +195,9 @@ def _change(change: Any, factor: float) -> tuple[str, str, str, str]:
     if change is None:
         return ("", "", "reference", "")
     if change.differing == 0:
-        return ("0", "", f"differs on {at_most(change.at_most)} of paths", "")
+        return ("0", "", f"{at_most(change.at_most)} of paths differ", "")
     if math.isnan(change.standard_error):
-        return (shown(factor * change.value, 0.0), "-", f"rests on too few: {change.differing:,} paths differ", "")
+        return (shown(factor * change.value, 0.0), "-", f"too few of {change.differing:,} paths", "")
     error = factor * change.standard_error
     ends = interval(factor * change.low, factor * change.high, error)
     gain = change.independent_error / change.standard_error if change.standard_error > 0.0 else math.inf
@@ -155,8 +214,8 @@ def _held(result: Any, listed: Sequence[Any]) -> Section | None:
         forgone = held[result.reference[cell.scenario]] - held[cell.name]
         share = 100.0 * forgone / held[result.reference[cell.scenario]]
         lines.append((cell.name, usd(held[cell.name]), usd(forgone), f"{share:.2f}%"))
-    return Section("Open interest at the start, and what of the reference's is forgone (exact)", ("cell", "held", "forgone", "share"),
-                   "lrrr", lines)  # fmt: skip
+    text = "Open interest at the start, and what of the reference's is forgone (exact)"
+    return Section(text, ("cell", "held", "forgone", "share"), "lrrr", lines)
 
 
 def _rankings(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
@@ -193,8 +252,8 @@ def _branches(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
         return
     unit = unit_of(result.rank)
     for cell in listed:
-        found = [one for one in result.found if one.cell.name == cell.name and one.branch and str(one.measure) == str(result.rank)]
-        known = [one for one in found if one.estimate is not None]
+        mine = [one for one in result.found if one.cell.name == cell.name and one.branch]
+        known = [one for one in mine if str(one.measure) == str(result.rank) and one.estimate is not None]
         if not known:
             continue
         whole = _row(result, cell.name, result.rank).estimate
@@ -210,7 +269,7 @@ def _branches(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
         lines.append(("between branches, standard deviation", "", shown(spread, error), "", "", ""))
         head = in_words(result.rank)
         yield Section(f"{cell.name}: {head} by branch{'' if label == '1' else f', {label}'}",
-                      ("branch", "weight", "value", "std. error", "less the reference", "95% interval"), "lrrrrl", lines)  # fmt: skip
+                      ("branch", "weight", "value", "std. error", "change", "95% interval"), "lrrrrl", lines)  # fmt: skip
 
 
 def between(rows: Sequence[Any], mean: float) -> float:
@@ -220,23 +279,25 @@ def between(rows: Sequence[Any], mean: float) -> float:
 
 
 def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
-    notes = ["less the reference: the cell's value less the reference cell's on the same paths, with the error of that difference; "
-             "gain: by what factor that error would be larger on random numbers of their own"]  # fmt: skip
+    notes = [
+        "change: the cell's value less the reference cell's on the same paths, with the error of that difference",
+        "gain: by what factor that error would be larger on random numbers of their own",
+        "too few of N paths: N differ, and the change rests on too few of them for an interval to be stood behind",
+    ]
     if len(result.cells) > 1:
-        notes.append("probabilities of the ranking: normal approximation over what each path adds to each cell's measure, paired; "
-                     "they know of chance alone, not of what the model has wrong")  # fmt: skip
+        notes.append("ranking: by the normal approximation over what each path adds to each cell's measure, paired; its "
+                     "probabilities know of chance alone, not of what the model has wrong")  # fmt: skip
     if len(listed) < len(result.cells):
-        notes.append(f"{len(result.cells) - len(listed)} cells in the middle of the ranking are left out here; the table has them")
-    absent = [text for text in _absent(result) if text]
-    return notes + absent
+        notes.append(f"{len(result.cells) - len(listed)} cells in the middle of the ranking are left out here; study.csv has all")
+    return [*notes, *_absent(result)]
 
 
 def _absent(result: Any) -> Iterable[str]:
     """What a supervisor would look for and cannot have here."""
     bases = {measure.observable.partition("[")[0] for measure in result.measures}
     if "accounts_closed_out" in bases and "negative_balances" not in bases:
-        yield ("negative balances by class are counted where run.book = \"account\" only: a ladder knows what of a crowd's loss lies "
-               "beyond its collateral (shortfall), and not whose")  # fmt: skip
+        known = 'negative balances by class are counted where run.book = "account" only'
+        yield f"{known}: a ladder knows how much of a loss lies beyond the collateral (shortfall), and not whose"
 
 
-__all__ = ["between", "groups", "records", "study"]
+__all__ = ["between", "groups", "heading", "of_class", "records", "study"]

@@ -66,7 +66,10 @@ class Study(Shown):
                          f"{', '.join(map(str, self.measures))}")  # fmt: skip
 
     def plot_branches(self) -> "Figure":
-        """A tornado chart: by how much each group of branches moves the measure ranked by; raises `ValueError` without branches."""
+        """A tornado chart: by how much each group of branches moves the measure ranked by.
+
+        **Raises:** `ValueError` where there are no branches.
+        """
         from ..report.sweep_plots import branches
 
         return branches(self)
@@ -138,8 +141,9 @@ def finished(plan: StudyPlan, works: list[Work], runs: Runs) -> Study:
     first = works[0].scenario()
     info = {"paths": first.description.paths, "seed": first.description.seed, "steps": first.settings.steps, "runs": len(works),
             "scenarios": list(plan.keys.scenarios), "branches": len(plan.leaves)}  # fmt: skip
-    return Study(plan.name, plan.keys.title, plan.keys.question, plan.cells, plan.references, answers.measures,
-                 rank_of(plan, answers.measures), answers.found, answers.rankings, answers.held, answers.spreads, info)  # fmt: skip
+    rank = rank_of(plan, answers.measures)
+    return Study(plan.name, plan.keys.title, plan.keys.question, plan.cells, plan.references, answers.measures, rank,
+                 answers.found, answers.rankings, answers.held, answers.spreads, info)  # fmt: skip
 
 
 def _without_column(plan: StudyPlan, works: list[Work]) -> list[Problem]:
@@ -154,7 +158,7 @@ def _without_column(plan: StudyPlan, works: list[Work]) -> list[Problem]:
     texts = list(dict.fromkeys([*plan.keys.measures, *([plan.keys.rank] if plan.keys.rank else [])]))
     for name, cell in plan.references.items():
         scenario = next(work for work in works if work.cell.name == cell).scenario()
-        prepared = eqx.filter_eval_shape(lambda s: prepare(s, jnp.float32), scenario)
+        prepared = eqx.filter_eval_shape(lambda s: prepare(s, jnp.float32), scenario.bare())
         for text in texts:
             try:
                 known_column(prepared, Column.of(scenario, Measure.of(text).observable))

@@ -1,7 +1,7 @@
 """What a study's runs say: every measure of every cell and branch, its difference to the reference cell, and the ranking."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 

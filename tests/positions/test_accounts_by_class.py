@@ -87,7 +87,8 @@ def test_money_of_closed_out_accounts_adds_up_to_the_float(kept, inverse):
     """All close in one round at one price: what they lost, and what they owe beyond it, is what the price took from them (to
     winners and to impact), the fees, and what their venue kept."""
     people = crowd()
-    still = market("account", size=-0.3, volatility=1e-9, kept=kept, fund=1e9, inverse=inverse, steps=4, population=people, depth=1e9)
+    rules = {"size": -0.3, "volatility": 1e-9, "kept": kept, "fund": 1e9, "inverse": inverse, "depth": 1e9}
+    still = market("account", steps=4, population=people, **rules)
     result = jr.simulate(still, paths=1, precision="float64", sample_paths=1)
     losses = {name: np.asarray(values[0]) for name, values in result.losses.items()}
     # by hand: who is closed out in the step of the fall, and at which price

@@ -176,7 +176,7 @@ def _axis(table: Mapping[str, Any], at: str, report: Report) -> Axis | None:
         cases = _each(table, "cases", report, _listed, f"{at}.")
         return Axis(_text(table, "name", report), tuple(cases)) if cases else None
     known(table, ("name", "key", "values", "labels"), f"{at}.", report)
-    key, values, labels = (_any(table, name) for name in ("key", "values", "labels"))
+    key, values, labels = _any(table, "key"), _any(table, "values"), _any(table, "labels")
     fine = True
     if not isinstance(key, str) or not key:
         report.add(f"{at}.key", key, "has to be the dotted name of what is varied, or a parameter's", missing=key is None)
@@ -191,10 +191,10 @@ def _axis(table: Mapping[str, Any], at: str, report: Report) -> Axis | None:
     if not fine:
         return None
     name = _text(table, "name", report) or str(key)
-    words = labels or [f"{name} = {worded(value)}" for value in values]
+    words: list[str] = labels or [f"{name} = {worded(value)}" for value in values]
     if len(set(words)) < len(words):
         report.add(f"{at}.labels" if labels else f"{at}.values", words if labels else values, "names one twice")
-    return Axis(name, tuple((word, {str(key): value}) for word, value in zip(words, values, strict=True)))
+    return Axis(name, tuple((word, {str(key): value}) for word, value in zip(words, list(values or ()), strict=True)))
 
 
 def _any(table: Mapping[str, Any], key: str) -> Any:

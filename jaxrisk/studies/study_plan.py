@@ -121,8 +121,12 @@ class _Maker:
         if not number(value) or not _strange(file, {**others, key: value}, key):
             return False
         try:
-            return bool(named(prepare(file, _without_strange(file, others)).scenario(), key))
-        except (ConfigError, ValueError):
+            base = prepare(file, _without_strange(file, others)).scenario()
+        except ConfigError:
+            return True  # the rest is in error itself, which is said; this cannot be judged before
+        try:
+            return bool(named(base, key))
+        except ValueError:
             return False
 
     def _moves(self, prepared: Prepared, by_name: Settings) -> tuple[tuple[str, float], ...] | None:

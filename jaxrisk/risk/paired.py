@@ -38,7 +38,7 @@ class Column(NamedTuple):
     def of(losses: np.ndarray, measure: Measure) -> "Column":
         """Of one number a path, float64."""
         constant, scores = influence(losses, measure, losses)
-        return Column(constant + float(scores.mean()), scores, resolution(losses, measure))
+        return Column(float(constant) + float(scores.mean()), scores, resolution(losses, measure))
 
     @staticmethod
     def weighted(columns: Sequence["Column"], weights: Sequence[float]) -> "Column":

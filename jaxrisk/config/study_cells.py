@@ -71,19 +71,20 @@ def leaves_of(keys: Keys) -> list[Leaf]:
     leaves = []
     for path in itertools.product(*groups):
         settings = {key: value for one in path for key, value in one.settings.items()}
-        leaves.append(Leaf({one.group: one.name for one in path}, math.prod(one.weight for one in path), settings))
+        leaves.append(Leaf({one.group: one.name for one in path}, float(math.prod(one.weight for one in path)), settings))
     return leaves
 
 
 def reference_of(keys: Keys, cells: list[Cell], report: Report) -> dict[str, str]:
     """The name of the cell of each scenario that the others are compared with: the first where none is named."""
     found: dict[str, str] = {}
+    whole = not any(one.key.split(".")[0] in ("grid", "cells", "sample") for one in report.problems)
     for scenario in keys.scenarios:
         mine = [cell for cell in cells if cell.scenario == scenario]
         meant = mine[:1] if keys.reference is None else [cell for cell in mine if _is_meant(cell, keys.reference)]
         if len(meant) == 1:
             found[scenario] = meant[0].name
-        elif mine and not report.problems:
+        elif mine and whole:
             _no_reference(keys.reference, mine, len(meant), report)
     return found
 

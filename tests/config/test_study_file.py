@@ -31,7 +31,13 @@ def plan(**changes):
 def test_a_grid_is_every_combination_beside_what_is_listed():
     two = [*CAPS["grid"], {"key": "market.volatility[BTC]", "values": [0.3, 0.6], "labels": ["calm", "wild"]}]
     found = plan(grid=two, cells=[{"name": "as it is"}])
-    assert [cell.name for cell in found.cells] == ["cap = 50, calm", "cap = 50, wild", "cap = 5, calm", "cap = 5, wild", "as it is"]
+    assert [cell.name for cell in found.cells] == [
+        "cap = 50, calm",
+        "cap = 50, wild",
+        "cap = 5, calm",
+        "cap = 5, wild",
+        "as it is",
+    ]
     assert found.cells[2].settings == {"limits.cap[retail,*,*]": 5, "market.volatility[BTC]": 0.3}
     assert found.count == 5
     assert found.references == {"btc_24h": "cap = 50, calm"}
@@ -123,7 +129,9 @@ def test_what_is_wrong_is_said_with_what_is_allowed(which):
 
 
 def test_everything_is_said_at_once():
-    said = problems(rnak=1, branches=[{"name": "a", "weight": 0.3}], measures="x", run={"pats": 3}, grid=[{"key": "a", "values": []}])
+    said = problems(
+        rnak=1, branches=[{"name": "a", "weight": 0.3}], measures="x", run={"pats": 3}, grid=[{"key": "a", "values": []}]
+    )
     assert len(said) == 5
 
 

@@ -34,9 +34,9 @@ def counted(ledger: Ledger, first: AccountState, state: AccountState, tally: Tal
     final = (state.pending >= 1.0) & there
     closed = final if state.ordered is None else final | ((state.ordered.last > NEVER) & there)
     equity = state.equity(ratio)
-    # what the engine has of an account and has not closed yet is worth nothing to its holder where it is below zero
-    still = jnp.where(equity > 0.0, equity, jnp.where(final, 0.0, equity))
-    back = tally.left * (1.0 - ledger.at_home(closing.kept)) + still
+    # what the engine has of an account and has not closed yet will be handed back as the rest was
+    waiting = jnp.where(final & (equity > 0.0), equity, 0.0)
+    back = (tally.left + waiting) * (1.0 - ledger.at_home(closing.kept)) + jnp.where(final, 0.0, equity)
     stake = first.equity(ones) + tally.paid_in
     lost = stake - back
     negative = tally.owed > ROUNDING * opened

@@ -75,8 +75,8 @@ def test_a_weighted_mean_is_that_of_the_values_and_of_the_paths():
 
 @pytest.mark.slow
 def test_probabilities_of_the_best_come_true():
-    """Three runs whose true order is drawn anew each time from as wide a prior as what is known leaves flat: of what is called the
-    best with probability p a share p is. Within four standard deviations, of 500 draws (6e-5 by chance); an error of twice the
+    """Three runs whose true order is drawn anew each time, from so wide a prior that it tells nothing: of what is called the best
+    with probability p a share p is. Within four standard deviations, of 500 draws (6e-5 by chance); an error of twice the
     size, as that of unpaired runs would be and more, is eight away."""
     random = np.random.default_rng(8)
     hits, claimed = [], []

@@ -1,4 +1,4 @@
-"""Studies: cells are what a run of their own gives, are run once, go on where they were stopped, and say what is known by hand."""
+"""Studies: cells are what runs of their own give, are run once, go on where they were stopped; what a hand reckons is found."""
 
 import copy
 import math
@@ -267,10 +267,8 @@ def test_bad_input_is_said_at_once_before_anything_is_run(here, capsys, counted)
     assert main(["study", "caps.toml"]) == BAD_INPUT
     said = capsys.readouterr().err
     assert '"limits.cap[retail,*,*]" = 0.5: has to be a number from 1 to 1e+06' in said
-    assert (
-        '"impact.relaxation_rat[BTC]" = 3: no parameter "impact.relaxation_rat[BTC]" (did you mean "impact.relaxation_rate[BTC]"?)'
-        in said
-    )
+    assert '"impact.relaxation_rat[BTC]" = 3: no parameter "impact.relaxation_rat[BTC]"' in said
+    assert '(did you mean "impact.relaxation_rate[BTC]"?)' in said
     assert main(["check", "caps.toml"]) == BAD_INPUT
     assert main(["study", "nothing"]) == BAD_INPUT
     (here / "caps.toml").write_text(STUDY.replace("open_interest_loss_usd", "open_interest_los_usd"))
@@ -306,7 +304,7 @@ def test_parameters_and_keys_of_the_file_may_be_set_side_by_side(here):
         "set": {"market.volatility": 0.9, "limits.cap": 7.0, "limits.caps.0.share_downsize": 0.25, "run.steps": 6},
     }
     before = copy.deepcopy(document)
-    plan, works = planned(document, {})
+    works = planned(document, {})[1]
     assert document == before
     scenario = works[1].scenario()
     assert float(scenario.impact.relaxation_rate[0]) == pytest.approx(2000.0)
@@ -341,7 +339,7 @@ def test_shipped_studies_are_sound_and_can_be_copied(name, tmp_path, monkeypatch
     assert plan.keys.question
     assert {"paths", "steps"} <= set(plan.keys.quick)
     assert main(["init", name, "--out", "mine.toml"]) == OK
-    copied, again = planned("mine.toml", {})
+    again = planned("mine.toml", {})[1]
     assert [work.digest for work in again] == [work.digest for work in works]
     if name == "leverage_cap":
         assert [float(work.scenario().limits.cap[0]) for work in works] == [2, 5, 10, 20, 50, 125]

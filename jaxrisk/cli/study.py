@@ -62,8 +62,10 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
     say = lambda line: print(line, file=sys.stderr, flush=True)
     try:
         with Progress(sys.stderr, plan.name) as progress:
-            runs = Runs(works, out, progress, say)
-            say(_size(plan, works, runs))
+            bar = progress.bar
+            above = say if bar is None else lambda line: bar.console.print(line, markup=False, highlight=False)
+            runs = Runs(works, out, progress, above)
+            above(_size(plan, works, runs))
             keep(lambda: f"interrupted; {_kept(runs, out)}")
             result = finished(plan, works, runs)
     except NonFinite as error:

@@ -155,8 +155,9 @@ class RareEvent:
 class RunStudy:
     """What a setting changes: a scenario under each of a grid of settings.
 
-    All cells are run on the same random numbers, and each difference has the error of the difference. Finished cells are kept in
-    the folder: a study that was stopped goes on where it was, and cells that are added are all that is run.
+    All cells are run on the same random numbers, so that a difference has an error of its own.
+
+    Finished cells are kept: a study that was stopped goes on, and of one that grew only what is new is run.
 
     $ jaxrisk study leverage_cap --quick
     $ jaxrisk study leverage_cap --paths 20000 --out caps

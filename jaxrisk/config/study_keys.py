@@ -190,11 +190,11 @@ def _axis(table: Mapping[str, Any], at: str, report: Report) -> Axis | None:
         fine = False
     if not fine:
         return None
-    name = _text(table, "name", report) or str(key)
+    name, values = _text(table, "name", report) or str(key), list(values or ())
     words: list[str] = labels or [f"{name} = {worded(value)}" for value in values]
     if len(set(words)) < len(words):
         report.add(f"{at}.labels" if labels else f"{at}.values", words if labels else values, "names one twice")
-    return Axis(name, tuple((word, {str(key): value}) for word, value in zip(words, list(values or ()), strict=True)))
+    return Axis(name, tuple((word, {str(key): value}) for word, value in zip(words, values, strict=True)))
 
 
 def _any(table: Mapping[str, Any], key: str) -> Any:

@@ -85,7 +85,7 @@ def _wrapped(text: str) -> str:
 
 
 def _of(result: Any, cell: str, measure: Any) -> Any:
-    return next((f for f in result.found if f.cell.name == cell and str(f.measure) == str(measure) and not f.branch), None)
+    return result.over_branches.get((cell, str(measure)))
 
 
 def branches(result: Any) -> "Figure":

@@ -177,8 +177,7 @@ def _relative(one: Any, of: Any) -> str:
 
 
 def _row(result: Any, cell: str, measure: Any) -> Any:
-    wanted = str(measure)  # a level that is not a number equals nothing
-    return next((one for one in result.found if one.cell.name == cell and str(one.measure) == wanted and not one.branch), None)
+    return result.over_branches.get((cell, str(measure)))
 
 
 def _line(one: Any, factor: float, indent: str) -> tuple[str, ...]:

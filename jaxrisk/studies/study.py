@@ -1,5 +1,6 @@
 """What a setting changes, over a grid of them: every cell on the same random numbers, every difference with its own error."""
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,11 @@ class Study(Shown):
         names = ", ".join(dict.fromkeys(one.cell.name for one in self.found))
         raise ValueError(f"nothing was found for {wanted} in {cell!r}, branch {branch!r}; the cells are {names}; the measures "
                          f"{', '.join(map(str, self.measures))}")  # fmt: skip
+
+    @functools.cached_property
+    def over_branches(self) -> dict[tuple[str, str], Found]:
+        """What was found over all branches, by the names of cell and measure."""
+        return {(one.cell.name, str(one.measure)): one for one in self.found if not one.branch}
 
     def plot_branches(self) -> "Figure":
         """A tornado chart: by how much each group of branches moves the measure ranked by.

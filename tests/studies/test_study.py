@@ -280,6 +280,15 @@ def test_bad_input_is_said_at_once_before_anything_is_run(here, capsys, counted)
     assert counted == []
 
 
+def test_help_fits_on_a_screen_and_has_examples(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["study", "--help"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: jaxrisk study [-h] [OPTIONS] STUDY"
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("$ jaxrisk study ") for line in lines)
+
+
 def test_what_others_have_put_into_the_folder_is_left_alone(here, capsys, counted):
     (here / "out").mkdir()
     (here / "out/study.csv").write_text("mine")

@@ -157,7 +157,7 @@ class RunStudy:
 
     All cells are run on the same random numbers, so that a difference has an error of its own.
 
-    Finished cells are kept: a study that was stopped goes on, and of one that grew only what is new is run.
+    Finished cells are kept: a study that was stopped goes on; in one that grew only what is new is run.
 
     $ jaxrisk study leverage_cap --quick
     $ jaxrisk study leverage_cap --paths 20000 --out caps

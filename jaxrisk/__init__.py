@@ -19,6 +19,7 @@ _ROOMS = {
     "studies.reverse_stress": "reverse_stress",
     "studies.rare_event": "rare_event",
     "studies.design": "design_limits",
+    "studies.study": "study",
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

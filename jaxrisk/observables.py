@@ -33,6 +33,12 @@ OBSERVABLES = {
         "liquidated notional, before its own impact, without the auto-deleveraged", "USD", ("venues", "assets", "sides")
     ),
     "liquidated_by_class": Observable("liquidated notional", "USD", ("classes",)),
+    "accounts_closed_out": Observable("accounts closed out", "accounts", ("classes",)),
+    "accounts_closed_out_share": Observable("share of accounts closed out", "1", ("classes",)),
+    "negative_balances": Observable("accounts with a negative balance", "accounts", ("classes",)),
+    "negative_balance_usd": Observable("negative balances", "USD", ("classes",)),
+    "collateral_lost": Observable("client money lost by closed-out accounts, less what is handed back", "USD", ("classes",)),
+    "accounts_half_lost_share": Observable("share of accounts that lost more than half", "1", ("classes",)),
     "peak_minute_liquidation": Observable("largest liquidation in one minute", "USD"),
     "log_return": Observable("log return", "1", ("assets",)),
     "lowest_log_price": Observable("lowest log price against the initial price", "1", ("assets",)),

@@ -520,8 +520,8 @@ def test_the_list_of_commands_has_one_line_each(capsys, monkeypatch):
     assert main(["--help"]) == OK
     lines = capsys.readouterr().out.splitlines()
     start = next(place for place, line in enumerate(lines) if "(required)" in line)
-    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "calibrate", "backtest", "parameters"]
-    names += ["init", "check", "schema"]
+    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "study", "calibrate", "backtest"]
+    names += ["parameters", "init", "check", "schema"]
     assert [line.strip("│•| -").split()[0] for line in lines[start + 1 : start + 1 + len(names)]] == names
 
 
@@ -561,3 +561,13 @@ def test_names_at_the_top():
     assert callable(jaxrisk.parameters)
     assert np.isclose(jaxrisk.Measure.of("quantile(x, 0.5)").level, 0.5)
     assert {"sensitivity", "reverse_stress", "rare_event", "design_limits", "parameters", "Measure"} <= set(dir(jaxrisk))
+
+
+@pytest.mark.slow
+def test_what_a_scenario_with_an_insurance_fund_has_is_known(capsys):
+    """Its fund is watched over a number of steps, which has to be a number where the losses' shapes are looked for."""
+    assert (
+        main(["sensitivity", "three_venues_shock_24h", "--measure", "mean(shortfal[*])", "--wrt", "channels.feedback"])
+        == BAD_INPUT
+    )
+    assert "did you mean 'shortfall'?" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
-from ..positions import NODES, Calls, Nodes, build_book, build_schedule
+from ..positions import NODES, Calls, Closing, Nodes, build_book, build_schedule
 from .noise import seed_key
 from .source import AbstractSource, Counters
 from .state import Prepared, State, view
@@ -137,7 +137,45 @@ def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
         below = -jnp.expm1(jnp.minimum(seen.lowest - support, 0.0))
         losses["support_overshoot"] = jnp.where(jnp.isfinite(support), below, 0.0)
         losses["support_broken"] = (seen.lowest < support).astype(below.dtype)
-    return losses | _exchange(prepared, state, lost)
+    return losses | _accounts(prepared, state, by_class) | _exchange(prepared, state, lost)
+
+
+def _accounts(prepared: Prepared, state: State, by_class) -> dict[str, Array]:
+    """What liquidations did to accounts, by class; how each book counts is said in `positions/by_class.py` and its own docstring.
+
+    Where a scenario has no backstop nobody says what becomes of what is left of a liquidated position: it counts as lost.
+
+    **Arguments:** `by_class`: liquidated notional, shape `(venues, assets, sides, classes)`.
+    """
+    scenario, fund = prepared.scenario, state.fund
+    backstop, inverse = scenario.venues.backstop, jnp.asarray(scenario.venues.inverse)[:, None]
+    waiting = getattr(getattr(state.book, "ladder", state.book), "backlog", None)
+    triggered = state.seen.notional
+    if waiting is not None:
+        triggered = triggered + waiting * jnp.where(inverse, 1.0, jnp.exp(state.mark))[..., None]
+    of_venue = jnp.sum(state.seen.notional, axis=(1, 2), keepdims=True)
+    if "deleveraged" in state.seen.sums:
+        share = state.seen.notional / jnp.where(of_venue > 0.0, of_venue, 1.0)
+        triggered = triggered + share * state.seen.sums["deleveraged"][:, None, None]
+    weight = jnp.sum(by_class, axis=(1, 2))
+    closing = Closing(
+        triggered=triggered,
+        share=weight / jnp.where(of_venue > 0.0, of_venue, 1.0)[..., 0],
+        kept=jnp.ones_like(of_venue[:, 0, 0]) if backstop is None else jnp.asarray(backstop.surplus_to_fund),
+        returned=jnp.zeros_like(of_venue[:, 0, 0]) if fund is None else fund.returned,
+    )
+    found = prepared.book.accounts(state.book, view(state, jnp.int32(scenario.settings.steps)), closing)
+    some = jnp.where(found.total > 0.0, found.total, 1.0)
+    losses = {
+        "accounts_closed_out": found.closed_out,
+        "accounts_closed_out_share": found.closed_out / some,
+        "collateral_lost": found.lost,
+    }
+    if found.negative is not None:
+        losses |= {"negative_balances": found.negative, "negative_balance_usd": found.owed}
+    if found.half_lost is not None:
+        losses["accounts_half_lost_share"] = found.half_lost / some
+    return losses
 
 
 def _exchange(prepared: Prepared, state: State, lost) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
-from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study, option
+from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, RunStudy, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip
@@ -52,14 +52,14 @@ class Run:
 class Init:
     """Copy a shipped scenario and the tables it names, to read and edit.
 
-    Venues, limits and events that ship can be copied likewise. Nothing is overwritten.
+    Studies, venues, limits and events that ship can be copied likewise. Nothing is overwritten.
 
     $ jaxrisk init btc_24h
     $ jaxrisk init cross_margin_24h --out mine/market.toml
     $ jaxrisk run mine/market.toml
     """
 
-    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, venue, limits file or event")]
+    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file or event")]
     out: Annotated[Path | None, option("FILE.toml", "where the copy is written (default: NAME.toml)")] = None
     debug: Debug = False
 
@@ -70,7 +70,7 @@ class Check:
 
     files: Annotated[
         Positional[tuple[str, ...]],
-        option("FILE ...", "scenarios, limits, venues, events, fitted numbers or tables; or names of what ships"),
+        option("FILE ...", "scenarios, studies, limits, venues, events, fitted numbers or tables; or names of what ships"),
     ]
     debug: Debug = False
 
@@ -99,6 +99,7 @@ COMMANDS: dict[str, Any] = {
     "design": Design,
     "reverse-stress": ReverseStress,
     "rare-event": RareEvent,
+    "study": RunStudy,
     "calibrate": Calibrate,
     "backtest": Backtest,
     "parameters": Parameters,
@@ -120,6 +121,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[Design, subcommand("design", description=summary_of(Design))]
     | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
     | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
+    | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]

@@ -173,7 +173,7 @@ class Asked:
         from ..risk.sample import Column, known_column
 
         # of abstract values: nothing is compiled, which is most of the time
-        prepared = eqx.filter_eval_shape(lambda s: prepare(s, jnp.float32), self.scenario)
+        prepared = eqx.filter_eval_shape(lambda s: prepare(s, jnp.float32), self.scenario.bare())
         try:
             known_column(prepared, Column.of(self.scenario, observable))
         except ValueError as error:

@@ -45,14 +45,16 @@ def problems_of(name: str) -> list[Any]:
         return _event(file, document)
     if kind == "fit":
         return _fit(file)
+    if kind == "study":
+        return _study(file if exists(Path(name)) else name)
     return check_config(name)
 
 
 def _elsewhere(name: str) -> Path | None:
-    """A shipped event or file of fitted numbers of that name."""
+    """A shipped event, study or file of fitted numbers of that name."""
     from ..config.paths import names, shipped
 
-    return next((shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated") if name in names(kind)), None)
+    return next((shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies") if name in names(kind)), None)
 
 
 def _event(file: Any, document: dict[str, Any]) -> list[Any]:
@@ -71,6 +73,22 @@ def _fit(file: Any) -> list[Any]:
 
     try:
         read_fitted(file)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _study(file: Any) -> list[Any]:
+    """A study and its scenarios under all their settings."""
+    import os
+
+    from ..config import ConfigError
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from ..studies.study import planned
+
+    try:
+        planned(file, {}, many=True)
     except ConfigError as error:
         return error.problems
     return []

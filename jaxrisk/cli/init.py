@@ -6,7 +6,8 @@ from typing import Any
 from .arguments import Init
 from .exit_codes import OK, complain
 
-KINDS = {"scenarios": "scenario", "venues": "venue", "limits": "limits", "events": "event", "calibrated": "fitted numbers"}
+KINDS = {"scenarios": "scenario", "studies": "study", "venues": "venue", "limits": "limits", "events": "event",
+         "calibrated": "fitted numbers"}  # fmt: skip
 """Folders of what ships, in which a name is looked for in this order."""
 
 

@@ -152,6 +152,30 @@ class RareEvent:
 
 
 @dataclass
+class RunStudy:
+    """What a setting changes: a scenario under each of a grid of settings.
+
+    All cells are run on the same random numbers, so that a difference has an error of its own.
+
+    Finished cells are kept: a study that was stopped goes on; in one that grew only what is new is run.
+
+    $ jaxrisk study leverage_cap --quick
+    $ jaxrisk study leverage_cap --paths 20000 --out caps
+    $ jaxrisk init leverage_cap --out mine.toml
+    $ jaxrisk study mine.toml --out caps
+    """
+
+    study: Annotated[Positional[str], option("STUDY", "a TOML file, or the name of a shipped study")]
+    out: Annotated[Path | None, option("FOLDER", "where cells, table and pictures are kept (default: results/NAME)")] = None
+    quick: Annotated[bool, option(None, "a coarse answer, soon: the file's [quick], or a tenth of its paths")] = False
+    paths: Annotated[_Number, option("N", "number of paths of each cell (default: the file's)")] = None
+    steps: _Steps = None
+    seed: _Seed = None
+    yes: Annotated[bool, option(None, "run it also where it is more than 1,000 cells")] = False
+    debug: Debug = False
+
+
+@dataclass
 class Parameters:
     """List the numbers of a scenario that can be named, with units and ranges.
 

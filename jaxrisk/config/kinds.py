@@ -10,13 +10,16 @@ DISTINCT = {
     "venue": ("tiers", "rules"),
     "event": ("window", "before", "after", "prices"),
     "fit": ("fit",),
+    "study": ("grid", "cells", "sample", "branches", "reference", "measures", "scenarios", "quick"),
 }
 """Keys that files of one kind have and others do not."""
-FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated": "fit", "scenarios": "scenario"}
+FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated": "fit", "scenarios": "scenario",
+           "studies": "study"}  # fmt: skip
 
 
 def kind_of(document: dict[str, Any], folder: str = "") -> str:
-    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, or `fit` (numbers that `jaxrisk backtest` takes).
+    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, `study`, or `fit` (numbers that `jaxrisk backtest`
+    takes).
 
     A word that is there counts most, then one that is spelt like it, then the folder that it stands in; a scenario otherwise.
 

@@ -5,6 +5,7 @@ from .batch import LEAST as LEAST
 from .book import AbstractBook as AbstractBook, Claims as Claims, Closed as Closed, Orders as Orders, View as View
 from .books import BOOKS as BOOKS, build_book as build_book
 from .build import build_ladder as build_ladder
+from .by_class import ByClass as ByClass, Closing as Closing
 from .cross import CrossAccounts as CrossAccounts
 from .flow import FlowBook as FlowBook
 from .grid import Grid as Grid

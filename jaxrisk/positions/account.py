@@ -11,7 +11,9 @@ from .account_close import Detail, Spared, bankruptcy_factor, free_quantity, ran
 from .account_ledger import Held, Ledger, Markets, PerAccount
 from .account_rules import NEVER, CallRows, Ordered, meet, ordered_anew
 from .account_state import AccountState, CallState, StopState
+from .account_tally import counted, no_tally, tallied
 from .book import AbstractBook, Cells, Claims, Orders, View
+from .by_class import ByClass, Closing
 from .closing import closed_against
 from .rules import Funding, Policy
 from .schedule import Schedule
@@ -79,6 +81,7 @@ class AccountBook(AbstractBook):
             stops=None if self.schedule is None else StopState(none, jnp.ones_like(none), none),
             calls=None if self.calls is None else CallState(zero, zero, jnp.zeros(venues, zero.dtype)),
             ordered=never if self._partial else None,
+            tally=no_tally(self.base),
         )
 
     def advance(self, state: AccountState, view: View, years) -> AccountState:
@@ -95,7 +98,7 @@ class AccountBook(AbstractBook):
         ratio, margins = jnp.exp(view.mark).reshape(-1), self.ledger.margins
         equity, required = state.equity(ratio), margins.required(state.quantity, ratio)
         worth = margins.worth(state.quantity, ratio)
-        calls = state.calls
+        calls, tally = state.calls, state.tally
         if self.calls is not None and calls is not None:
             notional, opened = jnp.sum(worth, axis=0), jnp.sum(jnp.abs(self.quantity), axis=0)
             # what rounding leaves of a position that was closed is none
@@ -107,6 +110,7 @@ class AccountBook(AbstractBook):
                 asked=calls.asked + self.ledger.by_home(met.asked),
             )
             state, equity = state._replace(base=state.base + met.posted), equity + met.posted
+            tally = tally._replace(paid_in=tally.paid_in + met.posted)
             # what is on its way out needs no margin
             required = required * (1.0 - calls.reducing)
         below = equity < required
@@ -122,7 +126,7 @@ class AccountBook(AbstractBook):
             reached = self.schedule.reached(view.low, view.high)
             due = stops.due + stops.scale * (reached - stops.reached)
             stops = stops._replace(reached=reached, due=due)
-        return state._replace(pending=pending, calls=calls, stops=stops)
+        return state._replace(pending=pending, calls=calls, stops=stops, tally=tally)
 
     def release(self, state: AccountState, share):
         sent = state.pending * self.ledger.at_home(share)
@@ -202,7 +206,8 @@ class AccountBook(AbstractBook):
         matched = after * (1.0 - rest)
         at_mark = quantity - matched - left
         cash = jnp.where(ledger.coin, at_mark + matched, at_mark * x[:, None] + matched * price)
-        paid = result(ledger, state, detail, x, fee).fee if self._partial else 0.0
+        done = result(ledger, state, detail, x, fee)
+        paid = done.fee if self._partial else 0.0
         exposure, stops, calls, pending = state.exposure, state.stops, state.calls, state.pending
         if exposure is not None:
             sold = jnp.where(ledger.coin, at_mark / x[:, None] + matched / price, at_mark + matched)
@@ -223,6 +228,7 @@ class AccountBook(AbstractBook):
             by_class=state.by_class + self._by_class(state, orders, ratio),
             stops=stops,
             calls=None if calls is None else calls._replace(reducing=jnp.zeros_like(calls.reducing)),
+            tally=tallied(state.tally, done),
         )
         return state, closed
 
@@ -251,6 +257,10 @@ class AccountBook(AbstractBook):
     def class_shares(self, state: AccountState, view: View):
         total = jnp.sum(state.by_class, axis=-1, keepdims=True)
         return state.by_class / jnp.where(total > 0.0, total, 1.0)
+
+    def accounts(self, state: AccountState, view: View, closing: Closing) -> ByClass:
+        ratio = jnp.exp(view.mark).reshape(-1)
+        return counted(self.ledger, self.init(), state, state.tally, ratio, closing)
 
     def margin_called(self, state: AccountState):
         return jnp.zeros_like(self.unlevered[:, 0, 0]) if state.calls is None else state.calls.asked

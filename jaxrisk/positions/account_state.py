@@ -29,12 +29,22 @@ class CallState(NamedTuple):
     asked: Float[Array, " venues"]
 
 
+class Tally(NamedTuple):
+    """Of ONE account of each kind, summed so far, USD: `owed`: what it lost beyond its collateral; `left`: what was left of it,
+    fees paid, as the engine closed it for good; `paid_in`: to meet a margin call."""
+
+    owed: PerAccount
+    left: PerAccount
+    paid_in: PerAccount
+
+
 class AccountState(NamedTuple):
     """Of ONE account of each kind, in USD, with prices over the initial ones: equity is `base` + sum of `exposure` times price.
 
     `quantity`: signed, negative short; `exposure`: None where it is the quantity; `pending`: share of the account's positions
     under the engine's order, 1 where it is closed for good. By venue, asset, side: `unlevered` quantity, and `by_class` notional
-    liquidated. `stops`, `calls`, and `ordered` (about partial orders) are None where the book has no such rule.
+    liquidated. `stops`, `calls`, and `ordered` (about partial orders) are None where the book has no such rule;
+    `tally`: of what accounts have lost.
     """
 
     base: PerAccount
@@ -46,6 +56,7 @@ class AccountState(NamedTuple):
     stops: StopState | None = None
     calls: CallState | None = None
     ordered: Ordered | None = None
+    tally: Tally | None = None
 
     def equity(self, ratio: Markets) -> PerAccount:
         """Of each account at prices over the initial ones."""
@@ -53,4 +64,4 @@ class AccountState(NamedTuple):
         return self.base + jnp.sum(exposure * ratio[:, None], axis=0)
 
 
-__all__ = ["AccountState", "CallState", "StopState"]
+__all__ = ["AccountState", "CallState", "StopState", "Tally"]

@@ -173,6 +173,10 @@ class AbstractBook(eqx.Module):
         """How the notional triggered so far divides among the account classes; zeros where nothing was."""
 
     @abc.abstractmethod
+    def accounts(self, state: Any, view: View, closing: Any) -> Any:
+        """What liquidations have done to accounts so far, a `ByClass`; `closing`: a `Closing`."""
+
+    @abc.abstractmethod
     def margin_called(self, state: Any) -> Float[Array, " venues"]:
         """Collateral asked for by margin calls so far, USD."""
 

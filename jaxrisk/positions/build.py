@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
+from .account_tables import account_tables
 from .grid import Grid
 from .ladder import LadderBook
 from .limits import Limits
@@ -98,6 +99,7 @@ def build_ladder(
         stops=schedule,
         inverse=contracts.inverse,
         ranking=contracts.ranking or ("pro_rata",) * venues,
+        members=account_tables(placed, stands, contracts, classes, grid),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .batch import contracts_of
 from .book import AbstractBook, Cells, Claims, Orders, View
+from .by_class import ByClass, Closing
 from .closing import closed_against
 from .ladder import LadderBook, LadderState
 from .levels import Levels, Newcomers, Pair, Tables
@@ -207,6 +208,23 @@ class FlowBook(AbstractBook):
         early, late = state.early[..., None], state.late[..., None]
         some = early + late > 0.0
         return (early * old + late * start / jnp.where(total > 0.0, total, 1.0)) / jnp.where(some, early + late, 1.0)
+
+    def accounts(self, state: FlowState, view: View, closing: Closing) -> ByClass:
+        """Of the start as on a ladder. Of positions opened since as many accounts and as much collateral go with what is
+        triggered as on average with the start's. Who has lost half, and may have closed and come back since, is not known.
+        """
+        initial, members, ladder = self.initial, self.initial.members, state.ladder
+        assert members is not None
+        coordinate = initial.grid.coordinate(distances(*self._view(state, view)[1:3]))
+        some = ladder.reached > 0.0
+        kept = jnp.where(some, state.early / jnp.where(some, ladder.reached, 1.0), 0.0)
+        old = members.read(coordinate, coordinate, kept, closing)
+        held = initial.quantity[..., -1]
+        late = (state.late / jnp.where(held > 0.0, held, 1.0))[..., None]
+        more = lambda table: jnp.sum(late * table[..., -1], axis=(0, 1, 2))
+        return old._replace(
+            closed_out=old.closed_out + more(members.closed_out), lost=old.lost + more(members.worth), half_lost=None
+        )
 
     def margin_called(self, state: FlowState):
         return self.initial.margin_called(state.ladder)

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
+from .account_tables import AccountTables
 from .batch import LEAST, Batch, notional, outcome_of
 from .book import AbstractBook, Cells, Claims, Optional, Orders, View
+from .by_class import ByClass, Closing
 from .closing import closed_against
 from .grid import Grid
 from .schedule import Schedule
@@ -66,6 +68,10 @@ class LadderBook(AbstractBook):
       holders leave. (In `AccountBook` every holder closes a share and keeps the collateral, and so is less levered afterwards.)
     - A top-up of a coin-margined position is posted in coins. (In `AccountBook` in dollars.)
     - Socialised losses change nobody's margin.
+    - Accounts are counted by their first close, as `AccountTables` says. Of those who close of their own accord a share of each
+      side is taken to have gone before its price was reached: between none and all that has gone by now, as the notional
+      liquidated says. What a venue hands back is split among classes as what is liquidated. Whose balance is negative is not
+      known.
 
     **Fields:**
 
@@ -82,6 +88,7 @@ class LadderBook(AbstractBook):
       at which they are called; None where nobody is.
     - `stops`: stop orders, or None.
     - `inverse`, `ranking`: for each venue, static.
+    - `members`: accounts by class, or None where nobody counts them.
     """
 
     quantity: Table
@@ -98,6 +105,7 @@ class LadderBook(AbstractBook):
     stops: Schedule | None = None
     inverse: tuple[bool, ...] = eqx.field(static=True, default=())
     ranking: tuple[str, ...] = eqx.field(static=True, default=())
+    members: AccountTables | None = None
 
     @property
     def checks_after(self) -> bool:
@@ -233,6 +241,15 @@ class LadderBook(AbstractBook):
         by_class = interpolate(self.class_notional, coordinate[..., None])
         total = jnp.sum(by_class, axis=-1, keepdims=True)
         return by_class / jnp.where(total > 0.0, total, 1.0)
+
+    def accounts(self, state: LadderState, view: View, closing: Closing) -> ByClass:
+        assert self.members is not None
+        coordinate = self.grid.coordinate(distances(view.low, view.high))
+        reached = jnp.sum(interpolate(self.class_notional, coordinate[..., None]), axis=-1)
+        share = closing.triggered / jnp.where(reached > 0.0, reached, 1.0)
+        least = state.scale if state.eaten is None else jnp.where(state.eaten > 0.0, 0.0, state.scale)
+        kept = jnp.clip(share, least, 1.0)
+        return self.members.read(coordinate, self.grid.coordinate(distances(view.mark, view.mark)), kept, closing)
 
     def margin_called(self, state: LadderState):
         return jnp.zeros(self.unlevered.shape[0]) if state.called is None else jnp.sum(state.called, axis=(1, 2))

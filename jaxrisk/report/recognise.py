@@ -19,6 +19,7 @@ TABLES = (
     "observable,level,probability,standard_error,low,high,",
     "event,forecast,kind,quantity,observed",
     "date,days,forecast,quantity,observed",
+    "scenario,cell,branch,weight,measure,unit,",
 )
 """How the first line of each table in CSV begins, which has no room for a mark."""
 

@@ -11,7 +11,8 @@ import numpy as np
 from .outputs import write_whole
 from .recognise import MARK, WRITTEN_BY
 
-_LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candidate", "drive", "drive_labels")
+_LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candidate", "drive", "drive_labels",
+             "over_branches")  # fmt: skip
 """Fields too large or of no use outside Python; weighted paths go to a netCDF file."""
 _SELECTORS = ("class", "venue", "asset")
 

@@ -228,8 +228,10 @@ def who_pays(result: "Result") -> "Figure":
 def plot(result: Any) -> "Figure":
     """The figure of any of these results."""
     from .stress_plot import reverse_stress
+    from .sweep_plots import study
 
-    figures = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
+    figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
+    figures |= {"Design": design, "Study": study}
     return figures[type(result).__name__](result)
 
 

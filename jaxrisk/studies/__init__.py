@@ -1,4 +1,4 @@
-"""Questions asked of the engine: sensitivities, reverse stress tests, rare events, the design of limits.
+"""Questions asked of the engine: sensitivities, reverse stress tests, rare events, the design of limits, and grids of settings.
 
 A function may have the name of its module: import it from here, or from its module.
 """
@@ -7,6 +7,7 @@ from .design import Design, design_limits
 from .rare_event import RareEvent, rare_event
 from .reverse_stress import ReverseStress, StressPath, reverse_stress
 from .sensitivity import Sensitivities, sensitivity
+from .study import Study, study
 
 __all__ = [
     "Design",
@@ -14,8 +15,10 @@ __all__ = [
     "ReverseStress",
     "Sensitivities",
     "StressPath",
+    "Study",
     "design_limits",
     "rare_event",
     "reverse_stress",
     "sensitivity",
+    "study",
 ]

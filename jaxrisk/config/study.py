@@ -1,0 +1,115 @@
+"""A study file, start to finish: read, completed, and cut into cells, with all problems at once. Does not import JAX."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .document import read_toml
+from .paths import NotFound, exists, find, is_folder
+from .problems import ConfigError, Problem, Report
+from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
+from .study_keys import Keys, Settings, read_keys
+
+LEAST_QUICK = 1_000
+"""Paths of a quick look where the file does not say: a tenth, and no fewer than these."""
+ASK_ABOVE = 1_000
+"""Cells above which it has to be said that so many are meant."""
+
+
+@dataclass
+class StudyPlan:
+    """A study as it is to be run.
+
+    **Fields:** `file`: as the user named it; `folder`: where it stands, in which files that it names are looked for; `keys`: as
+    written; `run`: `paths`, `seed`, `steps`, `precision` as far as they are said; `cells`; `leaves`: the ends of the tree of
+    branches, one where there are none; `references`: the name of each scenario's reference cell; `count`: runs that are asked
+    for, which are more than are listed where there are too many to be listed.
+    """
+
+    file: str
+    folder: Path
+    keys: Keys
+    run: Settings
+    cells: list[Cell] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
+    references: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.keys.name
+
+    def placed(self, settings: Settings) -> Settings:
+        """Settings whose texts that name a file beside the study are its whole path."""
+        return {key: self._file(value) if isinstance(value, str) else value for key, value in settings.items()}
+
+    def scenario(self, name: str) -> str:
+        """A scenario's file; raises `NotFound`."""
+        return str(find("scenarios", name, self.folder))
+
+    def _file(self, value: str) -> str:
+        if not value or len(value) > 250 or "\n" in value:
+            return value
+        for one in (self.folder / value, self.folder / f"{value}.toml"):
+            if exists(one) and not is_folder(one):
+                return str(one.absolute())
+        return value
+
+
+def read_study(
+    study: str | Path | Mapping[str, Any], run: Mapping[str, Any] | None = None, *, quick: bool = False, many: bool = False
+) -> tuple[StudyPlan, list[Problem]]:
+    """The study that a file, the name of a shipped one, or a document says, and what is wrong with it.
+
+    **Arguments:** `run`: `paths`, `seed`, `steps`, `precision` in place of the file's; `quick`: the file's `[quick]`, or a tenth
+    of the paths; `many`: whether more than `ASK_ABOVE` runs are allowed.
+
+    **Raises:** `ConfigError` where there is no such file, or it is not TOML.
+    """
+    file, folder, document = _document(study)
+    report = Report(file)
+    keys = read_keys(document, report)
+    said = dict(keys.run) | ({name: value for name, value in keys.quick.items()} if quick else {})
+    if quick and "paths" not in keys.quick and isinstance(said.get("paths"), int):
+        said["paths"] = max(min(said["paths"], LEAST_QUICK), said["paths"] // 10)
+    said |= {name: value for name, value in (run or {}).items() if value is not None}
+    plan = StudyPlan(file, folder, keys, said, count=count_of(keys))
+    if plan.count > ASK_ABOVE and not many:
+        text = f"{plan.count:,} runs are asked for, and more than {ASK_ABOVE:,} are only made where that is said: --yes"
+        report.add("grid" if keys.grid else "sample", None, text, missing=True)
+    if plan.count <= (ASK_ABOVE if not many else plan.count):
+        plan.cells = cells_of(keys, report)
+        plan.leaves = leaves_of(keys)
+        plan.references = reference_of(keys, plan.cells, report)
+        _both(plan, report)
+    for name in keys.scenarios:
+        try:
+            plan.scenario(name)
+        except NotFound as error:
+            report.add("scenario", name, str(error), error.nearest)
+    return plan, list(dict.fromkeys(report.problems))
+
+
+def _document(study: str | Path | Mapping[str, Any]) -> tuple[str, Path, Mapping[str, Any]]:
+    if isinstance(study, Mapping):
+        return "study", Path(), study
+    try:
+        path = find("studies", str(study))
+    except NotFound as error:
+        raise ConfigError([Problem(str(study), "", None, str(error), error.nearest)]) from None
+    document, problem = read_toml(path)
+    if problem is not None or document is None:
+        raise ConfigError([problem] if problem else [])
+    return str(study) if Path(str(study)) == path else str(path), path.absolute().parent, document
+
+
+def _both(plan: StudyPlan, report: Report) -> None:
+    """Settings of a cell that a branch would set too."""
+    of_branches = {key for leaf in plan.leaves for key in leaf.settings}
+    for key in dict.fromkeys(key for cell in plan.cells for key in cell.settings if key in of_branches):
+        report.add("branches", key, "is set by cells and by branches; it has to be one or the other")
+
+
+__all__ = ["ASK_ABOVE", "StudyPlan", "read_study"]

@@ -1,0 +1,200 @@
+"""From a study to the runs that it takes: each a scenario that is checked, and a digest that its result is found again by."""
+
+import hashlib
+import json
+import math
+import tomllib
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ..config import Prepared, prepare
+from ..config.paths import NotFound
+from ..config.problems import ConfigError, Problem, nearest, written
+from ..config.study import StudyPlan
+from ..config.study_cells import Cell, Leaf
+from ..config.study_keys import Settings, number
+from ..parameter import moved, named, parameters
+from ..scenario import Scenario
+
+WORDS = ("name", "title", "question", "sources")
+"""Keys of an effective configuration that change no number."""
+SET = "# set by the study: "
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run of a study: a `cell` at one `leaf` of the tree of branches; `moves`: parameters set by name after the file's keys;
+    `text`: the effective configuration, those parameters as comments at its end; `digest`: of what changes numbers in it."""
+
+    cell: Cell
+    leaf: Leaf
+    prepared: Prepared
+    moves: tuple[tuple[str, float], ...]
+    text: str
+    digest: str
+
+    def scenario(self) -> Scenario:
+        """What is run."""
+        scenario = self.prepared.scenario()
+        for name, value in self.moves:
+            scenario = set_to(scenario, name, value)
+        said = scenario.description
+        described = type(said)(said.name, said.title, said.question, self.text, said.paths, said.seed, said.precision, 0)
+        return scenario.replace(description=described)
+
+
+def works_of(plan: StudyPlan) -> tuple[list[Work], list[Problem]]:
+    """Every run of a study, by cell and then by branch, and everything that is wrong with their scenarios."""
+    maker = _Maker(plan)
+    works = [work for cell in plan.cells for leaf in plan.leaves if (work := maker.work(cell, leaf)) is not None]
+    return works, list(dict.fromkeys(maker.problems))
+
+
+def set_to(scenario: Scenario, name: str, value: float) -> Scenario:
+    """A scenario with all parameters that a name means at a value."""
+    meant = named(scenario, name)
+    return moved(scenario, meant, np.array([value - one.value for one in meant]))
+
+
+def digest_of(text: str) -> str:
+    """Sixteen letters for an effective configuration: the same where nothing in it differs that changes a number.
+
+    >>> digest_of('name = "a"\\n[run]\\npaths = 10') == digest_of('name = "b"\\n\\n[run]\\npaths = 10')
+    True
+    """
+    document = {key: value for key, value in tomllib.loads(text).items() if key not in WORDS}
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    whole = json.dumps([_version(), document, comments], sort_keys=True, default=str)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def _version() -> str:
+    try:
+        return metadata.version("jaxrisk")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+class _Maker:
+    """Makes runs, and remembers which names are keys of a scenario's file and which are parameters."""
+
+    def __init__(self, plan: StudyPlan):
+        self.plan, self.problems = plan, list[Problem]()
+        self._by_name: dict[tuple[str, str], bool] = {}
+        self._bases: dict[str, Prepared | None] = {}
+        self._checked: set[tuple[str, ...]] = set()
+
+    def work(self, cell: Cell, leaf: Leaf) -> Work | None:
+        plan = self.plan
+        try:
+            file = plan.scenario(cell.scenario)
+        except NotFound:
+            return None  # noted already
+        settings = plan.placed({**plan.keys.settings, **cell.settings, **leaf.settings})
+        run = {f"run.{name}": value for name, value in plan.run.items()}
+        by_name = {key: value for key, value in settings.items() if self._is_parameter(file, key, value, settings)}
+        overrides = {key: value for key, value in settings.items() if key not in by_name} | run
+        try:
+            prepared = prepare(file, overrides)
+        except ConfigError as error:
+            self._note(error, settings, run)
+            return None
+        moves = self._moves(prepared, by_name)
+        if moves is None:
+            return None
+        text = prepared.text + "".join(f"{SET}{name} = {value!r}\n" for name, value in moves)
+        return Work(cell, leaf, prepared, moves, text, digest_of(text))
+
+    def _is_parameter(self, file: str, key: str, value: Any, settings: Settings) -> bool:
+        """Whether a name means numbers of the scenario that `jaxrisk parameters` lists, and no key of its file."""
+        if set(key) & set("[*?"):
+            return True
+        if (file, key) not in self._by_name:
+            self._by_name[file, key] = self._only_parameter(file, key, value, settings)
+        return self._by_name[file, key]
+
+    def _only_parameter(self, file: str, key: str, value: Any, settings: Settings) -> bool:
+        others = {name: one for name, one in settings.items() if name != key and not set(name) & set("[*?")}
+        if not number(value) or not _strange(file, {**others, key: value}, key):
+            return False
+        try:
+            base = prepare(file, _without_strange(file, others)).scenario()
+        except ConfigError:
+            return True  # the rest is in error itself, which is said; this cannot be judged before
+        try:
+            return bool(named(base, key))
+        except ValueError:
+            return False
+
+    def _moves(self, prepared: Prepared, by_name: Settings) -> tuple[tuple[str, float], ...] | None:
+        """Parameters and what they are set to; None with problems noted."""
+        if not by_name:
+            return ()
+        scenario, fine = prepared.scenario(), True
+        for name, value in by_name.items():
+            try:
+                meant = named(scenario, name)
+            except ValueError as error:
+                self._add(name, value, str(error).partition(": ")[0], nearest(name, [one.name for one in parameters(scenario)]))
+                fine = False
+                continue
+            low, high = max(one.low for one in meant), min(one.high for one in meant)
+            if not number(value) or not low <= value <= high:
+                ends = f" to {high:g}" if math.isfinite(high) else " on"
+                self._add(name, value, f"has to be a number from {low:g}{ends}")
+                fine = False
+        return tuple((name, float(value)) for name, value in by_name.items()) if fine else None
+
+    def _note(self, error: ConfigError, settings: Settings, run: Settings) -> None:
+        """What is wrong with a scenario, said of the study's file where it is the study that set it."""
+        names = [*settings, *run]
+        for one in error.problems:
+            key = next((name for name in names if _touches(one.key, name)), None)
+            if key is None:
+                self.problems.append(one)
+                continue
+            value = settings.get(key, run.get(key))
+            strange = one.allowed.startswith("unknown key")
+            known = f"{key.rpartition('.')[0]}.{one.nearest}" if strange and one.nearest and one.key == key else one.nearest
+            if strange and one.nearest is None:
+                known = self._likely(key)
+            exact = one.key == key or strange
+            where = key if exact else f"{key} ({one.key})"
+            self._add(where, value, one.allowed, known, written_as=None if exact else one.value)
+
+    def _likely(self, key: str) -> str | None:
+        """The parameter that is spelt most like a name, of the study's first scenario."""
+        try:
+            base = prepare(self.plan.scenario(self.plan.keys.scenarios[0]))
+        except (ConfigError, NotFound, IndexError):
+            return None
+        return nearest(key, [one.name for one in parameters(base.scenario())])
+
+    def _add(self, key: str, value: Any, allowed: str, near: str | None = None, written_as: str | None = None) -> None:
+        key = f"{key}" if key.startswith("run.") else f'"{key}"'
+        self.problems.append(Problem(self.plan.file, key, written_as or written(value), allowed, near))
+
+
+def _touches(key: str, name: str) -> bool:
+    """Whether a problem's key is a setting, or below or above it."""
+    return bool(key) and (key == name or key.startswith(f"{name}.") or name.startswith(f"{key}."))
+
+
+def _strange(file: str, settings: Settings, key: str) -> bool:
+    """Whether the scenario's file cannot have such a key."""
+    try:
+        prepare(file, settings)
+    except ConfigError as error:
+        return any(_touches(one.key, key) for one in error.problems)
+    return False
+
+
+def _without_strange(file: str, settings: Settings) -> Settings:
+    """The settings that are keys of the scenario's file."""
+    return {key: value for key, value in settings.items() if not _strange(file, settings, key)}
+
+
+__all__ = ["Work", "digest_of", "set_to", "works_of"]

@@ -1,0 +1,157 @@
+"""Study files: what they may hold, how they are cut into cells, and everything that is wrong with one at once."""
+
+import numpy as np
+import pytest
+
+from jaxrisk.config.problems import ConfigError
+from jaxrisk.config.study import read_study
+
+CAPS = {
+    "scenario": "btc_24h",
+    "run": {"paths": 5000, "seed": 3},
+    "set": {"limits.caps": [{"class": "retail", "cap": 50, "share_downsize": 0.5}]},
+    "grid": [{"name": "cap", "key": "limits.cap[retail,*,*]", "values": [50, 5]}],
+}
+
+
+def document(**changes):
+    return {key: value for key, value in {**CAPS, **changes}.items() if value is not None}
+
+
+def problems(**changes):
+    return [str(one) for one in read_study(document(**changes))[1]]
+
+
+def plan(**changes):
+    found, wrong = read_study(document(**changes))
+    assert wrong == []
+    return found
+
+
+def test_a_grid_is_every_combination_beside_what_is_listed():
+    two = [*CAPS["grid"], {"key": "market.volatility[BTC]", "values": [0.3, 0.6], "labels": ["calm", "wild"]}]
+    found = plan(grid=two, cells=[{"name": "as it is"}])
+    assert [cell.name for cell in found.cells] == [
+        "cap = 50, calm",
+        "cap = 50, wild",
+        "cap = 5, calm",
+        "cap = 5, wild",
+        "as it is",
+    ]
+    assert found.cells[2].settings == {"limits.cap[retail,*,*]": 5, "market.volatility[BTC]": 0.3}
+    assert found.count == 5
+    assert found.references == {"btc_24h": "cap = 50, calm"}
+
+
+def test_several_scenarios_each_have_their_cells_and_reference():
+    found = plan(scenario=None, scenarios=["btc_24h", "btc_any_day"], reference={"cap": "cap = 5"})
+    assert [cell.name for cell in found.cells][:2] == ["btc_24h: cap = 50", "btc_24h: cap = 5"]
+    assert found.references == {"btc_24h": "btc_24h: cap = 5", "btc_any_day": "btc_any_day: cap = 5"}
+
+
+@pytest.mark.parametrize(
+    "reference", ["cap = 5", {"limits.cap[retail,*,*]": 5}, {"cap": "cap = 5"}], ids=["name", "setting", "place on an axis"]
+)
+def test_a_reference_is_a_name_or_what_is_set_there(reference):
+    assert plan(reference=reference).references == {"btc_24h": "cap = 5"}
+
+
+def test_a_latin_hypercube_has_one_point_in_each_slice():
+    ranges = {"market.volatility[BTC]": [0.2, 0.8], "impact.coefficient[BTC]": [0.1, 10.0]}
+    draws = {"cells": 16, "seed": 4, "ranges": ranges, "log": ["impact.coefficient[BTC]"]}
+    found = plan(grid=None, sample=draws)
+    assert len(found.cells) == 16
+    linear = np.array([cell.settings["market.volatility[BTC]"] for cell in found.cells])
+    assert sorted(np.floor((linear - 0.2) / 0.6 * 16 - 1e-9).astype(int)) == list(range(16))
+    log = np.log10([cell.settings["impact.coefficient[BTC]"] for cell in found.cells])
+    assert sorted(np.floor((log + 1.0) / 2.0 * 16 - 1e-9).astype(int)) == list(range(16))
+    again = plan(grid=None, sample=draws)
+    assert [cell.settings for cell in again.cells] == [cell.settings for cell in found.cells]
+
+
+def test_branches_are_a_tree():
+    branches = [{"group": g, "name": n, "weight": w, "set": {k: v}} for g, n, w, k, v in (
+        ("impact", "low", 0.25, "impact.coefficient", 0.5), ("impact", "high", 0.75, "impact.coefficient", 2.0),
+        ("feedback", "off", 0.5, "channels.feedback", 0.0), ("feedback", "on", 0.5, "channels.feedback", 1.0))]  # fmt: skip
+    found = plan(branches=branches)
+    assert [leaf.name for leaf in found.leaves][:2] == ["impact: low, feedback: off", "impact: low, feedback: on"]
+    assert [leaf.weight for leaf in found.leaves] == [0.125, 0.125, 0.375, 0.375]
+    assert found.leaves[3].settings == {"impact.coefficient": 2.0, "channels.feedback": 1.0}
+    assert found.count == 8
+
+
+def test_quick_and_what_is_asked_for_take_the_place_of_the_files_run():
+    assert read_study(CAPS, quick=True)[0].run == {"paths": 1000, "seed": 3}
+    assert read_study({**CAPS, "quick": {"paths": 77, "steps": 9}}, quick=True)[0].run == {"paths": 77, "seed": 3, "steps": 9}
+    assert read_study(CAPS, {"paths": 12, "seed": None}, quick=True)[0].run == {"paths": 12, "seed": 3}
+
+
+WRONG = {
+    "unknown key": ({"rnak": "x"}, 'rnak = "x": unknown key; the keys here are', 'did you mean "rank"?'),
+    "empty grid": ({"grid": [{"key": "a.b", "values": []}]}, "grid.0.values = []: is empty; at least one value is needed", ""),
+    "no cells": ({"grid": None}, "grid: missing; a study needs [[grid]], [[cells]] or [sample]", ""),
+    "weights": (
+        {"branches": [{"name": "a", "weight": 0.5}, {"name": "b", "weight": 0.4}]},
+        "branches: the weights sum to 0.9; they have to sum to 1",
+        "",
+    ),
+    "weight": ({"branches": [{"name": "a", "weight": 0.0}]}, "branches.0.weight = 0.0: has to be a number above 0", ""),
+    "reference": ({"reference": "cap = 6"}, 'reference = "cap = 6": is no cell; the cells are "cap = 50", "cap = 5"', "did you"),
+    "two references": ({"reference": {"run": 1}}, "reference = {run = 1}: is no cell", ""),
+    "names": ({"cells": [{"name": "cap = 5"}]}, 'cells: two cells are called "cap = 5"', ""),
+    "both": ({"branches": [{"name": "a", "weight": 1, "set": {"limits.cap[retail,*,*]": 3}}]}, "is set by cells and by", ""),
+    "no scenario": ({"scenario": None}, "scenario: one of scenario and scenarios is needed", ""),
+    "unknown scenario": ({"scenario": "btc_24"}, 'scenario = "btc_24": no such file', 'did you mean "btc_24h"?'),
+    "labels": (
+        {"grid": [{"key": "a.b", "values": [1, 2], "labels": ["x"]}]},
+        'grid.0.labels = ["x"]: has to be a list of 2 texts, one a value',
+        "",
+    ),
+    "ranges": (
+        {"sample": {"cells": 4, "ranges": {"a.b": [2, 1]}}},
+        "sample.ranges.a.b = [2, 1]: has to be a list of two numbers, the lowest and the highest",
+        "",
+    ),
+    "many": (
+        {"grid": [{"key": "a.b", "values": list(range(100))}, {"key": "c.d", "values": list(range(100))}]},
+        "10,000 runs are asked for, and more than 1,000 are only made where that is said: --yes",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("which", WRONG)
+def test_what_is_wrong_is_said_with_what_is_allowed(which):
+    changes, words, guess = WRONG[which]
+    said = problems(**changes)
+    assert any(words in line and guess in line for line in said), said
+    assert all(line.startswith("study: ") for line in said)
+
+
+def test_everything_is_said_at_once():
+    said = problems(
+        rnak=1, branches=[{"name": "a", "weight": 0.3}], measures="x", run={"pats": 3}, grid=[{"key": "a", "values": []}]
+    )
+    assert len(said) == 5
+
+
+def test_many_are_allowed_where_it_is_said():
+    axes = [{"key": "a.b", "values": list(range(40))}, {"key": "c.d", "values": list(range(40))}]
+    assert len(read_study({**CAPS, "grid": axes}, many=True)[0].cells) == 1600
+    found, wrong = read_study({**CAPS, "grid": axes})
+    assert (found.count, found.cells, len(wrong)) == (1600, [], 1)
+
+
+def test_a_file_that_is_not_there_is_an_error_in_words():
+    with pytest.raises(ConfigError, match=r'no such file; tried .*leverage_cap.*did you mean "leverage_cap"'):
+        read_study("leverage_cp")
+
+
+def test_files_beside_the_study_are_found(tmp_path):
+    (tmp_path / "mine.toml").write_text('scenario = "here"\n[[cells]]\nname = "a"\nset = { "limits.file" = "own" }\n')
+    (tmp_path / "here.toml").write_text("")
+    (tmp_path / "own.toml").write_text("caps = []")
+    found, wrong = read_study(tmp_path / "mine.toml")
+    assert wrong == []
+    assert found.scenario("here") == str(tmp_path / "here.toml")
+    assert found.placed({"limits.file": "own", "a": "none"}) == {"limits.file": str(tmp_path / "own.toml"), "a": "none"}

@@ -60,6 +60,7 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
 
     use_compilation_cache()
     say = lambda line: print(line, file=sys.stderr, flush=True)
+    runs: Any = None
     try:
         with Progress(sys.stderr, plan.name) as progress:
             bar = progress.bar
@@ -100,7 +101,7 @@ def _size(plan: Any, works: list[Any], runs: Any) -> str:
 
 
 def _kept(runs: Any, out: Path) -> str:
-    done = len(runs.finished) + runs.ran
+    done = 0 if runs is None else len(runs.finished) + runs.ran
     there = f"{done:,} finished runs are kept in {out}, and the same command goes on from there"
     return there if done else "nothing was finished"
 

@@ -10,7 +10,7 @@ DISTINCT = {
     "venue": ("tiers", "rules"),
     "event": ("window", "before", "after", "prices"),
     "fit": ("fit",),
-    "study": ("grid", "cells", "sample", "branches", "reference", "measures", "scenarios", "quick"),
+    "study": ("grid", "cells", "branches", "reference", "measures", "scenario", "scenarios", "quick"),
 }
 """Keys that files of one kind have and others do not."""
 FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated": "fit", "scenarios": "scenario",

@@ -9,7 +9,7 @@ from .document import read_toml
 from .paths import NotFound, exists, find, is_folder
 from .problems import ConfigError, Problem, Report
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
-from .study_keys import Keys, Settings, read_keys
+from .study_keys import MOST_CELLS, Keys, Settings, read_keys
 
 LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""
@@ -76,10 +76,12 @@ def read_study(
         said["paths"] = max(min(said["paths"], LEAST_QUICK), said["paths"] // 10)
     said |= {name: value for name, value in (run or {}).items() if value is not None}
     plan = StudyPlan(file, folder, keys, said, count=count_of(keys))
-    if plan.count > ASK_ABOVE and not many:
+    if plan.count > MOST_CELLS:
+        report.add("grid", None, f"{plan.count:,} runs are asked for, and {MOST_CELLS:,} are the most", missing=True)
+    elif plan.count > ASK_ABOVE and not many:
         text = f"{plan.count:,} runs are asked for, and more than {ASK_ABOVE:,} are only made where that is said: --yes"
         report.add("grid" if keys.grid else "sample", None, text, missing=True)
-    if plan.count <= (ASK_ABOVE if not many else plan.count):
+    if plan.count <= (MOST_CELLS if many else ASK_ABOVE):
         plan.cells = cells_of(keys, report)
         plan.leaves = leaves_of(keys)
         plan.references = reference_of(keys, plan.cells, report)

@@ -107,11 +107,20 @@ def number(value: Any) -> bool:
 
 
 def settings_of(value: Any, key: str, report: Report, empty: bool = True) -> Settings:
-    """A table of settings; those nested in tables of the file are named by their dots."""
+    """A table of settings by dotted name; `[set.market]` is the same as names that begin with `market.`."""
     if not isinstance(value, Mapping) or (not value and not empty):
         report.add(key, value, _SETTINGS)
         return {}
-    return {str(name): one for name, one in value.items()}
+    return _flat(value)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Settings:
+    """Tables under names without dots, taken apart; what is under a dotted name, which has quotes in a file, is one value."""
+    flat: Settings = {}
+    for name, value in table.items():
+        nested = isinstance(value, Mapping) and value and not set(str(name)) & set(".[*?")
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat
 
 
 def _text(document: Mapping[str, Any], key: str, report: Report) -> str:

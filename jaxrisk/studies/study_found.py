@@ -120,8 +120,10 @@ class _Cell:
         held = []
         for work in works:
             result = runs.result(work)
-            self.measures = measures_of(plan, result)
-            losses = {one: np.asarray(result.column(one.observable), np.float64) for one in self.measures}
+            there = measures_of(plan, result)
+            # where branches differ in what there is, what all have
+            self.measures = [one for one in self.measures if one in there] if held else there
+            losses = {one: np.asarray(result.column(one.observable), np.float64) for one in there}
             self.columns.append({one: Column.of(values, one) for one, values in losses.items()})
             self.estimates.append({one: _estimate(values, one) for one, values in losses.items()})
             held.append(float(result.info[HELD]))

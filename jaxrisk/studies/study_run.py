@@ -112,7 +112,7 @@ def words(seconds: float) -> str:
     """A duration that one can read.
 
     >>> words(3.2), words(75.0), words(7300.0)
-    ('3.2 s', '1 min 15 s', '2 h 2 min')
+    ('3.2 s', '1 min 15 s', '2 h 1 min')
     """
     if seconds < 10.0:
         return f"{seconds:.1f} s"

@@ -142,6 +142,20 @@ def test_many_are_allowed_where_it_is_said():
     assert (found.count, found.cells, len(wrong)) == (1600, [], 1)
 
 
+def test_settings_in_tables_are_settings_by_dotted_name():
+    nested = {
+        "market": {"variance": 0.2, "jump_rate": {"BTC": 3.0}},
+        "venues.new": {"tiers": "binance"},
+        "channels.feedback": 0.5,
+    }
+    assert plan(set=nested).keys.settings == {
+        "market.variance": 0.2,
+        "market.jump_rate.BTC": 3.0,
+        "venues.new": {"tiers": "binance"},
+        "channels.feedback": 0.5,
+    }
+
+
 def test_a_file_that_is_not_there_is_an_error_in_words():
     with pytest.raises(ConfigError, match=r'no such file; tried .*leverage_cap.*did you mean "leverage_cap"'):
         read_study("leverage_cp")

@@ -32,11 +32,12 @@ class Detail(NamedTuple):
 
 class Result(NamedTuple):
     """What the engine's orders come to, of ONE account, USD: `final`: whether it is closed for good; `left`: equity of what is
-    closed, of the whole account where that is a part of it; `fee`; `worth` of each position; `matched`: share of each position's
-    order that is spared the market."""
+    closed, of the whole account where that is a part of it; `own`: the same before anything was matched at bankruptcy prices;
+    `fee`; `worth` of each position; `matched`: share of each position's order that is spared the market."""
 
     final: Bool[Array, " accounts"]
     left: PerAccount
+    own: PerAccount
     fee: PerAccount
     worth: Held
     matched: Held | None
@@ -46,7 +47,8 @@ def result(ledger: Ledger, state: AccountState, detail: Detail, ratio: Markets, 
     """At these prices over the initial ones, and at bankruptcy prices for what is matched."""
     final = state.pending >= 1.0
     worth, equity, matched = ledger.margins.worth(state.quantity, ratio), state.equity(ratio), None
-    sent = worth
+    of_closed = lambda equity: jnp.where(final, detail.share * equity, equity)
+    sent, own = worth, of_closed(equity)
     spared = detail.spared
     if spared is not None:
         matched = spared.share * ledger.sided(spared.cap)
@@ -55,10 +57,10 @@ def result(ledger: Ledger, state: AccountState, detail: Detail, ratio: Markets, 
         gain = state.quantity * jnp.where(ledger.coin, 1.0 - x * factor / at, at * factor - x)
         equity = equity + jnp.sum(matched * gain, axis=0)
         sent = worth * (1.0 - matched)
-    left = jnp.where(final, detail.share * equity, equity)
+    left = of_closed(equity)
     most = jnp.where(left > 0.0, left, 0.0)
     wanted = ledger.at_home(fee) * detail.share * jnp.sum(sent, axis=0)
-    return Result(final, left, jnp.where(wanted < most, wanted, most), worth, matched)
+    return Result(final, left, own, jnp.where(wanted < most, wanted, most), worth, matched)
 
 
 def bankruptcy_factor(ledger: Ledger, hole: PerAccount) -> Held:

@@ -19,10 +19,10 @@ def no_tally(like: PerAccount) -> Tally:
 
 
 def tallied(tally: Tally, done: Result) -> Tally:
-    """After a round's orders: of accounts that are closed for good what is left, or is owed."""
-    left = jnp.where(done.final, done.left, 0.0)
+    """After a round's orders: of accounts that are closed for good what is left, or is owed before anybody makes it good."""
+    left, own = jnp.where(done.final, done.left, 0.0), jnp.where(done.final, done.own, 0.0)
     return tally._replace(
-        owed=tally.owed + jnp.where(left < 0.0, -left, 0.0), left=tally.left + jnp.where(left > 0.0, left - done.fee, 0.0)
+        owed=tally.owed + jnp.where(own < 0.0, -own, 0.0), left=tally.left + jnp.where(left > 0.0, left - done.fee, 0.0)
     )
 
 
@@ -39,14 +39,15 @@ def counted(ledger: Ledger, first: AccountState, state: AccountState, tally: Tal
     back = (tally.left + waiting) * (1.0 - ledger.at_home(closing.kept)) + jnp.where(final, 0.0, equity)
     stake = first.equity(ones) + tally.paid_in
     lost = stake - back
-    negative = tally.owed > ROUNDING * opened
+    # closed in portions, some above water and the last below: what counts is all of them together
+    negative = tally.owed > tally.left + ROUNDING * opened
     one = lambda which: jnp.where(which, 1.0, 0.0)
     total = lambda amount: by_class(ledger, amount)
     return ByClass(
         total=total(one(there)),
         closed_out=total(one(closed)),
         negative=total(one(negative)),
-        owed=total(jnp.where(negative, tally.owed, 0.0)),
+        owed=total(tally.owed),
         lost=total(jnp.where(closed, lost, 0.0)),
         half_lost=total(one(there & (lost > 0.5 * stake))),
     )

@@ -29,8 +29,8 @@ class ByClass(NamedTuple):
 
     - `total`: accounts there were at the start.
     - `closed_out`: of which the engine was handed a position at least once, whole or in part.
-    - `negative`, `owed`: of which equity was below zero as the last position went, before fund, deleveraging or socialisation,
-      and by how much in all, USD.
+    - `negative`: of which more was lost than there was, all closes together; `owed`: what was lost beyond the collateral in any
+      close, USD; both before fund, deleveraging or socialisation.
     - `lost`: of closed-out accounts, what they were worth at the start and have paid in since, less what is handed back and what
       they still hold, USD.
     - `half_lost`: that lost more than half of what they were worth at the start and have paid in since.

@@ -204,16 +204,17 @@ def _change(change: Any, factor: float) -> tuple[str, str, str, str]:
 
 
 def _held(result: Any, listed: Sequence[Any]) -> Section | None:
-    """Open interest at the start, which is what a limit costs those who may not hold it."""
+    """Open interest at the start, which is what a limit costs those who may not hold it; without what makes up for a difference
+    between longs and shorts."""
     held = result.held
     if max(held.values()) - min(held.values()) <= 1e-6 * max(held.values()):
         return None
     lines = []
     for cell in listed:
-        forgone = held[result.reference[cell.scenario]] - held[cell.name]
-        share = 100.0 * forgone / held[result.reference[cell.scenario]]
-        lines.append((cell.name, usd(held[cell.name]), usd(forgone), f"{share:.2f}%"))
-    text = "Open interest at the start, and what of the reference's is forgone (exact)"
+        of = held[result.reference[cell.scenario]]
+        forgone = of - held[cell.name]
+        lines.append((cell.name, usd(held[cell.name]), usd(forgone), f"{100.0 * forgone / of:.2f}%" if of > 0.0 else "-"))
+    text = "Open interest at the start, mean of longs and shorts, and what of the reference's is forgone"
     return Section(text, ("cell", "held", "forgone", "share"), "lrrr", lines)
 
 
@@ -253,9 +254,9 @@ def _branches(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
     for cell in listed:
         mine = [one for one in result.found if one.cell.name == cell.name and one.branch]
         known = [one for one in mine if str(one.measure) == str(result.rank) and one.estimate is not None]
-        if not known:
-            continue
         whole = _row(result, cell.name, result.rank).estimate
+        if not known or whole is None:
+            continue
         factor, label = scaled(unit, max(abs(one.estimate.value) for one in known))
         lines = []
         for one in known:

@@ -35,7 +35,7 @@ class Study(Shown):
     - `measures`: what was asked; `rank`: by which of them cells are ranked, the smallest first.
     - `found`: a measure of a cell, in a branch or over all, with its difference to the reference cell; see `Found`.
     - `rankings`: by scenario, places of its cells and how surely they are right.
-    - `held`: open interest at the start, USD, by cell.
+    - `held`: open interest of the scenario's own holders at the start, mean of longs and shorts, USD, by cell.
     - `spreads`: by cell and group of branches, the measure ranked by in each branch: value and error.
     - `info`: paths, seed, steps, number of runs.
     """

@@ -10,6 +10,7 @@ from .paths import NotFound, exists, find, is_folder
 from .problems import ConfigError, Problem, Report
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
 from .study_keys import MOST_CELLS, Keys, Settings, read_keys
+from .study_overlap import both_set, check_settings
 
 LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""
@@ -71,6 +72,7 @@ def read_study(
     file, folder, document = _document(study)
     report = Report(file)
     keys = read_keys(document, report)
+    check_settings(keys, report)
     said = dict(keys.run) | ({name: value for name, value in keys.quick.items()} if quick else {})
     if quick and "paths" not in keys.quick and isinstance(said.get("paths"), int):
         said["paths"] = max(min(said["paths"], LEAST_QUICK), said["paths"] // 10)
@@ -109,8 +111,7 @@ def _document(study: str | Path | Mapping[str, Any]) -> tuple[str, Path, Mapping
 
 def _both(plan: StudyPlan, report: Report) -> None:
     """Settings of a cell that a branch would set too."""
-    of_branches = {key for leaf in plan.leaves for key in leaf.settings}
-    for key in dict.fromkeys(key for cell in plan.cells for key in cell.settings if key in of_branches):
+    for key in both_set((cell.settings for cell in plan.cells), (leaf.settings for leaf in plan.leaves)):
         report.add("branches", key, "is set by cells and by branches; it has to be one or the other")
 
 

@@ -44,7 +44,7 @@ def records(result: Any) -> list[dict[str, Any]]:
             "difference_high": number(change and change.high, change),
             "independent_error": number(change and change.independent_error, change),
             "paths_that_differ": None if change is None else change.differing,
-            "paths": result.info["paths"],
+            "paths": result.info["by_scenario"][one.cell.scenario]["paths"],
             "open_interest_usd": result.held[one.cell.name],
             "rank": None,
             "probability_best": math.nan,
@@ -84,8 +84,12 @@ def _answer(result: Any) -> list[str]:
     info, branches = result.info, result.info["branches"]
     lines = [result.question] if result.question else []
     of = f" in {branches} branches" if branches > 1 else ""
-    lines.append(f"{len(result.cells)} cells{of}, {info['paths']:,} paths of {info['steps']:,} steps each, seed {info['seed']}, "
-                 "all on the same random numbers")  # fmt: skip
+    runs = [f"{one['paths']:,} paths of {one['steps']:,} steps each, seed {one['seed']}" for one in info["by_scenario"].values()]
+    if len(set(runs)) == 1:
+        lines.append(f"{len(result.cells)} cells{of}, {runs[0]}, all on the same random numbers")
+    else:
+        lines.append(f"{len(result.cells)} cells{of}, those of a scenario on the same random numbers")
+        lines += [f"{name}: {one}" for name, one in zip(info["by_scenario"], runs, strict=True)]
     lines.append("compared with " + "; ".join(dict.fromkeys(result.reference.values())))
     return lines
 

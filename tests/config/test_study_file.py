@@ -5,6 +5,7 @@ import pytest
 
 from jaxrisk.config.problems import ConfigError
 from jaxrisk.config.study import read_study
+from jaxrisk.config.study_overlap import overlap
 
 CAPS = {
     "scenario": "btc_24h",
@@ -99,6 +100,40 @@ WRONG = {
     "reference": ({"reference": "cap = 6"}, 'reference = "cap = 6": is no cell; the cells are "cap = 50", "cap = 5"', "did you"),
     "two references": ({"reference": {"run": 1}}, "reference = {run = 1}: is no cell", ""),
     "names": ({"cells": [{"name": "cap = 5"}]}, 'cells: two cells are called "cap = 5"', ""),
+    "paths of a cell": (
+        {"cells": [{"name": "many", "set": {"run.paths": 9}}]},
+        'cells = "run.paths": has to be the same in all cells; [run] paths says it of all',
+        "",
+    ),
+    "seed of a branch": ({"branches": [{"name": "a", "weight": 1, "set": {"run.seed": 3}}]}, 'branches = "run.seed": has to', ""),
+    "steps of an axis": ({"grid": [{"key": "run.steps", "values": [3, 4]}]}, 'grid = "run.steps": has to be the same', ""),
+    "step of all": ({"set": {"run": {"step": "1min"}}}, 'set = "run.step": has to be the same in all cells; [run] steps', ""),
+    "drawn paths": ({"grid": None, "sample": {"cells": 4, "ranges": {"run.paths": [2, 9]}}}, 'sample.ranges = "run.paths"', ""),
+    "one key in two axes": (
+        {"grid": [{"name": "a", "key": "a.b", "values": [1, 2]}, {"name": "c", "key": "a.b", "values": [3, 4]}]},
+        'grid: "a.b" is set by two axes, "a" and "c"; one would take the other\'s place',
+        "",
+    ),
+    "a key below another in two axes": (
+        {"grid": [{"key": "a.b", "values": [1, 2]}, {"name": "c", "cases": [{"name": "x", "set": {"a.b.c": 1}}]}]},
+        'grid: "a.b" and "a.b.c", which mean the same in part, are set by two axes, "a.b" and "c"',
+        "",
+    ),
+    "a name and a pattern in two groups": (
+        {
+            "branches": [
+                {"group": g, "name": g, "weight": 1, "set": {key: 1.0}}
+                for g, key in (("x", "impact.coefficient[BTC]"), ("y", "impact.coefficient"))
+            ]
+        },
+        'branches: "impact.coefficient[BTC]" and "impact.coefficient", which mean the same in part, are set by two groups',
+        "",
+    ),
+    "cells and branches by a pattern": (
+        {"branches": [{"name": "a", "weight": 1, "set": {"limits.cap": 3}}]},
+        'branches = "limits.cap[retail,*,*]": is set by cells and by branches',
+        "",
+    ),
     "both": ({"branches": [{"name": "a", "weight": 1, "set": {"limits.cap[retail,*,*]": 3}}]}, "is set by cells and by", ""),
     "no scenario": ({"scenario": None}, "scenario: one of scenario and scenarios is needed", ""),
     "unknown scenario": ({"scenario": "btc_24"}, 'scenario = "btc_24": no such file', 'did you mean "btc_24h"?'),
@@ -126,6 +161,31 @@ def test_what_is_wrong_is_said_with_what_is_allowed(which):
     said = problems(**changes)
     assert any(words in line and guess in line for line in said), said
     assert all(line.startswith("study: ") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("limits.caps", "limits.cap", False),
+        ("venues.a.fee", "venues.b.fee", False),
+        ("venues.a.fee", "venues.fee", True),
+        ("market.jump_rate.BTC", "market.jump_rate[ETH]", False),
+        ("market.jump_rate.BTC", "market.jump_rate[BTC]", True),
+        ("limits.cap[retail,*,*]", "limits.cap[*,binance,*]", True),
+        ("limits.cap[retail,a,*]", "limits.cap[*,b,*]", False),
+        ("market.*", "market.volatility[BTC]", True),
+        ("a" * 5000, "a" * 5000 + "*", False),
+    ],
+)
+def test_names_that_mean_the_same_in_part(one, other, same):
+    assert overlap(one, other) == overlap(other, one) == same
+
+
+def test_a_branch_may_set_what_is_below_a_table_of_a_cells():
+    below = {"limits.caps.0.share_downsize": 0.5}
+    assert plan(
+        set=None, grid=None, cells=[{"name": "a", "set": CAPS["set"]}], branches=[{"name": "b", "weight": 1, "set": below}]
+    )
 
 
 def test_everything_is_said_at_once():

@@ -315,7 +315,8 @@ def test_parameters_and_keys_of_the_file_may_be_set_side_by_side(here):
     document = {
         "scenario": "tiny.toml",
         "grid": [{"key": "impact.relaxation_rate", "values": [1000.0, 2000.0]}],
-        "set": {"market.volatility": 0.9, "limits.cap": 7.0, "limits.caps.0.share_downsize": 0.25, "run.steps": 6},
+        "set": {"market.volatility": 0.9, "limits.cap": 7.0, "limits.caps.0.share_downsize": 0.25},
+        "run": {"steps": 6},
     }
     before = copy.deepcopy(document)
     works = planned(document, {})[1]
@@ -377,6 +378,15 @@ share = [1.0]
     found = jr.study(study)
     assert [found.held[f"limits.cap[retail,*,*] = {cap}"] for cap in (100, 10)] == pytest.approx([1e9, 0.625e9], rel=1e-3)
     assert "37.5" in str(found)
+
+
+def test_scenarios_may_have_paths_of_their_own(here, instead):
+    (here / "other.toml").write_text((here / "tiny.toml").read_text().replace("paths = 200", "paths = 50"))
+    instead(lambda scenario: {"open_interest_usd": 1e9})
+    study = jr.study({"scenarios": ["tiny.toml", "other.toml"], "cells": [{"name": "a"}]})
+    frame = study.to_dataframe()
+    assert frame.groupby("scenario")["paths"].unique().map(list).to_dict() == {"other.toml": [50], "tiny.toml": [200]}
+    assert "other.toml: 50 paths of 24 steps each" in str(study)
 
 
 def test_nothing_held_in_the_reference_cell_is_no_share_of_it(here, instead):

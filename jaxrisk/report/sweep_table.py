@@ -197,8 +197,8 @@ def _change(change: Any, factor: float) -> tuple[str, str, str, str]:
     """The difference, its error and interval, and how many times the error on random numbers of their own is as large."""
     if change is None:
         return ("", "", "reference", "")
-    if change.differing == 0:
-        return ("0", "", f"{at_most(change.at_most)} of paths differ", "")
+    if change.differing == 0 and change.value == 0.0:
+        return ("0", "", f"{at_most(change.at_most)} differ in this measure", "")
     if math.isnan(change.standard_error):
         return (shown(factor * change.value, 0.0), "-", f"too few of {change.differing:,} paths", "")
     error = factor * change.standard_error
@@ -286,7 +286,7 @@ def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
     notes = [
         "change: the cell's value less the reference cell's on the same paths, with the error of that difference",
         "gain: by what factor that error would be larger on random numbers of their own",
-        "too few of N paths: N differ, and the change rests on too few of them for an interval to be stood behind",
+        "too few of N paths: N differ in this measure, too few for an interval of the change to be stood behind",
     ]
     if len(result.cells) > 1:
         notes.append("ranking: by the normal approximation over what each path adds to each cell's measure, paired; its "

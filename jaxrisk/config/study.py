@@ -8,8 +8,9 @@ from typing import Any
 from .document import read_toml
 from .paths import NotFound, exists, find, is_folder
 from .problems import ConfigError, Problem, Report
+from .sections import Run
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
-from .study_keys import MOST_CELLS, Keys, Settings, read_keys
+from .study_keys import MOST_CELLS, Keys, Settings, number, read_keys
 from .study_overlap import both_set, check_settings
 
 LEAST_QUICK = 1_000
@@ -25,7 +26,8 @@ class StudyPlan:
     **Fields:** `file`: as the user named it; `folder`: where it stands, in which files that it names are looked for; `keys`: as
     written; `run`: `paths`, `seed`, `steps`, `precision` as far as they are said; `cells`; `leaves`: the ends of the tree of
     branches, one where there are none; `references`: the name of each scenario's reference cell; `count`: runs that are asked
-    for, which are more than are listed where there are too many to be listed.
+    for, which are more than are listed where there are too many to be listed; `quick`: by scenario the paths of a quick look,
+    where the study does not say.
     """
 
     file: str
@@ -36,6 +38,7 @@ class StudyPlan:
     leaves: list[Leaf] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    quick: Settings = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -45,6 +48,11 @@ class StudyPlan:
     def placed(self, settings: Settings) -> Settings:
         """Settings whose texts that name a file beside the study are its whole path."""
         return {key: self._file(value) if isinstance(value, str) else value for key, value in settings.items()}
+
+    def run_of(self, scenario: str) -> Settings:
+        """What is said of the runs of one scenario."""
+        few = self.quick.get(scenario)
+        return self.run if few is None else {**self.run, "paths": few}
 
     def scenario(self, name: str) -> str:
         """A scenario's file; raises `NotFound`."""
@@ -74,10 +82,13 @@ def read_study(
     keys = read_keys(document, report)
     check_settings(keys, report)
     said = dict(keys.run) | ({name: value for name, value in keys.quick.items()} if quick else {})
-    if quick and "paths" not in keys.quick and isinstance(said.get("paths"), int):
-        said["paths"] = max(min(said["paths"], LEAST_QUICK), said["paths"] // 10)
+    few = quick and "paths" not in keys.quick and (run or {}).get("paths") is None
+    if few and "paths" in said:
+        said["paths"] = _tenth(said["paths"])
     said |= {name: value for name, value in (run or {}).items() if value is not None}
     plan = StudyPlan(file, folder, keys, said, count=count_of(keys))
+    if few and "paths" not in said:
+        plan.quick = {name: _tenth(_paths_of(plan, name)) for name in keys.scenarios}
     if plan.count > MOST_CELLS:
         report.add("grid", None, f"{plan.count:,} runs are asked for, and {MOST_CELLS:,} are the most", missing=True)
     elif plan.count > ASK_ABOVE and not many:
@@ -107,6 +118,21 @@ def _document(study: str | Path | Mapping[str, Any]) -> tuple[str, Path, Mapping
     if problem is not None or document is None:
         raise ConfigError([problem] if problem else [])
     return str(study) if Path(str(study)) == path else str(path), path.absolute().parent, document
+
+
+def _paths_of(plan: StudyPlan, name: str) -> Any:
+    """How many a scenario's own file says, or that are run where it does not."""
+    try:
+        document, _ = read_toml(Path(plan.scenario(name)))
+    except NotFound:
+        return None
+    run = (document or {}).get("run", {})
+    return run.get("paths", Run.model_fields["paths"].default) if isinstance(run, Mapping) else None
+
+
+def _tenth(paths: Any) -> Any:
+    """Of a number of paths, and no fewer than are worth a look; of what is no such number itself, for the check to say so."""
+    return max(min(int(paths), LEAST_QUICK), int(paths) // 10) if number(paths) and paths == int(paths) else paths
 
 
 def _both(plan: StudyPlan, report: Report) -> None:

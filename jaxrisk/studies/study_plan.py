@@ -94,7 +94,7 @@ class _Maker:
         except NotFound:
             return None  # noted already
         settings = plan.placed({**plan.keys.settings, **cell.settings, **leaf.settings})
-        run = {f"run.{name}": value for name, value in plan.run.items()}
+        run = {f"run.{name}": value for name, value in plan.run_of(cell.scenario).items()}
         by_name = {key: value for key, value in settings.items() if self._is_parameter(file, key, value, settings)}
         overrides = {key: value for key, value in settings.items() if key not in by_name} | run
         try:

@@ -87,6 +87,18 @@ def test_quick_and_what_is_asked_for_take_the_place_of_the_files_run():
     assert read_study(CAPS, {"paths": 12, "seed": None}, quick=True)[0].run == {"paths": 12, "seed": 3}
 
 
+def test_a_quick_look_has_a_tenth_of_the_scenarios_own_paths_where_the_study_says_none(tmp_path):
+    for name, said in (("a", "paths = 3e4"), ("b", "paths = 500"), ("c", "")):
+        (tmp_path / f"{name}.toml").write_text(f"[run]\n{said}\n")
+    (tmp_path / "study.toml").write_text('scenarios = ["a", "b", "c"]\n[[cells]]\nname = "x"\n')
+    found = read_study(tmp_path / "study.toml", quick=True)[0]
+    assert [found.run_of(name) for name in "abc"] == [{"paths": 3000}, {"paths": 500}, {"paths": 1000}]
+    assert read_study(tmp_path / "study.toml", {"paths": 7}, quick=True)[0].run_of("a") == {"paths": 7}
+    assert read_study(tmp_path / "study.toml")[0].run_of("a") == {}
+    assert plan(run={"paths": 2e4}).run == {"paths": 2e4}
+    assert read_study({**CAPS, "run": {"paths": 2e4}}, quick=True)[0].run == {"paths": 2000}
+
+
 WRONG = {
     "unknown key": ({"rnak": "x"}, 'rnak = "x": unknown key; the keys here are', 'did you mean "rank"?'),
     "empty grid": ({"grid": [{"key": "a.b", "values": []}]}, "grid.0.values = []: is empty; at least one value is needed", ""),

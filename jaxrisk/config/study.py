@@ -17,6 +17,8 @@ LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""
 ASK_ABOVE = 1_000
 """Cells above which it has to be said that so many are meant."""
+FILES = {"file": False, "tiers": True, "preset": True, "collateral": False, "prices": False}
+"""Keys of a scenario that name a file, and whether that may be without its `.toml`; so may `limits.file`."""
 
 
 @dataclass
@@ -46,8 +48,8 @@ class StudyPlan:
         return self.keys.name
 
     def placed(self, settings: Settings) -> Settings:
-        """Settings whose texts that name a file beside the study are its whole path."""
-        return {key: self._file(value) if isinstance(value, str) else value for key, value in settings.items()}
+        """Settings in which names of files that are beside the study are their whole paths."""
+        return {key: self._placed(key, value) for key, value in settings.items()}
 
     def run_of(self, scenario: str) -> Settings:
         """What is said of the runs of one scenario."""
@@ -58,10 +60,20 @@ class StudyPlan:
         """A scenario's file; raises `NotFound`."""
         return str(find("scenarios", name, self.folder))
 
-    def _file(self, value: str) -> str:
+    def _placed(self, key: str, value: Any) -> Any:
+        """What is set at a dotted key, to any depth."""
+        if isinstance(value, Mapping):
+            return {name: self._placed(f"{key}.{name}", one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._placed(key, one) for one in value]
+        # a file may be given by asset, a key further down
+        named = next((word for word in key.split(".")[:-3:-1] if word in FILES), None)
+        return self._file(value, FILES[named] or key == "limits.file") if named and isinstance(value, str) else value
+
+    def _file(self, value: str, toml: bool) -> str:
         if not value or len(value) > 250 or "\n" in value:
             return value
-        for one in (self.folder / value, self.folder / f"{value}.toml"):
+        for one in (self.folder / value, *([self.folder / f"{value}.toml"] if toml else [])):
             if exists(one) and not is_folder(one):
                 return str(one.absolute())
         return value

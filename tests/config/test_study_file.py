@@ -240,4 +240,20 @@ def test_files_beside_the_study_are_found(tmp_path):
     found, wrong = read_study(tmp_path / "mine.toml")
     assert wrong == []
     assert found.scenario("here") == str(tmp_path / "here.toml")
+    (tmp_path / "retail.toml").write_text("")
+    (tmp_path / "prices.csv").write_text("")
+    there = str(tmp_path / "prices.csv")
+    text = {"limits.caps": [{"class": "retail", "venue": "own"}], "populations.a.class": "retail", "populations.a.file": "own"}
+    assert found.placed(text) == text  # a word, and a table, which is never without its ending
+    assert found.placed({
+        "venues.new": {"tiers": "own", "contract": "retail"},
+        "populations.a": {"kind": "accounts", "file": "prices.csv"},
+        "market.file.BTC": "prices.csv",
+        "impact.file": {"BTC": "prices.csv", "ETH": "nowhere.csv"},
+    }) == {
+        "venues.new": {"tiers": str(tmp_path / "own.toml"), "contract": "retail"},
+        "populations.a": {"kind": "accounts", "file": there},
+        "market.file.BTC": there,
+        "impact.file": {"BTC": there, "ETH": "nowhere.csv"},
+    }  # fmt: skip
     assert found.placed({"limits.file": "own", "a": "none"}) == {"limits.file": str(tmp_path / "own.toml"), "a": "none"}

@@ -113,7 +113,8 @@ def _measure(result: Any, group: Sequence[Any], listed: Sequence[Any]) -> Sectio
     for measure, rows in zip(group, found, strict=True):
         lines += [(class_of(measure), *[""] * (len(_COLUMNS) - 1))] if by_class else []
         lines += [_line(row, factor, "  " if by_class else "") for row in rows if row is not None]
-    return Section(f"{heading(group)}{'' if unit in ('1', 'accounts') else f', {unit}'}", _COLUMNS, _ALIGN, lines)
+    over = ", weighted mean over branches" if result.info["branches"] > 1 else ""
+    return Section(f"{heading(group)}{over}{'' if unit in ('1', 'accounts') else f', {unit}'}", _COLUMNS, _ALIGN, lines)
 
 
 def of_class(measure: Any) -> bool:
@@ -240,7 +241,8 @@ def _rankings(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
             value = "-" if estimate is None else shown(factor * estimate.value, factor * float(estimate.standard_error))
             nearer = "" if math.isnan(found.before_next[rank]) else _percent(float(found.before_next[rank]))
             lines.append((f"{rank + 1}. {name}", value, _percent(float(found.best[rank])), nearer))
-        head = f"Ranking by the {in_words(result.rank)}{'' if label == '1' else f', {label}'}, smallest first"
+        over = ", weighted mean over branches" if result.info["branches"] > 1 else ""
+        head = f"Ranking by the {in_words(result.rank)}{over}{'' if label == '1' else f', {label}'}, smallest first"
         head += f": {scenario}" if len(result.rankings) > 1 else ""
         yield Section(f"{head}; the whole order is right with probability {_percent(found.whole)}",
                       ("cell", "value", "smallest of all", "smaller than the next"), "lrrr", lines)  # fmt: skip

@@ -214,6 +214,12 @@ def test_many_are_allowed_where_it_is_said():
     assert (found.count, found.cells, len(wrong)) == (1600, [], 1)
 
 
+def test_two_of_many_cells_that_are_called_the_same_are_found():
+    cells = [{"name": str(k)} for k in (*range(5_001), 17)]
+    found = read_study({**CAPS, "grid": [], "reference": "0", "cells": cells}, many=True)[1]
+    assert any('two cells are called "17"' in str(one) for one in found)
+
+
 def test_settings_in_tables_are_settings_by_dotted_name():
     nested = {
         "market": {"variance": 0.2, "jump_rate": {"BTC": 3.0}},

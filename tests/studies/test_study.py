@@ -311,6 +311,21 @@ def test_a_digest_is_of_what_changes_numbers():
         assert digest_of(text.replace(one, other)) != digest_of(text)
 
 
+def test_the_order_of_assets_is_part_of_a_digest_and_that_of_keys_is_not():
+    text = "[run]\npaths = 10\nseed = 1\n[assets.{}]\nprice = 1.0\n[assets.{}]\nprice = 1.0\n"
+    assert digest_of(text.format("A", "B")) != digest_of(text.format("B", "A"))
+    swapped = text.replace("paths = 10\nseed = 1", "seed = 1\npaths = 10")
+    assert digest_of(swapped.format("A", "B")) == digest_of(text.format("A", "B"))
+
+
+def test_a_copy_of_a_study_has_a_folder_of_its_own(here, instead):
+    instead(lambda scenario: {"open_interest_usd": 1e9})
+    (here / "caps.toml").rename(here / "mine.toml")
+    (here / "results/mine").mkdir(parents=True)  # by the first run, were it one
+    assert main(["study", "mine.toml"]) == OK
+    assert (here / "results/mine/study.csv").is_file()
+
+
 def test_parameters_and_keys_of_the_file_may_be_set_side_by_side(here):
     document = {
         "scenario": "tiny.toml",
@@ -403,6 +418,9 @@ def test_too_few_paths_for_the_measure_ranked_by_make_an_empty_panel(here, inste
     texts = [[text.get_text() for text in axes.texts] for axes in study.plot_branches().axes]
     assert texts == [["too few paths"], ["too few paths"]]
     assert "needs 1,000 paths" in str(study)
+    heads = [line for line in str(study).splitlines() if line.startswith("99% expected shortfall")]
+    assert heads
+    assert all(", weighted mean over branches" in line for line in heads)
 
 
 def test_a_run_that_was_killed_is_continued(here, monkeypatch):

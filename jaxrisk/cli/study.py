@@ -33,7 +33,8 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
         plan, works = planned(command.study, run, quick=command.quick, many=command.yes, wrong=asked.problems)
     except ConfigError as error:
         return complain(error.problems)
-    out = command.out or Path("results") / (f"{plan.name}_quick" if command.quick else plan.name)
+    name = Path(plan.file).stem  # and not what the file calls itself: a copy of a study may have kept that
+    out = command.out or Path("results") / (f"{name}_quick" if command.quick else name)
     if problem := _no_folder(out):
         return complain([problem])
     doubtful(dict.fromkeys(doubt for work in works[: len(plan.leaves)] for doubt in work.prepared.doubts()))

@@ -8,13 +8,17 @@ from typing import Any
 from .document import read_toml
 from .paths import NotFound, exists, find, is_folder
 from .problems import ConfigError, Problem, Report
+from .sections import Run
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
-from .study_keys import MOST_CELLS, Keys, Settings, read_keys
+from .study_keys import MOST_CELLS, Keys, Settings, number, read_keys
+from .study_overlap import both_set, check_settings
 
 LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""
 ASK_ABOVE = 1_000
 """Cells above which it has to be said that so many are meant."""
+FILES = {"file": False, "tiers": True, "preset": True, "collateral": False, "prices": False}
+"""Keys of a scenario that name a file, and whether that may be without its `.toml`; so may `limits.file`."""
 
 
 @dataclass
@@ -24,7 +28,8 @@ class StudyPlan:
     **Fields:** `file`: as the user named it; `folder`: where it stands, in which files that it names are looked for; `keys`: as
     written; `run`: `paths`, `seed`, `steps`, `precision` as far as they are said; `cells`; `leaves`: the ends of the tree of
     branches, one where there are none; `references`: the name of each scenario's reference cell; `count`: runs that are asked
-    for, which are more than are listed where there are too many to be listed.
+    for, which are more than are listed where there are too many to be listed; `quick`: by scenario the paths of a quick look,
+    where the study does not say.
     """
 
     file: str
@@ -35,6 +40,7 @@ class StudyPlan:
     leaves: list[Leaf] = field(default_factory=list)
     references: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    quick: Settings = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -42,17 +48,32 @@ class StudyPlan:
         return self.keys.name
 
     def placed(self, settings: Settings) -> Settings:
-        """Settings whose texts that name a file beside the study are its whole path."""
-        return {key: self._file(value) if isinstance(value, str) else value for key, value in settings.items()}
+        """Settings in which names of files that are beside the study are their whole paths."""
+        return {key: self._placed(key, value) for key, value in settings.items()}
+
+    def run_of(self, scenario: str) -> Settings:
+        """What is said of the runs of one scenario."""
+        few = self.quick.get(scenario)
+        return self.run if few is None else {**self.run, "paths": few}
 
     def scenario(self, name: str) -> str:
         """A scenario's file; raises `NotFound`."""
         return str(find("scenarios", name, self.folder))
 
-    def _file(self, value: str) -> str:
+    def _placed(self, key: str, value: Any) -> Any:
+        """What is set at a dotted key, to any depth."""
+        if isinstance(value, Mapping):
+            return {name: self._placed(f"{key}.{name}", one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._placed(key, one) for one in value]
+        # a file may be given by asset, a key further down
+        named = next((word for word in key.split(".")[:-3:-1] if word in FILES), None)
+        return self._file(value, FILES[named] or key == "limits.file") if named and isinstance(value, str) else value
+
+    def _file(self, value: str, toml: bool) -> str:
         if not value or len(value) > 250 or "\n" in value:
             return value
-        for one in (self.folder / value, self.folder / f"{value}.toml"):
+        for one in (self.folder / value, *([self.folder / f"{value}.toml"] if toml else [])):
             if exists(one) and not is_folder(one):
                 return str(one.absolute())
         return value
@@ -71,11 +92,15 @@ def read_study(
     file, folder, document = _document(study)
     report = Report(file)
     keys = read_keys(document, report)
+    check_settings(keys, report)
     said = dict(keys.run) | ({name: value for name, value in keys.quick.items()} if quick else {})
-    if quick and "paths" not in keys.quick and isinstance(said.get("paths"), int):
-        said["paths"] = max(min(said["paths"], LEAST_QUICK), said["paths"] // 10)
+    few = quick and "paths" not in keys.quick and (run or {}).get("paths") is None
+    if few and "paths" in said:
+        said["paths"] = _tenth(said["paths"])
     said |= {name: value for name, value in (run or {}).items() if value is not None}
     plan = StudyPlan(file, folder, keys, said, count=count_of(keys))
+    if few and "paths" not in said:
+        plan.quick = {name: _tenth(_paths_of(plan, name)) for name in keys.scenarios}
     if plan.count > MOST_CELLS:
         report.add("grid", None, f"{plan.count:,} runs are asked for, and {MOST_CELLS:,} are the most", missing=True)
     elif plan.count > ASK_ABOVE and not many:
@@ -107,10 +132,24 @@ def _document(study: str | Path | Mapping[str, Any]) -> tuple[str, Path, Mapping
     return str(study) if Path(str(study)) == path else str(path), path.absolute().parent, document
 
 
+def _paths_of(plan: StudyPlan, name: str) -> Any:
+    """How many a scenario's own file says, or that are run where it does not."""
+    try:
+        document, _ = read_toml(Path(plan.scenario(name)))
+    except NotFound:
+        return None
+    run = (document or {}).get("run", {})
+    return run.get("paths", Run.model_fields["paths"].default) if isinstance(run, Mapping) else None
+
+
+def _tenth(paths: Any) -> Any:
+    """Of a number of paths, and no fewer than are worth a look; of what is no such number itself, for the check to say so."""
+    return max(min(int(paths), LEAST_QUICK), int(paths) // 10) if number(paths) and paths == int(paths) else paths
+
+
 def _both(plan: StudyPlan, report: Report) -> None:
     """Settings of a cell that a branch would set too."""
-    of_branches = {key for leaf in plan.leaves for key in leaf.settings}
-    for key in dict.fromkeys(key for cell in plan.cells for key in cell.settings if key in of_branches):
+    for key in both_set((cell.settings for cell in plan.cells), (leaf.settings for leaf in plan.leaves)):
         report.add("branches", key, "is set by cells and by branches; it has to be one or the other")
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
 from .problems import Report, nearest
@@ -54,8 +55,8 @@ def cells_of(keys: Keys, report: Report) -> list[Cell]:
     single += _drawn(keys.sample) if keys.sample else []
     if not single and not report.problems:
         report.add("grid", None, "missing; a study needs [[grid]], [[cells]] or [sample]", missing=True)
-    names = [name for name, _, _ in single]
-    for name in dict.fromkeys(one for one in names if names.count(one) > 1) if len(names) < 5_000 else ():
+    counts = Counter(name for name, _, _ in single)
+    for name in (one for one, count in counts.items() if count > 1):
         report.add("cells", None, f'two cells are called "{name}"; names have to differ', missing=True)
     several = len(keys.scenarios) > 1
     return [

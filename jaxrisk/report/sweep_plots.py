@@ -115,6 +115,10 @@ def branches(result: Any) -> "Figure":
 
 def _tornado(axes: "Axes", result: Any, cell: str) -> None:
     whole, spreads = _of(result, cell, result.rank).estimate, result.spreads[cell]
+    axes.set_title(cell)
+    if whole is None:
+        _nothing(axes, "too few paths")
+        return
     sizes = [abs(value) for each in spreads.values() for _, value, _ in each]
     factor, unit = scaled(unit_of(result.rank), max([abs(whole.value), *sizes]))
     wide = lambda each: max(value for _, value, _ in each) - min(value for _, value, _ in each)
@@ -135,7 +139,6 @@ def _tornado(axes: "Axes", result: Any, cell: str) -> None:
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.margins(x=0.3)
     axes.grid(axis="y", visible=False)
-    axes.set_title(cell)
     axes.set_xlabel(f"{'' if unit == '1' else unit}; band: 95% interval of the weighted mean, by chance alone".lstrip("; "))
 
 

@@ -44,7 +44,7 @@ def records(result: Any) -> list[dict[str, Any]]:
             "difference_high": number(change and change.high, change),
             "independent_error": number(change and change.independent_error, change),
             "paths_that_differ": None if change is None else change.differing,
-            "paths": result.info["paths"],
+            "paths": result.info["by_scenario"][one.cell.scenario]["paths"],
             "open_interest_usd": result.held[one.cell.name],
             "rank": None,
             "probability_best": math.nan,
@@ -84,8 +84,12 @@ def _answer(result: Any) -> list[str]:
     info, branches = result.info, result.info["branches"]
     lines = [result.question] if result.question else []
     of = f" in {branches} branches" if branches > 1 else ""
-    lines.append(f"{len(result.cells)} cells{of}, {info['paths']:,} paths of {info['steps']:,} steps each, seed {info['seed']}, "
-                 "all on the same random numbers")  # fmt: skip
+    runs = [f"{one['paths']:,} paths of {one['steps']:,} steps each, seed {one['seed']}" for one in info["by_scenario"].values()]
+    if len(set(runs)) == 1:
+        lines.append(f"{len(result.cells)} cells{of}, {runs[0]}, all on the same random numbers")
+    else:
+        lines.append(f"{len(result.cells)} cells{of}, those of a scenario on the same random numbers")
+        lines += [f"{name}: {one}" for name, one in zip(info["by_scenario"], runs, strict=True)]
     lines.append("compared with " + "; ".join(dict.fromkeys(result.reference.values())))
     return lines
 
@@ -109,7 +113,8 @@ def _measure(result: Any, group: Sequence[Any], listed: Sequence[Any]) -> Sectio
     for measure, rows in zip(group, found, strict=True):
         lines += [(class_of(measure), *[""] * (len(_COLUMNS) - 1))] if by_class else []
         lines += [_line(row, factor, "  " if by_class else "") for row in rows if row is not None]
-    return Section(f"{heading(group)}{'' if unit in ('1', 'accounts') else f', {unit}'}", _COLUMNS, _ALIGN, lines)
+    over = ", weighted mean over branches" if result.info["branches"] > 1 else ""
+    return Section(f"{heading(group)}{over}{'' if unit in ('1', 'accounts') else f', {unit}'}", _COLUMNS, _ALIGN, lines)
 
 
 def of_class(measure: Any) -> bool:
@@ -193,8 +198,8 @@ def _change(change: Any, factor: float) -> tuple[str, str, str, str]:
     """The difference, its error and interval, and how many times the error on random numbers of their own is as large."""
     if change is None:
         return ("", "", "reference", "")
-    if change.differing == 0:
-        return ("0", "", f"{at_most(change.at_most)} of paths differ", "")
+    if change.differing == 0 and change.value == 0.0:
+        return ("0", "", f"{at_most(change.at_most)} differ in this measure", "")
     if math.isnan(change.standard_error):
         return (shown(factor * change.value, 0.0), "-", f"too few of {change.differing:,} paths", "")
     error = factor * change.standard_error
@@ -204,16 +209,17 @@ def _change(change: Any, factor: float) -> tuple[str, str, str, str]:
 
 
 def _held(result: Any, listed: Sequence[Any]) -> Section | None:
-    """Open interest at the start, which is what a limit costs those who may not hold it."""
+    """Open interest at the start, which is what a limit costs those who may not hold it; without what makes up for a difference
+    between longs and shorts."""
     held = result.held
     if max(held.values()) - min(held.values()) <= 1e-6 * max(held.values()):
         return None
     lines = []
     for cell in listed:
-        forgone = held[result.reference[cell.scenario]] - held[cell.name]
-        share = 100.0 * forgone / held[result.reference[cell.scenario]]
-        lines.append((cell.name, usd(held[cell.name]), usd(forgone), f"{share:.2f}%"))
-    text = "Open interest at the start, and what of the reference's is forgone (exact)"
+        of = held[result.reference[cell.scenario]]
+        forgone = of - held[cell.name]
+        lines.append((cell.name, usd(held[cell.name]), usd(forgone), f"{100.0 * forgone / of:.2f}%" if of > 0.0 else "-"))
+    text = "Open interest at the start, mean of longs and shorts, and what of the reference's is forgone"
     return Section(text, ("cell", "held", "forgone", "share"), "lrrr", lines)
 
 
@@ -235,7 +241,8 @@ def _rankings(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
             value = "-" if estimate is None else shown(factor * estimate.value, factor * float(estimate.standard_error))
             nearer = "" if math.isnan(found.before_next[rank]) else _percent(float(found.before_next[rank]))
             lines.append((f"{rank + 1}. {name}", value, _percent(float(found.best[rank])), nearer))
-        head = f"Ranking by the {in_words(result.rank)}{'' if label == '1' else f', {label}'}, smallest first"
+        over = ", weighted mean over branches" if result.info["branches"] > 1 else ""
+        head = f"Ranking by the {in_words(result.rank)}{over}{'' if label == '1' else f', {label}'}, smallest first"
         head += f": {scenario}" if len(result.rankings) > 1 else ""
         yield Section(f"{head}; the whole order is right with probability {_percent(found.whole)}",
                       ("cell", "value", "smallest of all", "smaller than the next"), "lrrr", lines)  # fmt: skip
@@ -253,9 +260,9 @@ def _branches(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
     for cell in listed:
         mine = [one for one in result.found if one.cell.name == cell.name and one.branch]
         known = [one for one in mine if str(one.measure) == str(result.rank) and one.estimate is not None]
-        if not known:
-            continue
         whole = _row(result, cell.name, result.rank).estimate
+        if not known or whole is None:
+            continue
         factor, label = scaled(unit, max(abs(one.estimate.value) for one in known))
         lines = []
         for one in known:
@@ -281,7 +288,7 @@ def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
     notes = [
         "change: the cell's value less the reference cell's on the same paths, with the error of that difference",
         "gain: by what factor that error would be larger on random numbers of their own",
-        "too few of N paths: N differ, and the change rests on too few of them for an interval to be stood behind",
+        "too few of N paths: N differ in this measure, too few for an interval of the change to be stood behind",
     ]
     if len(result.cells) > 1:
         notes.append("ranking: by the normal approximation over what each path adds to each cell's measure, paired; its "

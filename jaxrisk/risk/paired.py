@@ -53,8 +53,8 @@ class Difference(NamedTuple):
     """A measure's change from one run to another on the same paths.
 
     `value`; `standard_error`: of it, NaN where it rests on too few paths; `low`, `high`: its 95% interval; `independent_error`:
-    what the error would be on random numbers of their own; `differing`: number of paths on which the two differ; `at_most`: the
-    upper end of the 95% interval of the share of such paths.
+    what the error would be on random numbers of their own; `differing`: number of paths that do not add the same to it in both;
+    `at_most`: the upper end of the 95% interval of the share of such paths.
     """
 
     value: float
@@ -71,7 +71,7 @@ def paired(before: Column, after: Column) -> Difference:
 
     Influences are those of a measure's own run, so that a level that moves between the runs is in the difference. Where it rests
     on fewer paths than an interval can be stood behind for, the error and the interval are NaN: what is known then is on how
-    many paths the runs differ at all.
+    many paths the runs differ in this measure.
 
     >>> random = np.random.default_rng(1)
     >>> losses = random.exponential(size=4000)
@@ -84,7 +84,8 @@ def paired(before: Column, after: Column) -> Difference:
     value = after.value - before.value
     scores = after.scores - before.scores
     spread = scores - scores.mean()
-    error = max(float(scores.std()) / math.sqrt(n), math.hypot(before.resolution, after.resolution) if scores.any() else 0.0)
+    resolved = math.hypot(before.resolution, after.resolution) if scores.any() or value != 0.0 else 0.0
+    error = max(float(scores.std()) / math.sqrt(n), resolved)
     apart = int(np.count_nonzero(scores))
     alone = math.hypot(*(float(one.scores.std()) / math.sqrt(n) for one in (before, after)))
     share = float(clopper_pearson(apart, n, 0.95)[1])

@@ -12,6 +12,7 @@ from ..config.study import StudyPlan, read_study
 from ..config.study_cells import Cell
 from ..risk.measure import Measure
 from ..risk.paired import Ranking
+from ..scenario import Scenario
 from .shown import Shown
 from .study_found import Found, answer, rank_of, unknown_measures
 from .study_plan import Work, works_of
@@ -35,9 +36,9 @@ class Study(Shown):
     - `measures`: what was asked; `rank`: by which of them cells are ranked, the smallest first.
     - `found`: a measure of a cell, in a branch or over all, with its difference to the reference cell; see `Found`.
     - `rankings`: by scenario, places of its cells and how surely they are right.
-    - `held`: open interest at the start, USD, by cell.
+    - `held`: open interest of the scenario's own holders at the start, mean of longs and shorts, USD, by cell.
     - `spreads`: by cell and group of branches, the measure ranked by in each branch: value and error.
-    - `info`: paths, seed, steps, number of runs.
+    - `info`: paths, seed and steps, of the first scenario and `by_scenario`; number of runs.
     """
 
     name: str
@@ -144,12 +145,18 @@ def planned(
 def finished(plan: StudyPlan, works: list[Work], runs: Runs) -> Study:
     """Run what is not there, and say what was found."""
     answers = answer(plan, works, runs)
-    first = works[0].scenario()
-    info = {"paths": first.description.paths, "seed": first.description.seed, "steps": first.settings.steps, "runs": len(works),
-            "scenarios": list(plan.keys.scenarios), "branches": len(plan.leaves)}  # fmt: skip
+    each = {work.cell.scenario: work for work in reversed(works)}
+    by_scenario = {name: _said(each[name].scenario()) for name in plan.keys.scenarios}
+    info = by_scenario[plan.keys.scenarios[0]] | {"runs": len(works), "scenarios": list(plan.keys.scenarios),
+            "branches": len(plan.leaves), "by_scenario": by_scenario}  # fmt: skip
     rank = rank_of(plan, answers.measures)
     return Study(plan.name, plan.keys.title, plan.keys.question, plan.cells, plan.references, answers.measures, rank,
                  answers.found, answers.rankings, answers.held, answers.spreads, info)  # fmt: skip
+
+
+def _said(scenario: Scenario) -> dict[str, int]:
+    """What all runs of a scenario have alike."""
+    return {"paths": scenario.description.paths, "seed": scenario.description.seed, "steps": scenario.settings.steps}
 
 
 def _without_column(plan: StudyPlan, works: list[Work]) -> list[Problem]:

@@ -21,8 +21,8 @@ BY_CLASS = ("accounts_closed_out", "accounts_closed_out_share", "negative_balanc
 DEFAULT = ("expected_shortfall(max_drawdown_index, 0.99)", "mean(open_interest_loss_usd)",
            "expected_shortfall(open_interest_loss_usd, 0.99)")  # fmt: skip
 """Measures of a study that names none."""
-HELD = "open_interest_usd"
-"""What is no measure of paths: open interest at the start, and what of it a cell forgoes."""
+HELD, BALANCING = "open_interest_usd", "balancing_open_interest_usd"
+"""What is no measure of paths: open interest at the start, and what of both sides together only makes up for their difference."""
 
 
 class Found(NamedTuple):
@@ -44,8 +44,9 @@ class Found(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Everything found: `found`; `rankings` by scenario; `held`: open interest at the start by cell, USD, weighted over branches;
-    `spreads`: for each scenario, cell and group of branches the measure ranked by, by branch of that group."""
+    """Everything found: `found`; `rankings` by scenario; `held`: what the scenario's own holders have at the start by cell, the
+    mean of longs and shorts, USD, weighted over branches; `spreads`: for each scenario, cell and group of branches the measure
+    ranked by, by branch of that group."""
 
     found: list[Found]
     rankings: dict[str, Ranking]
@@ -126,7 +127,7 @@ class _Cell:
             losses = {one: np.asarray(result.column(one.observable), np.float64) for one in there}
             self.columns.append({one: Column.of(values, one) for one, values in losses.items()})
             self.estimates.append({one: _estimate(values, one) for one, values in losses.items()})
-            held.append(float(result.info[HELD]))
+            held.append(_stated(result))
         self.held = float(np.dot(self.weights, held))
 
     def whole(self, measure: Measure) -> Column:
@@ -181,6 +182,12 @@ class _Cell:
                 error = float((column.scores - whole.scores).std()) / math.sqrt(len(whole.scores))
                 spreads.setdefault(group, []).append((name, column.value, error))
         return spreads
+
+
+def _stated(result: Result) -> float:
+    """Open interest at the start that the scenario's own holders have, mean of longs and shorts. That of the larger side alone is
+    no measure of what a limit takes away: where it takes more from one side, holders without leverage make up the rest."""
+    return float(result.info[HELD]) - 0.5 * float(result.info.get(BALANCING, 0.0))
 
 
 def _estimate(values: np.ndarray, measure: Measure) -> tuple[Estimate | None, bool, str]:

@@ -1,5 +1,6 @@
 """From a study to the runs that it takes: each a scenario that is checked, and a digest that its result is found again by."""
 
+import functools
 import hashlib
 import json
 import math
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..config import Prepared, prepare
+from ..config.document import NAMED
 from ..config.paths import NotFound
 from ..config.problems import ConfigError, Problem, nearest, written
 from ..config.study import StudyPlan
@@ -67,10 +69,13 @@ def digest_of(text: str) -> str:
     """
     document = {key: value for key, value in tomllib.loads(text).items() if key not in WORDS}
     comments = [line for line in text.splitlines() if line.startswith("#")]
-    whole = json.dumps([_version(), document, comments], sort_keys=True, default=str)
+    # noise and labels go by the place of an asset, a venue or a population, and not by its name
+    order = [list(document[name]) for name in NAMED if isinstance(document.get(name), dict)]
+    whole = json.dumps([_version(), document, order, comments], sort_keys=True, default=str)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
+@functools.cache
 def _version() -> str:
     try:
         return metadata.version("jaxrisk")
@@ -94,7 +99,7 @@ class _Maker:
         except NotFound:
             return None  # noted already
         settings = plan.placed({**plan.keys.settings, **cell.settings, **leaf.settings})
-        run = {f"run.{name}": value for name, value in plan.run.items()}
+        run = {f"run.{name}": value for name, value in plan.run_of(cell.scenario).items()}
         by_name = {key: value for key, value in settings.items() if self._is_parameter(file, key, value, settings)}
         overrides = {key: value for key, value in settings.items() if key not in by_name} | run
         try:

@@ -77,8 +77,6 @@ class Runs:
 
     def _run(self, work: Work) -> Result:
         scenario, path = work.scenario(), self.path(work.digest)
-        if path is not None:
-            make_room(path, replace=True)
         begun, before = time.perf_counter(), self.done
         try:
             result = simulate(scenario, sample_paths=0, progress=lambda done, _: self._tell(before + done), out=path)

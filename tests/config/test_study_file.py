@@ -5,6 +5,7 @@ import pytest
 
 from jaxrisk.config.problems import ConfigError
 from jaxrisk.config.study import read_study
+from jaxrisk.config.study_overlap import overlap
 
 CAPS = {
     "scenario": "btc_24h",
@@ -86,6 +87,18 @@ def test_quick_and_what_is_asked_for_take_the_place_of_the_files_run():
     assert read_study(CAPS, {"paths": 12, "seed": None}, quick=True)[0].run == {"paths": 12, "seed": 3}
 
 
+def test_a_quick_look_has_a_tenth_of_the_scenarios_own_paths_where_the_study_says_none(tmp_path):
+    for name, said in (("a", "paths = 3e4"), ("b", "paths = 500"), ("c", "")):
+        (tmp_path / f"{name}.toml").write_text(f"[run]\n{said}\n")
+    (tmp_path / "study.toml").write_text('scenarios = ["a", "b", "c"]\n[[cells]]\nname = "x"\n')
+    found = read_study(tmp_path / "study.toml", quick=True)[0]
+    assert [found.run_of(name) for name in "abc"] == [{"paths": 3000}, {"paths": 500}, {"paths": 1000}]
+    assert read_study(tmp_path / "study.toml", {"paths": 7}, quick=True)[0].run_of("a") == {"paths": 7}
+    assert read_study(tmp_path / "study.toml")[0].run_of("a") == {}
+    assert plan(run={"paths": 2e4}).run == {"paths": 2e4}
+    assert read_study({**CAPS, "run": {"paths": 2e4}}, quick=True)[0].run == {"paths": 2000}
+
+
 WRONG = {
     "unknown key": ({"rnak": "x"}, 'rnak = "x": unknown key; the keys here are', 'did you mean "rank"?'),
     "empty grid": ({"grid": [{"key": "a.b", "values": []}]}, "grid.0.values = []: is empty; at least one value is needed", ""),
@@ -99,6 +112,40 @@ WRONG = {
     "reference": ({"reference": "cap = 6"}, 'reference = "cap = 6": is no cell; the cells are "cap = 50", "cap = 5"', "did you"),
     "two references": ({"reference": {"run": 1}}, "reference = {run = 1}: is no cell", ""),
     "names": ({"cells": [{"name": "cap = 5"}]}, 'cells: two cells are called "cap = 5"', ""),
+    "paths of a cell": (
+        {"cells": [{"name": "many", "set": {"run.paths": 9}}]},
+        'cells = "run.paths": has to be the same in all cells; [run] paths says it of all',
+        "",
+    ),
+    "seed of a branch": ({"branches": [{"name": "a", "weight": 1, "set": {"run.seed": 3}}]}, 'branches = "run.seed": has to', ""),
+    "steps of an axis": ({"grid": [{"key": "run.steps", "values": [3, 4]}]}, 'grid = "run.steps": has to be the same', ""),
+    "step of all": ({"set": {"run": {"step": "1min"}}}, 'set = "run.step": has to be the same in all cells; [run] steps', ""),
+    "drawn paths": ({"grid": None, "sample": {"cells": 4, "ranges": {"run.paths": [2, 9]}}}, 'sample.ranges = "run.paths"', ""),
+    "one key in two axes": (
+        {"grid": [{"name": "a", "key": "a.b", "values": [1, 2]}, {"name": "c", "key": "a.b", "values": [3, 4]}]},
+        'grid: "a.b" is set by two axes, "a" and "c"; one would take the other\'s place',
+        "",
+    ),
+    "a key below another in two axes": (
+        {"grid": [{"key": "a.b", "values": [1, 2]}, {"name": "c", "cases": [{"name": "x", "set": {"a.b.c": 1}}]}]},
+        'grid: "a.b" and "a.b.c", which mean the same in part, are set by two axes, "a.b" and "c"',
+        "",
+    ),
+    "a name and a pattern in two groups": (
+        {
+            "branches": [
+                {"group": g, "name": g, "weight": 1, "set": {key: 1.0}}
+                for g, key in (("x", "impact.coefficient[BTC]"), ("y", "impact.coefficient"))
+            ]
+        },
+        'branches: "impact.coefficient[BTC]" and "impact.coefficient", which mean the same in part, are set by two groups',
+        "",
+    ),
+    "cells and branches by a pattern": (
+        {"branches": [{"name": "a", "weight": 1, "set": {"limits.cap": 3}}]},
+        'branches = "limits.cap[retail,*,*]": is set by cells and by branches',
+        "",
+    ),
     "both": ({"branches": [{"name": "a", "weight": 1, "set": {"limits.cap[retail,*,*]": 3}}]}, "is set by cells and by", ""),
     "no scenario": ({"scenario": None}, "scenario: one of scenario and scenarios is needed", ""),
     "unknown scenario": ({"scenario": "btc_24"}, 'scenario = "btc_24": no such file', 'did you mean "btc_24h"?'),
@@ -128,6 +175,31 @@ def test_what_is_wrong_is_said_with_what_is_allowed(which):
     assert all(line.startswith("study: ") for line in said)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("limits.caps", "limits.cap", False),
+        ("venues.a.fee", "venues.b.fee", False),
+        ("venues.a.fee", "venues.fee", True),
+        ("market.jump_rate.BTC", "market.jump_rate[ETH]", False),
+        ("market.jump_rate.BTC", "market.jump_rate[BTC]", True),
+        ("limits.cap[retail,*,*]", "limits.cap[*,binance,*]", True),
+        ("limits.cap[retail,a,*]", "limits.cap[*,b,*]", False),
+        ("market.*", "market.volatility[BTC]", True),
+        ("a" * 5000, "a" * 5000 + "*", False),
+    ],
+)
+def test_names_that_mean_the_same_in_part(one, other, same):
+    assert overlap(one, other) == overlap(other, one) == same
+
+
+def test_a_branch_may_set_what_is_below_a_table_of_a_cells():
+    below = {"limits.caps.0.share_downsize": 0.5}
+    assert plan(
+        set=None, grid=None, cells=[{"name": "a", "set": CAPS["set"]}], branches=[{"name": "b", "weight": 1, "set": below}]
+    )
+
+
 def test_everything_is_said_at_once():
     said = problems(
         rnak=1, branches=[{"name": "a", "weight": 0.3}], measures="x", run={"pats": 3}, grid=[{"key": "a", "values": []}]
@@ -140,6 +212,12 @@ def test_many_are_allowed_where_it_is_said():
     assert len(read_study({**CAPS, "grid": axes}, many=True)[0].cells) == 1600
     found, wrong = read_study({**CAPS, "grid": axes})
     assert (found.count, found.cells, len(wrong)) == (1600, [], 1)
+
+
+def test_two_of_many_cells_that_are_called_the_same_are_found():
+    cells = [{"name": str(k)} for k in (*range(5_001), 17)]
+    found = read_study({**CAPS, "grid": [], "reference": "0", "cells": cells}, many=True)[1]
+    assert any('two cells are called "17"' in str(one) for one in found)
 
 
 def test_settings_in_tables_are_settings_by_dotted_name():
@@ -168,4 +246,20 @@ def test_files_beside_the_study_are_found(tmp_path):
     found, wrong = read_study(tmp_path / "mine.toml")
     assert wrong == []
     assert found.scenario("here") == str(tmp_path / "here.toml")
+    (tmp_path / "retail.toml").write_text("")
+    (tmp_path / "prices.csv").write_text("")
+    there = str(tmp_path / "prices.csv")
+    text = {"limits.caps": [{"class": "retail", "venue": "own"}], "populations.a.class": "retail", "populations.a.file": "own"}
+    assert found.placed(text) == text  # a word, and a table, which is never without its ending
+    assert found.placed({
+        "venues.new": {"tiers": "own", "contract": "retail"},
+        "populations.a": {"kind": "accounts", "file": "prices.csv"},
+        "market.file.BTC": "prices.csv",
+        "impact.file": {"BTC": "prices.csv", "ETH": "nowhere.csv"},
+    }) == {
+        "venues.new": {"tiers": str(tmp_path / "own.toml"), "contract": "retail"},
+        "populations.a": {"kind": "accounts", "file": there},
+        "market.file.BTC": there,
+        "impact.file": {"BTC": there, "ETH": "nowhere.csv"},
+    }  # fmt: skip
     assert found.placed({"limits.file": "own", "a": "none"}) == {"limits.file": str(tmp_path / "own.toml"), "a": "none"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+from jaxrisk.report.sweep_table import _change
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.paired import Column, paired, ranking
 
@@ -62,6 +63,18 @@ def test_a_difference_on_few_paths_has_no_interval():
     assert change.value == pytest.approx(0.3)
     assert change.differing == 3
     assert math.isnan(change.standard_error)
+
+
+def test_a_quantile_that_every_path_has_moved_alike_is_a_change_with_an_error_and_is_shown():
+    """What each path adds to it is the same in both runs, and the quantile is not: by 1, as far as one path more can tell."""
+    losses = np.floor(1000.0 * np.random.default_rng(1).random(4000)) / 1024.0  # sums with 1 are exact
+    change = paired(*(Column.of(losses + shift, Measure("x", "quantile", 0.9)) for shift in (0.0, 1.0)))
+    assert (change.value, change.differing) == (1.0, 0)
+    assert 0.0 < change.standard_error < 0.01
+    assert _change(change, 1.0)[0].startswith("1.00")
+    nothing = paired(*(Column.of(losses, Measure("x", "quantile", 0.9)) for _ in range(2)))
+    assert _change(nothing, 1.0)[0] == "0"
+    assert _change(nothing, 1.0)[2].endswith("differ in this measure")
 
 
 def test_a_weighted_mean_is_that_of_the_values_and_of_the_paths():

@@ -5,11 +5,16 @@ import math
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_cli import SCENARIO, files
 
 import jaxrisk as jr
+from jaxrisk.batch.configure import Run
+from jaxrisk.batch.describe import describe
+from jaxrisk.batch.sinks import File
+from jaxrisk.cascade import prepare
 from jaxrisk.cli import BAD_INPUT, INTERRUPTED, OK, main
 from jaxrisk.report.sweep_table import between
 from jaxrisk.studies import study_run
@@ -306,11 +311,27 @@ def test_a_digest_is_of_what_changes_numbers():
         assert digest_of(text.replace(one, other)) != digest_of(text)
 
 
+def test_the_order_of_assets_is_part_of_a_digest_and_that_of_keys_is_not():
+    text = "[run]\npaths = 10\nseed = 1\n[assets.{}]\nprice = 1.0\n[assets.{}]\nprice = 1.0\n"
+    assert digest_of(text.format("A", "B")) != digest_of(text.format("B", "A"))
+    swapped = text.replace("paths = 10\nseed = 1", "seed = 1\npaths = 10")
+    assert digest_of(swapped.format("A", "B")) == digest_of(text.format("A", "B"))
+
+
+def test_a_copy_of_a_study_has_a_folder_of_its_own(here, instead):
+    instead(lambda scenario: {"open_interest_usd": 1e9})
+    (here / "caps.toml").rename(here / "mine.toml")
+    (here / "results/mine").mkdir(parents=True)  # by the first run, were it one
+    assert main(["study", "mine.toml"]) == OK
+    assert (here / "results/mine/study.csv").is_file()
+
+
 def test_parameters_and_keys_of_the_file_may_be_set_side_by_side(here):
     document = {
         "scenario": "tiny.toml",
         "grid": [{"key": "impact.relaxation_rate", "values": [1000.0, 2000.0]}],
-        "set": {"market.volatility": 0.9, "limits.cap": 7.0, "limits.caps.0.share_downsize": 0.25, "run.steps": 6},
+        "set": {"market.volatility": 0.9, "limits.cap": 7.0, "limits.caps.0.share_downsize": 0.25},
+        "run": {"steps": 6},
     }
     before = copy.deepcopy(document)
     works = planned(document, {})[1]
@@ -324,20 +345,99 @@ def test_parameters_and_keys_of_the_file_may_be_set_side_by_side(here):
     assert float(set_to(scenario, "limits.cap", 3.0).limits.cap[0]) == 3.0
 
 
-def test_progress_never_says_all_before_all_is_kept(here, monkeypatch):
+@pytest.fixture
+def instead(monkeypatch):
+    """A function that puts results of 200 paths, with what is said of each scenario, in the place of runs."""
+
+    def put(said):
+        def simulate(scenario, progress, **more):
+            progress(200, 200)
+            losses = {"open_interest_loss_usd": np.arange(200.0), "max_drawdown_index": np.zeros(200)}
+            return jr.Result(losses, {}, {}, info=said(scenario))
+
+        monkeypatch.setattr(study_run, "simulate", simulate)
+
+    return put
+
+
+def test_progress_never_says_all_before_all_is_kept(here, instead):
     plan, works = planned("caps.toml", {})
     told = []
     runs = Runs(works, None, lambda done, total: told.append((done, total)))
-
-    def simulate(scenario, progress, **more):
-        progress(200, 200)
-        losses = {"open_interest_loss_usd": np.arange(200.0), "max_drawdown_index": np.zeros(200)}
-        return jr.Result(losses, {}, {}, info={"open_interest_usd": 1e9})
-
-    monkeypatch.setattr(study_run, "simulate", simulate)
+    instead(lambda scenario: {"open_interest_usd": 1e9})
     study = finished(plan, works, runs)
     assert told == [(200, 600), (400, 600), (599, 600)]
     assert study.of("cap = 20", "mean(open_interest_loss_usd)").difference.differing == 0
+
+
+def test_what_a_limit_takes_away_is_not_made_up_for_by_holders_that_nobody_stated(here, instead):
+    """Longs at a leverage of 40 and shorts at 4, 1e9 each, all of whom downsize: a cap of 10 leaves the longs a quarter and the
+    shorts all, by hand."""
+    text = (here / "tiny.toml").read_text().replace("share_downsize = 0.8", "share_downsize = 1.0")
+    start = text.index("[populations.retail]")
+    end = text.index("[[limits.caps]]")
+    holders = "".join(f"""[populations.{side}s]
+venue = "binance"
+class = "retail"
+asset = "BTC"
+side = "{side}"
+kind = "histogram"
+open_interest = 1e9
+leverage = [{leverage}.0]
+share = [1.0]
+""" for side, leverage in (("long", 40), ("short", 4)))  # fmt: skip
+    (here / "tiny.toml").write_text(text[:start] + holders + text[end:])
+    study = {"scenario": "tiny.toml", "grid": [{"key": "limits.cap[retail,*,*]", "values": [100, 10]}],
+             "measures": ["mean(open_interest_loss_usd)"]}  # fmt: skip
+    instead(lambda scenario: describe(scenario, Run(200, 0, "float32", "plain", 0, 0), prepare(scenario.bare(), jnp.float32)))
+    found = jr.study(study)
+    assert [found.held[f"limits.cap[retail,*,*] = {cap}"] for cap in (100, 10)] == pytest.approx([1e9, 0.625e9], rel=1e-3)
+    assert "37.5" in str(found)
+
+
+def test_scenarios_may_have_paths_of_their_own(here, instead):
+    (here / "other.toml").write_text((here / "tiny.toml").read_text().replace("paths = 200", "paths = 50"))
+    instead(lambda scenario: {"open_interest_usd": 1e9})
+    study = jr.study({"scenarios": ["tiny.toml", "other.toml"], "cells": [{"name": "a"}]})
+    frame = study.to_dataframe()
+    assert frame.groupby("scenario")["paths"].unique().map(list).to_dict() == {"other.toml": [50], "tiny.toml": [200]}
+    assert "other.toml: 50 paths of 24 steps each" in str(study)
+
+
+def test_nothing_held_in_the_reference_cell_is_no_share_of_it(here, instead):
+    instead(lambda scenario: {"open_interest_usd": 0.0 if float(scenario.limits.cap[0]) == 100.0 else 1e6})
+    lines = str(jr.study("caps.toml")).splitlines()
+    assert any(line.split()[:3] == ["cap", "=", "20"] and line.split()[-1] == "-" for line in lines)
+
+
+def test_too_few_paths_for_the_measure_ranked_by_make_an_empty_panel(here, instead):
+    branches = [{"name": name, "weight": 0.5, "set": {"impact.coefficient": c}} for name, c in (("a", 0.5), ("b", 2.0))]
+    grid = [{"key": "limits.cap[retail,*,*]", "values": [100, 20]}]
+    instead(lambda scenario: {"open_interest_usd": 1e9})
+    study = jr.study({"scenario": "tiny.toml", "grid": grid, "branches": branches})
+    texts = [[text.get_text() for text in axes.texts] for axes in study.plot_branches().axes]
+    assert texts == [["too few paths"], ["too few paths"]]
+    assert "needs 1,000 paths" in str(study)
+    heads = [line for line in str(study).splitlines() if line.startswith("99% expected shortfall")]
+    assert heads
+    assert all(", weighted mean over branches" in line for line in heads)
+
+
+def test_a_run_that_was_killed_is_continued(here, monkeypatch):
+    """Its end comes when all paths are there and no file has been made of them; none is run again."""
+    work = planned("caps.toml", {})[1][0]
+
+    def killed(*arguments):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(File, "finish", killed)
+        with pytest.raises(MemoryError):
+            Runs([work], here / "out").result(work)
+    assert [path.name for path in (here / "out/cells").iterdir()] == [f"{work.digest}.nc.partial"]
+    monkeypatch.setattr(File, "take", killed)
+    assert Runs([work], here / "out").result(work).paths == 200
+    assert [path.name for path in (here / "out/cells").iterdir()] == [f"{work.digest}.nc"]
 
 
 @pytest.mark.parametrize("name", ["leverage_cap", "retail_or_professional", "eu_japan_none", "one_venue", "fund_size"])

@@ -9,7 +9,7 @@ import errno
 import os
 import secrets
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,11 @@ def put(path: Path, content: bytes | memoryview, beside: Path | None = None) -> 
         raise
 
 
-def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path) -> None:
+def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Callable[[], None] = lambda: None) -> None:
     """Write several files, each whole or not there: all under temporary names in `aside`, all to the disk, then all renamed.
 
-    **Arguments:** `files`: content of each, in pieces; `aside`: a folder of the same file system, made if it is not there.
+    **Arguments:** `files`: content of each, in pieces; `aside`: a folder of the same file system, made if it is not there;
+    `check`: called before the first has its name, to raise where none is to have it.
 
     **Raises:** `OSError` as the system says; what is not yet renamed is removed.
     """
@@ -76,6 +77,7 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path) -> None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for done in [pool.submit(written, path) for path in files]:
                 done.result()
+        check()
         for path in files:
             os.replace(beside[path], path)
     except BaseException:
@@ -103,12 +105,17 @@ def created(path: Path):
 def rename(beside: Path, path: Path) -> None:
     """Give a whole file its name, in one step that outlives a power cut."""
     os.replace(beside, path)
+    settle(path.parent)
+
+
+def settle(folder: Path) -> None:
+    """Put a folder's names on the disk."""
     with contextlib.suppress(OSError):  # not every file system can do that with a folder
-        folder = os.open(path.parent, os.O_RDONLY)
+        file = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(file)
         finally:
-            os.close(folder)
+            os.close(file)
 
 
 def remove(path: Path) -> None:
@@ -232,5 +239,5 @@ def _words(what: Path, file: int) -> str:
 
 __all__ = [
     "LOCK", "Busy", "Lock", "OutputError", "created", "empty", "owner_of", "put", "put_together", "refuse_busy", "remove",
-    "rename", "temporary",
+    "rename", "settle", "temporary",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -70,6 +71,7 @@ class Store:
             shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
             if there is None:
                 empty(path)  # what is left of one that was not even begun, or was being removed
+                self.manifest = wanted = wanted._replace(run=secrets.token_hex(8))
                 self._begin(wanted, scenario)
             else:
                 self.manifest = there
@@ -92,6 +94,8 @@ class Store:
         raise OtherRun(f"{text}; choose another name, or overwrite it with --force (force=True)")
 
     def _begin(self, wanted: Manifest, scenario: bytes) -> None:
+        if (self._inner / said.LATE).exists() or finished_ranges(self.path, wanted):
+            raise OtherRun(f"{self.path}: what another run has left there cannot be removed; choose another name")
         for name in wanted.kinds:
             os.makedirs(self.path / name, exist_ok=True)
         os.makedirs(self._inner / said.RECORDS, exist_ok=True)
@@ -248,9 +252,15 @@ class Store:
 def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Keep the paths of a chunk, and then its record: what workers do, each for chunks of its own.
 
-    **Raises:** `OSError` as the system says; `ValueError` where the losses are not those of the manifest.
+    A worker may be at it when its run has long been stopped and another is writing there: just before anything has its name, the
+    store is asked whose it is.
+
+    **Raises:** `OSError` as the system says, `OtherRun` where the store is another run's now; `ValueError` where the losses are
+    not those of the manifest.
     """
     until, inner = manifest.until(first), path / said.FOLDER
+    still = lambda: _same_run(path, manifest)
+    still()
     if set(losses) != set(manifest.kinds):
         raise ValueError(f"observables {', '.join(sorted(set(losses) ^ set(manifest.kinds)))} are not as planned")
     sums, files = {}, {}
@@ -260,10 +270,20 @@ def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str,
             raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}, and another was planned")
         content, crc, sums[name] = encoded(array, manifest.chunk)
         files[path / name / key(first // manifest.chunk, array.ndim)] = [content, crc]
-    durable.put_together(files, inner / said.ASIDE)
-    record = json.dumps({"first": first, "until": until, "crc32c": sums, **facts}, default=plain).encode()
-    aside = inner / said.ASIDE / f"{os.getpid()}-{first:010d}.json"
-    durable.put(inner / said.RECORDS / said.range_name(first, until), record, aside)
+    durable.put_together(files, inner / said.ASIDE, still)
+    record = {"first": first, "until": until, "run": manifest.run, "crc32c": sums, **facts}
+    content = json.dumps(record, default=plain).encode()
+    durable.put_together({inner / said.RECORDS / said.range_name(first, until): [content]}, inner / said.ASIDE, still)
+    durable.settle(inner / said.RECORDS)
+
+
+def _same_run(path: Path, manifest: Manifest) -> None:
+    try:
+        there = said.read_manifest(path)
+    except ValueError:
+        there = None
+    if there is None or (there.run, there.digest) != (manifest.run, manifest.digest):
+        raise OtherRun(f"{path}: is no longer this run's: another was begun there, or it was removed")
 
 
 def _whole_key(array: np.ndarray) -> str:

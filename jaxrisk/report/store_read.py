@@ -70,9 +70,9 @@ def finished_ranges(path: Path, manifest: Manifest) -> list[tuple[int, int]]:
 def read_chunk(path: Path, manifest: Manifest, first: int, until: int, name: str) -> np.ndarray:
     """An observable of a finished chunk.
 
-    **Raises:** `ValueError`, which names the file, where it is damaged or gone.
+    **Raises:** `ValueError`, which names the file, where it is damaged or gone, or of another run than the manifest's.
     """
-    sums, kind = said.read_record(path, first, until)["crc32c"], manifest.kinds[name]
+    sums, kind = said.read_record(path, manifest, first, until)["crc32c"], manifest.kinds[name]
     file = path / name / key(first // manifest.chunk, 1 + len(kind.shape))
     try:
         if name not in sums:

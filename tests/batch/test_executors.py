@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 
@@ -164,6 +165,34 @@ def test_a_worker_that_cannot_write_stops_the_run_in_words(run, memory, tmp_path
         with pytest.raises(OSError, match=r"cannot be written: No space left on device; the [\d,]+ of 1,500 paths finished"):
             run(executor=Here(workers=1), out=tmp_path / "r.zarr")
     same(run(out=tmp_path / "r.zarr"), memory)
+
+
+def test_a_worker_of_a_run_that_was_stopped_writes_nothing_into_the_next(run, tmp_path, monkeypatch):
+    """It is at a chunk when its run is stopped, and another is begun in the same place."""
+
+    def before(task):
+        if task.first == 512:
+            raise KeyboardInterrupt
+
+    out, executor, honest = tmp_path / "r.zarr", Here(before, workers=1), module.computed
+    with pytest.raises(KeyboardInterrupt):
+        run(executor=executor, out=out)
+
+    def late(*arguments):
+        found = honest(*arguments)
+        run(out=out, seed=6, force=True)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "computed", late)
+        kind, words, _ = module.work(executor.seen[-1]).problem
+    assert kind == "disk"
+    assert "is no longer this run's" in words
+    same(jr.Result.load(out), run(seed=6))
+    shutil.rmtree(out)
+    with pytest.raises(ValueError, match="is a folder, not a result"):
+        module.work(executor.seen[-1])
+    assert not out.exists()
 
 
 def test_what_is_no_executor_is_refused(run):

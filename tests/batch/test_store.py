@@ -224,6 +224,29 @@ def test_another_configuration_is_refused_with_what_differs_and_nothing_is_touch
     same(jr.Result.load(store), other)
 
 
+def test_what_was_loaded_is_never_read_on_in_another_run(run, store, memory):
+    loaded, again = jr.Result.load(store), jr.Result.load(store)
+    run(store)
+    np.testing.assert_array_equal(loaded["max_drawdown_index"], memory["max_drawdown_index"])
+    run(store, seed=6, force=True)
+    for name in memory.losses:
+        with pytest.raises(ValueError, match=r"0000000000-0000000256\.json is of another run"):
+            again[name]
+
+
+def test_what_another_run_has_left_is_not_taken_for_this_one(run, store, monkeypatch):
+    """Records that cannot be removed."""
+    from jaxrisk.report import store_place
+
+    honest = shutil.rmtree
+    monkeypatch.setattr(
+        store_place.shutil, "rmtree", lambda path, **more: None if path.name == "chunks" else honest(path, **more)
+    )
+    with pytest.raises(OtherRun, match="what another run has left there cannot be removed"):
+        run(store, seed=6, force=True)
+    assert not (store / "jaxrisk" / "manifest.json").exists()
+
+
 def test_another_version_is_refused(run, store, monkeypatch):
     from jaxrisk.batch import configuration
 

@@ -67,10 +67,10 @@ def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> s
         result = getattr(stop, "result", None)
         return f"the {done if result is None else result.paths:,} paths finished until then are in {out}"
     try:
-        kept = chunks.finished(partial_of(out))
+        kept = chunks.paths_in(chunks.every(partial_of(out)))
     except OSError:
-        kept = []
-    return f"the {kept[-1].until:,} paths finished until then are in {partial_of(out)}" if kept else _NOTHING
+        kept = 0
+    return f"the {kept:,} paths finished until then are in {partial_of(out)}" if kept else _NOTHING
 
 
 def write_all(outputs: Iterable[tuple[str, Path | None, Callable[[Path], Any]]]) -> bool:

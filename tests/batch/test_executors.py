@@ -145,6 +145,49 @@ def test_workers_that_are_lost_for_good_leave_what_was_finished(run, memory, tmp
     assert caught.value.result.paths in (512, 768)
 
 
+@pytest.mark.parametrize("stop", [BrokenExecutor, KeyboardInterrupt, MemoryError])
+def test_what_was_finished_without_path_0_is_kept_and_replaces_nothing(run, memory, tmp_path, stop):
+    out = tmp_path / "r.nc"
+    before = run(out=out, paths=300, seed=8)
+
+    class First(Here):
+        """The first chunk is never run."""
+
+        def submit(self, fn, /, task):
+            future = super().submit(fn, task)
+            return Future() if task.first == 0 and stop is not MemoryError else future
+
+    def broken(task):
+        if (task.first == 1024 and stop is not MemoryError) or (task.first == 0 and stop is MemoryError):
+            raise stop("gone")
+
+    kind = {BrokenExecutor: WorkersLost, MemoryError: jr.NonFinite}.get(stop, stop)
+    for where in (None, out):
+        with pytest.raises(kind) as caught:
+            run(executor=First(broken, workers=2), out=where)
+        assert getattr(caught.value, "result", None) is None
+    np.testing.assert_array_equal(jr.Result.load(out)["log_return"], before["log_return"])
+    told = []
+    same(run(out=out, tell=told.append), memory)
+    assert "paths of this run were in" in told[0]
+
+
+def test_chunks_of_a_file_that_come_in_any_order_are_all_counted(run, tmp_path):
+    class Swapped(Here):
+        """The second before the first."""
+
+        def submit(self, fn, /, task):
+            future = Future()
+            self.seen.append((fn, task, future))
+            if len(self.seen) > 1:
+                for do, what, answered in reversed(self.seen[:2]) if len(self.seen) == 2 else self.seen[-1:]:
+                    answered.set_result(do(what))
+            return future
+
+    result = run(executor=Swapped(workers=1), out=tmp_path / "r.nc")
+    assert (result.info["finished_paths"], "planned_paths" in result.info) == (PATHS, False)
+
+
 def test_a_worker_with_other_versions_is_refused(run, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "versions", lambda: {"jaxrisk": "0.0.1"})
     with pytest.raises(ValueError, match=r"a worker on \S+ has jaxrisk 0\.0\.1 and not .*: workers need the same versions"):

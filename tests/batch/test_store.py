@@ -170,6 +170,23 @@ def test_a_damaged_chunk_of_a_file_that_is_written_is_run_again(run, memory, beg
     assert began == [256, 768, 1024, 1280]
 
 
+def test_a_damaged_first_chunk_of_a_file_costs_no_other(run, memory, began, tmp_path):
+    """Whether the same run is continued, or another puts the chunks aside."""
+    out, told = tmp_path / "r.nc", []
+    for again in ({"seed": 6}, {}):
+        stopped_after(run, out, 4)
+        first = tmp_path / "r.nc.partial" / "0000000000-0000000256.npz"
+        first.write_bytes(first.read_bytes()[:-40])
+        if again:
+            first.unlink()
+        began.clear()
+        result = run(out, tell=told.append, **again)
+    same(result, memory)
+    assert began == [0, 1024, 1280]
+    assert told[0].startswith(f"768 paths of a run that was stopped were in {out}.partial; they are kept in")
+    assert told[-1] == f"768 paths of this run were in {out}.partial; it is continued"
+
+
 def test_another_run_puts_aside_what_is_in_the_way_of_its_file(run, tmp_path):
     stopped_after(run, tmp_path / "r.nc", 2)
     told = []

@@ -57,7 +57,8 @@ def simulate(
       there is replaced, nothing else is. `NAME.zarr`: a Zarr store, opened in place by xarray and `Result.load`. The same call
       again continues what was stopped, and loads a store that is finished: the same bits as of a run that nobody stopped.
     - `executor`: of `concurrent.futures`, or a Dask client (which needs a store): others run the chunks. None: this process.
-    - `force`: run anew where `out` is a store of another run, which else is refused.
+    - `force`: run anew where `out` is a store of another run, which else is refused; and remove chunks that another run has left
+      beside a netCDF file, which else are put aside. The same run is continued all the same.
     - `tell`: takes sentences on what is continued or put aside.
 
     A scenario with other words or numbers does not compile anew, nor do other `paths`, `seed` or `feedback`. JAX has threads, so

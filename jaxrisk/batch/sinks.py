@@ -2,6 +2,7 @@
 
 import abc
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,16 +104,19 @@ class Memory(AbstractSink):
 
 
 class File(AbstractSink):
-    """One netCDF file, of chunks in a folder beside it; those of a stopped run of the same configuration are kept."""
+    """One netCDF file, of chunks in a folder beside it; those of a stopped run of the same configuration are kept.
+    Those of another are put aside, or with `force` removed."""
 
-    def __init__(self, out: str | os.PathLike, plan: Plan, chunk: int, tell: Tell):
+    def __init__(self, out: str | os.PathLike, plan: Plan, chunk: int, tell: Tell, force: bool = False):
         self._writer, self._plan, self._chunk = ResultWriter(out, DIMS, plan.coords, plan.total, plan.info), plan, chunk
         self.done = self._writer.kept
         if self._writer.continued:
             tell(f"{self.done:,} paths of this run were in {self._writer.partial}; it is continued")
         elif self._writer.aside is not None:
             left = f"{paths_in(every(self._writer.aside)):,} paths of a run that was stopped were in {self._writer.partial}"
-            tell(f"{left}; they are kept in {self._writer.aside}")
+            if force:
+                shutil.rmtree(self._writer.aside, ignore_errors=True)
+            tell(f"{left}; they are {'removed' if force else f'kept in {self._writer.aside}'}")
 
     def missing(self):
         return self._writer.missing(self._chunk)

@@ -37,7 +37,7 @@ class Store:
     - `wanted`: what is to be run, of which `plan.info` may be empty where a store of the same configuration is there.
     - `scenario`: bytes for workers.
     - `differ`: says in what two configurations differ.
-    - `force`: whether what another run has left may be removed.
+    - `force`: whether what another run has left may be removed; one of the same configuration is continued all the same.
 
     `manifest`: what is run: of the same configuration as `wanted`, in chunks as they were begun. `finished`: the chunks that are
     on the disk whole, by first path; `damaged`: how many of those there were are not, and are removed.
@@ -64,13 +64,11 @@ class Store:
         except OSError as error:
             raise WriteStopped(path, error) from error
         try:
-            if force:
-                empty(path)
-            there = None if not (self._inner / said.MANIFEST).exists() else self._there(wanted, differ)
+            there = self._there(wanted, differ, force)
             self._entered = True
             shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
             if there is None:
-                empty(path)  # what is left of one that was not even begun, or was being removed
+                empty(path, wanted)  # another run, or what is left of one that was not even begun, or was being removed
                 self.manifest = wanted = wanted._replace(run=secrets.token_hex(8))
                 self._begin(wanted, scenario)
             else:
@@ -83,22 +81,33 @@ class Store:
             self.release()
             raise
 
-    def _there(self, wanted: Manifest, differ: Any) -> Manifest:
+    def _there(self, wanted: Manifest, differ: Any, force: bool) -> Manifest | None:
+        """What is to be continued; None where all that is there, if anything, may be removed."""
+        advice = "overwrite it with --force (force=True), or choose another name"
+        if not (self._inner / said.MANIFEST).exists():
+            records = self._inner / said.RECORDS
+            if not force and records.is_dir() and os.listdir(records):
+                raise OtherRun(f"{self.path}: has paths of a run, and its {said.FOLDER}/{said.MANIFEST} is gone; {advice}")
+            return None
         try:
             there = said.read_manifest(self.path)
         except ValueError as error:
-            raise OtherRun(f"{error}; overwrite it with --force (force=True), or choose another name") from None
+            if force:
+                return None
+            raise OtherRun(f"{error}; {advice}") from None
         if there.digest == wanted.digest:
             return there
+        if force:
+            return None
         text = f"{self.path}: holds another run, and is not continued: {differ(there.configuration, wanted.configuration)}"
         raise OtherRun(f"{text}; choose another name, or overwrite it with --force (force=True)")
 
     def _begin(self, wanted: Manifest, scenario: bytes) -> None:
         if (self._inner / said.LATE).exists() or finished_ranges(self.path, wanted):
             raise OtherRun(f"{self.path}: what another run has left there cannot be removed; choose another name")
+        os.makedirs(self._inner / said.RECORDS, exist_ok=True)  # first: by this a store is known
         for name in wanted.kinds:
             os.makedirs(self.path / name, exist_ok=True)
-        os.makedirs(self._inner / said.RECORDS, exist_ok=True)
         self._put({self._inner / METADATA: group_metadata({})})
         durable.put_together({self._inner / said.SCENARIO: [scenario]}, self._aside)
         self.commit()
@@ -220,7 +229,7 @@ class Store:
                 self.commit()
         shutil.rmtree(self._aside, ignore_errors=True)
         if not self.finished and not finished_ranges(self.path, self.manifest):
-            empty(self.path)
+            empty(self.path, self.manifest)
             self._lock.release(remove_folder=True)
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)

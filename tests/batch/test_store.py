@@ -315,10 +315,52 @@ def test_what_is_not_ours_is_left_alone(run, tmp_path):
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("inside", [[], ["zarr.json"], ["lock"], ["zarr.json", "lock"]])
+def test_a_zarr_folder_with_a_group_of_our_name_is_left_alone(run, tmp_path, inside):
+    out = tmp_path / "r.zarr"
+    for name in ("prices", "sample_mine", "jaxrisk"):
+        (out / name).mkdir(parents=True)
+    for name in ("prices/zarr.json", "sample_mine/zarr.json", "zarr.json", *(f"jaxrisk/{name}" for name in inside)):
+        (out / name).write_text("{}")
+    before = files(out)
+    for force in (False, True):
+        with pytest.raises(NotReplaced, match="is a folder that jaxrisk did not write"):
+            run(out, force=force)
+    assert files(out) == before
+
+
+def test_what_a_kill_leaves_of_a_store_that_is_begun_is_not_in_the_way(run, memory, tmp_path):
+    out = tmp_path / "r.zarr"
+    (out / "jaxrisk").mkdir(parents=True)
+    (out / "jaxrisk" / "lock").write_text("")
+    same(run(out), memory)
+
+
+def test_paths_without_a_manifest_are_removed_by_force_alone(run, store, memory):
+    (store / "jaxrisk" / "manifest.json").unlink()
+    before = files(store)
+    with pytest.raises(OtherRun, match=r"has paths of a run, and its jaxrisk/manifest\.json is gone; overwrite it with --force"):
+        run(store)
+    assert files(store) == before
+    same(run(store, force=True), memory)
+
+
+def test_the_same_run_is_continued_with_force_too(run, memory, began, tmp_path):
+    for name in ("r.zarr", "r.nc"):
+        stopped_after(run, tmp_path / name, 2)
+        began.clear()
+        same(run(tmp_path / name, force=True), memory)
+        assert 0 not in began
+        assert began
+
+
 def test_what_others_have_put_into_a_store_stays(run, store):
     (store / "notes.txt").write_text("mine")
+    (store / "prices").mkdir()
+    (store / "prices" / "zarr.json").write_text("{}")
     run(store, seed=7, force=True)
     assert (store / "notes.txt").read_text() == "mine"
+    assert (store / "prices" / "zarr.json").exists()
 
 
 def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, memory, tmp_path, monkeypatch):

@@ -170,6 +170,7 @@ class Store:
         note(self.path, "set aside", first=first, until=until, why=why)
         try:
             os.makedirs(self._inner / said.FAILED, exist_ok=True)
+            os.makedirs(self._aside, exist_ok=True)
             content = json.dumps({"first": first, "until": until, "why": why}).encode()
             durable.put(self._inner / said.FAILED / said.range_name(first, until), content, self._aside / "failed")
         except OSError as error:

@@ -18,6 +18,7 @@ from jaxrisk.report.durable import Busy
 from jaxrisk.report.outputs import NotReplaced
 from jaxrisk.report.status import status_of
 from jaxrisk.report.store import OtherRun
+from jaxrisk.report.store_log import lines
 from jaxrisk.report.writer import WriteStopped
 from jaxrisk.risk.stream import Stream
 
@@ -375,6 +376,10 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
         patch.setattr(blocks, "run_block", spoiled)
         with pytest.raises(SetAside, match=r"^1 chunk was set aside: paths 512 to 767: path 700") as caught:
             run(out)
+        stopped = [entry["event"] for entry in lines(out)]
+        with pytest.raises(SetAside, match=r"^1 chunk was set aside: paths 512 to 767: path 700"):
+            run(out)  # again, and the first chunk that it is at is bad
+    assert stopped.count("set aside") == 1
     assert caught.value.ranges == [(512, 768)]
     assert caught.value.path == 700
     kept = jr.Result.load(out)

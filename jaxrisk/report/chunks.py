@@ -23,7 +23,7 @@ import numpy as np
 
 from . import durable
 from .durable import put
-from .npy import array_in, header_of
+from .npy import array_in, header_of, refuse_packed
 
 PLAN, LATE = "plan.json", "late.npz"
 FORMAT = 1
@@ -163,6 +163,7 @@ def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """
 
     def header(archive: zipfile.ZipFile, entry: str) -> tuple[tuple[int, ...], np.dtype]:
+        refuse_packed(archive, entry)
         with archive.open(entry) as member:
             shape, _, dtype = header_of(member)
             return shape, dtype

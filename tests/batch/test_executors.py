@@ -244,6 +244,11 @@ def test_what_is_no_executor_is_refused(run):
     with pytest.raises(ValueError, match=r"out has to end in \.zarr"):
         run(executor=DaskExecutor.__new__(DaskExecutor))
     assert as_executor(here := Here()) is here
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool,
+        pytest.raises(ValueError, match=r'processes that are forked .* hang: make the pool with .*get_context\("spawn"\)'),
+    ):
+        run(executor=pool)
 
 
 def test_a_scenario_is_carried_bit_for_bit_and_nothing_else_is(tiny):
@@ -281,6 +286,32 @@ def test_nothing_is_executed_from_what_is_carried(text):
     content = io.BytesIO()
     np.savez(content, structure=np.frombuffer(text.encode(), np.uint8))
     with pytest.raises(ValueError, match="no scenario"):
+        from_bytes(content.getvalue())
+
+
+@pytest.mark.parametrize("name", ["jaxrisk.cli.__main__", "jaxrisk.report.plots", "jaxrisk.scenarios"])
+def test_nothing_is_imported_that_has_no_parts_of_scenarios(name):
+    import io
+    import json
+    import sys
+
+    content, before = io.BytesIO(), set(sys.modules)
+    text = json.dumps({"module": name, "class": "Plots", "fields": {}})
+    np.savez(content, structure=np.frombuffer(text.encode(), np.uint8))
+    with pytest.raises(ValueError, match="no scenario: Plots is no part of a scenario"):
+        from_bytes(content.getvalue())
+    assert name in before or name not in sys.modules
+
+
+def test_what_is_compressed_is_not_read(tiny):
+    import io
+    import zipfile
+
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(to_bytes(tiny))) as honest, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry in honest.namelist():
+            packed.writestr(entry, honest.read(entry))
+    with pytest.raises(ValueError, match=r"no scenario: \w+\.npy is compressed"):
         from_bytes(content.getvalue())
 
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5netcdf
@@ -341,6 +343,10 @@ def test_a_damaged_folder_is_refused(tmp_path):
     second.write_bytes(content[:place] + b"\x01" + content[place + 1 :])
     with pytest.raises(ValueError, match="npz is damaged: Bad CRC"):
         Result.load(writer.partial).losses["x"]
+    with zipfile.ZipFile(second, "w", zipfile.ZIP_DEFLATED) as packed, zipfile.ZipFile(io.BytesIO(content)) as honest:
+        packed.writestr("x.npy", honest.read("x.npy"))  # as little as becomes much
+    with pytest.raises(ValueError, match=r"npz is damaged: x\.npy is compressed"):
+        Result.load(writer.partial)
     second.write_bytes(content)
     assert Result.load(writer.partial).paths == 20
     second.rename(second.with_name("0000000011-0000000021.npz"))

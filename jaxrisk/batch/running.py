@@ -82,7 +82,8 @@ def run_there(made: Planned, sink: AbstractSink, report: Report, executor: Any) 
     run = {name: getattr(made.run, name) for name in made.run.__dataclass_fields__}
     programs, mine, cores = jax.config.jax_compilation_cache_dir, versions(), threads_of(executor)  # type: ignore[attr-defined]
     sent = scenario if store is None else None
-    tasks = (Task(run, first, until, made.digest, mine, sent, store, cores, programs) for first, until in sink.missing())
+    device = made.found["platform"], int(made.found["block"])
+    tasks = (Task(run, first, until, made.digest, mine, sent, store, cores, programs, *device) for first, until in sink.missing())
 
     def take(task: Task, outcome: Outcome) -> None:
         _kept(sink, task.first, task.until, outcome.losses, outcome)

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
-from jaxrisk.batch import SetAside, WorkersLost, work as module
+from jaxrisk.batch import SetAside, WorkersLost, WorkersRefused, dask_executor, executors, work as module
 from jaxrisk.batch.carried import from_bytes, named, to_bytes
 from jaxrisk.batch.dask_executor import DaskExecutor, as_executor
 from jaxrisk.batch.executors import TRIES
 from jaxrisk.batch.processes import Processes
+from jaxrisk.batch.versions import here
+from jaxrisk.cascade import blocks
 from jaxrisk.config.paths import shipped
 from jaxrisk.report.store_log import lines
 
 PATHS, CHUNK = 1500, 256
+OWN_BLOCK = blocks.BLOCK["cpu"]
 
 
 class Here(Executor):
@@ -195,6 +198,103 @@ def test_a_worker_with_other_versions_is_refused(run, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("default_backend", "platform gpu and not cpu"), ("block_size", "blocks of 16 paths")]
+)
+def test_a_worker_on_another_kind_of_device_is_refused(run, tmp_path, monkeypatch, name, words):
+    def before(task):
+        where = module.jax if name == "default_backend" else module
+        monkeypatch.setattr(where, name, lambda *prepared: "gpu" if not prepared else 16)
+
+    with pytest.raises(WorkersRefused, match=rf"a worker on \S+ has {words}"):
+        run(executor=Here(before), out=tmp_path / "r.zarr")
+    monkeypatch.undo()
+    assert not list(tmp_path.iterdir())
+
+
+class Cluster:
+    """A Dask client as far as it is asked: `workers` by address, what each has; `run_by` says which runs a chunk."""
+
+    cluster = None
+
+    def __init__(self, **workers):
+        self.workers, self.pinned, self.dead = workers, [], False
+
+    def scheduler_info(self, n_workers):
+        if self.dead:
+            raise OSError("Timed out trying to connect")
+        return {"workers": dict.fromkeys(self.workers)}
+
+    def run(self, function, on_error):
+        assert on_error == "return"
+        return {name: function() if has is None else has for name, has in self.workers.items()}
+
+    def get_executor(self, workers=None, **options):
+        self.pinned.append(workers)
+        return self
+
+    def submit(self, fn, task):
+        return self.answer(fn, task)
+
+
+def test_workers_of_dask_that_are_other_are_left_out_whenever_they_come(run, memory, tmp_path, monkeypatch):
+    """Two of them at once, of which one is noticed at the first chunk that it refuses; and one without jaxrisk."""
+    client = Cluster(a=None, b=ModuleNotFoundError("No module named 'jaxrisk'"))
+    executor, tasks = DaskExecutor(client), []
+    assert executor.refused == {"b": "cannot run jaxrisk (No module named 'jaxrisk')"}
+    assert executor._max_workers == 1
+
+    def answer(fn, task):
+        tasks.append(task.first)
+        if len(tasks) == 2:
+            client.workers |= {"c": {**here(), "jax": "0.1"}, "d": {**here(), "platform": "gpu"}}
+        future = Future()
+        bad = len(tasks) in (2, 3)
+        future.set_result(module.Outcome(None, {}, ("refused", "a worker has jax 0.1", 0)) if bad else fn(task))
+        return future
+
+    client.answer = answer
+    same(run(executor=executor, out=tmp_path / "r.zarr"), memory)
+    assert client.pinned[0] == ["a"]
+    assert client.pinned[-1] == ["a"]
+    assert executor.refused["c"] == f"has jax 0.1 and not {here()['jax']}"
+    assert executor.refused["d"] == "has platform gpu and not cpu"
+    with pytest.raises(WorkersRefused, match=r"workers need the same versions and kind of device .*: b cannot run jaxrisk"):
+        DaskExecutor(Cluster(b=ModuleNotFoundError("No module named 'jaxrisk'")))
+
+
+def test_chunks_whose_workers_have_gone_are_sent_to_others(run, memory, tmp_path, monkeypatch):
+    """And where none come, or the scheduler has gone, the workers are lost."""
+    monkeypatch.setattr(executors, "LOOKS", 0.0)
+    other = {**here(), "jax": "0.1"}
+    client = Cluster(a=None, b=other)
+
+    def answer(fn, task):
+        future = Future()
+        if "a" in client.workers:
+            client.workers = {"b": other, "c": None}
+        else:
+            future.set_result(fn(task))
+        return future
+
+    client.answer = answer
+    same(run(executor=DaskExecutor(client), out=tmp_path / "r.zarr"), memory)
+
+    def gone(fn, task):
+        client.workers, client.dead = {}, client.dies
+        return Future()
+
+    monkeypatch.setattr(dask_executor, "PATIENCE", 0.0)
+    for dead, words in (
+        (False, "there has been no worker for 0 minutes"),
+        (True, r"the Dask scheduler is not to be reached \(Timed"),
+    ):
+        client = Cluster(a=None)
+        client.answer, client.dies = gone, dead
+        with pytest.raises(WorkersLost, match=words):
+            run(executor=DaskExecutor(client), out=tmp_path / "s.zarr")
+
+
 def test_a_worker_that_cannot_write_stops_the_run_in_words(run, memory, tmp_path, monkeypatch):
     honest = module.write_chunk
 
@@ -315,9 +415,14 @@ def test_what_is_compressed_is_not_read(tiny):
         from_bytes(content.getvalue())
 
 
-@pytest.fixture(scope="module")
-def usual(tiny):
-    """Of blocks as they are, which other processes have."""
+@pytest.fixture
+def own_blocks(monkeypatch):
+    """Blocks as they are, which other processes have."""
+    monkeypatch.setitem(blocks.BLOCK, "cpu", OWN_BLOCK)
+
+
+@pytest.fixture
+def usual(tiny, own_blocks):
     return jr.simulate(tiny, paths=9000, seed=5, sample_paths=2, chunk=4096)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ except ImportError:  # not a POSIX system: there two runs with one output are no
 LOCK = "lock"
 _AT_ONCE = 8
 """Files that are put on the disk at a time."""
+_MOMENT = 0.05
+"""Seconds that are more than it takes to ask who has a lock."""
 _UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems without locks answer; a run there is not refused."""
 
@@ -139,7 +142,7 @@ class Lock:
             except FileNotFoundError:
                 continue  # its owner has just removed the folder
             try:
-                if not _locked(file):
+                if not _locked(file) and not _locked_later(file):
                     raise Busy(_words(what, file))
                 if _is(file, folder / LOCK):
                     break  # else its owner has just removed it: what is locked is no longer there
@@ -186,24 +189,26 @@ def empty(folder: Path) -> None:
 def refuse_busy(folder: Path, what: Path) -> None:
     """Raise `Busy` where another has the folder now."""
     try:
-        file = os.open(folder / LOCK, os.O_RDWR)
+        file = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:
         return
     try:
-        if not _locked(file):
+        if not _locked(file, alone=False):
             raise Busy(_words(what, file))
     finally:
         os.close(file)
 
 
 def owner_of(folder: Path) -> int | None:
-    """The process that has the folder now; None where nobody has, 0 where it is not said."""
+    """The process that has the folder now; None where nobody has, 0 where it is not said, or may not be asked."""
     try:
-        file = os.open(folder / LOCK, os.O_RDWR)
+        file = os.open(folder / LOCK, os.O_RDONLY)  # whoever may read the folder may ask
+    except PermissionError:
+        return 0
     except OSError:
         return None
     try:
-        if _locked(file):
+        if _locked(file, alone=False):
             return None
         owner = os.read(file, 20).decode("ascii", "replace")
         return int(owner) if owner.isascii() and owner.isdigit() else 0
@@ -211,17 +216,24 @@ def owner_of(folder: Path) -> int | None:
         os.close(file)
 
 
-def _locked(file: int) -> bool:
+def _locked(file: int, alone: bool = True) -> bool:
+    """Whether a file is locked now; not `alone`: beside others that only ask."""
     if fcntl is None:
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
         if error.errno not in _UNLOCKABLE:
             raise
     return True
+
+
+def _locked_later(file: int) -> bool:
+    """As `_locked`, in a moment: somebody may have been asking who has it."""
+    time.sleep(_MOMENT)
+    return _locked(file)
 
 
 def _is(file: int, path: Path) -> bool:

@@ -59,6 +59,12 @@ class Manifest(NamedTuple):
         """Where the chunk that begins at a path ends."""
         return min(first + self.chunk, self.plan.total)
 
+    @property
+    def shift(self) -> int:
+        """Index of the run's first path, from which its chunks count."""
+        first = self.plan.info.get("first_path", 0)
+        return first if type(first) is int and 0 <= first <= _MOST_PATHS else 0
+
     def firsts(self) -> range:
         """First path of every chunk."""
         return range(0, self.plan.total, self.chunk)

@@ -28,6 +28,14 @@ class OtherRun(OutputError, FileExistsError):
     """A run of another configuration is there."""
 
 
+class ReadStopped(WriteStopped):
+    """What is there cannot be read now, which is no damage: nothing is removed."""
+
+    def __init__(self, path: Path, error: OSError):
+        OutputError.__init__(self, f"{path}: cannot be read: {error.strerror or error}; what is there stays as it is")
+        self.finished, self.where = 0, path
+
+
 class Store:
     """Sole use of a store of a run, new or to be continued, until `release`, or the process ends.
 
@@ -65,15 +73,17 @@ class Store:
             raise WriteStopped(path, error) from error
         try:
             there = self._there(wanted, differ, force)
-            self._entered = True
-            shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
             if there is None:
+                self._entered = True
+                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
                 empty(path, wanted)  # another run, or what is left of one that was not even begun, or was being removed
                 self.manifest = wanted = wanted._replace(run=secrets.token_hex(8))
                 self._begin(wanted, scenario)
             else:
                 self.manifest = there
                 self._looked_through()
+                self._entered = True
+                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
             note(path, "started", finished=len(self.finished), chunks=len(self.manifest.firsts()))
         except OSError as error:
             raise self.stopped(error) from error
@@ -119,7 +129,11 @@ class Store:
         for name in self.manifest.kinds:
             os.makedirs(self.path / name, exist_ok=True)
         for first, until in finished_ranges(self.path, self.manifest):
-            if problem := holds(self.path, self.manifest, first, until):
+            try:
+                problem = holds(self.path, self.manifest, first, until)
+            except OSError as error:
+                raise ReadStopped(Path(error.filename or self.path), error) from error
+            if problem:
                 self.damaged += 1
                 note(self.path, "damaged", first=first, until=until, why=problem)
                 durable.remove(self._inner / said.RECORDS / said.range_name(first, until))
@@ -171,7 +185,8 @@ class Store:
         try:
             os.makedirs(self._inner / said.FAILED, exist_ok=True)
             os.makedirs(self._aside, exist_ok=True)
-            content = json.dumps({"first": first, "until": until, "why": why}).encode()
+            at = self.manifest.shift
+            content = json.dumps({"first": at + first, "until": at + until, "why": why}).encode()
             durable.put(self._inner / said.FAILED / said.range_name(first, until), content, self._aside / "failed")
         except OSError as error:
             raise self.stopped(error) from error
@@ -300,4 +315,4 @@ def _whole_key(array: np.ndarray) -> str:
     return key(0, array.ndim)
 
 
-__all__ = ["OtherRun", "Store", "write_chunk"]
+__all__ = ["OtherRun", "ReadStopped", "Store", "write_chunk"]

@@ -97,6 +97,7 @@ class ResultWriter:
         for left in self.partial.glob("*.tmp"):
             durable.remove(left)
         for chunk in chunks.every(self.partial):
+            chunk.path.read_bytes()  # what cannot be read now is not damaged: that is an error, and nothing is removed
             try:
                 arrays = chunks.arrays_of(chunk.path)
                 if {len(array) for array in arrays.values()} != {chunk.until - chunk.first}:

@@ -394,6 +394,51 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
     assert not status_of(out).set_aside
 
 
+def test_paths_that_are_missing_are_told_by_their_indices(run, tmp_path, monkeypatch):
+    honest, out = blocks.run_block, tmp_path / "r.zarr"
+
+    def spoiled(prepared, key, paths, source):
+        losses = dict(honest(prepared, key, paths, source))
+        return losses | {"log_return": jnp.where((paths == 10_700)[:, None], jnp.nan, losses["log_return"])}
+
+    monkeypatch.setattr(blocks, "run_block", spoiled)
+    with pytest.raises(SetAside, match=r"paths 10512 to 10767|paths 10,512 to 10,767: path 10700") as caught:
+        run(out, first_path=10_000)
+    assert caught.value.ranges == [(10_512, 10_768)]
+    kept = jr.Result.load(out)
+    assert kept.info["missing_paths"] == "10,512 to 10,767"
+    assert "not among them: paths 10,512 to 10,767" in kept.notes()
+    assert [found[:2] for found in status_of(out).set_aside] == [(10_512, 10_768)]
+    (why,) = (out / "jaxrisk" / "failed").iterdir()
+    assert (json.loads(why.read_text())["first"], json.loads(why.read_text())["until"]) == (10_512, 10_768)
+
+
+@pytest.mark.parametrize("name", ["r.zarr", "r.nc"])
+def test_what_cannot_be_read_now_is_not_damaged(run, memory, began, tmp_path, monkeypatch, name):
+    import errno
+    import pathlib
+
+    out, honest = tmp_path / name, pathlib.Path.read_bytes
+    stopped_after(run, out, 4)
+    kept = lambda: [one for one in files(tmp_path) if not one.endswith("/lock")]
+    before = kept()
+
+    def stale(path):
+        if path.name in ("c.1", "0000000256-0000000512.npz"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return honest(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "read_bytes", stale)
+        with pytest.raises(WriteStopped, match="Stale file handle"):
+            run(out)
+    assert kept() == before
+    began.clear()
+    same(run(out), memory)
+    assert 256 not in began
+    assert 0 not in began
+
+
 def test_nothing_is_left_of_a_run_that_finished_nothing(run, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "r.zarr", progress=None, tell=None, seed=11, executor=_Interrupted())

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -205,7 +206,7 @@ class Store:
         about = flat_attributes({**plan.info, **info}) | {FINISHED: self.paths, PLANNED: plan.total}
         self._put_arrays(labelled)
         self._put({self.path / name / METADATA: metadata for name, metadata in arrays.items()})
-        about = json.loads(json.dumps(about, default=plain))
+        about = _strict(json.loads(json.dumps(about, default=plain)))
         self._put({self.path / METADATA: group_metadata(about, arrays)})
         self._committed = until
 
@@ -265,7 +266,7 @@ class Store:
     def _put(self, texts: Mapping[Path, Mapping[str, Any]]) -> None:
         for path in texts:
             os.makedirs(path.parent, exist_ok=True)
-        durable.put_together({path: [json.dumps(text).encode()] for path, text in texts.items()}, self._aside)
+        durable.put_together({path: [json.dumps(text, allow_nan=False).encode()] for path, text in texts.items()}, self._aside)
 
     def _put_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name in arrays:
@@ -309,6 +310,15 @@ def _same_run(path: Path, manifest: Manifest) -> None:
         there = None
     if there is None or (there.run, there.digest) != (manifest.run, manifest.digest):
         raise OtherRun(f"{path}: is no longer this run's: another was begun there, or it was removed")
+
+
+def _strict(value: Any) -> Any:
+    """Numbers that JSON has not as words: what is in `zarr.json` is read by anybody."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0.0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _strict(part) for key, part in value.items()}
+    return [_strict(part) for part in value] if isinstance(value, list) else value
 
 
 def _whole_key(array: np.ndarray) -> str:

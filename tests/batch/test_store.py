@@ -113,6 +113,23 @@ def test_a_store_is_what_memory_is_and_others_open_it(store, memory):
         np.testing.assert_array_equal(data.sample_price.values, memory.samples["price"])
 
 
+def test_what_others_read_is_strict_json(run, tmp_path, monkeypatch):
+    """Numbers that are none are words there."""
+    from jaxrisk.batch import run as module
+
+    monkeypatch.setattr(module, "criticality", lambda curve: {"criticality_peak": [float("nan"), float("inf"), 1.0]})
+    out = tmp_path / "r.zarr"
+    kept = run(out, paths=256)
+    np.testing.assert_array_equal(kept.info["criticality_peak"], [np.nan, np.inf, 1.0])
+
+    def none(word):
+        raise AssertionError(word)
+
+    for path in out.rglob("zarr.json"):
+        said = json.loads(path.read_text(), parse_constant=none)
+        assert path.parent != out or said["attributes"]["criticality_peak"] == ["NaN", "Infinity", 1.0]
+
+
 def test_arrays_are_of_types_that_every_reader_knows(store):
     """But labels, which are beside it in an attribute; and each chunk has a checksum."""
     for path in store.glob("*/zarr.json"):
@@ -560,3 +577,19 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
     with pytest.raises(MemoryError, match="too little memory for a block of 256 paths"):
         run(tmp_path / "s.zarr")
     assert jr.Result.load(tmp_path / "s.zarr").paths == 512
+
+
+@pytest.mark.parametrize(("name", "words"), [("fragility", "the fragility map"), ("sample", "whole paths")])
+def test_a_device_that_is_full_at_the_end_is_a_sentence(run, memory, tmp_path, monkeypatch, name, words):
+    import jax
+
+    from jaxrisk.batch import run as module
+
+    def full(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, full)
+        with pytest.raises(MemoryError, match=f"^the device has too little memory for {words}$"):
+            run(tmp_path / "r.nc")
+    same(run(tmp_path / "r.nc"), memory)

@@ -5,7 +5,8 @@
 
 Needs `pip install 'jaxrisk[kubernetes]'`, the Dask operator in the cluster, an image with jaxrisk of the same version as here,
 and a persistent volume claim with access mode ReadWriteMany, mounted at the folder of --out in the pods and where this runs.
-Pods that are evicted lose the chunk that they were at, and no more; if this ends, the same command continues.
+Pods that are evicted lose the chunk that they were at, and no more; if this ends, the same command continues. With --gpu run it
+where there is a GPU too: workers on another kind of device than where it runs get no chunks.
 """
 
 import argparse

@@ -5,8 +5,9 @@
     python scripts/batch_slurm.py btc_24h --out /shared/btc.zarr --show                        # the job script, nothing submitted
 
 Needs `pip install 'jaxrisk[hpc]'` in an environment that all nodes see. Run it where jobs are submitted, in a terminal that stays
-(tmux) or as a job of its own; if it ends, or the queue takes workers away, the same command continues. `jaxrisk status OUT` says
-from anywhere how far it is. For PBS, LSF or SGE take `PBSCluster` and its like of `dask_jobqueue`, with the same arguments.
+(tmux) or as a job of its own, with `--gpu` on a node that has one too; if it ends, or the queue takes workers away, the same
+command continues. `jaxrisk status OUT` says from anywhere how far it is. For PBS, LSF or SGE take `PBSCluster` and its like of
+`dask_jobqueue`, with the same arguments.
 """
 
 import argparse
@@ -34,8 +35,14 @@ def main() -> int:
 
     import jaxrisk as jr
 
+    if asked.gpu and not asked.show:
+        import jax
+
+        if jax.default_backend() == "cpu":
+            parser.error("--gpu: there is no GPU here, and paths have other bits on another device: run this as a job with one")
     cluster = SLURMCluster(
-        cores=asked.cores,
+        cores=1,  # threads of a worker, each of which would run chunks; one chunk takes all cores of its job
+        job_cpu=asked.cores,
         processes=1,
         memory=asked.memory,
         queue=asked.queue,
@@ -43,7 +50,7 @@ def main() -> int:
         walltime=f"{asked.hours:02d}:00:00",
         job_extra_directives=["--gpus=1"] if asked.gpu else [],
         job_script_prologue=["export TF_CPP_MIN_LOG_LEVEL=3", "export XLA_PYTHON_CLIENT_PREALLOCATE=false"],
-        # a worker leaves before its job is ended, between two chunks
+        # a worker leaves before its job is ended; the chunk that it is at is run again by another
         worker_extra_args=["--lifetime", f"{60 * asked.hours - 5}m", "--lifetime-stagger", "2m"],
     )
     if asked.show:

@@ -1,7 +1,7 @@
 """A scenario as bytes that hold numbers and words only, and back; and its parts by their dotted names.
 
 The bytes are a zip file of NumPy arrays with a JSON text that says which class each part is of. Only classes of this package that
-are modules of a scenario are made of it, and none of their code is run: reading such bytes executes nothing.
+are parts of a scenario are made of it, none of their code is run, and nothing is imported but the modules where such classes are.
 """
 
 import dataclasses
@@ -23,6 +23,8 @@ from ..scenario import Scenario
 
 _STRUCTURE = "structure"
 _PACKAGE = __name__.partition(".")[0]
+_PLACES = tuple(f"{_PACKAGE}.{name}" for name in ("scenario", "market", "positions", "cascade"))
+"""Where the parts of scenarios are; to import what lies there does nothing but define it."""
 _FEW = 8
 """Numbers that are told one by one; of more, a digest."""
 _DEEPEST = 32
@@ -149,7 +151,7 @@ def _decoded(value: Any, arrays: Any, depth: int) -> Any:
 
 def _class_of(module: str, name: str) -> type | None:
     """A class of this package that is a part of scenarios, or None."""
-    if module.partition(".")[0] != _PACKAGE or not name.isidentifier():
+    if not (module + ".").startswith(tuple(f"{place}." for place in _PLACES)) or not name.isidentifier():
         return None
     found = getattr(importlib.import_module(module), name, None)
     return found if isinstance(found, type) and issubclass(found, eqx.Module) and found.__module__ == module else None

@@ -3,16 +3,22 @@
 Dask is imported here and nowhere else, when it is asked for.
 """
 
-from concurrent.futures import Executor
+import contextlib
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from typing import Any
 
-from .problems import WorkersRefused
+from .problems import WorkersLost, WorkersRefused
 from .processes import cores
-from .versions import versions
+from .versions import here
 
 MISSING = "Dask is not installed: pip install 'jaxrisk[dask]', or run without it (--executor processes)"
 _RETRIES = 2
 """How often Dask itself tries a chunk again whose worker raised an error."""
+PATIENCE = 600.0
+"""Seconds without any worker after which they are lost: a queue may bring new ones."""
 
 
 class DaskExecutor(Executor):
@@ -20,7 +26,8 @@ class DaskExecutor(Executor):
 
     **Arguments:** `client`: a `distributed.Client`; `close`: whether it, and a cluster that it made, is closed at the end.
 
-    **Raises:** `WorkersRefused` where every worker has other versions of what a path's bits depend on.
+    **Raises:** `WorkersRefused` where every worker has other versions of what a path's bits depend on, or is on another kind of
+    device; here and below `WorkersLost` where the scheduler cannot be reached.
     """
 
     threads: int | None = None
@@ -29,33 +36,39 @@ class DaskExecutor(Executor):
     def __init__(self, client: Any, close: bool = False, threads: int | None = None):
         self._client, self._close, self.threads = client, close, threads
         self._refused: dict[str, str] = {}
-        mine = versions()
-        for worker, theirs in self._versions().items():
-            if theirs != mine:
-                self._refused[worker] = ", ".join(f"{name} {theirs.get(name)} and not {mine[name]}" for name in mine
-                                                  if theirs.get(name) != mine[name])  # fmt: skip
+        self._sent: weakref.WeakKeyDictionary[Future, set[str]] = weakref.WeakKeyDictionary()
+        self._seen = time.monotonic()
+        self._compare()
+
+    def _compare(self) -> None:
+        """Leave out workers with other versions, on another kind of device, or that cannot even say."""
+        mine = here()
+        with _reached():
+            found = self._client.run(here, on_error="return")
+        for worker, theirs in found.items():
+            if isinstance(theirs, Exception):  # whatever it is that a worker cannot import
+                first = (str(theirs).strip().splitlines() or [type(theirs).__name__])[0]
+                self._refused[worker] = f"cannot run jaxrisk ({first})"
+            elif theirs != mine:
+                self._refused[worker] = "has " + ", ".join(f"{name} {theirs.get(name)} and not {mine[name]}" for name in mine
+                                                           if theirs.get(name) != mine[name])  # fmt: skip
         self._left()
 
-    def _versions(self) -> dict[str, dict[str, str]]:
-        """What each worker has."""
-        try:
-            return self._client.run(versions)
-        except Exception as error:  # whatever it is that a worker cannot import
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            text = f"workers cannot run jaxrisk ({first}): they need the same versions as what they are sent by"
-            raise WorkersRefused(text) from None
+    def _workers(self) -> list[str]:
+        with _reached():
+            return list(self._client.scheduler_info(n_workers=-1)["workers"])
 
     def _left(self) -> list[str]:
-        workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        workers = self._workers()
         left = [worker for worker in workers if worker not in self._refused]
         if workers and not left:
-            told = "; ".join(f"{worker} has {words}" for worker, words in self._refused.items())
-            raise WorkersRefused(f"workers need the same versions as what they are sent by: {told}")
+            told = "; ".join(f"{worker} {self._refused[worker]}" for worker in workers)
+            raise WorkersRefused(f"workers need the same versions and kind of device as what they are sent by: {told}")
         return left
 
     @property
     def _max_workers(self) -> int:
-        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]) - len(self._refused))
+        return max(1, len([worker for worker in self._workers() if worker not in self._refused]))
 
     @property
     def refused(self) -> dict[str, str]:
@@ -64,18 +77,32 @@ class DaskExecutor(Executor):
 
     def submit(self, fn, /, *args, **kwargs):
         options: dict[str, Any] = {"pure": False, "retries": _RETRIES}
-        if self._refused:
-            options |= {"workers": self._left()}
-        return self._client.get_executor(**options).submit(fn, *args, **kwargs)
+        left = self._left() if self._refused else []
+        if left:
+            options |= {"workers": left}
+        with _reached():
+            future = self._client.get_executor(**options).submit(fn, *args, **kwargs)
+        if left:
+            self._sent[future] = set(left)
+        return future
 
     def refuse(self, future: Any) -> bool:
-        """Leave out workers that have come since with other versions; whether there was one."""
-        before, mine = len(self._refused), versions()
-        for worker, theirs in self._versions().items():
-            if theirs != mine:
-                self._refused[worker] = "other versions"
-        self._left()
-        return len(self._refused) > before
+        """Leave out workers that have come since with other versions; whether any are left out."""
+        self._compare()
+        return bool(self._refused)
+
+    def stranded(self, futures: Iterable[Future]) -> list[Future]:
+        """Those that were sent to workers of which none is left.
+
+        **Raises:** `WorkersLost` where there has been no worker for `PATIENCE`.
+        """
+        workers = set(self._workers())
+        if workers - set(self._refused):
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > PATIENCE:
+            text = f"there has been no worker for {PATIENCE / 60:.0f} minutes"
+            raise WorkersLost(f"{text}; the same run with the same output continues")
+        return [future for future in futures if not future.done() and not self._sent.get(future, workers) & workers and workers]
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         if self._close:
@@ -83,6 +110,17 @@ class DaskExecutor(Executor):
 
     def __exit__(self, *error):
         self.shutdown()
+
+
+@contextlib.contextmanager
+def _reached() -> Iterator[None]:
+    """What the system says of a scheduler that is not to be reached is not said of the output."""
+    try:
+        yield
+    except OSError as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        text = f"the Dask scheduler is not to be reached ({first})"
+        raise WorkersLost(f"{text}; the same run with the same output continues") from None
 
 
 def cluster(workers: int | None = None, scheduler: str | None = None) -> DaskExecutor:
@@ -124,4 +162,4 @@ def as_executor(given: Any) -> Any:
     raise TypeError(f"executor takes an executor of concurrent.futures or a Dask client, and not {given!r}")
 
 
-__all__ = ["MISSING", "DaskExecutor", "as_executor", "cluster"]
+__all__ = ["MISSING", "PATIENCE", "DaskExecutor", "as_executor", "cluster"]

@@ -1,6 +1,7 @@
 """Chunks on an executor: a few in flight, each tried again where its worker is lost, in whatever order they come back."""
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -13,8 +14,12 @@ from .work import Outcome, Task, work
 
 TRIES = 3
 """How often a chunk is tried before it is set aside."""
+LOST = 2 * TRIES
+"""How often it is where its worker is lost, which another chunk may have been to blame for."""
 AHEAD = 2
 """Chunks in flight for each worker, so that none waits for the next."""
+LOOKS = 10.0
+"""Seconds between two looks at whether those that chunks were sent to are there."""
 
 
 def gather(
@@ -28,14 +33,14 @@ def gather(
     **Arguments:**
 
     - `executor`: of `concurrent.futures`. Where it has `refuse`, workers of other versions are left out, and where it has
-      `renew`, lost ones are replaced.
+      `renew`, lost ones are replaced. Where it has `stranded`, it says of which chunks the workers are gone.
     - `take`: is given each outcome that is good, or not finite.
     - `give_up`: is given a task that failed always, why, and a path; says whether the others are run all the same.
 
     **Raises:** `WorkersRefused` where a worker has other versions, `WorkersLost` where none is left, `OSError` where one cannot
     write.
     """
-    waiting, tried = deque(tasks), dict[int, int]()
+    waiting, tried, looked = deque(tasks), dict[tuple[int, int], int](), time.monotonic()
     flying: dict[Future, Task] = {}
     try:
         with presses_kept():
@@ -43,7 +48,12 @@ def gather(
                 _send(executor, waiting, flying, tried)
                 done = wait(flying, timeout=PAUSE, return_when=FIRST_COMPLETED).done
                 look()
-                for future in done:
+                if hasattr(executor, "stranded") and time.monotonic() - looked > LOOKS:
+                    looked = time.monotonic()
+                    for future in executor.stranded(flying):
+                        waiting.appendleft(flying.pop(future))
+                        future.cancel()
+                for future in done & flying.keys():
                     task = flying.pop(future)
                     if not _landed(executor, task, future, take, give_up, waiting, tried):
                         waiting = deque(one for one in waiting if one.first < task.first)
@@ -52,10 +62,11 @@ def gather(
             future.cancel()
 
 
-def _send(executor: Any, waiting: deque, flying: dict, tried: dict[int, int]) -> None:
+def _send(executor: Any, waiting: deque, flying: dict, tried: dict[tuple[int, int], int]) -> None:
     """Send what there is room for; one that has been lost often alone, so that it is known whether it is to blame."""
+    often = lambda task: tried.get((task.first, LOST), 0) >= TRIES
     while waiting and len(flying) < AHEAD * workers_of(executor):
-        alone = tried.get(waiting[0].first, 0) >= TRIES or any(tried.get(task.first, 0) >= TRIES for task in flying.values())
+        alone = often(waiting[0]) or any(map(often, flying.values()))
         if alone and flying:
             return
         try:
@@ -70,7 +81,7 @@ def _send(executor: Any, waiting: deque, flying: dict, tried: dict[int, int]) ->
 
 
 def _landed(
-    executor: Any, task: Task, future: Future, take: Any, give_up: Any, waiting: deque, tried: dict[int, int]
+    executor: Any, task: Task, future: Future, take: Any, give_up: Any, waiting: deque, tried: dict[tuple[int, int], int]
 ) -> bool:  # fmt: skip
     """Whether the tasks after this one are to be run."""
     try:
@@ -78,7 +89,7 @@ def _landed(
     except (BrokenExecutor, CancelledError):
         if not hasattr(executor, "renew"):
             raise _lost() from None
-        return _again(task, "its worker was lost", executor, give_up, waiting, tried, 2 * TRIES)
+        return _again(task, "its worker was lost", executor, give_up, waiting, tried, LOST)
     except Exception as error:  # what a worker's own failure is, or that of its messages
         first = (str(error).strip().splitlines() or [""])[0]
         return _again(task, f"{type(error).__name__}: {first}", executor, give_up, waiting, tried, TRIES)
@@ -89,20 +100,20 @@ def _landed(
     if kind == "disk":
         raise OSError(number, words)
     if kind == "refused":
-        if not hasattr(executor, "refuse") or not executor.refuse(future):
-            raise WorkersRefused(f"{words}: workers need the same versions as what they are sent by")
+        if number or not hasattr(executor, "refuse") or not executor.refuse(future):
+            raise WorkersRefused(f"{words}: workers need the same versions and kind of device as what they are sent by")
         waiting.appendleft(task)
         return True
     take(task, outcome)
     return give_up(task, words, number)
 
 
-def _again(task: Task, why: str, executor: Any, give_up: Any, waiting: deque, tried: dict[int, int], most: int) -> bool:
-    tried[task.first] = tried.get(task.first, 0) + 1
-    if tried[task.first] < most:
+def _again(task: Task, why: str, executor: Any, give_up: Any, waiting: deque, tried: Any, most: int) -> bool:
+    count = tried[task.first, most] = tried.get((task.first, most), 0) + 1
+    if count < most:
         waiting.append(task)
         return True
-    return give_up(task, f"{why} ({tried[task.first]} times)", task.run["first_path"] + task.first)
+    return give_up(task, f"{why} ({count} times)", task.run["first_path"] + task.first)
 
 
 def _renewed(executor: Any) -> bool:
@@ -127,4 +138,4 @@ def threads_of(executor: Any) -> int | None:
     return max(1, cores() // workers_of(executor))
 
 
-__all__ = ["AHEAD", "TRIES", "Executor", "gather", "threads_of", "workers_of"]
+__all__ = ["AHEAD", "LOOKS", "TRIES", "Executor", "gather", "threads_of", "workers_of"]

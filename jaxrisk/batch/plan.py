@@ -64,7 +64,7 @@ def sink_of(made: Planned, out: str | os.PathLike | None, force: bool, tell: Tel
     if out is None:
         return Memory(made.plan, made.chunk)
     if not is_store(out):
-        return File(out, made.plan, made.chunk, tell)
+        return File(out, made.plan, made.chunk, tell, force)
     shapes = kinds(made.engine, made.run)
     plan = made.plan._replace(dims={name: DIMS.get(name, ()) for name in shapes})
     scenario = _carried(made.scenario)

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from .._interrupt import answer, threads
 from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
+from ..cascade.room import Room
 from ..report import Result, writable
 from ..report.store_place import check_place, is_store
 from ..scenario import Scenario
@@ -57,7 +60,8 @@ def simulate(
       there is replaced, nothing else is. `NAME.zarr`: a Zarr store, opened in place by xarray and `Result.load`. The same call
       again continues what was stopped, and loads a store that is finished: the same bits as of a run that nobody stopped.
     - `executor`: of `concurrent.futures`, or a Dask client (which needs a store): others run the chunks. None: this process.
-    - `force`: run anew where `out` is a store of another run, which else is refused.
+    - `force`: run anew where `out` is a store of another run, which else is refused; and remove chunks that another run has left
+      beside a netCDF file, which else are put aside. The same run is continued all the same.
     - `tell`: takes sentences on what is continued or put aside.
 
     A scenario with other words or numbers does not compile anew, nor do other `paths`, `seed` or `feedback`. JAX has threads, so
@@ -102,8 +106,9 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
 
     with threads(1) as aside:
         # the fragility map and the whole paths are compiled and run beside the first blocks, on a core that has nothing to do yet
-        mapped = aside.submit(in_precision, double, fragility, prepared)
-        sampled = aside.submit(in_precision, double, sample, prepared, run.seed, run.first_path, run.sample_paths, source)
+        whole = (prepared, run.seed, run.first_path, run.sample_paths, source)
+        mapped = aside.submit(in_precision, double, _told, "the fragility map", fragility, prepared)
+        sampled = aside.submit(in_precision, double, _told, "whole paths", sample, *whole)
         try:
             run_here(made, sink, report) if workers is None else run_there(made, sink, report, workers)
             if report.reasons and not (sink.goes_on and sink.done):
@@ -121,3 +126,8 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
         stop.result = result if sink.done else None
         raise stop
     return result
+
+
+def _told(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns; `MemoryError`, in words, where the device has no room for it."""
+    return Room().run(lambda: jax.block_until_ready(function(*arguments)), what)

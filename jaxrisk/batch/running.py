@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -82,7 +82,8 @@ def run_there(made: Planned, sink: AbstractSink, report: Report, executor: Any) 
     run = {name: getattr(made.run, name) for name in made.run.__dataclass_fields__}
     programs, mine, cores = jax.config.jax_compilation_cache_dir, versions(), threads_of(executor)  # type: ignore[attr-defined]
     sent = scenario if store is None else None
-    tasks = (Task(run, first, until, made.digest, mine, sent, store, cores, programs) for first, until in sink.missing())
+    device = made.found["platform"], int(made.found["block"])
+    tasks = (Task(run, first, until, made.digest, mine, sent, store, cores, programs, *device) for first, until in sink.missing())
 
     def take(task: Task, outcome: Outcome) -> None:
         _kept(sink, task.first, task.until, outcome.losses, outcome)
@@ -108,16 +109,24 @@ def _kept(sink: AbstractSink, first: int, until: int, losses: Mapping[str, np.nd
 def executor_for(given: Any, out: str | os.PathLike | None) -> Any:
     """What runs the chunks: None, or an executor.
 
-    **Raises:** `TypeError` for what is no executor, `ValueError` where Dask's workers have no store to write to.
+    **Raises:** `TypeError` for what is no executor, `ValueError` where Dask's workers have no store to write to, or a pool forks.
     """
     if given is None:
         return None
     from .dask_executor import DaskExecutor, as_executor
 
     found = as_executor(given)
+    if isinstance(found, ProcessPoolExecutor) and _forks(found):
+        text = "processes that are forked from one that has simulated hang: make the pool with"
+        raise ValueError(f'{text} ProcessPoolExecutor(..., mp_context=multiprocessing.get_context("spawn"))')
     if isinstance(found, DaskExecutor) and (out is None or not is_store(out)):
         raise ValueError("with Dask workers write to a store themselves: out has to end in .zarr")
     return found
+
+
+def _forks(pool: ProcessPoolExecutor) -> bool:
+    context = getattr(pool, "_mp_context", None)  # Python has no public word for it
+    return context is not None and context.get_start_method(allow_none=False) == "fork"
 
 
 __all__ = ["Report", "executor_for", "run_here", "run_there"]

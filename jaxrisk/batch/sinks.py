@@ -2,6 +2,7 @@
 
 import abc
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..observables import DIMS
 from ..report import Result, ResultWriter
-from ..report.chunks import Plan, finished
+from ..report.chunks import Plan, every, paths_in
 from ..report.manifest import Kind, Manifest
 from ..report.store import Store
 from .configuration import differences
@@ -51,12 +52,13 @@ class AbstractSink(abc.ABC):
         return False
 
     def stopped(self, finish: Callable[[], Result]) -> Result | None:
-        """The result of what was kept where a run was stopped. `finish`: makes it, where it is made at once."""
+        """The result of what was kept where a run was stopped; None where path 0 is not among it, and no result is made of it.
+        `finish`: makes it, where it is made at once."""
         return finish()
 
-    def left(self) -> Result:
-        """The result of what was kept where it is to be continued by the same run again."""
-        return self.finish({}, {}, {})
+    def left(self) -> Result | None:
+        """The result of what was kept, if any, where it is to be continued by the same run again."""
+        return self.stopped(lambda: self.finish({}, {}, {}))
 
     def loaded(self) -> Result:
         """The result, where all was done before."""
@@ -85,6 +87,9 @@ class Memory(AbstractSink):
         self._parts[first] = losses
         self.done += len(next(iter(losses.values())))
 
+    def stopped(self, finish):
+        return finish() if len(next(iter(self._parts.get(0, {}).values()), ())) else None
+
     def finish(self, samples, curves, closing):
         kept, at = [], 0
         while at in self._parts:  # in order, whatever the order of arrival
@@ -99,16 +104,19 @@ class Memory(AbstractSink):
 
 
 class File(AbstractSink):
-    """One netCDF file, of chunks in a folder beside it; those of a stopped run of the same configuration are kept."""
+    """One netCDF file, of chunks in a folder beside it; those of a stopped run of the same configuration are kept.
+    Those of another are put aside, or with `force` removed."""
 
-    def __init__(self, out: str | os.PathLike, plan: Plan, chunk: int, tell: Tell):
+    def __init__(self, out: str | os.PathLike, plan: Plan, chunk: int, tell: Tell, force: bool = False):
         self._writer, self._plan, self._chunk = ResultWriter(out, DIMS, plan.coords, plan.total, plan.info), plan, chunk
-        self.done = self._writer.finished
+        self.done = self._writer.kept
         if self._writer.continued:
             tell(f"{self.done:,} paths of this run were in {self._writer.partial}; it is continued")
         elif self._writer.aside is not None:
-            left = f"{finished(self._writer.aside)[-1].until:,} paths of a run that was stopped were in {self._writer.partial}"
-            tell(f"{left}; they are kept in {self._writer.aside}")
+            left = f"{paths_in(every(self._writer.aside)):,} paths of a run that was stopped were in {self._writer.partial}"
+            if force:
+                shutil.rmtree(self._writer.aside, ignore_errors=True)
+            tell(f"{left}; they are {'removed' if force else f'kept in {self._writer.aside}'}")
 
     def missing(self):
         return self._writer.missing(self._chunk)
@@ -121,9 +129,15 @@ class File(AbstractSink):
         said = _counted(closing, self._writer.finished, self._plan.total)
         return Result.load(self._writer.close(samples, curves, said))
 
+    def stopped(self, finish):
+        if self._writer.finished:
+            return finish()
+        self.release()  # a file would have no path: the chunks stay, for the same run again
+        return None
+
     def left(self):
         self.release()
-        return Result.load(self._writer.partial)
+        return Result.load(self._writer.partial) if self._writer.finished else None
 
     def release(self):
         self._writer.release()

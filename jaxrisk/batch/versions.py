@@ -10,6 +10,13 @@ def versions() -> dict[str, str]:
     return {name: _version(name) for name in NAMES}
 
 
+def here() -> dict[str, str]:
+    """What is installed in this process, and on what kind of device it runs."""
+    import jax
+
+    return {**versions(), "platform": jax.default_backend()}
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -17,4 +24,4 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-__all__ = ["NAMES", "versions"]
+__all__ = ["NAMES", "here", "versions"]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._interrupt import threads
-from ..cascade.blocks import numbers, range_losses, workers
+from ..cascade.blocks import block_size, numbers, range_losses, workers
 from ..cascade.engine import COUNTERS
 from ..report import manifest as said
 from ..report.store import write_chunk
@@ -39,7 +39,8 @@ class Task(NamedTuple):
     """A chunk to be run by another process: paths `first` to `until - 1` of a run, counted from its first.
 
     **Fields:** `scenario`: bytes, or None where the worker reads those in `store`, the folder it writes to; `digest` of the
-    configuration; `threads`: blocks in flight, None for one a core; `programs`: the folder of compiled programs.
+    configuration; `threads`: blocks in flight, None for one a core; `programs`: the folder of compiled programs; `platform`: the
+    kind of device, and paths in a compiled `block`, on which bits depend.
     """
 
     run: dict[str, Any]
@@ -51,13 +52,15 @@ class Task(NamedTuple):
     store: str | None
     threads: int | None
     programs: str | None
+    platform: str
+    block: int
 
 
 class Outcome(NamedTuple):
     """What became of a chunk: `losses` (None where the worker has written them), `facts` on how it went.
 
-    `problem`: None, or a word for it (`"not finite"`, `"disk"`, `"refused"`), what there is to say, and a number: the path, or
-    the system's of an error.
+    `problem`: None, or a word for it (`"not finite"`, `"disk"`, `"refused"`), what there is to say, and a number: the path, the
+    system's of an error, or of a worker that is refused whether that is seen at a chunk alone.
     """
 
     losses: dict[str, np.ndarray] | None
@@ -130,6 +133,9 @@ def work(task: Task) -> Outcome:
         told = ", ".join(f"{name} {mine.get(name)} and not {number}" for name, number in task.versions.items()
                          if mine.get(name) != number)  # fmt: skip
         return Outcome(None, {}, ("refused", f"a worker on {socket.gethostname()} has {told}", 0))
+    if jax.default_backend() != task.platform:
+        told = f"a worker on {socket.gethostname()} has platform {jax.default_backend()} and not {task.platform}"
+        return Outcome(None, {}, ("refused", told, 0))
     if task.programs:
         jax.config.update("jax_compilation_cache_dir", task.programs)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -145,6 +151,9 @@ def work(task: Task) -> Outcome:
                 return Outcome(None, {"again": True})
         with numbers(run.precision == "float64"):
             engine = _engine(task.digest, task.scenario, task.store, run)
+            if (block := block_size(engine.prepared)) != task.block:
+                told = f"a worker on {socket.gethostname()} has blocks of {block} paths and not {task.block}"
+                return Outcome(None, {}, ("refused", told, 1))
             with threads(task.threads or workers()) as pool:
                 losses, outcome = computed(pool, engine, run, task.first, task.until)
         if task.store is None:

@@ -35,7 +35,8 @@ class Room:
                     break
             finally:
                 self._leave()
-            self._crowded = True
+            with self._changed:
+                self._crowded = True
         raise MemoryError(f"the device has too little memory for {what}")
 
     def _enter(self) -> bool:

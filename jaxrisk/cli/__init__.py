@@ -137,12 +137,10 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from pathlib import Path
 
     from ..config import ConfigError, prepare
-    from ..report.store_place import is_store
     from .arguments import overrides_of
     from .asked import PLOTS, Asked, folder_of
     from .exit_codes import doubtful
     from .simulating import Chunks, simulated
-    from .writing import make_room
 
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
@@ -164,8 +162,6 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     if problems or prepared is None or out is None:
         return complain(problems)
     doubtful(prepared.doubts())
-    if command.force and not is_store(out) and (code := make_room(out, True)) is not None:
-        return code
     if command.plot is not None:
         folder_of(command.plot)
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful

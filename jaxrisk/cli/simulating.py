@@ -44,7 +44,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
             else "interrupted; nothing was finished"
         )
     )
-    more: dict[str, Any] = {"chunk": asked.chunk, "force": asked.force if is_store(out) else False}
+    more: dict[str, Any] = {"chunk": asked.chunk, "force": asked.force}
     more = {name: value for name, value in more.items() if value}
     try:
         with _executor(asked) as executor, progress:

@@ -20,23 +20,6 @@ def mark_of(out: Path) -> Mark:
     return status.st_ino, status.st_mtime_ns
 
 
-def make_room(out: Path, force: bool) -> int | None:
-    """Put aside, or with `force` remove, what a stopped run has left there, and say so; an exit code where that fails."""
-    from ..report.durable import OutputError
-    from ..report.place import make_room as room
-
-    try:
-        said = room(out, force)
-    except OutputError as error:
-        return complain([error])
-    except OSError as error:
-        print(f"{out}: cannot be written: {error.strerror or error}; nothing was finished", file=sys.stderr)
-        return NON_FINITE
-    if said:
-        print(said, file=sys.stderr)
-    return None
-
-
 def not_written(error: OSError) -> int:
     """Say why a run's result is not written, and where what was finished is."""
     from ..report.writer import WriteStopped
@@ -67,10 +50,10 @@ def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> s
         result = getattr(stop, "result", None)
         return f"the {done if result is None else result.paths:,} paths finished until then are in {out}"
     try:
-        kept = chunks.finished(partial_of(out))
+        kept = chunks.paths_in(chunks.every(partial_of(out)))
     except OSError:
-        kept = []
-    return f"the {kept[-1].until:,} paths finished until then are in {partial_of(out)}" if kept else _NOTHING
+        kept = 0
+    return f"the {kept:,} paths finished until then are in {partial_of(out)}" if kept else _NOTHING
 
 
 def write_all(outputs: Iterable[tuple[str, Path | None, Callable[[Path], Any]]]) -> bool:
@@ -93,4 +76,4 @@ def write_all(outputs: Iterable[tuple[str, Path | None, Callable[[Path], Any]]])
     return fine
 
 
-__all__ = ["finished_words", "make_room", "mark_of", "not_written", "write_all"]
+__all__ = ["finished_words", "mark_of", "not_written", "write_all"]

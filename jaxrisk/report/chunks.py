@@ -23,7 +23,7 @@ import numpy as np
 
 from . import durable
 from .durable import put
-from .npy import array_in, header_of
+from .npy import array_in, header_of, refuse_packed
 
 PLAN, LATE = "plan.json", "late.npz"
 FORMAT = 1
@@ -143,6 +143,19 @@ def every(folder: Path) -> list[Chunk]:
     return sorted(Chunk(int(match[1]), int(match[2]), path) for match, path in names)
 
 
+def paths_in(chunks: Iterable[Chunk]) -> int:
+    """How many paths chunks in order have; those of two count once.
+
+    >>> paths_in([Chunk(10, 20, Path()), Chunk(15, 30, Path()), Chunk(40, 50, Path())])
+    30
+    """
+    count = at = 0
+    for chunk in chunks:
+        count += max(0, chunk.until - max(at, chunk.first))
+        at = max(at, chunk.until)
+    return count
+
+
 def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """Shape and type of each array of a chunk, from their beginnings alone.
 
@@ -150,6 +163,7 @@ def shapes(chunk: Chunk) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """
 
     def header(archive: zipfile.ZipFile, entry: str) -> tuple[tuple[int, ...], np.dtype]:
+        refuse_packed(archive, entry)
         with archive.open(entry) as member:
             shape, _, dtype = header_of(member)
             return shape, dtype
@@ -221,6 +235,6 @@ def batches(chunks: list[Chunk]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
 
 
 __all__ = [
-    "LATE", "PLAN", "Chunk", "Plan", "array_of", "arrays_of", "batches", "every", "finished", "late_of", "plain", "read_plan",
-    "shapes", "write_chunk", "write_late", "write_plan",
+    "LATE", "PLAN", "Chunk", "Plan", "array_of", "arrays_of", "batches", "every", "finished", "late_of", "paths_in", "plain",
+    "read_plan", "shapes", "write_chunk", "write_late", "write_plan",
 ]  # fmt: skip

@@ -8,8 +8,9 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ except ImportError:  # not a POSIX system: there two runs with one output are no
 LOCK = "lock"
 _AT_ONCE = 8
 """Files that are put on the disk at a time."""
+_MOMENT = 0.05
+"""Seconds that are more than it takes to ask who has a lock."""
 _UNLOCKABLE = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 """What file systems without locks answer; a run there is not refused."""
 
@@ -53,10 +56,11 @@ def put(path: Path, content: bytes | memoryview, beside: Path | None = None) -> 
         raise
 
 
-def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path) -> None:
+def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Callable[[], None] = lambda: None) -> None:
     """Write several files, each whole or not there: all under temporary names in `aside`, all to the disk, then all renamed.
 
-    **Arguments:** `files`: content of each, in pieces; `aside`: a folder of the same file system, made if it is not there.
+    **Arguments:** `files`: content of each, in pieces; `aside`: a folder of the same file system, made if it is not there;
+    `check`: called before the first has its name, to raise where none is to have it.
 
     **Raises:** `OSError` as the system says; what is not yet renamed is removed.
     """
@@ -76,6 +80,7 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path) -> None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for done in [pool.submit(written, path) for path in files]:
                 done.result()
+        check()
         for path in files:
             os.replace(beside[path], path)
     except BaseException:
@@ -103,12 +108,17 @@ def created(path: Path):
 def rename(beside: Path, path: Path) -> None:
     """Give a whole file its name, in one step that outlives a power cut."""
     os.replace(beside, path)
+    settle(path.parent)
+
+
+def settle(folder: Path) -> None:
+    """Put a folder's names on the disk."""
     with contextlib.suppress(OSError):  # not every file system can do that with a folder
-        folder = os.open(path.parent, os.O_RDONLY)
+        file = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(file)
         finally:
-            os.close(folder)
+            os.close(file)
 
 
 def remove(path: Path) -> None:
@@ -132,7 +142,7 @@ class Lock:
             except FileNotFoundError:
                 continue  # its owner has just removed the folder
             try:
-                if not _locked(file):
+                if not _locked(file) and not _locked_later(file):
                     raise Busy(_words(what, file))
                 if _is(file, folder / LOCK):
                     break  # else its owner has just removed it: what is locked is no longer there
@@ -179,24 +189,26 @@ def empty(folder: Path) -> None:
 def refuse_busy(folder: Path, what: Path) -> None:
     """Raise `Busy` where another has the folder now."""
     try:
-        file = os.open(folder / LOCK, os.O_RDWR)
+        file = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:
         return
     try:
-        if not _locked(file):
+        if not _locked(file, alone=False):
             raise Busy(_words(what, file))
     finally:
         os.close(file)
 
 
 def owner_of(folder: Path) -> int | None:
-    """The process that has the folder now; None where nobody has, 0 where it is not said."""
+    """The process that has the folder now; None where nobody has, 0 where it is not said, or may not be asked."""
     try:
-        file = os.open(folder / LOCK, os.O_RDWR)
+        file = os.open(folder / LOCK, os.O_RDONLY)  # whoever may read the folder may ask
+    except PermissionError:
+        return 0
     except OSError:
         return None
     try:
-        if _locked(file):
+        if _locked(file, alone=False):
             return None
         owner = os.read(file, 20).decode("ascii", "replace")
         return int(owner) if owner.isascii() and owner.isdigit() else 0
@@ -204,17 +216,24 @@ def owner_of(folder: Path) -> int | None:
         os.close(file)
 
 
-def _locked(file: int) -> bool:
+def _locked(file: int, alone: bool = True) -> bool:
+    """Whether a file is locked now; not `alone`: beside others that only ask."""
     if fcntl is None:
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
         if error.errno not in _UNLOCKABLE:
             raise
     return True
+
+
+def _locked_later(file: int) -> bool:
+    """As `_locked`, in a moment: somebody may have been asking who has it."""
+    time.sleep(_MOMENT)
+    return _locked(file)
 
 
 def _is(file: int, path: Path) -> bool:
@@ -232,5 +251,5 @@ def _words(what: Path, file: int) -> str:
 
 __all__ = [
     "LOCK", "Busy", "Lock", "OutputError", "created", "empty", "owner_of", "put", "put_together", "refuse_busy", "remove",
-    "rename", "temporary",
+    "rename", "settle", "temporary",
 ]  # fmt: skip

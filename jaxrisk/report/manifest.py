@@ -6,7 +6,7 @@ NAME.zarr/
   jaxrisk/
     manifest.json             this: configuration, versions, chunk size, axes, labels, and a digest
     scenario.npz              the scenario, for workers
-    chunks/FIRST-UNTIL.json   there when paths FIRST to UNTIL - 1 are on the disk, with the checksum of each array's part
+    chunks/FIRST-UNTIL.json   there when paths FIRST to UNTIL - 1 are on the disk: whose run, and each array's checksum
     failed/FIRST-UNTIL.json   why those paths were set aside
     late.json                 what was said at the end; there when the run came to it
     log.jsonl                 a line for each thing that happened
@@ -46,17 +46,24 @@ class Kind(NamedTuple):
 
 class Manifest(NamedTuple):
     """`plan`: what was to be run; `chunk`: paths of one; `kinds` of arrays; `configuration`: what the bits depend on, by name,
-    and its `digest`."""
+    and its `digest`; `run`: a random name that each one that is begun has, which its chunks' records bear."""
 
     plan: Plan
     chunk: int
     kinds: dict[str, Kind]
     configuration: dict[str, str]
     digest: str
+    run: str = ""
 
     def until(self, first: int) -> int:
         """Where the chunk that begins at a path ends."""
         return min(first + self.chunk, self.plan.total)
+
+    @property
+    def shift(self) -> int:
+        """Index of the run's first path, from which its chunks count."""
+        first = self.plan.info.get("first_path", 0)
+        return first if type(first) is int and 0 <= first <= _MOST_PATHS else 0
 
     def firsts(self) -> range:
         """First path of every chunk."""
@@ -72,6 +79,7 @@ def to_json(manifest: Manifest) -> bytes:
         "chunk": manifest.chunk,
         "configuration": manifest.configuration,
         "configuration_digest": manifest.digest,
+        "run": manifest.run,
         "arrays": {name: {"shape": list(kind.shape), "dtype": kind.dtype} for name, kind in manifest.kinds.items()},
         "dims": {name: list(axes) for name, axes in plan.dims.items()},
         "coords": plan.coords,
@@ -136,7 +144,7 @@ def _checked(said: dict[str, Any]) -> Manifest:
         raise ValueError("its information")
     configuration = {str(name): str(text) for name, text in said["configuration"].items()}
     plan = Plan(dims, coords, total, said["info"])
-    return Manifest(plan, chunk, kinds, configuration, str(said["configuration_digest"]))
+    return Manifest(plan, chunk, kinds, configuration, str(said["configuration_digest"]), str(said.get("run", "")))
 
 
 def range_name(first: int, until: int) -> str:
@@ -154,19 +162,21 @@ def ranges_in(folder: Path, manifest: Manifest) -> list[tuple[int, int]]:
     return sorted((a, b) for a, b in found if a % manifest.chunk == 0 and a < manifest.plan.total and b == manifest.until(a))
 
 
-def read_record(store: Path, first: int, until: int) -> dict[str, Any]:
+def read_record(store: Path, manifest: Manifest, first: int, until: int) -> dict[str, Any]:
     """The record of a finished chunk.
 
-    **Raises:** `ValueError` where it is damaged.
+    **Raises:** `ValueError` where it is damaged, or of another run than the manifest's.
     """
     path = store / FOLDER / RECORDS / range_name(first, until)
     try:
         said = json.loads(path.read_bytes())
-        sums = {str(name): int(value) for name, value in said["crc32c"].items()}
+        sums, run = {str(name): int(value) for name, value in said["crc32c"].items()}, said.get("run", "")
     except FileNotFoundError:
         raise ValueError(f"{path} was removed since it was loaded: load the result again") from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path} is damaged ({error})") from None
+    if run != manifest.run:
+        raise ValueError(f"{path} is of another run: one that was begun since it was loaded, or was there before")
     return {**said, "crc32c": sums}
 
 

@@ -16,6 +16,7 @@ def array_in(archive: zipfile.ZipFile, entry: str) -> np.ndarray:
 
     **Raises:** `ValueError`, `zipfile.BadZipFile`, `EOFError` where it is not one, or not of the size that it says.
     """
+    refuse_packed(archive, entry)
     said = archive.getinfo(entry).file_size
     if said > LARGEST:
         raise ValueError(f"{entry} is larger than an array can be")
@@ -28,6 +29,12 @@ def array_in(archive: zipfile.ZipFile, entry: str) -> np.ndarray:
     if len(content) != size:
         raise ValueError(f"{entry} is not of the size that it says")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C").copy()
+
+
+def refuse_packed(archive: zipfile.ZipFile, entry: str) -> None:
+    """Raise `ValueError` for what is compressed: we compress nothing, and little can become much."""
+    if archive.getinfo(entry).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{entry} is compressed")
 
 
 def header_of(member: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -51,4 +58,4 @@ def header_of(member: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-__all__ = ["array_in", "header_of"]
+__all__ = ["array_in", "header_of", "refuse_packed"]

@@ -31,7 +31,7 @@ class Place:
     def cleared(self) -> Path | None:
         """Make the folder empty; where finished paths of a stopped run are then, None where there were none."""
         aside = None
-        if chunks.finished(self.partial):
+        if chunks.every(self.partial):
             aside = _aside(self.partial)
             os.rename(self.partial, aside)
             durable.remove(aside / durable.LOCK)
@@ -47,7 +47,7 @@ class Place:
     def release(self) -> None:
         """Let others have it; the folder stays where there are finished paths in it."""
         if self._lock.held:
-            self._lock.release(remove_folder=not chunks.finished(self.partial))
+            self._lock.release(remove_folder=not chunks.every(self.partial))
 
 
 def partial_of(path: Path) -> Path:
@@ -72,10 +72,10 @@ def make_room(path: str | os.PathLike, replace: bool = False) -> str | None:
     """
     place = Place(path)
     try:
-        done = chunks.finished(place.partial)
+        done = chunks.every(place.partial)
         if not done:
             return None
-        left = f"{done[-1].until:,} paths of a run that was stopped were in {place.partial}"
+        left = f"{chunks.paths_in(done):,} paths of a run that was stopped were in {place.partial}"
         if replace:
             durable.empty(place.partial)
             return f"{left}; they are removed"

@@ -148,14 +148,18 @@ class Result:
     def difference(self, other: "Result", name: str, statistic: str = "mean", level: float | None = None) -> Estimate:
         """A measure of another run less that of this one, on the same random numbers; see `jaxrisk.risk.difference`.
 
-        **Raises:** `ValueError` as there, and where the runs do not share seed, first path and number of paths.
+        **Raises:** `ValueError` as there, where the runs do not share seed, first path and number of paths, and where paths are
+        weighted.
         """
-        for key in ("seed", "first_path", "sampling", "precision"):
+        if self.log_weights is not None or other.log_weights is not None:
+            raise ValueError("paths are weighted: they are not drawn alike in both runs, and cannot be compared one by one")
+        for key in ("seed", "first_path", "sampling", "precision", "replicates"):
             if self.info.get(key) != other.info.get(key):
                 raise ValueError(f"{key} is {self.info.get(key)} here and {other.info.get(key)} there: the noise is another")
         if self.info.get(MISSING) != other.info.get(MISSING):
             raise ValueError("other paths are missing here than there")
-        return difference(self.values(name), other.values(name), statistic, level)
+        many = int(self.info.get("replicates", 1))
+        return difference(self.values(name), other.values(name), statistic, level, replicates=many)
 
     def columns(self, name: str) -> list[str]:
         """The addresses of all columns of an observable."""

@@ -31,7 +31,8 @@ class Status(NamedTuple):
 
     **Fields:** `paths` finished of `planned`; `chunks`, `planned_chunks`; `ended`: whether nothing is left to do; `owner`: the
     process that writes, 0 where it is not known, None where nobody does; `rate`: paths a second of all together, NaN where it is
-    not known; `workers`; `set_aside`: first path, end and reason.
+    not known; `workers`; `set_aside`: first path, end and reason, with
+    the run's `first_path`.
     """
 
     path: Path
@@ -102,7 +103,10 @@ def _of_store(path: Path) -> Status:
         durable.owner_of(inner),
         _rate(noted),
         _workers(noted),
-        [(first, until, _why(path, first, until)) for first, until in said.ranges_in(inner / said.FAILED, manifest)],
+        [
+            (manifest.shift + first, manifest.shift + until, _why(path, first, until))
+            for first, until in said.ranges_in(inner / said.FAILED, manifest)
+        ],
     )
 
 

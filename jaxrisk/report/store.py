@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import math
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +29,14 @@ class OtherRun(OutputError, FileExistsError):
     """A run of another configuration is there."""
 
 
+class ReadStopped(WriteStopped):
+    """What is there cannot be read now, which is no damage: nothing is removed."""
+
+    def __init__(self, path: Path, error: OSError):
+        OutputError.__init__(self, f"{path}: cannot be read: {error.strerror or error}; what is there stays as it is")
+        self.finished, self.where = 0, path
+
+
 class Store:
     """Sole use of a store of a run, new or to be continued, until `release`, or the process ends.
 
@@ -36,7 +46,7 @@ class Store:
     - `wanted`: what is to be run, of which `plan.info` may be empty where a store of the same configuration is there.
     - `scenario`: bytes for workers.
     - `differ`: says in what two configurations differ.
-    - `force`: whether what another run has left may be removed.
+    - `force`: whether what another run has left may be removed; one of the same configuration is continued all the same.
 
     `manifest`: what is run: of the same configuration as `wanted`, in chunks as they were begun. `finished`: the chunks that are
     on the disk whole, by first path; `damaged`: how many of those there were are not, and are removed.
@@ -63,17 +73,18 @@ class Store:
         except OSError as error:
             raise WriteStopped(path, error) from error
         try:
-            if force:
-                empty(path)
-            there = None if not (self._inner / said.MANIFEST).exists() else self._there(wanted, differ)
-            self._entered = True
-            shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
+            there = self._there(wanted, differ, force)
             if there is None:
-                empty(path)  # what is left of one that was not even begun, or was being removed
+                self._entered = True
+                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
+                empty(path, wanted)  # another run, or what is left of one that was not even begun, or was being removed
+                self.manifest = wanted = wanted._replace(run=secrets.token_hex(8))
                 self._begin(wanted, scenario)
             else:
                 self.manifest = there
                 self._looked_through()
+                self._entered = True
+                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
             note(path, "started", finished=len(self.finished), chunks=len(self.manifest.firsts()))
         except OSError as error:
             raise self.stopped(error) from error
@@ -81,20 +92,33 @@ class Store:
             self.release()
             raise
 
-    def _there(self, wanted: Manifest, differ: Any) -> Manifest:
+    def _there(self, wanted: Manifest, differ: Any, force: bool) -> Manifest | None:
+        """What is to be continued; None where all that is there, if anything, may be removed."""
+        advice = "overwrite it with --force (force=True), or choose another name"
+        if not (self._inner / said.MANIFEST).exists():
+            records = self._inner / said.RECORDS
+            if not force and records.is_dir() and os.listdir(records):
+                raise OtherRun(f"{self.path}: has paths of a run, and its {said.FOLDER}/{said.MANIFEST} is gone; {advice}")
+            return None
         try:
             there = said.read_manifest(self.path)
         except ValueError as error:
-            raise OtherRun(f"{error}; overwrite it with --force (force=True), or choose another name") from None
+            if force:
+                return None
+            raise OtherRun(f"{error}; {advice}") from None
         if there.digest == wanted.digest:
             return there
+        if force:
+            return None
         text = f"{self.path}: holds another run, and is not continued: {differ(there.configuration, wanted.configuration)}"
         raise OtherRun(f"{text}; choose another name, or overwrite it with --force (force=True)")
 
     def _begin(self, wanted: Manifest, scenario: bytes) -> None:
+        if (self._inner / said.LATE).exists() or finished_ranges(self.path, wanted):
+            raise OtherRun(f"{self.path}: what another run has left there cannot be removed; choose another name")
+        os.makedirs(self._inner / said.RECORDS, exist_ok=True)  # first: by this a store is known
         for name in wanted.kinds:
             os.makedirs(self.path / name, exist_ok=True)
-        os.makedirs(self._inner / said.RECORDS, exist_ok=True)
         self._put({self._inner / METADATA: group_metadata({})})
         durable.put_together({self._inner / said.SCENARIO: [scenario]}, self._aside)
         self.commit()
@@ -106,7 +130,11 @@ class Store:
         for name in self.manifest.kinds:
             os.makedirs(self.path / name, exist_ok=True)
         for first, until in finished_ranges(self.path, self.manifest):
-            if problem := holds(self.path, self.manifest, first, until):
+            try:
+                problem = holds(self.path, self.manifest, first, until)
+            except OSError as error:
+                raise ReadStopped(Path(error.filename or self.path), error) from error
+            if problem:
                 self.damaged += 1
                 note(self.path, "damaged", first=first, until=until, why=problem)
                 durable.remove(self._inner / said.RECORDS / said.range_name(first, until))
@@ -157,7 +185,9 @@ class Store:
         note(self.path, "set aside", first=first, until=until, why=why)
         try:
             os.makedirs(self._inner / said.FAILED, exist_ok=True)
-            content = json.dumps({"first": first, "until": until, "why": why}).encode()
+            os.makedirs(self._aside, exist_ok=True)
+            at = self.manifest.shift
+            content = json.dumps({"first": at + first, "until": at + until, "why": why}).encode()
             durable.put(self._inner / said.FAILED / said.range_name(first, until), content, self._aside / "failed")
         except OSError as error:
             raise self.stopped(error) from error
@@ -176,7 +206,7 @@ class Store:
         about = flat_attributes({**plan.info, **info}) | {FINISHED: self.paths, PLANNED: plan.total}
         self._put_arrays(labelled)
         self._put({self.path / name / METADATA: metadata for name, metadata in arrays.items()})
-        about = json.loads(json.dumps(about, default=plain))
+        about = _strict(json.loads(json.dumps(about, default=plain)))
         self._put({self.path / METADATA: group_metadata(about, arrays)})
         self._committed = until
 
@@ -216,7 +246,7 @@ class Store:
                 self.commit()
         shutil.rmtree(self._aside, ignore_errors=True)
         if not self.finished and not finished_ranges(self.path, self.manifest):
-            empty(self.path)
+            empty(self.path, self.manifest)
             self._lock.release(remove_folder=True)
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
@@ -236,7 +266,7 @@ class Store:
     def _put(self, texts: Mapping[Path, Mapping[str, Any]]) -> None:
         for path in texts:
             os.makedirs(path.parent, exist_ok=True)
-        durable.put_together({path: [json.dumps(text).encode()] for path, text in texts.items()}, self._aside)
+        durable.put_together({path: [json.dumps(text, allow_nan=False).encode()] for path, text in texts.items()}, self._aside)
 
     def _put_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name in arrays:
@@ -248,9 +278,15 @@ class Store:
 def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Keep the paths of a chunk, and then its record: what workers do, each for chunks of its own.
 
-    **Raises:** `OSError` as the system says; `ValueError` where the losses are not those of the manifest.
+    A worker may be at it when its run has long been stopped and another is writing there: just before anything has its name, the
+    store is asked whose it is.
+
+    **Raises:** `OSError` as the system says, `OtherRun` where the store is another run's now; `ValueError` where the losses are
+    not those of the manifest.
     """
     until, inner = manifest.until(first), path / said.FOLDER
+    still = lambda: _same_run(path, manifest)
+    still()
     if set(losses) != set(manifest.kinds):
         raise ValueError(f"observables {', '.join(sorted(set(losses) ^ set(manifest.kinds)))} are not as planned")
     sums, files = {}, {}
@@ -260,14 +296,33 @@ def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str,
             raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}, and another was planned")
         content, crc, sums[name] = encoded(array, manifest.chunk)
         files[path / name / key(first // manifest.chunk, array.ndim)] = [content, crc]
-    durable.put_together(files, inner / said.ASIDE)
-    record = json.dumps({"first": first, "until": until, "crc32c": sums, **facts}, default=plain).encode()
-    aside = inner / said.ASIDE / f"{os.getpid()}-{first:010d}.json"
-    durable.put(inner / said.RECORDS / said.range_name(first, until), record, aside)
+    durable.put_together(files, inner / said.ASIDE, still)
+    record = {"first": first, "until": until, "run": manifest.run, "crc32c": sums, **facts}
+    content = json.dumps(record, default=plain).encode()
+    durable.put_together({inner / said.RECORDS / said.range_name(first, until): [content]}, inner / said.ASIDE, still)
+    durable.settle(inner / said.RECORDS)
+
+
+def _same_run(path: Path, manifest: Manifest) -> None:
+    try:
+        there = said.read_manifest(path)
+    except ValueError:
+        there = None
+    if there is None or (there.run, there.digest) != (manifest.run, manifest.digest):
+        raise OtherRun(f"{path}: is no longer this run's: another was begun there, or it was removed")
+
+
+def _strict(value: Any) -> Any:
+    """Numbers that JSON has not as words: what is in `zarr.json` is read by anybody."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0.0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _strict(part) for key, part in value.items()}
+    return [_strict(part) for part in value] if isinstance(value, list) else value
 
 
 def _whole_key(array: np.ndarray) -> str:
     return key(0, array.ndim)
 
 
-__all__ = ["OtherRun", "Store", "write_chunk"]
+__all__ = ["OtherRun", "ReadStopped", "Store", "write_chunk"]

@@ -6,10 +6,14 @@ import shutil
 from pathlib import Path
 
 from . import durable, manifest as said
+from .manifest import Manifest
+from .netcdf import CURVE_PREFIX, SAMPLE_PREFIX
 from .outputs import NotReplaced
 from .store_metadata import METADATA
 
 ENDING = ".zarr"
+_MARKS = {said.MANIFEST, said.SCENARIO, said.RECORDS, said.ASIDE}
+"""Names of which a store has one as soon as it has anything."""
 _KNOWN = {
     METADATA, durable.LOCK, said.MANIFEST, said.LATE, said.LOG, said.SCENARIO, said.RECORDS, said.FAILED, said.ASIDE
 }  # fmt: skip
@@ -29,20 +33,26 @@ def check_place(path: Path) -> None:
         raise NotReplaced(f"{path}: is a link to {os.readlink(path)}, which does not exist; choose another name")
     if path.is_dir():
         names = set(os.listdir(path))
-        if names and not _ours(path / said.FOLDER):
+        if names and not _ours(path, names):
             raise NotReplaced(f"{path}: is a folder that jaxrisk did not write; it is never replaced; choose another name")
         durable.refuse_busy(path / said.FOLDER, path)
     elif path.exists():
         raise NotReplaced(f"{path}: is a file, and a Zarr store is a folder; choose another name")
 
 
-def empty(path: Path) -> None:
-    """Remove a store's own files, the manifest first; what others have put there stays."""
-    inner = path / said.FOLDER
+def empty(path: Path, wanted: Manifest) -> None:
+    """Remove a store's own files, the manifest first; what others have put there stays.
+
+    **Arguments:** `wanted`: its arrays are removed, and those of the manifest that is there, where it can be read.
+    """
+    inner, own = path / said.FOLDER, _arrays(wanted)
+    with contextlib.suppress(ValueError, OSError):
+        own |= _arrays(said.read_manifest(path))
     durable.remove(inner / said.MANIFEST)
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(path):
-            if name != said.FOLDER and (path / name / METADATA).is_file() and not (path / name).is_symlink():
+            ours = name in own or name.startswith((SAMPLE_PREFIX, CURVE_PREFIX))
+            if ours and (path / name / METADATA).is_file() and not (path / name).is_symlink():
                 shutil.rmtree(path / name, ignore_errors=True)
         durable.remove(path / METADATA)
         for name in (said.RECORDS, said.FAILED, said.ASIDE):
@@ -50,9 +60,17 @@ def empty(path: Path) -> None:
     durable.empty(inner)
 
 
-def _ours(inner: Path) -> bool:
-    """Whether a folder is one that a store keeps its own things in."""
-    return inner.is_dir() and not inner.is_symlink() and set(os.listdir(inner)) <= _KNOWN
+def _arrays(manifest: Manifest) -> set[str]:
+    return {*manifest.kinds, *manifest.plan.coords} - {said.FOLDER}
+
+
+def _ours(path: Path, names: set[str]) -> bool:
+    """Whether a folder is a store, or what is left of one; or has nothing but the lock of one that was not even begun."""
+    inner = path / said.FOLDER
+    if not inner.is_dir() or inner.is_symlink():
+        return False
+    inside = set(os.listdir(inner))
+    return inside <= _KNOWN and (bool(inside & _MARKS) or (names == {said.FOLDER} and inside <= {durable.LOCK}))
 
 
 __all__ = ["ENDING", "check_place", "empty", "is_store"]

@@ -14,7 +14,7 @@ from .netcdf import CURVE_PREFIX, FINISHED, PLANNED, SAMPLE_PREFIX
 from .zarr_format import decoded, key
 
 MISSING = "missing_paths"
-"""What a result says of ranges of paths that were set aside, or are not finished."""
+"""What a result says of ranges of paths that were set aside, or are not finished: their indices, `first_path` included."""
 _LARGEST = 2**33
 """Bytes of a whole array at most."""
 
@@ -70,9 +70,16 @@ def finished_ranges(path: Path, manifest: Manifest) -> list[tuple[int, int]]:
 def read_chunk(path: Path, manifest: Manifest, first: int, until: int, name: str) -> np.ndarray:
     """An observable of a finished chunk.
 
-    **Raises:** `ValueError`, which names the file, where it is damaged or gone.
+    **Raises:** `ValueError`, which names the file, where it is damaged or gone, or of another run than the manifest's.
     """
-    sums, kind = said.read_record(path, first, until)["crc32c"], manifest.kinds[name]
+    try:
+        return _chunk(path, manifest, first, until, name)
+    except OSError as error:
+        raise ValueError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
+
+
+def _chunk(path: Path, manifest: Manifest, first: int, until: int, name: str) -> np.ndarray:
+    sums, kind = said.read_record(path, manifest, first, until)["crc32c"], manifest.kinds[name]
     file = path / name / key(first // manifest.chunk, 1 + len(kind.shape))
     try:
         if name not in sums:
@@ -82,15 +89,16 @@ def read_chunk(path: Path, manifest: Manifest, first: int, until: int, name: str
         raise ValueError(f"{file} is gone, and its record says that it was finished") from None
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}; the same run with the same output computes it again") from None
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
 def holds(path: Path, manifest: Manifest, first: int, until: int) -> str:
-    """Why a chunk with a record is not whole; empty where it is."""
+    """Why a chunk with a record is not whole; empty where it is.
+
+    **Raises:** `OSError` where that is not known, since it cannot be read now.
+    """
     try:
         for name in manifest.kinds:
-            read_chunk(path, manifest, first, until, name)
+            _chunk(path, manifest, first, until, name)
     except ValueError as error:
         return str(error)
     return ""
@@ -110,7 +118,8 @@ def read_store(path: Path) -> dict[str, Any]:
     if gaps := gaps_of(done, manifest.plan.total):
         info |= {FINISHED: losses.paths, PLANNED: plan.total}
         if gaps != [(losses.paths, plan.total)]:
-            info[MISSING] = ", ".join(f"{first:,} to {until - 1:,}" for first, until in gaps)
+            at = manifest.shift
+            info[MISSING] = ", ".join(f"{at + first:,} to {at + until - 1:,}" for first, until in gaps)
     elif late:
         info[FINISHED] = losses.paths
     return {

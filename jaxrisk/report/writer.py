@@ -64,7 +64,7 @@ class ResultWriter:
         total_paths: int,
         info: Mapping[str, Any],
     ):
-        self.finished, self.continued = 0, False
+        self.finished, self.continued, self._listed = 0, False, False
         self._plan = Plan(dict(dims), {name: list(labels) for name, labels in coords.items()}, int(total_paths), dict(info))
         self._kinds: dict[str, tuple[Any, ...]] = {}
         self._place = _taken(path)
@@ -73,6 +73,7 @@ class ResultWriter:
         try:
             self.continued = self._same()
             if self.continued:
+                self._listed = True
                 self.finished = _paths(chunks.finished(self.partial))
             else:
                 self.aside = self._place.cleared()
@@ -96,13 +97,14 @@ class ResultWriter:
         for left in self.partial.glob("*.tmp"):
             durable.remove(left)
         for chunk in chunks.every(self.partial):
+            chunk.path.read_bytes()  # what cannot be read now is not damaged: that is an error, and nothing is removed
             try:
                 arrays = chunks.arrays_of(chunk.path)
                 if {len(array) for array in arrays.values()} != {chunk.until - chunk.first}:
                     raise ValueError("of another length")
             except ValueError:
                 durable.remove(chunk.path)
-        return bool(chunks.finished(self.partial))
+        return bool(chunks.every(self.partial))
 
     def missing(self, size: int) -> list[tuple[int, int]]:
         """First path and end of each piece, of at most `size` paths, that is yet to be run."""
@@ -111,6 +113,11 @@ class ResultWriter:
             gaps += [(a, min(a + size, first)) for a in range(at, first, size)]
             at = max(at, until)
         return gaps
+
+    @property
+    def kept(self) -> int:
+        """How many paths are there, whether they follow each other or not."""
+        return chunks.paths_in(chunks.every(self.partial))
 
     def append(self, first: int, losses: Mapping[str, Any]) -> None:
         """Add the paths from `first` on; chunks come in order.
@@ -150,7 +157,8 @@ class ResultWriter:
         except OSError as error:
             raise self._stopped(error) from error
         self._kinds = kinds
-        self.finished = until if first == self.finished and not self.continued else _paths(chunks.finished(self.partial))
+        self._listed = self._listed or first != self.finished  # chunks beyond a gap may be there
+        self.finished = _paths(chunks.finished(self.partial)) if self._listed else until
 
     def close(
         self,
@@ -179,11 +187,11 @@ class ResultWriter:
         self._place.release()
 
     def _stopped(self, error: OSError) -> OSError:
-        done = chunks.finished(self.partial) if self.partial.is_dir() else []
+        done = chunks.every(self.partial) if self.partial.is_dir() else []
         self._place.release()
         if isinstance(error, OutputError):
             return error
-        return WriteStopped(self.path, error, _paths(done), self._plan.total, self.partial if done else None)
+        return WriteStopped(self.path, error, chunks.paths_in(done), self._plan.total, self.partial if done else None)
 
 
 def _taken(path: str | os.PathLike) -> Place:

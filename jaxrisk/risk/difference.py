@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .estimate import Estimate, checked
+from .estimate import Estimate, TooFewPathsError, checked
 from .ranks import enough_beyond, rank_of
+from .replicates import of_spread
 from .stream import Stream, influence_estimate
 
 STATISTICS = ("mean", "expected_shortfall", "exceedance_probability")
@@ -20,7 +21,7 @@ STATISTICS = ("mean", "expected_shortfall", "exceedance_probability")
 
 
 def difference(
-    first: Any, second: Any, statistic: str = "mean", level: float | None = None, confidence: float = 0.95
+    first: Any, second: Any, statistic: str = "mean", level: float | None = None, confidence: float = 0.95, replicates: int = 1
 ) -> Estimate:
     """A measure of the second losses less that of the first.
 
@@ -28,6 +29,8 @@ def difference(
 
     - `first`, `second`: shape `(paths,)`, finite, or a `stream.Stream`: path i of both on the same random numbers.
     - `statistic`: one of `STATISTICS`; `level`: of an expected shortfall, or the loss that is exceeded.
+    - `replicates`: $R$, where paths within one are not independent: path i belongs to replicate i mod R. The error is then the
+      spread of the replicates' own differences, as in `jaxrisk.risk.replicates`.
 
     **Raises:** `ValueError` for another statistic, a level that is missing or wrong, and numbers of paths that differ.
 
@@ -42,12 +45,23 @@ def difference(
     if one.size != other.size:
         raise ValueError(f"losses of {one.size:,} and of {other.size:,} paths: differences need one number of paths")
     if one.size < 2:
-        raise ValueError("a difference of 1 path has no standard error")
+        raise TooFewPathsError("a difference of 1 path has no standard error", 2)
     adds = [_influence(losses, statistic, level) for losses in (one, other)]
     streams = [losses if isinstance(losses, Stream) else Stream(lambda given=losses: iter([given]), losses.size)
                for losses in (one, other)]  # fmt: skip
     parts = lambda: (adds[1](b) - adds[0](a) for a, b in _together(*streams))
-    return influence_estimate(parts, one.size, math.nan if level is None else float(level), confidence)
+    whole = influence_estimate(parts, one.size, math.nan if level is None else float(level), confidence)
+    if replicates < 2:
+        return whole
+    of = lambda losses, r: losses.every(r, replicates) if isinstance(losses, Stream) else losses[r::replicates]
+    try:
+        each = [difference(of(one, r), of(other, r), statistic, level, confidence).value for r in range(replicates)]
+    except TooFewPathsError:
+        return whole
+    error, reach = of_spread(np.array(each), confidence)
+    if not error > 0.0 or 0.0 in each:  # one sees nothing: as if paths were independent
+        return whole
+    return whole._replace(standard_error=float(error), low=whole.value - reach, high=whole.value + reach)
 
 
 def _influence(losses: Any, statistic: str, level: float | None) -> Callable[[np.ndarray], np.ndarray]:

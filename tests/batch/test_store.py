@@ -18,6 +18,7 @@ from jaxrisk.report.durable import Busy
 from jaxrisk.report.outputs import NotReplaced
 from jaxrisk.report.status import status_of
 from jaxrisk.report.store import OtherRun
+from jaxrisk.report.store_log import lines
 from jaxrisk.report.writer import WriteStopped
 from jaxrisk.risk.stream import Stream
 
@@ -112,6 +113,23 @@ def test_a_store_is_what_memory_is_and_others_open_it(store, memory):
         np.testing.assert_array_equal(data.sample_price.values, memory.samples["price"])
 
 
+def test_what_others_read_is_strict_json(run, tmp_path, monkeypatch):
+    """Numbers that are none are words there."""
+    from jaxrisk.batch import run as module
+
+    monkeypatch.setattr(module, "criticality", lambda curve: {"criticality_peak": [float("nan"), float("inf"), 1.0]})
+    out = tmp_path / "r.zarr"
+    kept = run(out, paths=256)
+    np.testing.assert_array_equal(kept.info["criticality_peak"], [np.nan, np.inf, 1.0])
+
+    def none(word):
+        raise AssertionError(word)
+
+    for path in out.rglob("zarr.json"):
+        said = json.loads(path.read_text(), parse_constant=none)
+        assert path.parent != out or said["attributes"]["criticality_peak"] == ["NaN", "Infinity", 1.0]
+
+
 def test_arrays_are_of_types_that_every_reader_knows(store):
     """But labels, which are beside it in an attribute; and each chunk has a checksum."""
     for path in store.glob("*/zarr.json"):
@@ -170,6 +188,23 @@ def test_a_damaged_chunk_of_a_file_that_is_written_is_run_again(run, memory, beg
     assert began == [256, 768, 1024, 1280]
 
 
+def test_a_damaged_first_chunk_of_a_file_costs_no_other(run, memory, began, tmp_path):
+    """Whether the same run is continued, or another puts the chunks aside."""
+    out, told = tmp_path / "r.nc", []
+    for again in ({"seed": 6}, {}):
+        stopped_after(run, out, 4)
+        first = tmp_path / "r.nc.partial" / "0000000000-0000000256.npz"
+        first.write_bytes(first.read_bytes()[:-40])
+        if again:
+            first.unlink()
+        began.clear()
+        result = run(out, tell=told.append, **again)
+    same(result, memory)
+    assert began == [0, 1024, 1280]
+    assert told[0].startswith(f"768 paths of a run that was stopped were in {out}.partial; they are kept in")
+    assert told[-1] == f"768 paths of this run were in {out}.partial; it is continued"
+
+
 def test_another_run_puts_aside_what_is_in_the_way_of_its_file(run, tmp_path):
     stopped_after(run, tmp_path / "r.nc", 2)
     told = []
@@ -224,6 +259,29 @@ def test_another_configuration_is_refused_with_what_differs_and_nothing_is_touch
     same(jr.Result.load(store), other)
 
 
+def test_what_was_loaded_is_never_read_on_in_another_run(run, store, memory):
+    loaded, again = jr.Result.load(store), jr.Result.load(store)
+    run(store)
+    np.testing.assert_array_equal(loaded["max_drawdown_index"], memory["max_drawdown_index"])
+    run(store, seed=6, force=True)
+    for name in memory.losses:
+        with pytest.raises(ValueError, match=r"0000000000-0000000256\.json is of another run"):
+            again[name]
+
+
+def test_what_another_run_has_left_is_not_taken_for_this_one(run, store, monkeypatch):
+    """Records that cannot be removed."""
+    from jaxrisk.report import store_place
+
+    honest = shutil.rmtree
+    monkeypatch.setattr(
+        store_place.shutil, "rmtree", lambda path, **more: None if path.name == "chunks" else honest(path, **more)
+    )
+    with pytest.raises(OtherRun, match="what another run has left there cannot be removed"):
+        run(store, seed=6, force=True)
+    assert not (store / "jaxrisk" / "manifest.json").exists()
+
+
 def test_another_version_is_refused(run, store, monkeypatch):
     from jaxrisk.batch import configuration
 
@@ -275,10 +333,52 @@ def test_what_is_not_ours_is_left_alone(run, tmp_path):
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("inside", [[], ["zarr.json"], ["lock"], ["zarr.json", "lock"]])
+def test_a_zarr_folder_with_a_group_of_our_name_is_left_alone(run, tmp_path, inside):
+    out = tmp_path / "r.zarr"
+    for name in ("prices", "sample_mine", "jaxrisk"):
+        (out / name).mkdir(parents=True)
+    for name in ("prices/zarr.json", "sample_mine/zarr.json", "zarr.json", *(f"jaxrisk/{name}" for name in inside)):
+        (out / name).write_text("{}")
+    before = files(out)
+    for force in (False, True):
+        with pytest.raises(NotReplaced, match="is a folder that jaxrisk did not write"):
+            run(out, force=force)
+    assert files(out) == before
+
+
+def test_what_a_kill_leaves_of_a_store_that_is_begun_is_not_in_the_way(run, memory, tmp_path):
+    out = tmp_path / "r.zarr"
+    (out / "jaxrisk").mkdir(parents=True)
+    (out / "jaxrisk" / "lock").write_text("")
+    same(run(out), memory)
+
+
+def test_paths_without_a_manifest_are_removed_by_force_alone(run, store, memory):
+    (store / "jaxrisk" / "manifest.json").unlink()
+    before = files(store)
+    with pytest.raises(OtherRun, match=r"has paths of a run, and its jaxrisk/manifest\.json is gone; overwrite it with --force"):
+        run(store)
+    assert files(store) == before
+    same(run(store, force=True), memory)
+
+
+def test_the_same_run_is_continued_with_force_too(run, memory, began, tmp_path):
+    for name in ("r.zarr", "r.nc"):
+        stopped_after(run, tmp_path / name, 2)
+        began.clear()
+        same(run(tmp_path / name, force=True), memory)
+        assert 0 not in began
+        assert began
+
+
 def test_what_others_have_put_into_a_store_stays(run, store):
     (store / "notes.txt").write_text("mine")
+    (store / "prices").mkdir()
+    (store / "prices" / "zarr.json").write_text("{}")
     run(store, seed=7, force=True)
     assert (store / "notes.txt").read_text() == "mine"
+    assert (store / "prices" / "zarr.json").exists()
 
 
 def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, memory, tmp_path, monkeypatch):
@@ -293,6 +393,10 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
         patch.setattr(blocks, "run_block", spoiled)
         with pytest.raises(SetAside, match=r"^1 chunk was set aside: paths 512 to 767: path 700") as caught:
             run(out)
+        stopped = [entry["event"] for entry in lines(out)]
+        with pytest.raises(SetAside, match=r"^1 chunk was set aside: paths 512 to 767: path 700"):
+            run(out)  # again, and the first chunk that it is at is bad
+    assert stopped.count("set aside") == 1
     assert caught.value.ranges == [(512, 768)]
     assert caught.value.path == 700
     kept = jr.Result.load(out)
@@ -305,6 +409,51 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
     assert "set aside: paths 512 to 767: path 700" in str(status_of(out))
     same(run(out), memory)
     assert not status_of(out).set_aside
+
+
+def test_paths_that_are_missing_are_told_by_their_indices(run, tmp_path, monkeypatch):
+    honest, out = blocks.run_block, tmp_path / "r.zarr"
+
+    def spoiled(prepared, key, paths, source):
+        losses = dict(honest(prepared, key, paths, source))
+        return losses | {"log_return": jnp.where((paths == 10_700)[:, None], jnp.nan, losses["log_return"])}
+
+    monkeypatch.setattr(blocks, "run_block", spoiled)
+    with pytest.raises(SetAside, match=r"paths 10512 to 10767|paths 10,512 to 10,767: path 10700") as caught:
+        run(out, first_path=10_000)
+    assert caught.value.ranges == [(10_512, 10_768)]
+    kept = jr.Result.load(out)
+    assert kept.info["missing_paths"] == "10,512 to 10,767"
+    assert "not among them: paths 10,512 to 10,767" in kept.notes()
+    assert [found[:2] for found in status_of(out).set_aside] == [(10_512, 10_768)]
+    (why,) = (out / "jaxrisk" / "failed").iterdir()
+    assert (json.loads(why.read_text())["first"], json.loads(why.read_text())["until"]) == (10_512, 10_768)
+
+
+@pytest.mark.parametrize("name", ["r.zarr", "r.nc"])
+def test_what_cannot_be_read_now_is_not_damaged(run, memory, began, tmp_path, monkeypatch, name):
+    import errno
+    import pathlib
+
+    out, honest = tmp_path / name, pathlib.Path.read_bytes
+    stopped_after(run, out, 4)
+    kept = lambda: [one for one in files(tmp_path) if not one.endswith("/lock")]
+    before = kept()
+
+    def stale(path):
+        if path.name in ("c.1", "0000000256-0000000512.npz"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return honest(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "read_bytes", stale)
+        with pytest.raises(WriteStopped, match="Stale file handle"):
+            run(out)
+    assert kept() == before
+    began.clear()
+    same(run(out), memory)
+    assert 256 not in began
+    assert 0 not in began
 
 
 def test_nothing_is_left_of_a_run_that_finished_nothing(run, tmp_path):
@@ -428,3 +577,19 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
     with pytest.raises(MemoryError, match="too little memory for a block of 256 paths"):
         run(tmp_path / "s.zarr")
     assert jr.Result.load(tmp_path / "s.zarr").paths == 512
+
+
+@pytest.mark.parametrize(("name", "words"), [("fragility", "the fragility map"), ("sample", "whole paths")])
+def test_a_device_that_is_full_at_the_end_is_a_sentence(run, memory, tmp_path, monkeypatch, name, words):
+    import jax
+
+    from jaxrisk.batch import run as module
+
+    def full(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, full)
+        with pytest.raises(MemoryError, match=f"^the device has too little memory for {words}$"):
+            run(tmp_path / "r.nc")
+    same(run(tmp_path / "r.nc"), memory)

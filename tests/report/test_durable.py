@@ -2,11 +2,13 @@
 
 import contextlib
 import errno
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5netcdf
@@ -168,6 +170,32 @@ def test_a_lock_dies_with_its_owner(tmp_path):
     assert Result.load(writer.aside).paths == 5
     writer.discard()
     assert [one.name for one in tmp_path.iterdir()] == ["r.nc.partial.1"]
+
+
+def test_who_may_only_read_is_told_who_writes(tmp_path, monkeypatch):
+    """And whoever asks is in nobody's way."""
+    fcntl = pytest.importorskip("fcntl")
+    lock, honest, folder = durable.Lock(tmp_path / "f", tmp_path), os.open, tmp_path / "f"
+
+    def reading(path, flags, mode=0o777):
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return honest(path, flags, mode)
+
+    def nothing(path, flags, mode=0o777):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    for opened, owner in ((reading, os.getpid()), (nothing, 0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(durable.os, "open", opened)
+            assert durable.owner_of(folder) == owner
+    lock.release()
+    assert durable.owner_of(folder) is None
+    asking = os.open(folder / durable.LOCK, os.O_RDONLY)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    assert durable.owner_of(folder) is None
+    monkeypatch.setattr(durable.time, "sleep", lambda seconds: os.close(asking))
+    durable.Lock(folder, tmp_path).release(remove_folder=True)
 
 
 def test_what_a_stopped_run_left_is_put_aside_or_removed_and_said(tmp_path):
@@ -341,6 +369,10 @@ def test_a_damaged_folder_is_refused(tmp_path):
     second.write_bytes(content[:place] + b"\x01" + content[place + 1 :])
     with pytest.raises(ValueError, match="npz is damaged: Bad CRC"):
         Result.load(writer.partial).losses["x"]
+    with zipfile.ZipFile(second, "w", zipfile.ZIP_DEFLATED) as packed, zipfile.ZipFile(io.BytesIO(content)) as honest:
+        packed.writestr("x.npy", honest.read("x.npy"))  # as little as becomes much
+    with pytest.raises(ValueError, match=r"npz is damaged: x\.npy is compressed"):
+        Result.load(writer.partial)
     second.write_bytes(content)
     assert Result.load(writer.partial).paths == 20
     second.rename(second.with_name("0000000011-0000000021.npz"))

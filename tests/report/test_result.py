@@ -214,6 +214,24 @@ def test_what_is_wrong_is_named(result, call, message):
         call(result)
 
 
+def test_a_difference_has_the_error_of_replicates_and_none_where_paths_are_weighted():
+    """Paths of a replicate are not independent: what is common to them does not average out."""
+    rng, many = np.random.default_rng(3), 8
+    common = np.tile(rng.normal(size=many), 500)
+    first = rng.normal(size=4000)
+    info = {"seed": "1", "first_path": 0, "sampling": "sobol", "precision": "float32", "replicates": many}
+    made = lambda values, weights=None: Result({"x": values}, {}, {}, log_weights=weights, info=info)
+    found = made(first).difference(made(first + 1.0 + common), "x")
+    each = 1.0 + common[:many]
+    assert found.value == pytest.approx(each.mean())
+    assert found.standard_error == pytest.approx(each.std(ddof=1) / np.sqrt(many))
+    assert found.low < found.value - 2.3 * found.standard_error  # Student's
+    tail = made(first).difference(made(first + 1.0 + common), "x", "expected_shortfall", 0.9)
+    assert tail.standard_error > 5.0 * made(first).difference(made(first * 1.01), "x", "mean").standard_error
+    with pytest.raises(ValueError, match="paths are weighted"):
+        made(first, np.zeros(4000)).difference(made(first), "x")
+
+
 def test_repr_has_no_addresses(result):
     assert repr(result) == "Result('example', 4,000 paths, 14 observables)"
     for text in (repr(result), result._repr_html_(), str(result.summary())):

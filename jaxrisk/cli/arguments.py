@@ -77,7 +77,7 @@ class Check:
 
 @dataclass
 class Status:
-    """Say how far a run is: finished paths, rate, time left, who writes, what was set aside.
+    """Say how far a run is: finished paths, rate, time left, who writes it.
 
     Works from any terminal, while the run goes on or afterwards.
     """

@@ -1,6 +1,7 @@
 """Array shapes and types that annotations promise are checked while the tests run; `tests/oracles` is importable as `oracles`."""
 
 import ctypes
+import functools
 import gc
 import os
 import shutil
@@ -75,6 +76,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+@functools.cache
+def _older_way() -> dict[str, bool]:
+    """The compiler's option for it; none where it has no older way any more."""
+    option = {"xla_cpu_use_fusion_emitters": False}
+    try:
+        jax.jit(lambda x: x).lower(1.0).compile(compiler_options=option)
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return option
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_for_its_file(request):
     """Loops are fused the older way, which takes two thirds of the time to compile, except in files marked `as_shipped`, and in
@@ -84,8 +96,9 @@ def _compiled_for_its_file(request):
     jax.config.update("jax_disable_most_optimizations", "hurried" in marked)
     if options is not None and "as_shipped" not in marked and jax.default_backend() == "cpu":
         # as XLA_FLAGS would, which a process reads once; jax has no public way for a process in between
+        older = _older_way()
         compiler.get_compile_options = lambda *args, env_options_overrides=None, **kwargs: options(
-            *args, env_options_overrides={"xla_cpu_use_fusion_emitters": False} | dict(env_options_overrides or {}), **kwargs
+            *args, env_options_overrides=older | dict(env_options_overrides or {}), **kwargs
         )
     yield
     if options is not None:

@@ -75,7 +75,6 @@ class Asked:
 
     def result(self, path: Path, force: bool) -> None:
         """Where a run's result is to be written while it goes on: no other run may be writing there."""
-        from ..report.durable import Busy
         from ..report.outputs import PARTIAL
         from ..report.place import writable
         from ..report.store_place import is_store
@@ -83,26 +82,21 @@ class Asked:
         if is_store(path):
             self._store(path, force)
             return
-        problem = unwritable(path, force, "--out", self.inputs, PARTIAL)
-        if problem is None:
-            try:
-                writable(path)
-            except Busy as error:
-                self.problems.append(str(error))
-            except OSError as error:
-                problem = f"cannot be written: {error.strerror or error}"
-        if problem is not None:
-            self.problems.append(Problem(_short(str(path)), "", None, problem))
+        self._place(path, unwritable(path, force, "--out", self.inputs, PARTIAL), writable)
 
     def _store(self, path: Path, force: bool) -> None:
-        from ..report.durable import OutputError
         from ..report.store_place import check_place
 
         # a store that is there is continued, or refused when it is known what is to be run
-        problem = None if path.is_dir() else unwritable(path, force, "--out", self.inputs)
+        self._place(path, None if path.is_dir() else unwritable(path, force, "--out", self.inputs), check_place)
+
+    def _place(self, path: Path, problem: str | None, taken: Callable[[Path], Any]) -> None:
+        """Note a problem, or what `taken` says of the place in words or the system does."""
+        from ..report.durable import OutputError
+
         try:
             if problem is None:
-                check_place(path)
+                taken(path)
         except OutputError as error:
             self.problems.append(str(error))
         except OSError as error:

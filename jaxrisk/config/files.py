@@ -6,12 +6,14 @@ import hashlib
 import io
 import math
 import tomllib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .once import Made, made_once, same
 from .paths import NotFound, exists, find, is_folder, record
 from .problems import Problem, Report, nearest, written
 
@@ -33,6 +35,10 @@ def read_bytes(path: Path) -> bytes:
 
 def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
     """The document of a TOML file, or what is wrong with it."""
+    return same(lambda: _read_toml(path), "toml", str(path))
+
+
+def _read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
     try:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -123,6 +129,25 @@ class Reader:
         self.folder = folder
         self.read: dict[str, str] = {}
         self.said: list[str] = []
+
+    def once(self, make: Callable[[], Made], part: Any, key: str, *names: Hashable) -> Made:
+        """As `made_once`, for what reads files that a scenario names: what is read and said comes again with what is made."""
+
+        def noted() -> tuple[Made, dict[str, str], list[str]]:
+            before, said = self.read, len(self.said)
+            self.read = {}
+            try:
+                made = make()
+            finally:
+                mine, self.read = self.read, {**before, **self.read}
+            return made, mine, self.said[said:]
+
+        before = len(self.said)
+        known = (key, str(self.folder), self.report.from_command_line(key), *names)
+        made, read, said = made_once(noted, part, *known, report=self.report)
+        self.read |= read
+        self.said[before:] = said
+        return made
 
     def path(self, kind: str, name: str, key: str) -> Path | None:
         """Where the file is, or None with a problem noted at `key`. A path given on the command line is also seen from here."""

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 from .containers import ListOf, PerAsset, PerOtherVenue
+from .once import made_once
 from .problems import Report
 from .sections import SHARE, SHARE_TOLERANCE
 from .table import ByAsset, Refuse, Table, read_table
@@ -185,6 +186,10 @@ def belonging(switch: str, words: tuple[str, ...]) -> dict[str, set[str]]:
 
 def read_rules(model: type[Rules], raw: Any, key: str, report: Report, context: Context) -> tuple[Any, SimpleNamespace]:
     """`read_table` for a venue or a file's rules; keys that go with another word than the one given are problems too."""
+    return made_once(lambda: _read_rules(model, raw, key, report, context), raw, "rules", model, key, context, report=report)
+
+
+def _read_rules(model: type[Rules], raw: Any, key: str, report: Report, context: Context) -> tuple[Any, SimpleNamespace]:
     table, v = read_table(model, raw, key, report, context)
     before = len(report.problems)
     for switch, word, keys in ((switch, *own) for switch, words in BELONGING.items() for own in words.items()):

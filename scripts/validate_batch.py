@@ -6,6 +6,7 @@
     python scripts/validate_batch.py workers --number 5 --executor processes   # workers alone
     python scripts/validate_batch.py disk                                      # a small tmpfs, which needs root
     python scripts/validate_batch.py overhead --chunks 1000                    # of storing
+    python scripts/validate_batch.py plan                                      # 10,000 cells of a study
     python scripts/validate_batch.py workers-speed                             # two workers pinned to a core each, against one
 
 Each prints its figures and ends with an exit code other than 0 where one does not hold.
@@ -258,7 +259,16 @@ def workers_speed(folder: Path, asked: argparse.Namespace) -> bool:
 
 def main() -> int:
     """Try what is asked for."""
-    tried = {"kills": kills, "workers": workers, "disk": disk, "overhead": overhead, "workers-speed": workers_speed}
+    import validate_batch_scale as scale
+
+    tried = {
+        "plan": scale.plan,
+        "kills": kills,
+        "workers": workers,
+        "disk": disk,
+        "overhead": overhead,
+        "workers-speed": workers_speed,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=tried)
     parser.add_argument("--number", type=int, default=50)

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 class Prepared:
     """A configuration without problems, before JAX is needed: `scenario()` builds what the engine runs.
 
-    **Fields:** `name`: the scenario's; `text`: the effective configuration as TOML; `whole`: the same as a document.
+    **Fields:** `name`: the scenario's; `whole`: the effective configuration as a document; `text`: the same as TOML.
     """
 
     name: str
-    text: str
     checked: "Checked"
     whole: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        from .effective import text_of
+
+        return text_of(self.whole, self.checked.files)
 
     def digest(self, version: str, more: list[str]) -> str:
         """Of what changes numbers in the configuration; see `effective.digest_of`. `more`: comments at its end."""
@@ -52,13 +57,12 @@ class Prepared:
 
 def prepare(path: str | Path, overrides: dict[str, Any] | None = None) -> Prepared:
     """Read and check a configuration; arguments and errors as for `load`."""
-    from .effective import text_of
     from .read import read
 
     checked, problems, whole = read(path, overrides)
     if problems:
         raise ConfigError(problems)
-    return Prepared(checked.name, text_of(whole, checked.files), checked, whole)
+    return Prepared(checked.name, checked, whole)
 
 
 def load(path: str | Path, overrides: dict[str, Any] | None = None) -> "Scenario":

@@ -24,17 +24,17 @@ def effective(checked: Checked) -> dict[str, Any]:
         "sources": checked.sources,
     }
     whole["run"] = _dump(checked.run)
-    whole["assets"] = {name: _dump(asset) for name, asset in checked.assets.items()}
+    whole["assets"] = _each(checked.assets)
     for section in ("market", "shock", "impact", "temporary_impact", "depth", "channels"):
         if getattr(checked, section) is not None:
             whole[section] = _dump(getattr(checked, section))
-    whole["venues"] = {name: _venue(name, checked) for name in checked.venues}
-    whole["populations"] = {name: _dump(holders) for name, holders in checked.populations.items()}
+    whole["venues"] = _together({name: _venue(name, checked) for name in checked.venues})
+    whole["populations"] = _each(checked.populations)
     if checked.calls:
-        whole["calls"] = {name: _dump(call) for name, call in checked.calls.items()}
+        whole["calls"] = _each(checked.calls)
         whole["calls"] = whole["calls"].get(ALL, whole["calls"])
     if checked.stops:
-        whole["stops"] = {name: _dump(orders) for name, orders in checked.stops.items()}
+        whole["stops"] = _each(checked.stops)
     for section in ("funding", "flow"):
         if getattr(checked, section) is not None:
             whole[section] = _dump(getattr(checked, section))
@@ -84,14 +84,24 @@ def _shape(value: Any) -> str:
 
 
 def _section(key: str, value: Any) -> str:
-    if key not in NAMED or not isinstance(value, dict):
-        return made_once(lambda: _json(value), value, "json")
-    parts = (f"{_json(name)}: {made_once(lambda name=name: _json(value[name]), value[name], 'json')}" for name in sorted(value))
-    return f"{{{', '.join(parts)}}}"
+    return made_once(lambda: _entries(value) if key in NAMED and isinstance(value, dict) else _json(value), value, "json", key)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+def _entries(tables: dict[str, Any]) -> str:
+    text = lambda table: made_once(lambda: _json(table), table, "json")
+    return f"{{{', '.join(f'{_json(name)}: {text(tables[name])}' for name in sorted(tables))}}}"
+
+
+_json = json.JSONEncoder(sort_keys=True, default=str).encode
+
+
+def _each(tables: Mapping[str, Table | None]) -> dict[str, Any]:
+    return _together({name: _dump(table) for name, table in tables.items()})
+
+
+def _together(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The same dictionary for the same tables."""
+    return made_once(lambda: tables, tuple(tables.values()), "together", *tables)
 
 
 def _venue(name: str, checked: Checked) -> dict[str, Any]:

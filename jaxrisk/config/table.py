@@ -117,10 +117,10 @@ def read_variant(
     variants: dict[str, type[TableType]], switch: str, raw: Any, key: str, report: Report, context: Context
 ) -> tuple[TableType | None, SimpleNamespace]:
     """Validate a table whose keys depend on the word at `switch`, such as a market's `process`."""
-    empty = SimpleNamespace(**{name: None for model in variants.values() for name in model.model_fields})
+    empty = lambda: SimpleNamespace(**{name: None for model in variants.values() for name in model.model_fields})
     if not isinstance(raw, dict):
         report.add(key, raw, "has to be a table")
-        return None, empty
+        return None, empty()
     chosen = raw.get(switch)
     if not isinstance(chosen, str) or chosen not in variants:
         words = f"one of {one_of(list(variants))}"
@@ -131,5 +131,5 @@ def read_variant(
             report.add(
                 f"{key}.{switch}", None, f"missing; needs {words}" + (f"; there is a key {near}" if near else ""), missing=True
             )
-        return None, empty
+        return None, empty()
     return read_table(variants[chosen], raw, key, report, context, f"{switch} {chosen}")

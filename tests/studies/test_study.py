@@ -11,6 +11,7 @@ import pytest
 from test_cli import SCENARIO, files
 
 import jaxrisk as jr
+from jaxrisk.batch import carried
 from jaxrisk.batch.configure import Run
 from jaxrisk.batch.describe import describe
 from jaxrisk.batch.sinks import File
@@ -309,6 +310,28 @@ def test_a_digest_is_of_what_changes_numbers():
     assert digest_of(same) == digest_of(text)
     for one, other in (("0.5", "0.6"), ("paths = 10", "paths = 11"), ("x = 1.0", "x = 2.0")):
         assert digest_of(text.replace(one, other)) != digest_of(text)
+
+
+def test_cells_are_planned_together_as_each_would_be_alone():
+    """Parts of cells that are alike are read and checked once: keys of the file, a venue's, parameters by name, and both."""
+    grid = [{"key": "venues.binance.insurance_fund", "values": [1e8, 2e8]}, {"key": "impact.coefficient", "values": [0.7, 1.3]},
+            {"key": "market.volatility", "values": [0.3, 0.6]}]  # fmt: skip
+    asked = {"scenario": "btc_24h", "run": {"paths": 256, "steps": 24}, "measures": ["mean(open_interest_loss_usd)"]}
+    shared = {"set": {"limits.caps": [{"class": "retail", "cap": 50, "share_downsize": 0.5}], "run.support": 60_000.0}}
+    _, together = planned({**asked, **shared, "grid": grid}, {})
+    assert len({work.digest for work in together}) == 8
+    for work in together:
+        _, alone = planned({**asked, **shared, "cells": [{"name": "one", "set": work.cell.settings}]}, {})
+        assert (work.digest, work.text, work.moves) == (alone[0].digest, alone[0].text, alone[0].moves)
+        assert digest_of(work.text) == work.digest
+    assert carried.to_bytes(together[7].scenario()) == carried.to_bytes(alone[0].scenario())
+
+
+def test_a_value_that_is_wrong_in_some_cells_is_said_of_those():
+    grid = [{"key": "impact.coefficient", "values": [1.0, -1.0, 0.5, -2.0]}]
+    with pytest.raises(jr.ConfigError) as error:
+        planned({"scenario": "btc_24h", "run": {"paths": 256, "steps": 24}, "grid": grid}, {})
+    assert [one.value for one in error.value.problems] == ["-1.0", "-2.0"]
 
 
 def test_the_order_of_assets_is_part_of_a_digest_and_that_of_keys_is_not():

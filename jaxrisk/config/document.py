@@ -87,6 +87,13 @@ def override(document: dict[str, Any], overrides: dict[str, Any], report: Report
     book = run.get("book") if "run.book" in overrides and isinstance(run, dict) else None
     if book in ("ladder", "account") and not any(key.split(".")[0] == "flow" for key in overrides):
         changed.pop("flow", None)
+    by_section: dict[str, dict[str, Any]] = {}
+    for key, value in overrides.items():
+        by_section.setdefault(key.partition(".")[0], {})[key] = value
+    for section, mine in by_section.items():
+        if section in changed:  # what is said of one section changes that alone: the same object for the same words
+            part = (document, *mine.values())
+            changed[section] = made_once(partial(changed.get, section), part, "changed", *mine, report=report)
     return changed
 
 

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import math
+import stat
 import tomllib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -18,12 +19,19 @@ from .paths import NotFound, exists, find, is_folder, record
 from .problems import Problem, Report, nearest, written
 
 
+MOST_UNZIPPED = 2**30
+"""Bytes of a table in gzip at most: a few kilobytes can be made to unpack to more than any memory."""
+
+
 def read_bytes(path: Path) -> bytes:
     """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
     record(path)
     try:
-        if path.is_dir():
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
             raise IsADirectoryError
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise ValueError("is a device, of which there is no end to read; a file is needed")
         return path.read_bytes()
     except IsADirectoryError:
         raise OSError("is a folder; a file is needed") from None
@@ -199,9 +207,13 @@ def _unzipped(path: Path, content: bytes) -> bytes:
     if path.suffix != ".gz":
         return content
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            unzipped = file.read(MOST_UNZIPPED + 1)
     except Exception as error:  # zlib, gzip and end-of-file errors have no common base
         raise ValueError(f"is not a gzip file: {error}") from None
+    if len(unzipped) > MOST_UNZIPPED:
+        raise ValueError(f"is more than {MOST_UNZIPPED / 2**30:g} GiB when it is unpacked; unpack it, or save it as Parquet")
+    return unzipped
 
 
 def _csv(content: bytes) -> tuple[dict[str, np.ndarray], np.ndarray]:

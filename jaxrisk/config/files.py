@@ -18,7 +18,6 @@ from .once import Made, made_once, same
 from .paths import NotFound, exists, find, is_folder, record
 from .problems import Problem, Report, nearest, written
 
-
 MOST_UNZIPPED = 2**30
 """Bytes of a table in gzip at most: a few kilobytes can be made to unpack to more than any memory."""
 

@@ -6,12 +6,13 @@ what was to be written.
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,13 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Call
                     view = view[os.write(file, view) :]
 
     try:
-        # several at a time: a journal puts them on the disk together, at the price of one
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for done in [pool.submit(written, path) for path in files]:
+        if len(files) == 1:
+            written(next(iter(files)))
+        else:
+            # several at a time: a journal puts them on the disk together, at the price of one
+            tried = [_hands().submit(written, path) for path in files]
+            wait(tried)
+            for done in tried:
                 done.result()
         check()
         for path in files:
@@ -87,6 +92,12 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Call
         for name in beside.values():
             remove(name)
         raise
+
+
+@functools.cache
+def _hands() -> ThreadPoolExecutor:
+    """Threads that are kept, since a chunk takes no longer than to start as many."""
+    return ThreadPoolExecutor(_AT_ONCE, "jaxrisk files")
 
 
 def temporary(path: Path) -> Path:

@@ -303,12 +303,24 @@ def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str,
     durable.settle(inner / said.RECORDS)
 
 
+_seen: dict[str, tuple[tuple[int, ...], str, str]] = {}
+"""By store, what its manifest's file was when it was read last, and whose run it says that it is."""
+
+
 def _same_run(path: Path, manifest: Manifest) -> None:
+    file = path / said.FOLDER / said.MANIFEST
     try:
-        there = said.read_manifest(path)
-    except ValueError:
-        there = None
-    if there is None or (there.run, there.digest) != (manifest.run, manifest.digest):
+        # another begins with another file, under this name: what has not been replaced need not be read again
+        status = os.stat(file)
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if _seen.get(str(file), ((), "", ""))[0] != stamp:
+            there = said.read_manifest(path)
+            _seen.clear()
+            _seen[str(file)] = stamp, there.run, there.digest
+        found = _seen[str(file)][1:]
+    except (ValueError, FileNotFoundError, NotADirectoryError):
+        found = None
+    if found != (manifest.run, manifest.digest):
         raise OtherRun(f"{path}: is no longer this run's: another was begun there, or it was removed")
 
 

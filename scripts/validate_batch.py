@@ -9,7 +9,7 @@
     python scripts/validate_batch.py plan                                      # 10,000 cells of a study
     python scripts/validate_batch.py speed                                     # two workers pinned to a core each, against one
     python scripts/validate_batch.py memory --paths 1e8                        # memory of a long run, and ES out of core
-    python scripts/validate_batch.py hundred                                   # a hundred scenarios over Dask, compilations counted
+    python scripts/validate_batch.py hundred                                   # a hundred scenarios over Dask, compilations
     python scripts/validate_batch.py processes                                 # two processes of jax.distributed, one store
     python scripts/validate_batch.py scheduled                                 # 1e6 chunks on 1,000 workers, simulated
 

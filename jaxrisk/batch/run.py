@@ -130,4 +130,4 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
 
 def _told(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function returns; `MemoryError`, in words, where the device has no room for it."""
-    return Room().run(lambda: jax.block_until_ready(function(*arguments)), what)
+    return Room().run(lambda parts: jax.block_until_ready(function(*arguments)), what)

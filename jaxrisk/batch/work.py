@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._interrupt import threads
-from ..cascade.blocks import block_size, numbers, range_losses, workers
+from ..cascade.blocks import block_size, numbers, parts_of, range_losses, workers
 from ..cascade.engine import COUNTERS
 from ..report import manifest as said
 from ..report.store import write_chunk
@@ -86,7 +86,10 @@ def computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tup
         path = run.first_path + first + good
         problem = ("not finite", locate(engine.prepared, run.seed, path, names, engine.source), path)
         losses = {name: values[:good] for name, values in losses.items()}
-    return losses, Outcome(None, facts(until - first, seconds), problem)
+    seen = facts(until - first, seconds)
+    if (parts := parts_of(engine.prepared)) > 1:
+        seen["parts_of_a_block"] = parts  # what a device with little memory has cost
+    return losses, Outcome(None, seen, problem)
 
 
 def finite_paths(losses: Mapping[str, np.ndarray]) -> int:

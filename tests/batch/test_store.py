@@ -574,9 +574,29 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
         return honest(prepared, key, paths, source)
 
     monkeypatch.setattr(blocks, "run_block", never)
-    with pytest.raises(MemoryError, match="too little memory for a block of 256 paths"):
+    with pytest.raises(MemoryError, match="too little memory for 64 paths of this scenario"):
         run(tmp_path / "s.zarr")
     assert jr.Result.load(tmp_path / "s.zarr").paths == 512
+
+
+def test_a_block_for_which_there_is_no_memory_is_halved_and_the_bits_are_the_same(run, memory, tmp_path, monkeypatch):
+    """Halves of it are other programs; of elementwise arithmetic, whose bits do not depend on how many paths there are."""
+    import jax
+
+    honest, sizes = blocks.run_block, []
+
+    def full(prepared, key, paths, source):
+        sizes.append(len(paths))
+        if len(paths) > 64:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12345 bytes.")
+        return honest(prepared, key, paths, source)
+
+    monkeypatch.setattr(blocks, "_parts", {})
+    monkeypatch.setattr(blocks, "run_block", full)
+    same(run(tmp_path / "r.zarr"), memory)
+    assert set(sizes) == {256, 128, 64}
+    assert sizes.count(256) <= 2 * blocks.workers()  # what was found out is not tried again
+    assert {entry["parts_of_a_block"] for entry in lines(tmp_path / "r.zarr") if entry["event"] == "chunk"} == {4}
 
 
 @pytest.mark.parametrize(("name", "words"), [("fragility", "the fragility map"), ("sample", "whole paths")])

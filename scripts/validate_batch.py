@@ -30,6 +30,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import validate_batch_many
 import validate_batch_scale
 from validate_batch_scale import SCENARIO, bits, command, digest
 
@@ -167,7 +168,7 @@ def disk(folder: Path, asked: argparse.Namespace) -> bool:
 
 def main() -> int:
     """Try what is asked for."""
-    tried = {"kills": kills, "workers": workers, "disk": disk, **validate_batch_scale.TRIED}
+    tried = {"kills": kills, "workers": workers, "disk": disk, **validate_batch_scale.TRIED, **validate_batch_many.TRIED}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=tried)
     parser.add_argument("--number", type=int, default=50)
@@ -178,7 +179,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", choices=("zarr", "nc"), default="zarr")
     parser.add_argument("--executor", choices=("processes", "dask"))
+    parser.add_argument("--folder", type=Path, help="where a run is kept, to be continued by the same command")
     asked = parser.parse_args()
+    if asked.folder:
+        asked.folder.mkdir(exist_ok=True)
+        return 0 if tried[asked.what](asked.folder, asked) else 1
     with tempfile.TemporaryDirectory() as folder:
         return 0 if tried[asked.what](Path(folder), asked) else 1
 

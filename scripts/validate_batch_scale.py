@@ -125,10 +125,10 @@ def overhead(folder: Path, asked: argparse.Namespace) -> bool:
     finally:
         work.range_losses = honest
     shares = [storing[k] / simulating[k] for k in (0, 1)]
+    words = [f"{seconds * 1e3:.1f} ms ({share:.1%})" for seconds, share in zip(storing, shares, strict=True)]
     print(f"{asked.chunks} chunks of {chunk} paths, {asked.steps} steps: to simulate one takes {simulating[0] * 1e3:.0f} ms of "
-          f"processor time and {simulating[1] * 1e3:.0f} ms; to schedule and store it {storing[0] * 1e3:.1f} ms ({shares[0]:.1%}) "
-          f"and {storing[1] * 1e3:.1f} ms ({shares[1]:.1%}), while the next is simulated; in memory {bare[0] * 1e3:.1f} ms; "
-          f"{load()}")  # fmt: skip
+          f"processor time, and {simulating[1] * 1e3:.0f} ms by the clock; to schedule and store it {words[0]}, and {words[1]} "
+          f"while the next is simulated; in memory {bare[0] * 1e3:.1f} ms; {load()}")  # fmt: skip
     return shares[0] < 0.03
 
 

@@ -17,9 +17,10 @@ from ..report.store_place import check_place, is_store
 from ..scenario import Scenario
 from .configure import configure
 from .describe import criticality, curves, sample
+from .hosts import help_with, several
 from .plan import Planned, planned, sink_of
 from .problems import NonFinite, WorkersLost
-from .running import Report, executor_for, run_here, run_there
+from .running import Report, executor_for, run_here, run_shared, run_there
 from .sinks import AbstractSink
 
 
@@ -89,14 +90,18 @@ def simulate(
     begun = time.time()
     with numbers(run.precision == "float64"):
         made = planned(scenario, run, chunk, out)
+        shared = several(out, workers) and is_store(out)
+        if shared and jax.process_index() > 0:
+            return help_with(made, Path(out), progress)
         sink = sink_of(made, out, force, tell or (lambda text: None))
         try:
-            return sink.loaded() if sink.closed else _run(made, sink, Report(sink, run, progress), workers, begun)
+            here = run_shared if shared else run_here
+            return sink.loaded() if sink.closed else _run(made, sink, Report(sink, run, progress), workers, begun, here)
         finally:
             sink.release()
 
 
-def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun: float) -> Result:
+def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun: float, here: Callable[..., None]) -> Result:
     """Run what is missing, and make one result of it."""
     (prepared, source), run, double = made.engine, made.run, made.run.precision == "float64"
 
@@ -110,7 +115,7 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
         mapped = aside.submit(in_precision, double, _told, "the fragility map", fragility, prepared)
         sampled = aside.submit(in_precision, double, _told, "whole paths", sample, *whole)
         try:
-            run_here(made, sink, report) if workers is None else run_there(made, sink, report, workers)
+            here(made, sink, report) if workers is None else run_there(made, sink, report, workers)
             if report.reasons and not (sink.goes_on and sink.done):
                 raise report.problem()
             result = finish(answer(sampled), answer(mapped))

@@ -1,6 +1,7 @@
 """The chunks of a run, one after the other here, or on an executor; and what is said as they come."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from .._interrupt import answer, threads
 from ..cascade.blocks import workers
 from ..report.store_place import is_store
+from . import hosts
 from .carried import to_bytes
 from .configure import Run
 from .executors import gather, threads_of
@@ -47,11 +49,20 @@ class Report:
         return SetAside([(first + shift, until + shift, why) for first, until, why, _ in told], told[0][3])
 
 
-def run_here(made: Planned, sink: AbstractSink, report: Report) -> None:
-    """Run the chunks that are missing in this process; each is written while the next is run."""
+def run_shared(made: Planned, sink: AbstractSink, report: Report) -> None:
+    """Run this process's share of the chunks, take note of those of the others, and run what they leave."""
+    missing, begun = sink.missing(), time.monotonic()
+    own = hosts.mine(missing, made.chunk)
+    run_here(made, sink, report, own)
+    longest = (time.monotonic() - begun) / max(1, len(own))
+    run_here(made, sink, report, hosts.gather(sink, [one for one in missing if one not in set(own)], longest, report))
+
+
+def run_here(made: Planned, sink: AbstractSink, report: Report, chunks: list[tuple[int, int]] | None = None) -> None:
+    """Run the chunks that are missing, or those given, in this process; each is written while the next is run."""
     with threads(workers()) as pool, ThreadPoolExecutor(1) as writer:
         writing: Future | None = None
-        for first, until in sink.missing():
+        for first, until in sink.missing() if chunks is None else chunks:
             losses, outcome = computed(pool, made.engine, made.run, first, until)
             if writing is not None:
                 answer(writing)

@@ -1,4 +1,4 @@
-"""Blocks side by side while a device has memory for them; one at a time when it has not, and then in halves, and halves of them."""
+"""Blocks side by side while a device has memory for them; when it has not, one at a time, and then cut in halves, and again."""
 
 import threading
 from collections.abc import Callable

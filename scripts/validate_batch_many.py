@@ -1,0 +1,136 @@
+"""Runs of many paths, scenarios, processes and workers, for `scripts/validate_batch.py`."""
+
+import argparse
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from validate_batch_scale import CHUNK, SCENARIO, bits, command, digest, load
+
+ASKS = """
+import json, resource, sys
+import jaxrisk as jr
+result = jr.Result.load(sys.argv[1])
+found = [getattr(result, name)("max_drawdown_index", 0.99) for name in sys.argv[2:]]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([*([float(one.value), float(one.standard_error)] for one in found), peak]))
+"""
+MEASURES = ("expected_shortfall", "value_at_risk")
+
+
+def memory(folder: Path, asked: argparse.Namespace) -> bool:
+    """Memory of a long run from its tenth chunk to its last, and of what is asked of its losses after; and the same figures in
+    memory and out of core where there are few enough for both. The same command with `--folder` continues a run that was stopped.
+    """
+    from jaxrisk.report.store_log import lines
+
+    (folder / "tiny.toml").write_text(SCENARIO)
+    paths, out = int(asked.paths), folder / "long.zarr"
+    begun = time.perf_counter()
+    run = [sys.executable, "-m", "jaxrisk.cli", "run", str(folder / "tiny.toml"), "--paths", str(paths), "--out", str(out)]
+    subprocess.run([*run, "--sample-paths", "0"], check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - begun
+    chunks = [entry for entry in lines(out) if entry["event"] == "chunk"]
+    peaks = [entry["memory_bytes"] / 2**20 for entry in chunks]
+    tenth, last = peaks[min(len(peaks) - 1, max(10, len(peaks) // 10))], max(peaks)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    print(f"{paths:,} paths in {len(chunks):,} chunks, {size / 2**30:.1f} GiB on the disk: {tenth:,.0f} MiB of memory after a "
+          f"tenth, {last:,.0f} MiB at the end; {seconds:,.0f} s in this turn; {load()}")  # fmt: skip
+    begun = time.perf_counter()
+    said = subprocess.run([sys.executable, "-c", ASKS, str(out), *MEASURES], check=True, capture_output=True, text=True).stdout
+    *figures, peak = json.loads(said.splitlines()[-1])
+    told = ", ".join(f"{name} {value:.6f} ({error:.1g})" for name, (value, error) in zip(MEASURES, figures, strict=True))
+    print(f"out of core: {told}; {peak:,.0f} MiB, {time.perf_counter() - begun:,.0f} s")
+    return last < 1.15 * tenth + 16 and peak < 2048 and both(folder)
+
+
+def both(folder: Path) -> bool:
+    """ES and VaR of a million losses, read whole and chunk by chunk."""
+    import jaxrisk as jr
+    from jaxrisk.report import result as module
+
+    few = jr.simulate(jr.load(folder / "tiny.toml"), paths=1e6, sample_paths=0, out=folder / "few.zarr", force=True)
+    whole = {name: getattr(few, name)("max_drawdown_index", 0.99) for name in MEASURES}
+    module.STREAMED = 0
+    streamed = {name: getattr(jr.Result.load(folder / "few.zarr"), name)("max_drawdown_index", 0.99) for name in MEASURES}
+    apart = max(abs(streamed[name].value / whole[name].value - 1.0) for name in MEASURES)
+    errors = max(abs(streamed[name].standard_error / whole[name].standard_error - 1.0) for name in MEASURES)
+    print(f"1,000,000 paths, in memory and out of core: figures differ by {apart:.1e}, their errors by {errors:.1e}")
+    return apart < 1e-12 and errors < 1e-6
+
+
+SHARED = """
+import os, sys
+import jax
+jax.distributed.initialize(coordinator_address="127.0.0.1:" + sys.argv[1], num_processes=2, process_id=int(sys.argv[2]))
+import jaxrisk as jr
+jr.use_compilation_cache()
+arguments = {"paths": int(sys.argv[5]), "chunk": 4096, "out": sys.argv[4]}
+result = jr.simulate(jr.load(sys.argv[3]), **arguments)
+print(jax.process_index(), jax.process_count(), result.paths)
+"""
+
+
+def processes(folder: Path, asked: argparse.Namespace) -> bool:
+    """Two processes of `jax.distributed` at one store: the bits of one process, and what each ran; and with one that dies."""
+    from jaxrisk.report.store_log import lines
+
+    (folder / "tiny.toml").write_text(SCENARIO)
+    subprocess.run(command(folder, folder / "alone.zarr", asked.chunks, None), check=True, stdout=subprocess.DEVNULL)
+    fine = True
+    for name, kill in (("both", False), ("lost", True)):
+        out, port = folder / f"{name}.zarr", str(free())
+        words = [port, str(folder / "tiny.toml"), str(out), str(asked.chunks * CHUNK)]
+        pair = [
+            subprocess.Popen(
+                [sys.executable, "-c", SHARED, words[0], str(k), *words[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            for k in (0, 1)
+        ]  # fmt: skip
+        if kill:
+            while pair[1].poll() is None and not any(_of(pair[1].pid, entry) for entry in records(out)):
+                time.sleep(0.01)
+            pair[1].kill()
+        said = [process.communicate() for process in pair]
+        if kill:  # JAX itself ends those that are left, soon or at their end: what was finished is kept
+            subprocess.run(command(folder, out, asked.chunks, None), check=True, stdout=subprocess.DEVNULL)
+        ran = {process.pid: 0 for process in pair}
+        for entry in lines(out):
+            if entry["event"] == "chunk":
+                ran[entry["process"]] = ran.get(entry["process"], 0) + 1
+        same = (kill or pair[0].returncode == 0) and digest(out) == digest(folder / "alone.zarr")
+        print(
+            f"{name}: chunks by process {list(ran.values())}, exit codes {[process.returncode for process in pair]}: {bits(same)}"
+        )
+        if not same:
+            print(said[0][1].decode()[-2000:])
+        fine &= same and (kill or min(ran.values()) > 0)
+    return fine
+
+
+def records(out: Path) -> list[dict[str, Any]]:
+    """What chunks say of themselves."""
+    found = []
+    for file in (out / "jaxrisk/chunks").glob("*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(json.loads(file.read_bytes()))
+    return found
+
+
+def _of(process: int, entry: dict[str, Any]) -> bool:
+    return entry.get("process") == process
+
+
+def free() -> int:
+    """A port of this machine that nobody has now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+TRIED = {"memory": memory, "processes": processes}

@@ -6,7 +6,7 @@ whoever else is run beside it: so are its bits.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,9 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..market import Move
-from .devices import on
-from .engine import COUNTERS, outcome
+from .._interrupt import answers
+from .blocks import block_size, in_precision
+from .devices import on, placed
+from .engine import COUNTERS, outcome, seed_key
+from .room import Room
 from .source import AbstractSource
 from .state import Noise, Prepared, State
 from .step import exogenous, respond, start
@@ -26,6 +28,13 @@ TILE_BYTES = {"cpu": 2**24}
 TILE_BYTES_DEFAULT = 2**28
 LONGEST = 360
 """Steps of a tile at most: beyond, a call's own cost is nothing beside what it does."""
+
+
+STATE_NUMBERS = {"cpu": 2**26}
+"""Numbers of the books' states of all scenarios in one block at most, by platform."""
+STATE_NUMBERS_DEFAULT = 2**31
+MOST = 16
+"""Scenarios that are run together at most: beyond, what is shared is next to nothing of what each costs."""
 
 
 class Market(NamedTuple):
@@ -67,6 +76,45 @@ def _alike(one: Any, other: Any) -> bool:
     if jax.tree.structure(one) != jax.tree.structure(other):
         return False
     return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(numbers, others, strict=True))
+
+
+def most_together(prepared: Prepared) -> int:
+    """How many scenarios like this one are run together at most."""
+    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
+    room = STATE_NUMBERS.get(jax.default_backend(), STATE_NUMBERS_DEFAULT) // max(1, numbers * block_size(prepared))
+    return max(1, min(MOST, room))
+
+
+def range_losses(
+    pool: Any, cells: Sequence[Prepared], seed: int, first: int, count: int, tell: Callable[[], None] | None = None
+) -> list[dict[str, np.ndarray]]:
+    """Losses of one range of paths in every cell, blocks on a pool of threads: the bits of `blocks.range_losses` of each.
+
+    **Arguments:** `cells`: scenarios that take the same noise; `tell`: called, by any thread, when a block is done.
+    """
+    size, shared, double = block_size(cells[0]), markets(cells), cells[0].decay.dtype == jnp.float64
+    everything, room = placed((tuple(cells), tuple(shared), seed_key(seed))), Room()
+    devices, what = jax.local_devices(), f"a block of {size:,} paths of {len(cells)} scenarios"
+
+    def one(begin: int) -> list[dict[str, np.ndarray]]:
+        wanted = min(size, count - begin)
+        # the last block is filled up with copies of its last path, which are cut off again
+        paths = (first + begin + np.minimum(np.arange(size), wanted - 1)).astype(np.uint32)
+        turn = begin // size % len(devices)
+        mine, of_markets, key = everything[turn]
+        taken = jnp.asarray(paths) if len(devices) == 1 else on(paths, devices[turn])
+        call = lambda: [_on_host(one) for one in in_precision(double, block_losses, mine, of_markets, key, taken)]
+        losses = [{name: values[:wanted] for name, values in one.items()} for one in room.run(call, what)]
+        if tell is not None:
+            tell()
+        return losses
+
+    parts = answers(pool, one, range(0, count, size))
+    return [{name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]} for k in range(len(cells))]
+
+
+def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values) for name, values in losses.items()}
 
 
 def tile_steps(prepared: Prepared, paths: int) -> int:
@@ -159,6 +207,8 @@ class _Parts(eqx.Module):
 
 def _apart(tree: Any) -> Any:
     def one(x):
+        if x.size == 0:
+            return x
         flat = x.reshape(x.shape[0], math.prod(x.shape[1:]))
         return _Parts(tuple(flat[:, k] for k in range(flat.shape[1])), x.shape[1:])
 
@@ -167,7 +217,7 @@ def _apart(tree: Any) -> Any:
 
 def _joined(tree: Any) -> Any:
     is_parts = lambda x: isinstance(x, _Parts)
-    one = lambda x: jnp.stack(x.parts, axis=-1).reshape(-1, *x.shape) if x.parts else x
+    one = lambda x: jnp.stack(x.parts, axis=-1).reshape(-1, *x.shape) if is_parts(x) else x
     return jax.tree.map(one, tree, is_leaf=is_parts)
 
 
@@ -176,4 +226,4 @@ def _finished(prepared, states: State) -> dict[str, Any]:
     return jax.vmap(lambda state: outcome(prepared, state))(states)
 
 
-__all__ = ["Market", "block_losses", "markets", "on", "same_noise", "tile_steps"]
+__all__ = ["MOST", "Market", "block_losses", "markets", "most_together", "range_losses", "same_noise", "tile_steps"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from .exit_codes import INTERRUPTED, NON_FINITE, NOT_WRITTEN, OK, complain, doubtful
 from .progress import Progress, show
+from .simulating import Chunks, NoExecutor, executor_of
 from .study_arguments import RunStudy
 from .writing import write_all
 
@@ -27,6 +28,9 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
         "steps": asked.count("--steps", command.steps, 1),
         "seed": asked.count("--seed", command.seed, 0),
     }
+    chunks = Chunks(
+        command.executor, asked.executor(command.executor, command.workers, command.scheduler, None), command.scheduler
+    )
     from ..studies.study import planned
 
     try:
@@ -38,7 +42,7 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
     if problem := _no_folder(out):
         return complain([problem])
     doubtful(dict.fromkeys(doubt for work in works[: len(plan.leaves)] for doubt in work.prepared.doubts()))
-    return _work(command, plan, works, out)
+    return _work(command, plan, works, out, chunks)
 
 
 def _no_folder(out: Path) -> str | None:
@@ -51,8 +55,8 @@ def _no_folder(out: Path) -> str | None:
     return None if problem is None else f"{out}: {problem}"
 
 
-def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
-    from ..batch import NonFinite, use_compilation_cache
+def _work(command: RunStudy, plan: Any, works: list[Any], out: Path, chunks: Chunks) -> int:
+    from ..batch import NonFinite, WorkersLost, WorkersRefused, use_compilation_cache
     from ..report.durable import Busy
     from ..studies.study import finished
     from ..studies.study_run import Runs
@@ -63,16 +67,21 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
     say = lambda line: print(line, file=sys.stderr, flush=True)
     runs: Any = None
     try:
-        with Progress(sys.stderr, plan.name) as progress:
+        with executor_of(chunks) as executor, Progress(sys.stderr, plan.name) as progress:
             bar = progress.bar
             above = say if bar is None else lambda line: bar.console.print(line, markup=False, highlight=False)
-            runs = Runs(works, out, progress, above)
+            runs = Runs(works, out, progress, above, executor)
             above(_size(plan, works, runs))
             keep(lambda: f"interrupted; {_kept(runs, out)}")
             result = finished(plan, works, runs)
     except NonFinite as error:
         say(f"stopped: {error}")
         return NON_FINITE
+    except WorkersLost as error:
+        say(f"stopped: {error}; {_kept(runs, out)}")
+        return NON_FINITE
+    except (NoExecutor, WorkersRefused) as error:
+        return complain([f"command line: {error}"])
     except KeyboardInterrupt:
         say(f"interrupted; {_kept(runs, out)}")
         return INTERRUPTED

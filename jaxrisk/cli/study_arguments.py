@@ -172,6 +172,9 @@ class RunStudy:
     steps: _Steps = None
     seed: _Seed = None
     yes: Annotated[bool, option(None, "run it also where it is more than 1,000 cells")] = False
+    executor: Annotated[str | None, option("processes|dask", "who runs the cells (default: this process)")] = None
+    workers: Annotated[_Number, option("N", "how many there are (default: one a core)")] = None
+    scheduler: Annotated[str | None, option("ADDRESS", "of a Dask cluster that is there, such as tcp://host:8786")] = None
     debug: Debug = False
 
 

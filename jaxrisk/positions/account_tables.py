@@ -24,7 +24,8 @@ class AccountTables(eqx.Module):
     """What a ladder knows of its accounts.
 
     A position of quantity `q` stands for `q` over the size of one account of its population, so that the number of accounts is
-    open interest over size; where it stands for a range of sizes, harmonically averaged over that range (`crowding`). An account is closed out where its first part is.
+    open interest over size; where it stands for a range of sizes, harmonically averaged over that range (`crowding`). An account
+    is closed out where its first part is.
 
     **Fields**, shape `(venues, assets, sides, classes, edges)` but for `total`, `(classes,)`:
 
@@ -47,8 +48,8 @@ class AccountTables(eqx.Module):
     def read(self, furthest: Cells, here: Cells, kept: Cells, closing: Closing) -> ByClass:
         """Counts of one path.
 
-        **Arguments:** `furthest`: the running extremes against each side, log price; `here`: the marks now, likewise; `kept`: share of the
-        tables' accounts that had not closed of their own accord when they were reached; `closing`: of the path.
+        **Arguments:** `furthest`: the running extremes against each side, log price; `here`: the marks now, likewise; `kept`: share
+        of the tables' accounts that had not closed of their own accord when they were reached; `closing`: of the path.
 
         Who has lost half is counted as the larger of those closed out and those beyond their half: exact as long as who is closed
         out first has lost half first.

@@ -106,7 +106,9 @@ def _spread(population, leverage, weight, tiers: Tiers, nodes: Nodes) -> Positio
         shape = (leverage.shape[0], entries, sizes)
         entry = _normal_nodes(population.entry_mean, population.entry_sd, entries)[None, :, None]
         size = _normal_nodes(0.0, population.size_log_sd, sizes)[None, None, :]
-        crowding = _crowding(population.size_log_sd, _normal_nodes(0.0, 1.0, sizes), special.ndtri(np.linspace(0.0, 1.0, sizes + 1)))
+        crowding = _crowding(
+            population.size_log_sd, _normal_nodes(0.0, 1.0, sizes), special.ndtri(np.linspace(0.0, 1.0, sizes + 1))
+        )
         across = lambda x: x[:, None, None]
     # sizes are notional-weighted: each node stands for the same share of the open interest
     flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)

@@ -48,8 +48,8 @@ class AccountTables(eqx.Module):
     def read(self, furthest: Cells, here: Cells, kept: Cells, closing: Closing) -> ByClass:
         """Counts of one path.
 
-        **Arguments:** `furthest`: the running extremes against each side, log price; `here`: the marks now, likewise; `kept`: share
-        of the tables' accounts that had not closed of their own accord when they were reached; `closing`: of the path.
+        **Arguments:** `furthest`: the running extremes against each side, log price; `here`: the marks now, likewise; `kept`:
+        share of the tables' accounts that had not closed of their own accord when they were reached; `closing`: of the path.
 
         Who has lost half is counted as the larger of those closed out and those beyond their half: exact as long as who is closed
         out first has lost half first.

@@ -79,8 +79,10 @@ class Runs:
 
     def _run(self, work: Work) -> Result:
         """Run what is left of the same scenario from this run on, as many as share their noise at a time."""
-        alike = [one for one in self.left.values() if one.cell.scenario == work.cell.scenario and one.digest != work.digest]
-        group = [work, *alike][:MOST]
+        alike = [one for one in self.left.values() if one.cell.scenario == work.cell.scenario]
+        first = next(place for place, one in enumerate(alike) if one.digest == work.digest)
+        begin = max(0, min(first, len(alike) - MOST))
+        group = alike[begin : begin + MOST]
         paths = [self.path(one.digest) for one in group]
         begun, before = time.perf_counter(), self.done
         results = simulate_many([one.scenario() for one in group], sample_paths=0, out=paths, executor=self.executor,
@@ -93,7 +95,7 @@ class Runs:
             self._kept |= {} if self.folder is not None else {one.digest: _slim(result)}
             self.left.pop(one.digest, None)
         self._finished(group, seconds)
-        return results[0]
+        return results[first - begin]
 
     def _tell(self, done: int) -> None:
         if self._progress is not None:

@@ -210,8 +210,8 @@ class Backwards(Executor):
         self.tasks += 1
         self.waiting.append((future, fn, task))
         if len(self.waiting) > 1 or task.until == 200:
-            for future, fn, task in reversed(self.waiting):
-                future.set_result(fn(task))
+            for waiting, call, what in reversed(self.waiting):
+                waiting.set_result(call(what))
             self.waiting.clear()
         return self.waiting[-1][0] if self.waiting else future
 
@@ -284,7 +284,7 @@ def test_the_command_from_start_to_finish(here, capfd):
     assert main(["study", "caps.toml", "--quick", "--paths", "100"]) == OK
     out, err = capfd.readouterr()
     assert "caps: 3 cells in 2 branches, 6 runs; about" in err
-    assert "6 of 6: cap = 50, b: " in err
+    assert "6 of 6: cap = 20, a to cap = 100, b, together: " in err
     assert "Accounts, by class, mean of a path (change against the reference)\n" in out
     assert "Ranking by the mean of the open-interest loss" in out
     assert "\x1b" not in out

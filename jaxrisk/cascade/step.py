@@ -50,6 +50,7 @@ def start(prepared: Prepared, uniforms) -> State:
 
 def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     """Shock, mark, margin check, liquidation, impact, backstop, book, observe."""
+    # kept, and not computed again in every fusion: what follows has the same bits where others have drawn and moved (together.py)
     noise = jax.lax.optimization_barrier(noise)
     market, move = jax.lax.optimization_barrier(exogenous(prepared, state.market, noise, index))
     return respond(prepared, state._replace(market=market), move, noise.bridge, index)

@@ -61,7 +61,9 @@ class AccountTables(eqx.Module):
         whole = np.array(self.whole)
         back = jnp.sum((whole * closing.returned)[:, None] * closing.share, axis=0)
         lost = total(take(self.worth, coordinate)) - back
-        return ByClass(self.total, total(closed), None, None, lost, total(jnp.maximum(closed, half)))
+        half_lost = total(jnp.maximum(closed, half))
+        by_side = jnp.sum(closed, axis=(0, 1))
+        return ByClass(self.total, jnp.sum(by_side, axis=0), None, None, lost, half_lost, by_side)
 
 
 def account_tables(placed: Placed, stands: list[Standing], contracts: Contracts, classes: int, grid: Grid) -> AccountTables:

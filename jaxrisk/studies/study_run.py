@@ -80,6 +80,7 @@ class Runs:
     def _run(self, work: Work) -> Result:
         """Run what is left of the same scenario from this run on, as many as share their noise at a time."""
         alike = [one for one in self.left.values() if one.cell.scenario == work.cell.scenario]
+        alike = alike if work.digest in self.left else [work]  # what was there is gone
         first = next(place for place, one in enumerate(alike) if one.digest == work.digest)
         begin = max(0, min(first, len(alike) - MOST))
         group = alike[begin : begin + MOST]

@@ -207,4 +207,4 @@ def summary(result: Any) -> StudySummary:
     return tables[type(result).__name__](result)
 
 
-__all__ = ["design", "parameters", "rare_event", "reverse_stress", "sensitivities", "study", "summary"]
+__all__ = ["design", "over_ranges", "parameters", "rare_event", "reverse_stress", "sensitivities", "study", "summary"]

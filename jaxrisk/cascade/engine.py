@@ -169,8 +169,11 @@ def _accounts(prepared: Prepared, state: State, by_class) -> dict[str, Array]:
     losses = {
         "accounts_closed_out": found.closed_out,
         "accounts_closed_out_share": found.closed_out / some,
+        "accounts_closed_out_by_side": found.by_side,
         "collateral_lost": found.lost,
     }
+    if fund is not None and found.fees is not None:
+        losses["fees_paid"] = found.fees
     if found.negative is not None:
         losses |= {"negative_balances": found.negative, "negative_balance_usd": found.owed}
     if found.half_lost is not None:

@@ -11,7 +11,7 @@ from .document import NAMED, in_order, to_toml
 from .once import made_once
 from .table import Table
 
-WORDS = ("name", "title", "question", "sources")
+WORDS = ("name", "title", "question", "sources", "ranges")
 """Keys of an effective configuration that change no number."""
 
 
@@ -40,6 +40,8 @@ def effective(checked: Checked) -> dict[str, Any]:
             whole[section] = _dump(getattr(checked, section))
     if checked.caps:
         whole["limits"] = {"caps": [_dump(cap) for cap in checked.caps]}
+    if checked.ranges:
+        whole["ranges"] = {one.key: [one.at(0.0), one.at(1.0)] for one in checked.ranges}
     return whole
 
 

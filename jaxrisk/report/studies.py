@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .attribution_table import attribution
 from .design_table import design
 from .rare_tables import rare_event, reverse_stress
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
@@ -196,7 +197,7 @@ def parameters(found: Sequence[Any], title: str) -> StudySummary:
 def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
-    tables |= {"Study": study}
+    tables |= {"Study": study, "Attribution": attribution}
     return tables[type(result).__name__](result)
 
 

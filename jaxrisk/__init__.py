@@ -21,6 +21,7 @@ _ROOMS = {
     "studies.design": "design_limits",
     "studies.study": "study",
     "studies.attribution": "attribute",
+    "studies.warning": "warning",
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

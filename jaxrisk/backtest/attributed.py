@@ -12,7 +12,7 @@ from .whose_fall import LEVEL, NO_CAP, Replayed, Unwind, again, quantiles, repla
 
 CAPS = (20.0, 10.0, 5.0, 2.0)
 """What is asked where nothing is."""
-DRAWS = 256
+DRAWS = 128
 LEAST_EFFECTIVE = 30.0
 """Draws that an interval has to rest on."""
 
@@ -122,8 +122,8 @@ def attributed(
     """
     tell = progress or (lambda: None)
 
-    def run(drawn: Sequence[str], impact: str = "days") -> tuple[np.ndarray, Replayed]:
-        values = draws(count, seed, drawn, impact)
+    def run(drawn: Sequence[str], impact: str = "days", few: int = count) -> tuple[np.ndarray, Replayed]:
+        values = draws(few, seed, drawn, impact)
         found = replayed(unwind, values, seed, drawn)
         tell()
         return values, found
@@ -133,9 +133,9 @@ def attributed(
     own = lambda one: _interval((fall - one.without) / fall, one.weights)
     forced = lambda one: _interval(one.lost, one.weights)
     width = lambda one: (own(one).width, forced(one).width)
-    whole = width(found)
-    only = {source: width(run((source,))[1]) for source in SOURCES}
-    less = {source: width(run(tuple(s for s in SOURCES if s != source))[1]) for source in SOURCES}
+    few, whole = max(32, count // 2), width(found)
+    only = {source: width(run((source,), few=few)[1]) for source in SOURCES}
+    less = {source: width(run(tuple(s for s in SOURCES if s != source), few=few)[1]) for source in SOURCES}
     upper = run(SOURCES, "unwinds")[1]
     base, base_lost, base_held = again(unwind, found, values, seed=seed)
     tell()

@@ -180,14 +180,26 @@ def again(
     **Arguments:** `cap`: for everybody; `feedback`: of impact; `scenario`: another market than the unwind's, such as one under
     other limits, whose own shares of those who downsize hold.
     """
-    base = (scenario or capped(unwind.scenario, cap)).bare()
     share = np.random.default_rng(seed).uniform(FIRST_DOWNSIZED, LAST_DOWNSIZED, len(values))
     share = share if scenario is None else -np.ones(len(values))
     rows = np.concatenate([np.zeros((len(values), 1)), found.whole], axis=1)
-    more = (jnp.int32(unwind.lost_step), jnp.float32(feedback))
-    arrays = (values, rows, share)
-    path, lost, held = _chunked(lambda s, v, r, d, step, f: _free(s, v, r, step, d, f), base, *arrays, more=more)
+    path, lost, held = _freely(scenario or capped(unwind.scenario, cap), values, rows, share, unwind.lost_step, feedback)
     return largest_fall(unwind.seen(path)), lost, held
+
+
+def _freely(scenario: Scenario, values, rows, share, lost_step: int, feedback: float):
+    more = (jnp.int32(lost_step), jnp.float32(feedback))
+    run = lambda s, v, r, d, step, f: _free(s, v, r, step, d, f)
+    return _chunked(run, scenario.bare(), values, rows, share, more=more)
+
+
+def along(scenario: Scenario, values: np.ndarray, rows: np.ndarray, lost_step: int, feedback: float = 1.0):
+    """Prices after each step, log, `(draws, steps)`, and open interest closed by force, where the fundamental is given.
+
+    **Arguments:** `values`: of what is not known, `(draws, unknowns)`; `rows`: log fundamentals, `(draws, steps + 1)`.
+    """
+    path, lost, _ = _freely(scenario, values, rows, -np.ones(len(values)), lost_step, feedback)
+    return path, lost
 
 
 def capped(scenario: Scenario, cap: float) -> Scenario:
@@ -207,6 +219,6 @@ def quantiles(values: np.ndarray, weights: np.ndarray, at: Sequence[float]) -> n
 
 
 __all__ = [
-    "LEVEL", "NO_CAP", "Replayed", "Unwind", "again", "capped", "draws", "largest_fall", "quantiles", "replayed", "rows_of",
+    "LEVEL", "NO_CAP", "Replayed", "Unwind", "again", "along", "capped", "draws", "largest_fall", "quantiles", "replayed", "rows_of",
     "weights_of",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from .design_table import design
 from .rare_tables import rare_event, reverse_stress
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
 from .sweep_table import study
+from .warning_table import warning
 
 _LISTED = 8  # reasons of single parameters in the notes
 _DECIMALS = 4  # of elasticities: a hundredth of a percent of a percent is nothing
@@ -197,7 +198,7 @@ def parameters(found: Sequence[Any], title: str) -> StudySummary:
 def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
-    tables |= {"Study": study, "Attribution": attribution}
+    tables |= {"Study": study, "Attribution": attribution, "Warning": warning}
     return tables[type(result).__name__](result)
 
 

@@ -230,9 +230,10 @@ def plot(result: Any) -> "Figure":
     from .attribution_plot import attribution
     from .stress_plot import reverse_stress
     from .sweep_plots import study
+    from .warning_table import picture
 
     figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
-    figures |= {"Design": design, "Study": study, "Attribution": attribution}
+    figures |= {"Design": design, "Study": study, "Attribution": attribution, "Warning": picture}
     return figures[type(result).__name__](result)
 
 

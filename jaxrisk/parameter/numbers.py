@@ -11,6 +11,7 @@ import numpy as np
 from ..cascade import PowerImpact, TableImpact
 from ..positions import Accounts, CrossAccounts, Histogram, LiquidationMap
 from ..scenario import Scenario
+from .breaker import breaker
 from .groups import SECOND, SHARE, UNBOUNDED, Group, concrete, each, fields, plain, scaling
 from .market import market_groups
 
@@ -88,7 +89,7 @@ def _venues(scenario: Scenario) -> list[Group]:
         if venues.haircut is not None:
             haircut = lambda s: s.venues.haircut
             groups += [of("haircut", haircut, *SHARE, label=asset, place=(a,)) for a, asset in enumerate(names.assets)]
-        groups += _policy(scenario, v, of) + _breaker(scenario, v, of) + _tiers(scenario, v)
+        groups += _policy(scenario, v, of) + breaker(scenario, v, of) + _tiers(scenario, v)
     return groups
 
 
@@ -115,23 +116,6 @@ def _policy(scenario: Scenario, v: int, of) -> list[Group]:
         if threshold:
             groups.append(of("fund_drawdown", lambda s: s.venues.backstop.drawdown_threshold, *SHARE, pathwise=False))
     return groups
-
-
-def _breaker(scenario: Scenario, v: int, of) -> list[Group]:
-    """A venue's circuit breaker. When a halt begins is a step of its threshold; how long one of liquidations alone lasts is not."""
-    breaker = scenario.venues.breaker
-    if breaker is None:
-        return []
-    smooth = not breaker.trading[v] and not np.any(concrete(breaker.auction))
-    at = lambda field: lambda s: getattr(s.venues.breaker, field)
-    return [
-        of("halt_move", at("halt_move"), "1", 0.0, UNBOUNDED, pathwise=False),
-        of("halt_window", at("halt_window"), "s", 0.0, UNBOUNDED, scale=SECOND, pathwise=False),
-        of("halt_length", at("halt_length"), "s", 0.0, UNBOUNDED, scale=SECOND, pathwise=smooth),
-        of("price_band", at("price_band"), "1", 0.0, UNBOUNDED, pathwise=False),
-        of("auction", at("auction"), *SHARE),
-        of("auction_depth", at("auction_depth"), "1", 1.0, 1e3),
-    ]
 
 
 def _tiers(scenario: Scenario, v: int) -> list[Group]:

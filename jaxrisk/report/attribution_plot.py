@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .plots import BLUE, GREY, INK, ORANGE, SERIES, _figure, _style
-from .study_table import Z, in_words
+from .study_table import Z, in_words, scaled, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,4 +82,26 @@ def _matrix(axes: "Axes", matrix: Any) -> None:
     axes.set_title(f"Contagion of {matrix.of}, percentage points")
 
 
-__all__ = ["attribution"]
+def maturity(result: Any) -> "Figure":
+    """By measure, how each change moves it from the one structure's to the other's, with 95% intervals."""
+    with _style():
+        figure, grid = _figure(1, len(result.measures), (max(7.0, 4.4 * len(result.measures)), 4.0))
+        for axes, measure, found in zip(grid[0], result.measures, result.shares, strict=True):
+            values = np.array([found.none[0], *(one.value for one in found.shares), found.all[0]])
+            errors = np.array([found.none[1], *(one.standard_error for one in found.shares), found.all[1]])
+            bottoms = np.concatenate([[0.0], found.none[0] + np.cumsum([0.0, *values[1:-2]]), [0.0]])
+            factor, label = scaled(unit_of(measure), max(abs(found.all[0]), abs(found.none[0])))
+            colours = [GREY, *(SERIES[2] if one.value < 0.0 else ORANGE for one in found.shares), BLUE]
+            places = np.arange(len(values))
+            axes.bar(places, factor * values, 0.7, bottom=factor * bottoms, color=colours)
+            axes.errorbar(places, factor * (bottoms + values), yerr=Z * factor * np.nan_to_num(errors), fmt="none", ecolor=INK,
+                          elinewidth=0.9, capsize=2)  # fmt: skip
+            names = [result.since.date[:4], *(words for words, _, _ in result.changes), result.to.date[:4]]
+            axes.set_xticks(places, names, rotation=35, ha="right", fontsize=8)
+            axes.set_ylabel(label)
+            axes.set_title(in_words(measure), fontsize=8.5)
+            axes.grid(axis="x", visible=False)
+        return figure
+
+
+__all__ = ["attribution", "maturity"]

@@ -107,4 +107,31 @@ def _percent(value: float, error: float) -> str:
     return f"{head}%{bracket}{rest}"
 
 
-__all__ = ["attribution"]
+def maturity(result: Any) -> StudySummary:
+    """Which change between two structures has what part in the difference of each measure."""
+    sections, records, answer = [], [], []
+    for measure, found in zip(result.measures, result.shares, strict=True):
+        factor, label = scaled(unit_of(measure), max(abs(found.all[0]), abs(found.none[0])))
+        number = lambda value, error, factor=factor: _with(value * factor, error * factor)
+        lines = [(f"structure of {result.since.date}", "", "", number(*found.none), "")]
+        for (words, before, after), share in zip(result.changes, found.shares, strict=True):
+            part = _percent(share.fraction, share.fraction_error)
+            lines.append((f"+ {words}", f"{before:g}", f"{after:g}", number(share.value, share.standard_error), part))
+            records.append(_record(measure, words, share))
+        lines.append((f"structure of {result.to.date}", "", "", number(*found.all), ""))
+        records += [_record(measure, "total", found.total), *_ends(measure, found)]
+        of = found.total.value / found.none[0] if found.none[0] else math.nan
+        error = found.total.standard_error / abs(found.none[0]) if found.none[0] else math.nan
+        word = "lower" if found.total.value < 0.0 else "higher"
+        answer.append(f"the {in_words(measure)}: {_percent(abs(of), error)} {word} under the later structure")
+        points = "percentage points" if label == "%" else label
+        columns = ("", "before", "after", f"adds, {points}", "of the difference")
+        sections.append(Section(f"The {in_words(measure)}, {label}", columns, "lrrrr", lines))
+    info = result.info
+    title = f"{result.since.title} against {result.to.title}, under the shock of {info['name']}   ({info['paths']:,} paths)"
+    notes = ["Shapley shares over all orders, on the same random numbers; standard errors in brackets are those of chance alone:",
+             "what a structure assumes (leverage, depth and funds of earlier years) is not in them; its file says the ranges"]  # fmt: skip
+    return StudySummary(title, answer, sections, notes, records)
+
+
+__all__ = ["attribution", "maturity"]

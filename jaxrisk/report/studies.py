@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .attribution_table import attribution
+from .attribution_table import attribution, maturity
 from .design_table import design
 from .rare_tables import rare_event, reverse_stress
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
@@ -198,7 +198,7 @@ def parameters(found: Sequence[Any], title: str) -> StudySummary:
 def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
-    tables |= {"Study": study, "Attribution": attribution, "Warning": warning}
+    tables |= {"Study": study, "Attribution": attribution, "Warning": warning, "Maturity": maturity}
     return tables[type(result).__name__](result)
 
 

@@ -227,13 +227,13 @@ def who_pays(result: "Result") -> "Figure":
 
 def plot(result: Any) -> "Figure":
     """The figure of any of these results."""
-    from .attribution_plot import attribution
+    from .attribution_plot import attribution, maturity
     from .stress_plot import reverse_stress
     from .sweep_plots import study
     from .warning_table import picture
 
     figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
-    figures |= {"Design": design, "Study": study, "Attribution": attribution, "Warning": picture}
+    figures |= {"Design": design, "Study": study, "Attribution": attribution, "Warning": picture, "Maturity": maturity}
     return figures[type(result).__name__](result)
 
 

@@ -127,7 +127,7 @@ def attribute(
 
     def ran(one: Scenario, columns: Sequence[str]) -> list[np.ndarray]:
         nonlocal done
-        found = _columns(one, columns, count, seed)
+        found = columns_of(one, columns, count, seed)
         done += 1
         if progress is not None:
             progress(done, total)
@@ -179,7 +179,7 @@ def _arguments(scenario, measures, paths, seed, exact, orders, shocks) -> tuple[
     return asked, int(count), int(seed)
 
 
-def _columns(scenario: Scenario, names: Sequence[str], paths: int, seed: int) -> list[np.ndarray]:
+def columns_of(scenario: Scenario, names: Sequence[str], paths: int, seed: int) -> list[np.ndarray]:
     """Some columns of a run, float64."""
     prepared = prepare_lean(scenario, jnp.dtype(scenario.description.precision))
     chosen = [Column.of(scenario, name) for name in names]
@@ -232,4 +232,4 @@ def _contagion(scenario: Scenario, ran, solo: list[Scenario]) -> list[Contagion]
     return found
 
 
-__all__ = ["MEASURES", "SHOCKS", "Amplified", "Attribution", "Contagion", "attribute"]
+__all__ = ["MEASURES", "SHOCKS", "Amplified", "Attribution", "Contagion", "attribute", "columns_of"]

@@ -17,7 +17,7 @@ from ..scenario import Scenario
 from .shown import Shown
 
 FEW: Nodes = (512, 2, 4)
-DRAWS = 64
+DRAWS = 32
 SPREAD = {"impact": 0.45, "leverage": 0.3, "volume": 0.2}
 """ASSUMPTION, standard deviations of logs: impact's coefficient of 1 where 0.5 to 3 can be argued; medians of leverage, whose errors
 in the shipped scenarios are 0.25 to 0.30; volume beside open interest, a venue share of 0.45 in 0.3 to 0.6."""

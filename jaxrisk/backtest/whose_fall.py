@@ -17,12 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..calibration.pinned import FEW
 from ..cascade import prepare
 from ..cascade.state import Noise
 from ..cascade.step import start, step
 from ..market import Given, Replay
-from ..positions import Limits
+from ..positions import Limits, Nodes
 from ..scenario import Scenario
 from .unknowns import BESIDES, LAW, ORDINARY, SOURCES, draws, put
 
@@ -32,6 +31,8 @@ LEVEL = 0.9
 FIRST_DOWNSIZED, LAST_DOWNSIZED = 0.2, 0.9
 """ASSUMPTION: of those who meet a cap, this share or up to that takes a smaller position, the others post more collateral."""
 _TOGETHER = 64
+NODES: Nodes = (256, 1, 2)
+"""Of each draw's book, tabulated anew: with (512, 2, 4) that takes longer than the day itself."""
 
 
 class Unwind(NamedTuple):
@@ -102,7 +103,7 @@ def _pinned(scenario: Scenario, values, rows, lost_step):
 
     def one(values, row):
         flat = Replay(jnp.zeros((2, 1), row.dtype))
-        prepared = prepare(put(scenario, values).replace(market=flat, given=Given(row[:, None])), row.dtype, FEW)
+        prepared = prepare(put(scenario, values).replace(market=flat, given=Given(row[:, None])), row.dtype, NODES)
         return _run(prepared, row.shape[0] - 1, lost_step)
 
     return jax.vmap(one)(values, rows)
@@ -118,7 +119,7 @@ def _free(scenario: Scenario, values, rows, lost_step, share_downsize, feedback)
         limits = changed.limits
         if limits.account_class:
             changed = eqx.tree_at(lambda s: s.limits.share_downsize, changed, jnp.where(share < 0.0, limits.share_downsize, share))
-        prepared = prepare(changed.replace(market=Replay(row[:, None])), row.dtype, FEW)
+        prepared = prepare(changed.replace(market=Replay(row[:, None])), row.dtype, NODES)
         return _run(prepared, row.shape[0] - 1, lost_step, price=True)
 
     return jax.vmap(one)(values, rows, share_downsize)

@@ -11,7 +11,7 @@ DISTINCT = {
     "event": ("window", "before", "after", "prices"),
     "fit": ("fit",),
     "study": ("grid", "cells", "branches", "reference", "measures", "scenario", "scenarios", "quick"),
-    "structure": ("open_interest_over_volume", "fund_over_open_interest", "daily_volatility", "leverage", "depth"),
+    "structure": ("open_interest_over_volume", "fund_over_open_interest", "daily_volatility"),
 }
 """Keys that files of one kind have and others do not."""
 FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated": "fit", "scenarios": "scenario",

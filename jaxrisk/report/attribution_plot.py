@@ -85,8 +85,12 @@ def _matrix(axes: "Axes", matrix: Any) -> None:
 def maturity(result: Any) -> "Figure":
     """By measure, how each change moves it from the one structure's to the other's, with 95% intervals."""
     with _style():
-        figure, grid = _figure(1, len(result.measures), (max(7.0, 4.4 * len(result.measures)), 4.0))
-        for axes, measure, found in zip(grid[0], result.measures, result.shares, strict=True):
+        columns = min(2, len(result.measures))
+        rows = -(-len(result.measures) // columns)
+        figure, grid = _figure(rows, columns, (5.6 * columns, 4.0 * rows))
+        for axes in grid.ravel()[len(result.measures) :]:
+            axes.set_axis_off()
+        for axes, measure, found in zip(grid.ravel(), result.measures, result.shares, strict=False):
             values = np.array([found.none[0], *(one.value for one in found.shares), found.all[0]])
             errors = np.array([found.none[1], *(one.standard_error for one in found.shares), found.all[1]])
             bottoms = np.concatenate([[0.0], found.none[0] + np.cumsum([0.0, *values[1:-2]]), [0.0]])
@@ -99,7 +103,8 @@ def maturity(result: Any) -> "Figure":
             names = [result.since.date[:4], *(words for words, _, _ in result.changes), result.to.date[:4]]
             axes.set_xticks(places, names, rotation=35, ha="right", fontsize=8)
             axes.set_ylabel(label)
-            axes.set_title(in_words(measure), fontsize=8.5)
+            axes.set_ylim(0.0, 1.12 * factor * max(float((bottoms + np.maximum(values, 0.0)).max()), 1e-12))
+            axes.set_title(in_words(measure), fontsize=9)
             axes.grid(axis="x", visible=False)
         return figure
 

@@ -198,7 +198,7 @@ def parameters(found: Sequence[Any], title: str) -> StudySummary:
 def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
-    tables |= {"Study": study, "Attribution": attribution, "Warning": warning, "Maturity": maturity}
+    tables |= {"Study": study, "Attribution": attribution, "Warned": warning, "Maturity": maturity}
     return tables[type(result).__name__](result)
 
 

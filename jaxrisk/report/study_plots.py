@@ -233,7 +233,7 @@ def plot(result: Any) -> "Figure":
     from .warning_table import picture
 
     figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
-    figures |= {"Design": design, "Study": study, "Attribution": attribution, "Warning": picture, "Maturity": maturity}
+    figures |= {"Design": design, "Study": study, "Attribution": attribution, "Warned": picture, "Maturity": maturity}
     return figures[type(result).__name__](result)
 
 

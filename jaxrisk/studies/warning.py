@@ -17,6 +17,8 @@ from ..scenario import Scenario
 from .shown import Shown
 
 FEW: Nodes = (512, 2, 4)
+COARSE: Nodes = (512, 1, 2)
+"""Of each draw, whose map is not looked at by itself."""
 DRAWS = 32
 SPREAD = {"impact": 0.45, "leverage": 0.3, "volume": 0.2}
 """ASSUMPTION, standard deviations of logs: impact's coefficient of 1 where 0.5 to 3 can be argued; medians of leverage, whose errors
@@ -42,7 +44,7 @@ class Level(NamedTuple):
 
 
 @dataclass(repr=False)
-class Warning(Shown):
+class Warned(Shown):
     """The levels, nearest first, and the map: `log_price`, `(levels,)`, below zero; `number`, `(venues, assets, levels)`, and its
     5 and 95% quantiles `low`, `high`; `branching`: the number at the level; `info`."""
 
@@ -57,7 +59,7 @@ class Warning(Shown):
     info: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Warning({self.line()!r})"
+        return f"Warned({self.line()!r})"
 
     def line(self) -> str:
         """The nearest level in a line."""
@@ -76,7 +78,7 @@ class Warning(Shown):
         return self.levels[0].distance < threshold
 
 
-def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed: int = 1) -> Warning:
+def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed: int = 1) -> Warned:
     r"""How far below the price is the level at which the branching number passes `branching`, by venue and asset.
 
     The number of a venue is how many further dollars a dollar forced there sets off: of all venues through the market's price, as in
@@ -99,7 +101,7 @@ def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed
     normal = ndtri(np.clip(qmc.Sobol(3, seed=seed).random(draws), 1e-6, 1.0 - 1e-6))
     with numbers(False):
         log_price, middle = _map(scenario)
-        drawn = np.stack([_map(_moved(scenario, *(np.exp(np.array(list(SPREAD.values())) * z))))[1] for z in normal])
+        drawn = np.stack([_map(_moved(scenario, *np.exp(np.array(list(SPREAD.values())) * z)), COARSE)[1] for z in normal])
     venues, assets = scenario.names.venues, scenario.names.assets
     levels = []
     for v, venue in enumerate(venues):
@@ -114,12 +116,12 @@ def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed
     levels.sort(key=lambda one: (one.distance, -one.peak))
     low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
     info = {"name": scenario.description.name, "title": scenario.description.title, "draws": draws}
-    return Warning(levels, branching, venues, assets, log_price, middle, low, high, info)
+    return Warned(levels, branching, venues, assets, log_price, middle, low, high, info)
 
 
-def _map(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+def _map(scenario: Scenario, nodes: Nodes = FEW) -> tuple[np.ndarray, np.ndarray]:
     """Log prices below the initial one, and the branching number of each venue and asset there, `(venues, assets, levels)`."""
-    prepared = prepare(scenario, jnp.float32, FEW)
+    prepared = prepare(scenario, jnp.float32, nodes)
     found = fragility(prepared)
     below = -np.asarray(found.log_price[0], np.float64)
     common = np.asarray(found.number, np.float64)[:, 0]
@@ -127,7 +129,7 @@ def _map(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
     own = (1.0 - np.asarray(scenario.venues.index_weight, np.float64))[:, None] * local
     total = np.broadcast_to(common, (len(scenario.names.venues), *common.shape))
     if local.any():
-        half = 0.0025
+        half = 0.01
         ends = [np.asarray(_triggered(prepared, jnp.asarray(np.maximum(below + x, 0.0), jnp.float32)))[:, :, 0] for x in (-half, half)]
         total = total + own[..., None] * (ends[1] - ends[0]) / (2.0 * half)
     return -below, np.asarray(total, np.float64)
@@ -163,4 +165,4 @@ def _percent(value: float) -> str:
     return f"{100.0 * value:.1f}%" if math.isfinite(value) else "none"
 
 
-__all__ = ["DRAWS", "SPREAD", "Level", "Warning", "warning"]
+__all__ = ["DRAWS", "SPREAD", "Level", "Warned", "warning"]

@@ -3,10 +3,10 @@
     python scripts/validate_attribution.py                 # 50 simulated unwinds, about ten minutes on two cores
     python scripts/validate_attribution.py --trials 10
 
-Unwinds are simulated with what is not known drawn from its ranges (`jaxrisk/backtest/unknowns.py`), and attributed from what would
-have been observed: closes every five minutes, and open interest lost. Printed is how often the 90% intervals hold the truth, with
-a Clopper-Pearson interval of that, and how wide they are. The price of these is not picked for its fall after the fact: what that
-adds (docs/reality.md, "an upper bound all the same") is not in the coverage.
+Unwinds are simulated with what is not known drawn from its ranges (`jaxrisk/backtest/unknowns.py`), and attributed from what
+would have been observed: closes every five minutes, and open interest lost. Printed is how often the 90% intervals hold the
+truth, with a Clopper-Pearson interval of that, and how wide they are. The price of these is not picked for its fall after the
+fact: what that adds (docs/reality.md, "an upper bound all the same") is not in the coverage.
 """
 
 import argparse
@@ -46,7 +46,9 @@ def main() -> None:
         inside = int(np.sum((table[:, low] <= table[:, truth]) & (table[:, truth] <= table[:, high])))
         ends = clopper_pearson(inside, len(table), 0.95)
         width = np.median(table[:, high] - table[:, low])
-        print(f"{name}: in {inside} of {len(table)} intervals of 90% (95%: {ends[0]:.2f} to {ends[1]:.2f}); median width {width:.1%}")
+        print(
+            f"{name}: in {inside} of {len(table)} intervals of 90% (95%: {ends[0]:.2f} to {ends[1]:.2f}); median width {width:.1%}"
+        )
     print(f"draws that intervals rest on: median {np.median(table[:, 7]):.0f}, least {table[:, 7].min():.0f}")
 
 

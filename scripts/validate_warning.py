@@ -2,13 +2,13 @@
 
     python scripts/validate_warning.py --data ../shared/data
 
-For every day with open interest and prices the fragility map of `btc_24h` is scaled to the day's open interest over volume and to its
-volatility, known at the day's end (a square-root law of impact: the branching number at a price grows with the volatility and with
-the root of open interest over volume; leverage is that of February 2026 on all days). The line fires where the number reaches
-`--branching` within a fall of `--threshold`. A fall is one of more than 10% from the day's close within the 24 hours after it, to
-hourly lows. Since no day of this history comes near 1, the number is also taken low enough to fire on a fifth, a tenth and a
-twentieth of days. Intervals are Clopper and Pearson's; days within a storm are alike, so that they are too narrow rather than too
-wide. A warning that knew nothing would fire before falls as often as on other days.
+For every day with open interest and prices the fragility map of `btc_24h` is scaled to the day's open interest over volume and
+to its volatility, known at the day's end (a square-root law of impact: the branching number at a price grows with the
+volatility and with the root of open interest over volume; leverage is that of February 2026 on all days). The line fires where
+the number reaches `--branching` within a fall of `--threshold`. A fall is one of more than 10% from the day's close within the
+24 hours after it, to hourly lows. Since no day of this history comes near 1, the number is also taken low enough to fire on a
+fifth, a tenth and a twentieth of days. Intervals are Clopper and Pearson's; days within a storm are alike, so that they are too
+narrow rather than too wide. A warning that knew nothing would fire before falls as often as on other days.
 """
 
 import argparse
@@ -83,7 +83,9 @@ def main() -> None:
     count = int(deep.sum())
     area = (order[deep].sum() - count * (count - 1) / 2) / (count * (len(at) - count))
     error = np.sqrt(area * (1.0 - area) / min(count, len(at) - count))
-    print(f"chance that a day before a fall has the larger number than another: {area:.2f} (0.5 knows nothing; error about {error:.2f})")
+    print(
+        f"chance that a day before a fall has the larger number than another: {area:.2f} (0.5 knows nothing; error about {error:.2f})"
+    )
 
 
 def _share(some: int, of: int) -> str:

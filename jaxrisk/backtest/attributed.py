@@ -31,8 +31,8 @@ class Interval(NamedTuple):
 
 
 class WhatIf(NamedTuple):
-    """The day under another setting: `fall` and `lost`, of the open interest there would have been; `less_fall`: by how much less the
-    price falls, a fraction; `forgone`: of the open interest at the start, a fraction."""
+    """The day under another setting: `fall` and `lost`, of the open interest there would have been; `less_fall`: by how much
+    less the price falls, a fraction; `forgone`: of the open interest at the start, a fraction."""
 
     name: str
     fall: Interval
@@ -44,12 +44,13 @@ class WhatIf(NamedTuple):
 class Attributed(NamedTuple):
     """One unwind.
 
-    **Fields:** `name`, `title`; `fall`, `observed_loss` (NaN where unknown): as observed; `own`: share of the fall that was forced
-    orders'; `without`: the fall without them; `forced`: open interest closed by force, a fraction, and `own_loss`, over what was
-    lost; `spiral`: part of what was closed by force that would not have been, had forced orders not moved the price; `widths`: by
-    source, what it adds to the width of `own`, and the width if it were the only one; `widths_loss`: the same of `forced`;
-    `what_if`; `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by how much the fall run once more is off,
-    a median; `effective`: draws that the intervals rest on; `path`, `fundamental` (5, 50, 95%), `minutes`: for the picture.
+    **Fields:** `name`, `title`; `fall`, `observed_loss` (NaN where unknown): as observed; `own`: share of the fall that was
+    forced orders'; `without`: the fall without them; `forced`: open interest closed by force, a fraction, and `own_loss`, over
+    what was lost; `spiral`: part of what was closed by force that would not have been, had forced orders not moved the price;
+    `widths`: by source, what it adds to the width of `own`, and the width if it were the only one; `widths_loss`: the same of
+    `forced`; `what_if`; `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by how much the fall run once
+    more is off, a median; `effective`: draws that the intervals rest on; `path`, `fundamental` (5, 50, 95%), `minutes`: for the
+    picture.
     """
 
     name: str
@@ -116,9 +117,9 @@ def attributed(
 ) -> Attributed:
     """Attribute one unwind.
 
-    **Arguments:** `count`: draws of what is not known, a power of two; `caps`: leverage caps for everybody that are tried; `others`:
-    further settings by name, each a scenario on the unwind's grid under which the day is run again; `progress`: called after each
-    of the 10 runs and those of `caps` and `others`.
+    **Arguments:** `count`: draws of what is not known, a power of two, of which half is run under other settings; `caps`:
+    leverage caps for everybody that are tried; `others`: further settings by name, each a scenario on the unwind's grid under
+    which the day is run again; `progress`: called after each of the 10 runs and those of `caps` and `others`.
     """
     tell = progress or (lambda: None)
 
@@ -133,23 +134,25 @@ def attributed(
     own = lambda one: _interval((fall - one.without) / fall, one.weights)
     forced = lambda one: _interval(one.lost, one.weights)
     width = lambda one: (own(one).width, forced(one).width)
-    few, whole = max(32, count // 2), width(found)
+    few = max(32, count // 2)
+    some_values, part = values[:few], first(found, few)
+    whole = width(part)
     only = {source: width(run((source,), few=few)[1]) for source in SOURCES}
     less = {source: width(run(tuple(s for s in SOURCES if s != source), few=few)[1]) for source in SOURCES}
-    upper = run(SOURCES, "unwinds")[1]
-    base, base_lost, base_held = again(unwind, found, values, seed=seed)
+    upper = run(SOURCES, "unwinds", few)[1]
+    base, base_lost, base_held = again(unwind, part, some_values, seed=seed)
     tell()
-    calm, calm_lost, _ = again(unwind, found, values, feedback=0.0, seed=seed)
+    _, calm_lost, _ = again(unwind, part, some_values, feedback=0.0, seed=seed)
     tell()
     what_if = []
     settings: list[tuple[str, float, Any]] = [(f"cap {cap:g}", float(cap), None) for cap in caps]
     settings += [(label, NO_CAP, scenario) for label, scenario in (others or {}).items()]
     for label, cap, scenario in settings:
-        deep, lost, held = again(unwind, found, values, cap=cap, seed=seed, scenario=scenario)
+        deep, lost, held = again(unwind, part, some_values, cap=cap, seed=seed, scenario=scenario)
         gained = base - deep
         what_if.append(
-            WhatIf(label, _interval(fall - gained, weights), _interval(lost, weights), _interval(gained / fall, weights),
-                   _interval(1.0 - held / base_held, weights))
+            WhatIf(label, _interval(fall - gained, part.weights), _interval(lost, part.weights),
+                   _interval(gained / fall, part.weights), _interval(1.0 - held / base_held, part.weights))
         )  # fmt: skip
         tell()
     some = np.where(base_lost > 1e-9, base_lost, 1.0)
@@ -167,12 +170,12 @@ def attributed(
         without=_interval(found.without, weights),
         forced=forced(found),
         own_loss=_interval(share, weights),
-        spiral=_interval(np.where(base_lost > 1e-9, (base_lost - calm_lost) / some, 0.0), weights),
+        spiral=_interval(np.where(base_lost > 1e-9, (base_lost - calm_lost) / some, 0.0), part.weights),
         widths={source: (whole[0] - less[source][0], only[source][0]) for source in SOURCES},
         widths_loss={source: (whole[1] - less[source][1], only[source][1]) for source in SOURCES},
         what_if=tuple(what_if),
         upper=own(upper),
-        error=float(quantiles(base - fall, weights, [0.5])[0]),
+        error=float(quantiles(base - fall, part.weights, [0.5])[0]),
         effective=float(1.0 / np.sum(weights**2)),
         path=path,
         fundamental=band,
@@ -183,6 +186,12 @@ def attributed(
 def runs(caps: int, others: int = 0) -> int:
     """How often `progress` is called for an event."""
     return 10 + caps + others
+
+
+def first(found: Replayed, count: int) -> Replayed:
+    """Its first draws."""
+    kept = Replayed(*(part[:count] for part in found))
+    return kept._replace(weights=kept.weights / kept.weights.sum())
 
 
 def _interval(values: np.ndarray, weights: np.ndarray) -> Interval:

@@ -110,8 +110,8 @@ class Event:
         return self._prices.step
 
     def path(self, seconds: int | None = None, grid: int | None = None) -> np.ndarray:
-        """Log prices since the start at 0, `grid` (the event's own), ... seconds, up to `seconds` (the horizon): the last close by
-        then."""
+        """Log prices since the start at 0, `grid` (the event's own), ... seconds, up to `seconds` (the horizon): the last close
+        by then."""
         closes = _at(self._prices, self.start, self.horizon if seconds is None else seconds, grid or self.grid)
         return closes - closes[0]
 

@@ -30,9 +30,7 @@ FLOW_SD = 0.03
 from 2020, 2.8% from 2021, 2.6% from 2022 on (btc_oi_funding_1d_2019_2024)."""
 
 
-def scenario_of(
-    event: Event, seconds: int, given: np.ndarray | None = None, overrides: dict[str, Any] | None = None
-) -> Scenario:
+def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None, overrides: dict[str, Any] | None = None) -> Scenario:
     """The event's scenario at its own price, open interest, volume and volatility, on the event's grid, with positions that turn
     over.
 

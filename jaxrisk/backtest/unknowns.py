@@ -1,4 +1,5 @@
-"""What is not known of an unwind: of impact, of the book, and of what is closed and priced besides; ranges, and draws from them."""
+"""What is not known of an unwind: of impact, of the book, and of what is closed and priced besides; ranges, and draws from
+them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,15 +19,15 @@ IMPACT, BOOK, LAW = SOURCES = ("impact", "book", "law")
 SECOND = 1.0 / (365 * 86400)
 LOG2 = math.log(2.0)
 BESIDES = (0.042, 0.064)
-"""Open interest that closes in an unwind without force, a fraction, and its standard deviation: of the line that the shipped unwinds
-were fitted with (`configs/calibrated/unwinds.toml`), its intercept's own error and the deviations about it together."""
+"""Open interest that closes in an unwind without force, a fraction, and its standard deviation: of the line that the shipped
+unwinds were fitted with (`configs/calibrated/unwinds.toml`), its intercept's own error and the deviations about it together."""
 ORDINARY = 0.03
 """Standard deviation of a day's change of open interest that nobody forced, where the law is taken as known."""
 
 
 class Unknown(NamedTuple):
-    """A number that is not known: `median`, None for the scenario's own; `sd` of its log; most that it may be; where it is put, by
-    its value or, without a median, by what it multiplies; `says`: where the range is from."""
+    """A number that is not known: `median`, None for the scenario's own; `sd` of its log; most that it may be; where it is put,
+    by its value or, without a median, by what it multiplies; `says`: where the range is from."""
 
     name: str
     source: str

@@ -54,8 +54,9 @@ def simulated_unwinds(
 ) -> list[Known]:
     """Unwinds of the market of `btc_24h` with positions that turn over, each with its own draw of what is not known.
 
-    The fundamental is a walk with Student-t moves of 2 to 4% a day, over which a fall of 4 to 25% is spread within 20 minutes to 6
-    hours. The price is recorded every so many steps of a minute, and besides what was closed by force something closes or opens.
+    The fundamental is a walk with Student-t moves of 2 to 4% a day, over which a fall of 4 to 25% is spread within 20 minutes
+    to 6 hours. The price is recorded every so many steps of a minute, and besides what was closed by force something closes or
+    opens.
 
     **Arguments:** `steps`: minutes in all; `inside`: of them those in which the fall is measured; `feedback`: of impact.
     """

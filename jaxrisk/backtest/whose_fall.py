@@ -38,10 +38,10 @@ NODES: Nodes = (256, 1, 2)
 class Unwind(NamedTuple):
     """What was observed of an unwind of one asset.
 
-    **Fields:** `scenario`: the market as it was known before, with temporary impact and one cap for all; `every`: steps of it from
-    one recorded close to the next; `measured`: of the closes every so many are what a fall is measured at; `closes`: log prices
-    since the start, as recorded, `(records + 1,)`; `inside`: measured ones after the first within the horizon; `lost`: open
-    interest lost, a fraction, NaN where it was not observed; `lost_step`: after which step.
+    **Fields:** `scenario`: the market as it was known before, with temporary impact and one cap for all; `every`: steps of it
+    from one recorded close to the next; `measured`: of the closes every so many are what a fall is measured at; `closes`: log
+    prices since the start, as recorded, `(records + 1,)`; `inside`: measured ones after the first within the horizon; `lost`:
+    open interest lost, a fraction, NaN where it was not observed; `lost_step`: after which step.
     """
 
     scenario: Scenario
@@ -64,9 +64,9 @@ class Unwind(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """Runs along an unwind, one for each draw: `fundamental`, log, where falls are measured, `(draws, inside + 1)`; `without`: largest fall of it, a
-    fraction; `lost`: open interest closed by force, a fraction, both `(draws,)`; `whole`: the fundamental at every step,
-    `(draws, steps)`; `weights`: sum to 1."""
+    """Runs along an unwind, one for each draw: `fundamental`, log, where falls are measured, `(draws, inside + 1)`; `without`:
+    largest fall of it, a fraction; `lost`: open interest closed by force, a fraction, both `(draws,)`; `whole`: the fundamental
+    at every step, `(draws, steps)`; `weights`: sum to 1."""
 
     fundamental: np.ndarray
     without: np.ndarray
@@ -118,7 +118,9 @@ def _free(scenario: Scenario, values, rows, lost_step, share_downsize, feedback)
         changed = eqx.tree_at(lambda s: s.channels.feedback, changed, feedback)
         limits = changed.limits
         if limits.account_class:
-            changed = eqx.tree_at(lambda s: s.limits.share_downsize, changed, jnp.where(share < 0.0, limits.share_downsize, share))
+            changed = eqx.tree_at(
+                lambda s: s.limits.share_downsize, changed, jnp.where(share < 0.0, limits.share_downsize, share)
+            )
         prepared = prepare(changed.replace(market=Replay(row[:, None])), row.dtype, NODES)
         return _run(prepared, row.shape[0] - 1, lost_step, price=True)
 

@@ -16,17 +16,17 @@ class Breaker(eqx.Module):
     """When each venue stops, for how long, and how it goes on.
 
     A venue halts, with all its contracts, when the mark of any of them has moved by `halt_move` from its highest or lowest within
-    `halt_window` (seen in eighths of the window). Where `trading` halts, its marks stand where they were before that move, nobody is
-    called, stopped or liquidated there, and at the end its marks are at once where the market's price is by then. Where
-    liquidations alone halt, its marks go on and positions fall due; its engine sends nothing. Whoever is on another venue goes on,
-    unless the halt holds for `all_venues`; where every venue stands still, so does the market's price, and the fundamental and
-    displaced volume do not. Nothing is lost by a halt: what is due waits in the venue's backlog, at a loss that may grow.
+    `halt_window` (seen in eighths of the window). Where `trading` halts, its marks stand where they were before that move,
+    nobody is called, stopped or liquidated there, and at the end its marks are at once where the market's price is by then. Where
+    liquidations alone halt, its marks go on and positions fall due; its engine sends nothing. Whoever is on another venue goes
+    on, unless the halt holds for `all_venues`; where every venue stands still, so does the market's price, and the fundamental
+    and displaced volume do not. Nothing is lost by a halt: what is due waits in the venue's backlog, at a loss that may grow.
 
     **Arguments**, shape `(venues,)` unless static:
 
     - `halt_move`: log price; infinite for never. `halt_window`, `halt_length`: years.
-    - `price_band`: log price: while its mark is further than this from its average (exponential weights with `halt_window` as time
-      constant) a venue's engine sends nothing; infinite for none.
+    - `price_band`: log price: while its mark is further than this from its average (exponential weights with `halt_window` as
+      time constant) a venue's engine sends nothing; infinite for none.
     - `auction`: share of its backlog that the engine sends at once in the first step after a halt, at least its usual one.
     - `auction_depth`: how many times deeper the market is for a venue's orders in that step.
     - `trading`, `all_venues`: of each venue. Static.
@@ -48,8 +48,8 @@ class Breaker(eqx.Module):
 
 
 class BreakerState(NamedTuple):
-    """`highs`, `lows`: extremes of the mark in each eighth of the window, the current one first; `average` of the mark; `left`: steps
-    of the halt that are left, 0 for none; `reopened`: whether this is the first step after one."""
+    """`highs`, `lows`: extremes of the mark in each eighth of the window, the current one first; `average` of the mark; `left`:
+    steps of the halt that are left, 0 for none; `reopened`: whether this is the first step after one."""
 
     highs: Float[Array, "venues assets buckets"]
     lows: Float[Array, "venues assets buckets"]

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from ..market import Move
 from ..positions import LEAST, Closed, Orders
 from .backstop import by_venue, watch
-from .breaker import frozen
-from .breaker import watch as watch_marks
+from .breaker import frozen, watch as watch_marks
 from .bridge import between
 from .observe import Drawdown, Observation, log_index
 from .state import Noise, Prepared, State

@@ -84,9 +84,13 @@ def _apart(command: Attribute, asked: Asked, observed: bool) -> None:
 
 
 def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[Any], Any] | None:
+    from threading import Lock
+
+    from .._interrupt import answers, threads
     from ..backtest.attributed import CAPS, DRAWS, Attributions, attributed, runs
     from ..backtest.event import read_event
     from ..backtest.unwind import unwind_of
+    from ..cascade.blocks import workers
     from ..config import ConfigError
     from ..config.paths import is_folder
 
@@ -115,17 +119,22 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
     def work(progress):
         total, done = len(found) * runs(len(caps), len(others)), 0
 
+        lock = Lock()
+
         def tell() -> None:
             nonlocal done
-            done += 1
-            progress(done, total)
+            with lock:
+                done += 1
+                progress(done, total)
 
-        answers = [
-            attributed(event.name, event.title, unwind, count=count, seed=seed, caps=caps, others=more, progress=tell)
-            for event, unwind, more in found.values()
-        ]
+        def one(given):
+            event, unwind, more = given
+            return attributed(event.name, event.title, unwind, count=count, seed=seed, caps=caps, others=more, progress=tell)
+
+        with threads(min(workers(), len(found))) as pool:
+            answered = answers(pool, one, list(found.values()))
         notes = dict.fromkeys(text for event, _, _ in found.values() for text in event.findings)
-        return Attributions(answers, list(notes), {"draws": count, "seed": seed})
+        return Attributions(answered, list(notes), {"draws": count, "seed": seed})
 
     return work
 

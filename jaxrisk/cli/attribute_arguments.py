@@ -21,8 +21,8 @@ class Attribute:
     Of a scenario: which channel has what part in a simulated tail (Shapley's shares on the same random numbers), how the
     amplification grows with the shock, and who moves whom.
 
-    Of recorded unwinds, by their event files or names: how much of the fall and of the open interest lost was forced orders', with
-    intervals over what is not known, and what a cap of 20, 10, 5 or 2 would have changed.
+    Of recorded unwinds, by their event files or names: how much of the fall and of the open interest lost was forced orders',
+    with intervals over what is not known, and what a cap of 20, 10, 5 or 2 would have changed.
 
     With --since and --to: which of the changes between two dated structures of a market made it safer.
 
@@ -32,7 +32,9 @@ class Attribute:
     $ jaxrisk attribute btc_shock_10pct --since btc_2021 --to btc_2026
     """
 
-    targets: Annotated[Positional[tuple[str, ...]], option("SCENARIO|EVENT ...", "one scenario, or unwinds: files or shipped names")]
+    targets: Annotated[
+        Positional[tuple[str, ...]], option("SCENARIO|EVENT ...", "one scenario, or unwinds: files or shipped names")
+    ]
     events: Annotated[bool, option(None, "all unwinds that ship")] = False
     data: Annotated[Path, option("DIR", "folder of the unwinds' price files (default: the current one)")] = Path()
     what_if: Annotated[

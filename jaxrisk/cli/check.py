@@ -56,7 +56,10 @@ def _elsewhere(name: str) -> Path | None:
     """A shipped event, study or file of fitted numbers of that name."""
     from ..config.paths import names, shipped
 
-    return next((shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies", "structures") if name in names(kind)), None)
+    return next(
+        (shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies", "structures") if name in names(kind)),
+        None,
+    )
 
 
 def _event(file: Any, document: dict[str, Any]) -> list[Any]:

@@ -19,8 +19,8 @@ FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated
 
 
 def kind_of(document: dict[str, Any], folder: str = "") -> str:
-    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, `study`, `structure`, or `fit` (numbers that `jaxrisk backtest`
-    takes).
+    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, `study`, `structure`, or `fit` (numbers that `jaxrisk
+    backtest` takes).
 
     A word that is there counts most, then one that is spelt like it, then the folder that it stands in; a scenario otherwise.
 

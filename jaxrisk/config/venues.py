@@ -166,7 +166,8 @@ class Venue(Rules, _Contract):
 
     halt_move: Annotated[
         float | None,
-        Number("move of a mark from its highest or lowest within halt_window at which the venue halts; inf for never", "log price",
+        Number("move of a mark from its highest or lowest within halt_window at which the venue halts; inf for never",
+               "log price",
                above=0.0, may_be_infinite=True),
     ] = None  # fmt: skip
     halt_window: Annotated[Span | None, Duration("window of halt_move, and time constant of price_band; by default 5min")] = None

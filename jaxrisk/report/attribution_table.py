@@ -129,8 +129,10 @@ def maturity(result: Any) -> StudySummary:
         sections.append(Section(f"The {in_words(measure)}, {label}", columns, "lrrrr", lines))
     info = result.info
     title = f"{result.since.title} against {result.to.title}, under the shock of {info['name']}   ({info['paths']:,} paths)"
-    notes = ["Shapley shares over all orders, on the same random numbers; standard errors in brackets are those of chance alone:",
-             "what a structure assumes (leverage, depth and funds of earlier years) is not in them; its file says the ranges"]  # fmt: skip
+    notes = [
+        "Shapley shares over all orders, on the same random numbers; standard errors in brackets are those of chance alone:",
+        "what a structure assumes (leverage, depth and funds of earlier years) is not in them; its file says the ranges",
+    ]
     return StudySummary(title, answer, sections, notes, records)
 
 

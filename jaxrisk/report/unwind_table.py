@@ -19,7 +19,9 @@ def unwinds(result: Any) -> StudySummary:
     ]  # fmt: skip
     columns = ("unwind", "fall, %", "own share of it, %", "without forced orders, %", "open interest lost, %",
                "closed by force, %", "own share, %")  # fmt: skip
-    sections = [Section("The fall, the open interest lost, and what of them was the market's own leverage", columns, "lrrrrrr", lines)]
+    sections = [
+        Section("The fall, the open interest lost, and what of them was the market's own leverage", columns, "lrrrrrr", lines)
+    ]
     lines = []
     for one in events:
         for heading, whole, widths in (("of the fall", one.own, one.widths), ("closed by force", one.forced, one.widths_loss)):
@@ -51,10 +53,10 @@ def _answer(one: Any) -> str:
 def _notes(result: Any) -> list[str]:
     weak = [one.name for one in result.events if one.effective < 30.0]
     notes = [
-        "medians and 90% intervals over what is not known: impact (docs/feedback.md), the book, and what closes or is priced besides",
+        "medians and 90% intervals over what is not known: impact (docs/feedback.md), the book, and what closes besides",
         "adds: how much narrower the interval would be if this were known; alone: how wide if all else were",
         "an own share of open interest above 100%: more was closed by force than is missing, because others opened",
-        "without forced orders: the largest fall of what the price would have been; outsiders who sell because it falls are in it",
+        "without forced orders: the largest fall of what the price would have been; outsiders who sell in a fall are in it",
         "caps: of those who meet one 20 to 90% take a smaller position; a cap of today's would have met other traders",
     ]
     for one in result.events:

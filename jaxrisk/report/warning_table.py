@@ -24,8 +24,8 @@ def warning(result: Any) -> StudySummary:
     columns = ("venue", "asset", "level, USD", "below the price", "90% interval", "has one", "largest number")
     order = ("venue", "asset", "level", "distance", "low", "high", "chance", "peak", "peak_low", "peak_high")
     notes = [
-        "the level: nearest price at which a dollar forced there sets off more than so many further, all venues' positions counted",
-        "intervals over impact (0.45 of a log), leverage (0.3) and volume (0.2), assumed; largest number: down to half the price",
+        "the level: nearest price at which a dollar forced there sets off more than so many further, on all venues together",
+        "intervals over impact (0.45 of a log), leverage (0.3) and volume (0.2), assumed; largest: down to half the price",
         "none: no such level down to half the price; has one: in how many of the draws there is one",
     ]
     heading = f"Levels at which a forced dollar sets off {result.branching:g} further"

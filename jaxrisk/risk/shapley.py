@@ -60,8 +60,8 @@ class Shapley(NamedTuple):
 def plan(parts: int, exact: int = EXACT, orders: int = ORDERS, seed: int = 0, same: Callable[[int], int] | None = None) -> Plan:
     """The runs for shares among some parts.
 
-    **Arguments:** `exact`: parts up to which every run is made; `orders`: even, drawn beyond; `same`: from a coalition to one that
-    has the same result, so that it is run once.
+    **Arguments:** `exact`: parts up to which every run is made; `orders`: even, drawn beyond; `same`: from a coalition to one
+    that has the same result, so that it is run once.
 
     >>> plan(2).coalitions, plan(2).weights[0].tolist()
     ((0, 1, 2, 3), [[-0.5, 0.5, -0.5, 0.5], [-0.5, -0.5, 0.5, 0.5]])

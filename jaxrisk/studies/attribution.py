@@ -14,8 +14,7 @@ from .._whole import whole
 from ..cascade import prepare
 from ..cascade.blocks import block_size, chunks, numbers
 from ..risk.measure import Measure
-from ..risk.paired import Column as Scored
-from ..risk.paired import Difference, paired
+from ..risk.paired import Column as Scored, Difference, paired
 from ..risk.sample import Column, known_column, prepare_lean
 from ..risk.shapley import EXACT, ORDERS, Shapley, plan, shapley
 from ..scenario import Scenario
@@ -38,8 +37,8 @@ _DEEPEST = -0.95  # no shock takes the whole price
 
 
 class Amplified(NamedTuple):
-    """At a size of the shock: mean `drawdown` of the index, `without` feedback on the same paths, their `ratio` and its error, and
-    the mean of the open interest lost, a fraction, with its error."""
+    """At a size of the shock: mean `drawdown` of the index, `without` feedback on the same paths, their `ratio` and its error,
+    and the mean of the open interest lost, a fraction, with its error."""
 
     scale: float
     drawdown: float

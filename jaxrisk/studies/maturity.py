@@ -51,7 +51,8 @@ class Structure(NamedTuple):
 
 @dataclass(repr=False)
 class Maturity(Shown):
-    """What each change has in the difference of each measure: `changes`, words, before and after; `measures`; `shares`; `info`."""
+    """What each change has in the difference of each measure: `changes`, words, before and after; `measures`; `shares`;
+    `info`."""
 
     since: Structure
     to: Structure
@@ -99,8 +100,9 @@ def read_structure(path: str | Path) -> Structure:
 def with_structure(scenario: Scenario, values: dict[str, float]) -> Scenario:
     """A scenario of one asset with a power law of impact, with a market's structure put on it; its own shock stays.
 
-    Open interest is scaled to the share of the daily volume; medians of leverage, those of the snapshots, to so many times; impact's
-    coefficient to the inverse root of the depth; funds, where there are any, to their share of the open interest, as they are split.
+    Open interest is scaled to the share of the daily volume; medians of leverage, those of the snapshots, to so many times;
+    impact's coefficient to the inverse root of the depth; funds, where there are any, to their share of the open interest, as
+    they are split.
     """
     law = scenario.impact.law
     side = 0.5 * sum(float(np.sum(np.asarray(one.open_interest))) for one in scenario.populations.values())
@@ -137,8 +139,8 @@ def matured(
 ) -> Maturity:
     """Which change between two structures has what part in the difference of each measure, under the scenario's own shock.
 
-    **Raises:** `ValueError` for a scenario of several assets, one without a power law of impact, or one of positions that are listed
-    one by one, which no structure can be put on.
+    **Raises:** `ValueError` for a scenario of several assets, one without a power law of impact, or one of positions that are
+    listed one by one, which no structure can be put on.
     """
     problems = list(scenario.problems())
     if len(scenario.names.assets) != 1:

@@ -21,15 +21,15 @@ COARSE: Nodes = (512, 1, 2)
 """Of each draw, whose map is not looked at by itself."""
 DRAWS = 32
 SPREAD = {"impact": 0.45, "leverage": 0.3, "volume": 0.2}
-"""ASSUMPTION, standard deviations of logs: impact's coefficient of 1 where 0.5 to 3 can be argued; medians of leverage, whose errors
-in the shipped scenarios are 0.25 to 0.30; volume beside open interest, a venue share of 0.45 in 0.3 to 0.6."""
+"""ASSUMPTION, standard deviations of logs: impact's coefficient of 1 where 0.5 to 3 can be argued; medians of leverage, whose
+errors in the shipped scenarios are 0.25 to 0.30; volume beside open interest, a venue share of 0.45 in 0.3 to 0.6."""
 LEVEL = 0.9
 
 
 class Level(NamedTuple):
     """Of a venue and asset: `distance` of the level below the price, a fraction, infinite where there is none down to half the
-    price, with its interval over what is not known; `price`: the level, USD; `chance`: share of draws with such a level; `peak`: the
-    largest branching number below the price, with its interval."""
+    price, with its interval over what is not known; `price`: the level, USD; `chance`: share of draws with such a level;
+    `peak`: the largest branching number below the price, with its interval."""
 
     venue: str
     asset: str
@@ -81,10 +81,11 @@ class Warned(Shown):
 def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed: int = 1) -> Warned:
     r"""How far below the price is the level at which the branching number passes `branching`, by venue and asset.
 
-    The number of a venue is how many further dollars a dollar forced there sets off: of all venues through the market's price, as in
-    the fragility map, and of its own through its own book, $n_v(u) = n(u) + (1 - w_v)\,\lambda_v\,\rho_v(u)$, with its local impact
-    $\lambda_v$, the index's weight $w_v$ in its mark and the density $\rho_v$ of what is triggered. Depth is normal, nothing has
-    relaxed, and temporary impact is left out. What is not known of impact, leverage and volume is drawn (`SPREAD`).
+    The number of a venue is how many further dollars a dollar forced there sets off: of all venues through the market's price,
+    as in the fragility map, and of its own through its own book, $n_v(u) = n(u) + (1 - w_v)\,\lambda_v\,\rho_v(u)$, with its
+    local impact $\lambda_v$, the index's weight $w_v$ in its mark and the density $\rho_v$ of what is triggered. Depth is
+    normal, nothing has relaxed, and temporary impact is left out. What is not known of impact, leverage and volume is drawn
+    (`SPREAD`).
 
     **Raises:** `ValueError` for a branching number that is not above 0, and what is wrong with the scenario.
 
@@ -112,7 +113,9 @@ def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed
             at = _distance(log_price, middle[v, a], branching)
             price = float(np.asarray(scenario.price)[a]) * (1.0 - at) if math.isfinite(at) else math.nan
             chance = float(np.mean(np.isfinite(each)))
-            levels.append(Level(venue, asset, at, float(low), float(high), price, chance, float(middle[v, a].max()), *map(float, peaks)))
+            levels.append(
+                Level(venue, asset, at, float(low), float(high), price, chance, float(middle[v, a].max()), *map(float, peaks))
+            )
     levels.sort(key=lambda one: (one.distance, -one.peak))
     low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
     info = {"name": scenario.description.name, "title": scenario.description.title, "draws": draws}
@@ -130,7 +133,9 @@ def _map(scenario: Scenario, nodes: Nodes = FEW) -> tuple[np.ndarray, np.ndarray
     total = np.broadcast_to(common, (len(scenario.names.venues), *common.shape))
     if local.any():
         half = 0.01
-        ends = [np.asarray(_triggered(prepared, jnp.asarray(np.maximum(below + x, 0.0), jnp.float32)))[:, :, 0] for x in (-half, half)]
+        ends = [
+            np.asarray(_triggered(prepared, jnp.asarray(np.maximum(below + x, 0.0), jnp.float32)))[:, :, 0] for x in (-half, half)
+        ]
         total = total + own[..., None] * (ends[1] - ends[0]) / (2.0 * half)
     return -below, np.asarray(total, np.float64)
 
@@ -154,7 +159,9 @@ def _moved(scenario: Scenario, impact: float, leverage: float, volume: float) ->
     at = lambda s: getattr(s.impact.law, scale)
     value = np.asarray(at(scenario), np.float64)
     scenario = eqx.tree_at(at, scenario, value / factor if scale == "depth" else value * factor)
-    scenario = eqx.tree_at(lambda s: s.venues.local_impact, scenario, np.asarray(scenario.venues.local_impact, np.float64) * factor)
+    scenario = eqx.tree_at(
+        lambda s: s.venues.local_impact, scenario, np.asarray(scenario.venues.local_impact, np.float64) * factor
+    )
     medians = lambda s: [one.median for one in s.populations.values() if hasattr(one, "median")]
     if medians(scenario):
         scenario = eqx.tree_at(medians, scenario, [np.asarray(one, np.float64) * leverage for one in medians(scenario)])

@@ -56,8 +56,8 @@ def test_coalitions_with_one_result_are_run_once():
 
 
 def test_errors_cover_the_true_shares_and_sampled_orders_too():
-    """600 intervals of 95% on 200 sets of paths hold the truth as often as they say: 0.95 (0.009 a part); a right one fails once in
-    ten thousand. Sampled orders of seven parts add up, and lie within four of their errors of all orders."""
+    """600 intervals of 95% on 200 sets of paths hold the truth as often as they say: 0.95 (0.009 a part); a right one fails
+    once in ten thousand. Sampled orders of seven parts add up, and lie within four of their errors of all orders."""
     random, needed, held = np.random.default_rng(3), plan(2), []
     for _ in range(200):
         common, other = random.exponential(size=400), random.exponential(size=400)

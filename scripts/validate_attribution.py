@@ -29,12 +29,13 @@ def main() -> None:
     """Print coverage and widths."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--draws", type=int, default=128, help="of what is not known, a power of two")
+    parser.add_argument("--draws", type=int, default=64, help="of what is not known, a power of two")
+    parser.add_argument("--hours", type=int, default=12, help="of each unwind")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     use_compilation_cache()
-    rows = []
-    for place, known in enumerate(simulated_unwinds(arguments.trials, arguments.seed)):
+    rows, minutes = [], 60 * arguments.hours
+    for place, known in enumerate(simulated_unwinds(arguments.trials, arguments.seed, steps=minutes, inside=minutes)):
         found = replayed(known.unwind, draws(arguments.draws, 7 + place), place)
         own = quantiles(1.0 - found.without / known.unwind.fall, found.weights, ENDS)
         force = quantiles(found.lost, found.weights, ENDS)
@@ -47,7 +48,8 @@ def main() -> None:
         ends = clopper_pearson(inside, len(table), 0.95)
         width = np.median(table[:, high] - table[:, low])
         print(
-            f"{name}: in {inside} of {len(table)} intervals of 90% (95%: {ends[0]:.2f} to {ends[1]:.2f}); median width {width:.1%}"
+            f"{name}: in {inside} of {len(table)} intervals of 90% (95%: {ends[0]:.2f} to {ends[1]:.2f}); "
+            f"median width {width:.1%}"
         )
     print(f"draws that intervals rest on: median {np.median(table[:, 7]):.0f}, least {table[:, 7].min():.0f}")
 

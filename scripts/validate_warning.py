@@ -5,7 +5,7 @@
 For every day with open interest and prices the fragility map of `btc_24h` is scaled to the day's open interest over volume and
 to its volatility, known at the day's end (a square-root law of impact: the branching number at a price grows with the
 volatility and with the root of open interest over volume; leverage is that of February 2026 on all days). The line fires where
-the number reaches `--branching` within a fall of `--threshold`. A fall is one of more than 10% from the day's close within the
+the number reaches 1 within a fall of `--threshold`. A fall is one of more than 10% from the day's close within the
 24 hours after it, to hourly lows. Since no day of this history comes near 1, the number is also taken low enough to fire on a
 fifth, a tenth and a twentieth of days. Intervals are Clopper and Pearson's; days within a storm are alike, so that they are too
 narrow rather than too wide. A warning that knew nothing would fire before falls as often as on other days.
@@ -68,8 +68,8 @@ def main() -> None:
     at = near * volatility * np.sqrt(ratio) / base
     deep = fell > FALL
     print(f"{len(at):,} days, {int(deep.sum())} of them followed by a fall of more than {FALL:.0%} within 24 hours")
-    print(f"largest branching number within a fall of {arguments.threshold:.0%}: median {np.median(at):.2f}, 95% {np.quantile(at, 0.95):.2f}, "
-          f"largest {at.max():.2f}")  # fmt: skip
+    print(f"largest branching number within a fall of {arguments.threshold:.0%}: median {np.median(at):.2f}, "
+          f"95% {np.quantile(at, 0.95):.2f}, largest {at.max():.2f}")  # fmt: skip
     rules = [("the number reaches 1", at >= 1.0)]
     rules += [(f"it reaches {level:.2f}, on {share:.0%} of days", at >= level)
               for share in (0.2, 0.1, 0.05) for level in [float(np.quantile(at, 1.0 - share))]]  # fmt: skip
@@ -84,7 +84,8 @@ def main() -> None:
     area = (order[deep].sum() - count * (count - 1) / 2) / (count * (len(at) - count))
     error = np.sqrt(area * (1.0 - area) / min(count, len(at) - count))
     print(
-        f"chance that a day before a fall has the larger number than another: {area:.2f} (0.5 knows nothing; error about {error:.2f})"
+        f"chance that a day before a fall has the larger number than another: {area:.2f} "
+        f"(0.5 knows nothing; error about {error:.2f})"
     )
 
 

@@ -12,7 +12,7 @@ from .whose_fall import LEVEL, NO_CAP, Replayed, Unwind, again, quantiles, repla
 
 CAPS = (20.0, 10.0, 5.0, 2.0)
 """What is asked where nothing is."""
-DRAWS = 128
+DRAWS = 64
 LEAST_EFFECTIVE = 30.0
 """Draws that an interval has to rest on."""
 

@@ -222,6 +222,6 @@ def quantiles(values: np.ndarray, weights: np.ndarray, at: Sequence[float]) -> n
 
 
 __all__ = [
-    "LEVEL", "NO_CAP", "Replayed", "Unwind", "again", "along", "capped", "draws", "largest_fall", "quantiles", "replayed", "rows_of",
-    "weights_of",
+    "LEVEL", "NO_CAP", "Replayed", "Unwind", "again", "along", "capped", "draws", "largest_fall", "quantiles", "replayed",
+    "rows_of", "weights_of",
 ]  # fmt: skip

@@ -41,7 +41,7 @@ class Attribute:
         UseAppendAction[tuple[str, ...]],
         option("KEY=VALUE", "an unwind's day under another setting; repeatable (default: limits.cap = 20, 10, 5, 2)"),
     ] = ()
-    draws: Annotated[str | None, option("N", "sets of what is not known of an unwind (default: 128)")] = None
+    draws: Annotated[str | None, option("N", "sets of what is not known of an unwind (default: 64)")] = None
     measure: Annotated[
         UseAppendAction[tuple[str, ...]],
         option("TEXT", "STATISTIC(OBSERVABLE, LEVEL) of a scenario; repeatable (default: mean and 99% tail of fall and loss)"),

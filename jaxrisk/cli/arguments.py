@@ -53,14 +53,14 @@ class Run:
 class Init:
     """Copy a shipped scenario and the tables it names, to read and edit.
 
-    Studies, venues, limits and events that ship can be copied likewise. Nothing is overwritten.
+    Studies, venues, limits, events and structures that ship can be copied likewise. Nothing is overwritten.
 
     $ jaxrisk init btc_24h
     $ jaxrisk init cross_margin_24h --out mine/market.toml
     $ jaxrisk run mine/market.toml
     """
 
-    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file or event")]
+    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file, event or structure")]
     out: Annotated[Path | None, option("FILE.toml", "where the copy is written (default: NAME.toml)")] = None
     debug: Debug = False
 

@@ -9,7 +9,7 @@ import pytest
 from jaxrisk.backtest.attributed import Attributions, attributed
 from jaxrisk.backtest.unknowns import BESIDES, UNKNOWNS, draws
 from jaxrisk.backtest.unwind import simulated_unwinds
-from jaxrisk.backtest.whose_fall import again, largest_fall, quantiles, replayed, rows_of, weights_of
+from jaxrisk.backtest.whose_fall import Unwind, again, largest_fall, quantiles, replayed, rows_of, weights_of
 from jaxrisk.cli import main
 
 STEPS = 240
@@ -40,8 +40,9 @@ def test_the_open_interest_lost_says_which_books_it_bears_out():
     assert quantiles(forced, weights, [0.5])[0] == pytest.approx(0.158, abs=1e-3)
 
 
-def test_prices_between_closes_go_through_them(known):
-    unwind = known[0].unwind
+def test_prices_between_closes_go_through_them():
+    closes = np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).normal(0.0, 0.002, 60))])
+    unwind = Unwind(None, 5, 1, closes, 60, math.nan, 299)
     rows = rows_of(unwind, 200, 1, bridged=True)
     np.testing.assert_allclose(rows[:, :: unwind.every], np.broadcast_to(unwind.closes, (200, len(unwind.closes))), atol=1e-12)
     middle = rows[:, 2 :: unwind.every] - rows_of(unwind, 1, 1, bridged=False)[:, 2 :: unwind.every]
@@ -50,6 +51,7 @@ def test_prices_between_closes_go_through_them(known):
     assert float(np.mean(middle**2)) == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_day_run_again_from_what_its_price_implies_is_the_day(known):
     """To a tenth of the fall: forced orders of a step meet the price of its end in the one run, of its beginning in the other."""
     unwind = known[1].unwind
@@ -62,6 +64,7 @@ def test_the_day_run_again_from_what_its_price_implies_is_the_day(known):
     assert np.median(low) <= np.median(fall)
 
 
+@pytest.mark.slow
 def test_without_leverage_no_share_is_the_markets_own(known):
     """With nobody's leverage above one there is nothing to be closed by force, and the fundamental is the price."""
     unwind = known[2].unwind
@@ -72,6 +75,7 @@ def test_without_leverage_no_share_is_the_markets_own(known):
     np.testing.assert_allclose(found.without, unwind.fall, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_intervals_hold_a_split_that_is_known(known):
     """Of eight intervals of 90% at least five hold the truth, of the fall and of the open interest: one too few fails once in two
     hundred times. All of fifty are in scripts/validate_attribution.py."""
@@ -87,6 +91,7 @@ def test_intervals_hold_a_split_that_is_known(known):
     assert sum(forced) >= 5
 
 
+@pytest.mark.slow
 def test_an_unwind_is_told_with_what_widens_its_interval(known):
     one = attributed("made up", "A made-up unwind", known[3].unwind, count=32, caps=(20.0, 2.0))
     assert one.fall == pytest.approx(float(largest_fall(known[3].unwind.closes)), abs=1e-12)

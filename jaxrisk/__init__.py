@@ -20,6 +20,8 @@ _ROOMS = {
     "studies.rare_event": "rare_event",
     "studies.design": "design_limits",
     "studies.study": "study",
+    "studies.attribution": "attribute",
+    "studies.warning": "warning",
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

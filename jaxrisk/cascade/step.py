@@ -9,6 +9,7 @@ from jaxtyping import Float
 from .._leaf import Array
 from ..market import Move
 from .backstop import FundState, by_venue, deleveraged_share, forgone, pay
+from .breaker import BreakerState, check, depth_factor, frozen, sent_share
 from .bridge import between
 from .observe import Observation, Realised, start_sums
 from .state import Noise, Prepared, State, view
@@ -45,6 +46,7 @@ def start(prepared: Prepared, uniforms) -> State:
         realised=None if prepared.newest is None else Realised.start(scenario.flow, assets, dtype),
         seen=Observation.start(venues, assets, dtype, start_sums(scenario, dtype)),
         pace=None if scenario.impact.temporary is None else each,
+        halt=None if scenario.venues.breaker is None else BreakerState.start(venues, assets, dtype),
     )
 
 
@@ -75,11 +77,15 @@ def respond(prepared: Prepared, state: State, move: Move, bridge, index) -> Stat
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
     state = _pinned(prepared, state, index)
+    state = _checked(prepared, state, years)
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
     if bridge is not None:
         inside = between(mark - before.mark - move.jump, move.variance, bridge)
         low, high = jnp.minimum(low, before.mark + inside.low), jnp.maximum(high, before.mark + inside.high)
+        if state.halt is not None:
+            still = frozen(scenario.venues.breaker, state.halt)[:, None]
+            low, high = jnp.where(still, mark, low), jnp.where(still, mark, high)
     state = _seen(state, price, mark, low, high)
 
     # 3 to 7, `rounds` times: margin check, liquidation, impact, backstop, book
@@ -139,8 +145,25 @@ def _pinned(prepared: Prepared, state: State, index) -> State:
     return state._replace(fundamental=given.fundamental(state.fundamental, fall, index))
 
 
+def _checked(prepared: Prepared, state: State, years) -> State:
+    """After breakers have looked at where the marks would be without them."""
+    if state.halt is None:
+        return state
+    _, mark = _moving(prepared, state)
+    return state._replace(halt=check(prepared.scenario.venues.breaker, state.halt, mark, years))
+
+
 def _mark(prepared: Prepared, state: State):
-    """Index price and each venue's mark, log, after all impact so far."""
+    """Index price and each venue's mark, log, after all impact so far; where trading is halted they are where they were."""
+    price, mark = _moving(prepared, state)
+    if state.halt is None:
+        return price, mark
+    still = frozen(prepared.scenario.venues.breaker, state.halt)
+    return jnp.where(jnp.all(still), state.price, price), jnp.where(still[:, None], state.mark, mark)
+
+
+def _moving(prepared: Prepared, state: State):
+    """Index price and marks as if no trading were halted."""
     scenario = prepared.scenario
     channels, impact = scenario.channels, scenario.impact
     price = state.fundamental - impact.fall(state.displaced(), channels.feedback, state.pace)
@@ -178,6 +201,9 @@ def _displaced(prepared: Prepared, state: State, forced: Float[Array, "venues as
         total = sold
     if scenario.depth is not None:
         total = total / scenario.depth.effective(state.depth, scenario.channels.depth_withdrawal)
+    if state.halt is not None:
+        factor = depth_factor(scenario.venues.breaker, state.halt)[:, None]
+        total, sold = total / factor, sold / factor
     share = jnp.asarray(scenario.impact.permanent_share)
     state = state._replace(
         transient=state.transient + (1.0 - share) * total, permanent=state.permanent + share * total, local=state.local + sold
@@ -197,7 +223,10 @@ def _round(prepared: Prepared, state: State, index):
 
     # 3. margin check; 4. liquidation, at the engine's speed
     held = book.trigger(state.book, view(state, index))
-    held, orders = book.release(held, prepared.engine_share)
+    share = prepared.engine_share
+    if state.halt is not None:
+        share = sent_share(venues.breaker, state.halt, state.mark, share)
+    held, orders = book.release(held, share)
     dollars = jnp.asarray(venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
     worth = jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from ..market import Move
 from ..positions import LEAST, Closed, Orders
 from .backstop import by_venue, watch
+from .breaker import frozen, watch as watch_marks
 from .bridge import between
-from .observe import Observation, log_index
+from .observe import Drawdown, Observation, log_index
 from .state import Prepared, State
 
 
@@ -29,6 +30,11 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, bridge,
             )
         )
         low = jnp.minimum(price, before.price + inside.low)
+        if state.halt is not None:  # a price that stands still has no extremes
+            still = jnp.all(frozen(scenario.venues.breaker, state.halt))
+            ends = seen.asset.observe(price, index)
+            asset = Drawdown(*(jnp.where(still, a, b) for a, b in zip(ends, asset, strict=True)))
+            low = jnp.where(still, price, low)
     index_seen, index_without = seen.index, seen.index_without
     if price.shape[0] > 1:
         basket, basket_without = log_index(price, prepared.index_weight), log_index(without, prepared.index_weight)
@@ -54,7 +60,10 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, bridge,
         realised = realised.step(price - before.price, years, prepared.newest)
     if fund is not None:
         fund = watch(scenario.venues.backstop, fund, index, scenario.settings.fund_steps)
-    return state._replace(seen=seen, depth=depth, realised=realised, fund=fund)
+    halt = state.halt
+    if halt is not None:
+        halt = watch_marks(scenario.venues.breaker, halt, state.mark, index, years)
+    return state._replace(seen=seen, depth=depth, realised=realised, fund=fund, halt=halt)
 
 
 def _moved(prepared: Prepared, state: State) -> dict:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, subcommand
 
+from .attribute_arguments import Attribute, Warn
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
 from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, RunStudy, Sensitivity, Study, option
@@ -52,14 +53,14 @@ class Run:
 class Init:
     """Copy a shipped scenario and the tables it names, to read and edit.
 
-    Studies, venues, limits and events that ship can be copied likewise. Nothing is overwritten.
+    Studies, venues, limits, events and structures that ship can be copied likewise. Nothing is overwritten.
 
     $ jaxrisk init btc_24h
     $ jaxrisk init cross_margin_24h --out mine/market.toml
     $ jaxrisk run mine/market.toml
     """
 
-    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file or event")]
+    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file, event or structure")]
     out: Annotated[Path | None, option("FILE.toml", "where the copy is written (default: NAME.toml)")] = None
     debug: Debug = False
 
@@ -100,6 +101,8 @@ COMMANDS: dict[str, Any] = {
     "reverse-stress": ReverseStress,
     "rare-event": RareEvent,
     "study": RunStudy,
+    "attribute": Attribute,
+    "warn": Warn,
     "calibrate": Calibrate,
     "backtest": Backtest,
     "parameters": Parameters,
@@ -122,6 +125,8 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
     | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
     | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
+    | Annotated[Attribute, subcommand("attribute", description=summary_of(Attribute))]
+    | Annotated[Warn, subcommand("warn", description=summary_of(Warn))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
@@ -145,7 +150,7 @@ def parse(arguments: list[str]) -> Any:
     return tyro.cli(options, prog=f"jaxrisk {arguments[0]}", description=getdoc(command), args=left)
 
 
-def overrides_of(command: Run | Study | Parameters | Calibrate) -> tuple[dict[str, str], list[str]]:
+def overrides_of(command: Run | Study | Parameters | Calibrate | Attribute | Warn) -> tuple[dict[str, str], list[str]]:
     """Values by dotted key, and a line on each setting that is not of the form KEY=VALUE."""
     overrides, wrong = {}, []
     for setting in command.set:

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .attribution_table import attribution, maturity
 from .design_table import design
 from .range_tables import over_ranges
 from .rare_tables import rare_event, reverse_stress
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
 from .sweep_table import study
+from .warning_table import warning
 
 _LISTED = 8  # reasons of single parameters in the notes
 _DECIMALS = 4  # of elasticities: a hundredth of a percent of a percent is nothing
@@ -204,6 +206,7 @@ def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
     tables |= {"Study": study, "OverRanges": over_ranges}
+    tables |= {"Attribution": attribution, "Warned": warning, "Maturity": maturity}
     return tables[type(result).__name__](result)
 
 

@@ -12,8 +12,7 @@ import pytest
 from test_cli import SCENARIO, files
 
 import jaxrisk as jr
-from jaxrisk.batch import carried
-from jaxrisk.batch import plan as plan_module
+from jaxrisk.batch import carried, plan as plan_module
 from jaxrisk.batch.configure import Run
 from jaxrisk.batch.describe import describe
 from jaxrisk.batch.sinks import File
@@ -523,7 +522,13 @@ def test_a_run_that_was_killed_is_continued(here, monkeypatch):
     assert [path.name for path in (here / "out/cells").iterdir()] == [f"{work.digest}.nc"]
 
 
-@pytest.mark.parametrize("name", ["leverage_cap", "retail_or_professional", "eu_japan_none", "one_venue", "fund_size"])
+STUDIES = (
+    "leverage_cap", "retail_or_professional", "eu_japan_none", "one_venue", "fund_size", "attribution_by_shock", "halts",
+    "engine_speed", "maturity",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STUDIES)
 def test_shipped_studies_are_sound_and_can_be_copied(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan, works = planned(name, {})

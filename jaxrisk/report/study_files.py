@@ -43,7 +43,8 @@ def everything(result: Any) -> dict[str, Any]:
     """All fields of a result as what JSON can hold: numbers that are not finite become null, or "inf" and "-inf"."""
     fields = result._asdict() if hasattr(result, "_asdict") else vars(result)
     weighted = ("losses",) if "log_weights" in fields else ()  # of every path
-    kept = {name: value for name, value in fields.items() if name not in (*_LEFT_OUT, *weighted) and not name.startswith("_")}
+    left = lambda name, value: name in (*_LEFT_OUT, *weighted) and not isinstance(value, str)
+    kept = {name: value for name, value in fields.items() if not left(name, value) and not name.startswith("_")}
     return {name: plain(value) for name, value in kept.items() if not callable(value)}
 
 

@@ -1,0 +1,347 @@
+"""The page of a study: what each setting changes, for whom, at what cost, and how sure that is."""
+
+from pathlib import Path
+from typing import Any
+
+from ...observables import describe
+from ..study_table import in_words, unit_of
+from ..sweep_table import between, class_of, groups, heading, of_class
+from . import assumptions, charts, fixed
+from .content import Cell, Chart, Page, Part, Table, number
+from .study_choice import Cells, choice
+from .words import (
+    APART, FEW, NONE, REFERENCE, SAME, VERDICTS, Finding, Size, change_in_words, counted, estimate_in_words, more_or_less, verdict,
+)  # fmt: skip
+
+_HEADLINE = ("accounts_closed_out", "collateral_lost")
+"""Observables by class in the table of the first screen."""
+_TAIL = ("max_drawdown_index", "max_drawdown")
+MOST_FIRST = 8
+"""Settings in the table of the first screen."""
+MOST_FINDINGS = 4
+"""Settings of which findings are told."""
+SHORT = {"accounts_closed_out": "accounts closed out", "collateral_lost": "client money lost"}
+
+
+def page(study: Any, folder: Path) -> Page:
+    """The page of a `Study` that is in a folder."""
+    cells = Cells(study, folder)
+    first = _first(study)
+    parts = [_today(study, cells), *_changes(study), _cost(study), *_sure(study), *_danger(cells), fixed.history(),
+             fixed.method(_method(study, cells)), _assumed(study, cells), fixed.limitations(_limits(study, cells))]  # fmt: skip
+    made = _made(study, cells, folder)
+    return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, first),
+                _findings(study, first), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],
+                choice(study, cells), made)  # fmt: skip
+
+
+def key_of(found: Any, field: str) -> str:
+    """Which number of a study a cell holds.
+
+    >>> from types import SimpleNamespace as S
+    >>> key_of(S(cell=S(name="cap 5"), branch="", measure="mean(shortfall[*])"), "value")
+    'cap 5||mean(shortfall[*])|value'
+    """
+    return f"{found.cell.name}|{found.branch}|{found.measure}|{field}"
+
+
+def short(measure: Any) -> str:
+    """A measure as it heads a column or stands in a sentence."""
+    base = measure.observable.partition("[")[0]
+    if of_class(measure) and base in SHORT:
+        return f"{SHORT[base]}, {class_of(measure)}"
+    if base in _TAIL and measure.statistic == "expected_shortfall":
+        whom = measure.observable.partition("[")[2].rstrip("]")
+        worst = f"the worst {100.0 * (1.0 - measure.level):.3g}%"
+        return f"average fall in {worst} of cases{f', {whom}' if whom else ''}"
+    return heading([measure])[:1].lower() + heading([measure])[1:] if not of_class(measure) else (
+        f"{describe(base).long_name}, {class_of(measure)}"
+    )  # fmt: skip
+
+
+def _size(study: Any, measures: list[Any]) -> Size:
+    known = [study.over_branches.get((cell.name, str(measure))) for cell in study.cells for measure in measures]
+    sizes = [abs(float(one.estimate.value)) for one in known if one is not None and one.estimate is not None]
+    return Size.of(unit_of(measures[0]), max(sizes, default=0.0))
+
+
+def _others(study: Any) -> list[Any]:
+    """Cells that are not what the others are compared with."""
+    return [cell for cell in study.cells if cell.name not in study.reference.values()]
+
+
+def _first(study: Any) -> list[Any]:
+    """The measures of the first screen: by class, then the tail of the fall."""
+    mine = [one for one in study.measures if of_class(one) and one.observable.partition("[")[0] in _HEADLINE]
+    classes = list(dict.fromkeys(class_of(one) for one in mine))
+    mine.sort(key=lambda one: (classes.index(class_of(one)), _HEADLINE.index(one.observable.partition("[")[0])))
+    falls = [one for one in study.measures if one.observable.partition("[")[0] in _TAIL]
+    rest = [one for one in study.measures if one not in mine and one not in falls and not of_class(one)]
+    return (mine + falls[:2] + ([] if mine else rest))[:6]
+
+
+def _listed(study: Any) -> list[Any]:
+    """Cells of the first screen: all, or the reference and those spread evenly over the others."""
+    others = _others(study)
+    if len(others) > MOST_FIRST:
+        step = len(others) / MOST_FIRST
+        others = [others[int(k * step)] for k in range(MOST_FIRST)]
+    return [*[cell for cell in study.cells if cell.name in study.reference.values()], *reversed(others)]
+
+
+def _lead(study: Any, cells: Cells) -> list[str]:
+    info, refs = study.info, ", ".join(dict.fromkeys(study.reference.values()))
+    said = f"{counted(len(study.cells), 'setting is', 'settings are')} compared on the same {cells.horizon_words()}"
+    return [
+        "People who trade with borrowed money lose their stake when the price moves too far against them: the exchange closes their "
+        "position, and those forced sales push the price further. This page says, from simulated markets and not from a forecast, "
+        f"what other rules would change. {said}, {info['paths']:,} of them, against \u201c{refs}\u201d.",
+        "After each figure stands the range that would hold the true answer of the model 95 times in a hundred. Where that range "
+        "reaches both sides of no change, the two are not told apart: the simulation cannot say that there is a difference.",
+    ]
+
+
+def _headline(study: Any, first: list[Any]) -> Table | None:
+    if not first:
+        return None
+    sizes = {str(one): _size(study, [one]) for one in first}
+    columns = ["setting"]
+    for one in first:
+        unit = sizes[str(one)].name
+        columns.append(short(one) + (f", {unit}" if unit and unit != "accounts" else ""))
+    rows = []
+    for cell in _listed(study):
+        row = [Cell(cell.name)]
+        for measure in first:
+            one, size = study.over_branches.get((cell.name, str(measure))), sizes[str(measure)]
+            row.append(_both(one, size) if one is not None else Cell("not asked"))
+        rows.append(row)
+    text = "Each setting's average of a simulated market, and below it the change against the first row with its 95% interval"
+    return Table(text, tuple(columns), "l" + "r" * len(first), rows)
+
+
+def _both(one: Any, size: Size) -> Cell:
+    """A value with its change below it."""
+    if one.estimate is None:
+        return Cell(one.note or "too few paths")
+    error = float(one.estimate.standard_error)
+    kind = verdict(one.difference)
+    value = f"{size.number(one.estimate.value, error)}"
+    small = size.range(one.estimate.low, one.estimate.high, error) if kind == REFERENCE and error == error else ""
+    small = small or change_in_words(one.difference, size)
+    if kind in (SAME,):
+        small += "; not told apart"
+    return number(value, key_of(one, "value"), one.estimate.value, kind, small)
+
+
+def _findings(study: Any, first: list[Any]) -> list[Finding]:
+    """What a few settings change of the measures of the first screen, those that are told apart first."""
+    others = _others(study)
+    if len(others) > MOST_FINDINGS:  # the strictest, the mildest and between
+        step = (len(others) - 1) / (MOST_FINDINGS - 1)
+        others = [others[round(k * step)] for k in range(MOST_FINDINGS)]
+    found = []
+    for cell in others:
+        reference = study.reference[cell.scenario]
+        for measure in first:
+            one = study.over_branches.get((cell.name, str(measure)))
+            base = study.over_branches.get((reference, str(measure)))
+            if one is None or base is None or one.difference is None or base.estimate is None:
+                continue
+            size = _size(study, [measure])
+            what = short(measure) if measure.statistic == "exceedance_probability" else f"the mean of {short(measure)}"
+            what = short(measure) if measure.statistic == "expected_shortfall" else what
+            found.append(more_or_less(what, cell.name, float(base.estimate.value), one.difference, size, reference))
+    order = {APART: 0, SAME: 1, FEW: 2, NONE: 3}
+    return sorted(found, key=lambda one: order[one.verdict])
+
+
+def _today(study: Any, cells: Cells) -> Part:
+    """Who loses what in the reference."""
+    rows: list[list[Cell]] = []
+    for name in dict.fromkeys(study.reference.values()):
+        rows += [[Cell(name)]] if len(study.reference) > 1 else []
+        for measure in study.measures:
+            one = study.over_branches.get((name, str(measure)))
+            if one is None:
+                continue
+            label, size = short(measure), _size(study, [measure])
+            rows.append([Cell(label[:1].upper() + label[1:]), *_numbers(one, size, with_unit=True)])
+    refs = ", ".join(dict.fromkeys(study.reference.values()))
+    table = Table(f"Under {refs}", ("measure", "value", "std. error", "95% interval"), "lrrl", rows)
+    return Part("today", f"Who loses what under \u201c{refs}\u201d?", [], [table])
+
+
+def _numbers(one: Any, size: Size, with_unit: bool = False) -> list[Cell]:
+    if one.estimate is None:
+        return [Cell("-"), Cell(""), Cell(one.note)]
+    estimate, error = one.estimate, float(one.estimate.standard_error)
+    value = size.said(estimate.value, error) if with_unit else size.number(estimate.value, error)
+    ends = one.note or size.range(estimate.low, estimate.high, error)
+    return [
+        number(value, key_of(one, "value"), estimate.value),
+        number("" if error != error else size.number(error, error), key_of(one, "standard_error"), error),
+        number(ends, key_of(one, "low"), estimate.low),
+    ]
+
+
+def _changes(study: Any) -> list[Part]:
+    """What each setting changes, a table and a chart a measure."""
+    tables, pictures = [], []
+    for place, group in enumerate(groups(study)):
+        size = _size(study, group)
+        rows: list[list[Cell]] = []
+        drawn: list[dict[str, Any]] = []
+        for measure in group:
+            rows += [[Cell(class_of(measure))]] if of_class(measure) else []
+            for cell in study.cells:
+                one = study.over_branches.get((cell.name, str(measure)))
+                if one is None:
+                    continue
+                kind = verdict(one.difference)
+                mark = number(VERDICTS[kind], "", None, kind)
+                change = change_in_words(one.difference, size)
+                value = None if one.difference is None else one.difference.value
+                rows.append([Cell(cell.name), *_numbers(one, size), number(change, key_of(one, "difference"), value), mark])
+                if one.difference is not None and kind in (APART, SAME):
+                    end = lambda name, of=one: float(getattr(of.difference, name)) * size.factor
+                    drawn.append({"name": cell.name, "series": class_of(measure) if of_class(measure) else "all",
+                                  "value": end("value"), "low": end("low"), "high": end("high"), "text": change})  # fmt: skip
+        unit = f", {size.name}" if size.name not in ("", "accounts") else ""
+        columns = ("setting", "value", "std. error", "95% interval", "change (95% interval)", "")
+        table = Table(f"{heading(group)}{unit}", columns, "lrrlrl", rows)
+        if drawn:
+            order = [cell.name for cell in study.cells if any(row["name"] == cell.name for row in drawn)]
+            text = f"change, {size.change()}" if size.change() else "change"
+            spec = charts.whiskers(drawn, order, text, "no change")
+            pictures.append(Chart(f"change-{place}", heading(group), _drawn_words(drawn, size), spec, table))
+        else:
+            tables.append(table)
+    text = ["Changes are against the same simulated markets: what both have by chance alike falls out of the difference. Points are the "
+            "change, lines its 95% interval; a line that crosses zero is a change that is not told apart from none. A setting whose "
+            "change rests on too few paths has no point."]  # fmt: skip
+    return [Part("changes", "What does each setting change, for whom?", text, tables, pictures)] if tables or pictures else []
+
+
+def _drawn_words(drawn: list[dict[str, Any]], size: Size) -> str:
+    clear = [row for row in drawn if row["low"] > 0.0 or row["high"] < 0.0]
+    if not clear:
+        return "No setting's change is told apart from none."
+    most = max(clear, key=lambda row: abs(row["value"]))
+    whom = "" if most["series"] == "all" else f" for {most['series']}"
+    return (f"{len(clear)} of {counted(len(drawn), 'change is', 'changes are')} told apart from none; the largest is of {most['name']}"
+            f"{whom}: {most['text']} {size.change()}").rstrip() + "."  # fmt: skip
+
+
+def _cost(study: Any) -> Part | None:
+    """Open interest that is forgone."""
+    held = study.held
+    if max(held.values()) - min(held.values()) <= 1e-6 * max(held.values()):
+        return None
+    size = Size.of("USD", max(held.values()))
+    rows, drawn = [], []
+    for cell in study.cells:
+        of, mine = held[study.reference[cell.scenario]], held[cell.name]
+        share = 100.0 * (of - mine) / of if of > 0.0 else 0.0
+        rows.append([Cell(cell.name), number(f"{mine * size.factor:.4g}", f"{cell.name}|held", mine),
+                     Cell(f"{(of - mine) * size.factor:.3g}"), Cell(f"{share:.2f}%")])  # fmt: skip
+        drawn.append({"name": cell.name, "value": share, "low": share, "high": share, "text": f"{share:.2f}%"})
+    table = Table(f"Open interest at the start, mean of longs and shorts, {size.name}",
+                  ("setting", "held", "forgone", "share"), "lrrr", rows)  # fmt: skip
+    most = max(drawn, key=lambda row: row["value"])
+    spec = charts.bars(drawn, [row["name"] for row in drawn], "% of open interest forgone")
+    text = "The largest share is forgone under {name}: {text} of the open interest held under the reference.".format(**most)
+    chart = Chart("cost", "Positions that would not be held", text, spec, table)
+    return Part("cost", "What does it cost?", ["Positions that holders may not, or no longer want to, hold. These are exact sums over the "
+                "positions of the scenario, without chance: they have no error of the simulation, and all of that of the "
+                "assumptions on how holders respond to a limit."], [], [chart])  # fmt: skip
+
+
+def _sure(study: Any) -> list[Part]:
+    """How sure: by chance, by branches, and the ranking."""
+    by_kind = [verdict(one.difference) for one in study.found if not one.branch and one.difference is not None]
+    lines = [f"{by_kind.count(kind)} of {len(by_kind)} changes: {VERDICTS[kind]}" for kind in (APART, SAME, FEW, NONE)
+             if kind in by_kind]  # fmt: skip
+    text = ["Three things leave an answer open. Chance, as only so many markets were simulated: the intervals on this page are of "
+            "this alone. The numbers that the scenario assumes: branches, below where the study has them, vary those. And what the "
+            "model leaves out: see the limitations.",
+            f"Of so many intervals some miss: of {len(by_kind)} changes about {max(1, round(0.05 * len(by_kind)))} would lie outside "
+            "theirs though nothing is wrong."]  # fmt: skip
+    tables = [*_rankings(study), *_branches(study)]
+    if study.info["branches"] < 2:
+        text.append("This study has no branches: how far the assumed numbers move the answer was not asked.")
+    return [Part("sure", "How sure is that?", text, tables, lines=lines)]
+
+
+def _rankings(study: Any) -> list[Table]:
+    tables = []
+    for scenario, found in study.rankings.items():
+        names = [cell.name for cell in study.cells if cell.scenario == scenario]
+        if len(names) < 2:
+            continue
+        percent = lambda share: "> 99.9%" if share > 0.999 else "< 0.1%" if share < 0.001 else f"{100.0 * share:.1f}%"
+        rows = [
+            [Cell(f"{rank + 1}. {names[place]}"), number(percent(best), f"{names[place]}|best", best),
+             Cell("" if next_ != next_ else percent(next_))]
+            for rank, (place, best, next_) in enumerate(zip(found.order.tolist(), found.best.tolist(), found.before_next.tolist(),
+                                                            strict=True))
+        ]  # fmt: skip
+        text = f"Ranking by the {in_words(study.rank)}, smallest first; the whole order is right with probability {percent(found.whole)}"
+        tables.append(Table(text + (f": {scenario}" if len(study.rankings) > 1 else ""),
+                            ("setting", "smallest of all", "smaller than the next"), "lrr", rows))  # fmt: skip
+    return tables
+
+
+def _branches(study: Any) -> list[Table]:
+    if study.info["branches"] < 2:
+        return []
+    size, tables = _size(study, [study.rank]), []
+    for cell in study.cells[:MOST_FIRST]:
+        mine = [one for one in study.found if one.cell.name == cell.name and one.branch and str(one.measure) == str(study.rank)]
+        mine = [one for one in mine if one.estimate is not None]
+        whole = study.over_branches.get((cell.name, str(study.rank)))
+        if not mine or whole is None or whole.estimate is None:
+            continue
+        rows = [[Cell(one.branch), Cell(f"{one.weight:.3g}"), *_numbers(one, size)] for one in mine]
+        rows.append([Cell("weighted mean"), Cell("1"), *_numbers(whole, size)])
+        apart = between(mine, float(whole.estimate.value))
+        by_chance = float(whole.estimate.standard_error)
+        text = (f"{cell.name}: {in_words(study.rank)} by branch{f', {size.name}' if size.name else ''}; between branches a standard "
+                f"deviation of {size.number(apart, by_chance)}, by chance a standard error of {size.number(by_chance, by_chance)}")  # fmt: skip
+        tables.append(Table(text, ("branch", "weight", "value", "std. error", "95% interval"), "lrrrl", rows))
+    return tables
+
+
+def _danger(cells: Cells) -> list[Part]:
+    result = cells.reference()
+    return [] if result is None else fixed.danger(result)
+
+
+def _method(study: Any, cells: Cells) -> list[str]:
+    runs = [f"{name}: {one['paths']:,} paths of {one['steps']:,} steps, seed {one['seed']}"
+            for name, one in study.info["by_scenario"].items()]  # fmt: skip
+    return [f"{counted(len(study.cells), 'setting', 'settings')} in {counted(study.info['branches'], 'branch', 'branches')}, "
+            f"all on the same random numbers. {'; '.join(runs)}."]  # fmt: skip
+
+
+def _assumed(study: Any, cells: Cells) -> Part:
+    scenario = next(iter(study.reference))
+    head, set_by = cells.study_head()
+    return assumptions.part(assumptions.said_of(scenario, cells.text()), head, set_by)
+
+
+def _limits(study: Any, cells: Cells) -> list[str]:
+    from ..sweep_table import _absent
+
+    return [*cells.missing, *_absent(study)]
+
+
+def _made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:
+    info = study.info
+    asked = str(info.get("study", study.name))
+    command = f"jaxrisk study {Path(asked).name.removesuffix('.toml') if cells.shipped_study() else asked}"
+    return {"command": f"{command} --paths {info['paths']} --steps {info['steps']} --seed {info['seed']}",
+            **fixed.made_of(cells.reference()), "record": fixed.hash_of(folder / "study.json")}  # fmt: skip
+
+
+__all__ = ["estimate_in_words", "key_of", "page", "short"]

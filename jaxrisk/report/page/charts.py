@@ -54,7 +54,7 @@ def whiskers(rows: Sequence[Mapping[str, Any]], order: Sequence[str], unit: str,
            "encoding": {"x": {"field": "value", "type": "quantitative", "title": unit, "scale": {"zero": bool(zero)}},
                         "y": place, **shift, "color": colour, "shape": {**colour, "scale": {"domain": series}},
                         "tooltip": tips}}  # fmt: skip
-    line = {"mark": {"type": "rule", "color": INK, "opacity": 0.6}, "encoding": {"x": {"datum": 0}}}
+    line = {"data": {"values": [{}]}, "mark": {"type": "rule", "color": INK, "opacity": 0.6}, "encoding": {"x": {"datum": 0}}}
     height = 46 + len(order) * (26 + 12 * (len(series) - 1))
     return _spec(data={"values": list(rows)}, layer=[*([line] if zero else []), rule, dot], height=height)
 
@@ -66,12 +66,13 @@ def curves(rows: Sequence[Mapping[str, Any]], title: str, name: str = "curve") -
     """
     series = list(dict.fromkeys(row["series"] for row in rows))
     colour = {"field": "series", "type": "nominal", "title": None, "sort": None,
+              "legend": {"symbolOpacity": 1, "symbolType": "square"},
               "scale": {"domain": series, "range": list(SERIES[: len(series)])} if series else {}}  # fmt: skip
     # below what one path in all could show there is nothing to see
     least = min((row["value"] for row in rows if row["value"] > 0.0), default=1e-3)
     floor = 10.0 ** math.floor(math.log10(least * 0.9))
     x = {"field": "level", "type": "quantitative", "title": title}
-    y = {"field": "value", "type": "quantitative", "title": "probability of more", "axis": {"format": "~p"},
+    y = {"field": "value", "type": "quantitative", "title": "probability of more", "axis": {"format": "~p", "values": [10.0**-k for k in range(10)]},
          "scale": {"type": "log", "domain": [floor, 1.0], "clamp": True}}  # fmt: skip
     percent = lambda field, words: {"field": field, "type": "quantitative", "title": words, "format": ".3~%"}
     tips = [{"field": "series", "title": "setting"}, {"field": "level", "type": "quantitative", "title": title, "format": ".4~g"},
@@ -103,10 +104,11 @@ def lines(rows: Sequence[Mapping[str, Any]], x: str, y: str, level: float | None
         {"mark": {"type": "point", "opacity": 0, "size": 200}, "encoding": {"x": across, "y": up, "tooltip": tips}},
     ]
     if level is not None:
-        layers.append({"mark": {"type": "rule", "color": RED, "strokeDash": [6, 4]}, "encoding": {"y": {"datum": level}}})
+        once = {"data": {"values": [{}]}}
+        layers.append({**once, "mark": {"type": "rule", "color": RED, "strokeDash": [6, 4]}, "encoding": {"y": {"datum": level}}})
         if marked:
             text = {"type": "text", "align": "right", "dx": -4, "dy": -8, "text": marked, "x": "width", "color": RED}
-            layers.append({"mark": text, "encoding": {"y": {"datum": level}}})
+            layers.append({**once, "mark": text, "encoding": {"y": {"datum": level}}})
     return _spec(data={"values": list(rows)}, layer=layers)
 
 

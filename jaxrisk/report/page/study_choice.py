@@ -103,8 +103,10 @@ def choice(study: Any, cells: Cells) -> dict[str, Any]:
     for one in study.found:
         base = study.of(study.reference[one.cell.scenario], one.measure, one.branch) if one.difference is not None else one
         found[f"{one.cell.name}|{one.branch}|{one.measure}"] = _told(one, base)
-    measures = []
-    for one in study.measures:
+    from .study_page import first
+
+    measures, ahead = [], first(study)
+    for one in [*ahead, *(one for one in study.measures if one not in ahead)]:
         observable = one.observable
         measures.append({"key": str(one), "label": _label(one), "observable": observable})
     curves, levels, factors = _curves(study, cells, branches)
@@ -176,7 +178,6 @@ def _curves(study: Any, cells: Cells, branches: list[str]) -> tuple[dict, dict, 
 def _axis(observable: str, size: Size) -> str:
     text = observable_in_words(observable).replace(" [*]", "")
     unit = size.name or ("" if describe(observable.partition("[")[0]).unit == "1" else "")
-    text = text[:1].upper() + text[1:]
     return f"{text}, {unit}" if unit and unit != "accounts" else text
 
 

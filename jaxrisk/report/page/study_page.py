@@ -10,7 +10,7 @@ from . import assumptions, charts, fixed
 from .content import Cell, Chart, Page, Part, Table, number
 from .study_choice import Cells, choice
 from .words import (
-    APART, FEW, NONE, REFERENCE, SAME, VERDICTS, Finding, Size, change_in_words, counted, estimate_in_words, more_or_less, verdict,
+    APART, FEW, NONE, REFERENCE, SAME, VERDICTS, Finding, Size, change_in_words, changes_in_words, counted, estimate_in_words, verdict,
 )  # fmt: skip
 
 _HEADLINE = ("accounts_closed_out", "collateral_lost")
@@ -18,7 +18,7 @@ _HEADLINE = ("accounts_closed_out", "collateral_lost")
 _TAIL = ("max_drawdown_index", "max_drawdown")
 MOST_FIRST = 8
 """Settings in the table of the first screen."""
-MOST_FINDINGS = 4
+MOST_FINDINGS = 6
 """Settings of which findings are told."""
 SHORT = {"accounts_closed_out": "accounts closed out", "collateral_lost": "client money lost"}
 
@@ -26,12 +26,12 @@ SHORT = {"accounts_closed_out": "accounts closed out", "collateral_lost": "clien
 def page(study: Any, folder: Path) -> Page:
     """The page of a `Study` that is in a folder."""
     cells = Cells(study, folder)
-    first = _first(study)
+    ahead = first(study)
     parts = [_today(study, cells), *_changes(study), _cost(study), *_sure(study), *_danger(cells), fixed.history(),
              fixed.method(_method(study, cells)), _assumed(study, cells), fixed.limitations(_limits(study, cells))]  # fmt: skip
     made = _made(study, cells, folder)
-    return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, first),
-                _findings(study, first), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],
+    return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, ahead),
+                _findings(study, ahead), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],
                 choice(study, cells), made)  # fmt: skip
 
 
@@ -46,17 +46,24 @@ def key_of(found: Any, field: str) -> str:
 
 
 def short(measure: Any) -> str:
-    """A measure as it heads a column or stands in a sentence."""
-    base = measure.observable.partition("[")[0]
-    if of_class(measure) and base in SHORT:
-        return f"{SHORT[base]}, {class_of(measure)}"
+    """A measure as it heads a column or stands in a sentence.
+
+    >>> from jaxrisk.risk.measure import Measure
+    >>> short(Measure.of("expected_shortfall(max_drawdown_index, 0.99)")), short(Measure.of("accounts_closed_out[retail]"))
+    ('average fall in the worst 1% of cases', 'accounts closed out, retail')
+    >>> short(Measure.of("exceedance_probability(max_drawdown_index, 0.1)"))
+    'probability of a fall of more than 10%'
+    """
+    base, _, rest = measure.observable.partition("[")
+    whom = f", {rest.rstrip(']')}" if rest.rstrip("]*") else ""
+    if of_class(measure):
+        return f"{SHORT.get(base, describe(base).long_name)}{whom}"
     if base in _TAIL and measure.statistic == "expected_shortfall":
-        whom = measure.observable.partition("[")[2].rstrip("]")
-        worst = f"the worst {100.0 * (1.0 - measure.level):.3g}%"
-        return f"average fall in {worst} of cases{f', {whom}' if whom else ''}"
-    return heading([measure])[:1].lower() + heading([measure])[1:] if not of_class(measure) else (
-        f"{describe(base).long_name}, {class_of(measure)}"
-    )  # fmt: skip
+        return f"average fall in the worst {100.0 * (1.0 - measure.level):.3g}% of cases{whom}"
+    if base in _TAIL and measure.statistic == "exceedance_probability":
+        return f"probability of a fall of more than {100.0 * measure.level:.4g}%{whom}"
+    text = heading([measure])
+    return text[:1].lower() + text[1:]
 
 
 def _size(study: Any, measures: list[Any]) -> Size:
@@ -70,7 +77,7 @@ def _others(study: Any) -> list[Any]:
     return [cell for cell in study.cells if cell.name not in study.reference.values()]
 
 
-def _first(study: Any) -> list[Any]:
+def first(study: Any) -> list[Any]:
     """The measures of the first screen: by class, then the tail of the fall."""
     mine = [one for one in study.measures if of_class(one) and one.observable.partition("[")[0] in _HEADLINE]
     classes = list(dict.fromkeys(class_of(one) for one in mine))
@@ -101,23 +108,23 @@ def _lead(study: Any, cells: Cells) -> list[str]:
     ]
 
 
-def _headline(study: Any, first: list[Any]) -> Table | None:
-    if not first:
+def _headline(study: Any, ahead: list[Any]) -> Table | None:
+    if not ahead:
         return None
-    sizes = {str(one): _size(study, [one]) for one in first}
+    sizes = {str(one): _size(study, [one]) for one in ahead}
     columns = ["setting"]
-    for one in first:
+    for one in ahead:
         unit = sizes[str(one)].name
-        columns.append(short(one) + (f", {unit}" if unit and unit != "accounts" else ""))
+        columns.append(short(one) + (f", {unit}" if unit not in ("", "%", "accounts") else ""))
     rows = []
     for cell in _listed(study):
         row = [Cell(cell.name)]
-        for measure in first:
+        for measure in ahead:
             one, size = study.over_branches.get((cell.name, str(measure))), sizes[str(measure)]
             row.append(_both(one, size) if one is not None else Cell("not asked"))
         rows.append(row)
     text = "Each setting's average of a simulated market, and below it the change against the first row with its 95% interval"
-    return Table(text, tuple(columns), "l" + "r" * len(first), rows)
+    return Table(text, tuple(columns), "l" + "r" * len(ahead), rows)
 
 
 def _both(one: Any, size: Size) -> Cell:
@@ -126,7 +133,7 @@ def _both(one: Any, size: Size) -> Cell:
         return Cell(one.note or "too few paths")
     error = float(one.estimate.standard_error)
     kind = verdict(one.difference)
-    value = f"{size.number(one.estimate.value, error)}"
+    value = size.said(one.estimate.value, error) if size.name == "%" else size.number(one.estimate.value, error)
     small = size.range(one.estimate.low, one.estimate.high, error) if kind == REFERENCE and error == error else ""
     small = small or change_in_words(one.difference, size)
     if kind in (SAME,):
@@ -134,26 +141,21 @@ def _both(one: Any, size: Size) -> Cell:
     return number(value, key_of(one, "value"), one.estimate.value, kind, small)
 
 
-def _findings(study: Any, first: list[Any]) -> list[Finding]:
-    """What a few settings change of the measures of the first screen, those that are told apart first."""
+def _findings(study: Any, ahead: list[Any]) -> list[Finding]:
+    """What settings change of the measures of the first screen."""
     others = _others(study)
-    if len(others) > MOST_FINDINGS:  # the strictest, the mildest and between
+    if len(others) > MOST_FINDINGS:  # the ends and between
         step = (len(others) - 1) / (MOST_FINDINGS - 1)
         others = [others[round(k * step)] for k in range(MOST_FINDINGS)]
     found = []
     for cell in others:
-        reference = study.reference[cell.scenario]
-        for measure in first:
+        changes = []
+        for measure in ahead:
             one = study.over_branches.get((cell.name, str(measure)))
-            base = study.over_branches.get((reference, str(measure)))
-            if one is None or base is None or one.difference is None or base.estimate is None:
-                continue
-            size = _size(study, [measure])
-            what = short(measure) if measure.statistic == "exceedance_probability" else f"the mean of {short(measure)}"
-            what = short(measure) if measure.statistic == "expected_shortfall" else what
-            found.append(more_or_less(what, cell.name, float(base.estimate.value), one.difference, size, reference))
-    order = {APART: 0, SAME: 1, FEW: 2, NONE: 3}
-    return sorted(found, key=lambda one: order[one.verdict])
+            if one is not None and one.difference is not None and one.estimate is not None:
+                changes.append((short(measure), one.difference, _size(study, [measure])))
+        found += changes_in_words(cell.name, study.reference[cell.scenario], changes)
+    return found
 
 
 def _today(study: Any, cells: Cells) -> Part:
@@ -344,4 +346,4 @@ def _made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:
             **fixed.made_of(cells.reference()), "record": fixed.hash_of(folder / "study.json")}  # fmt: skip
 
 
-__all__ = ["estimate_in_words", "key_of", "page", "short"]
+__all__ = ["estimate_in_words", "first", "key_of", "page", "short"]

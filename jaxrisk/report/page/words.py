@@ -18,6 +18,7 @@ VERDICTS = {
     NONE: "no path differs",
     REFERENCE: "compared with this",
 }
+MINUS = "\u2212"
 LEAST_SEEN = 10
 """Paths on which something was seen, below which its share is told with its count."""
 _BIG = {"USD B": "billion USD", "USD M": "million USD", "USD k": "thousand USD", "USD": "USD"}
@@ -50,7 +51,12 @@ class Size(NamedTuple):
 
     def number(self, value: float, error: float) -> str:
         """A number, rounded to what is known of it, without its unit."""
-        return shown(value * self.factor, 0.0 if math.isnan(error) else error * self.factor)
+        return shown(value * self.factor, 0.0 if math.isnan(error) else error * self.factor).replace("-", MINUS)
+
+    def signed(self, value: float, error: float) -> str:
+        """As `number`, with the sign of a change."""
+        text = self.number(value, error)
+        return text if text.startswith(MINUS) or not text.strip("0.,") else f"+{text}"
 
     def said(self, value: float, error: float, difference: bool = False) -> str:
         """A number with its unit."""
@@ -86,7 +92,7 @@ def change_in_words(change: Any, size: Size) -> str:
 
     >>> from jaxrisk.risk.paired import Difference
     >>> change_in_words(Difference(-0.031, 0.01, -0.0506, -0.0114, 0.1, 900, 0.9), Size.of("1", 0.1))
-    '-3.1 (-5.1 to -1.1)'
+    '−3.1 (−5.1 to −1.1)'
     """
     kind = verdict(change)
     if kind == REFERENCE:
@@ -94,42 +100,50 @@ def change_in_words(change: Any, size: Size) -> str:
     if kind == NONE:
         return f"0 ({at_most(float(change.at_most))} of paths differ)" if hasattr(change, "at_most") else "0"
     if kind == FEW:
-        where = f"rests on {change.differing:,} paths" if hasattr(change, "differing") else "no interval"
-        return f"not known ({where})"
+        return "not known: too few paths"
     error = float(change.standard_error)
-    return f"{size.number(change.value, error)} ({size.range(change.low, change.high, error)})"
+    return f"{size.signed(change.value, error)} ({size.range(change.low, change.high, error)})"
 
 
-def more_or_less(what: str, setting: str, before: float, change: Any, size: Size, where: str) -> Finding:
-    """A sentence on what a setting changes.
+def changes_in_words(setting: str, where: str, changes: list[tuple[str, Any, Size]]) -> list[Finding]:
+    """Sentences on what a setting changes: what is told apart, what is not, and what cannot be told, a sentence each.
 
-    **Arguments:** `what`: the measure, as it stands in a sentence; `before`: its value in the reference; `where`: the reference.
+    **Arguments:** `where`: what it is compared with; `changes`: the measure as it stands in a sentence, its change, its unit.
 
     >>> from jaxrisk.risk.paired import Difference
-    >>> one = Difference(-89.3, 3.5, -96.2, -82.4, 6.0, 1389, 0.94)
-    >>> more_or_less("the mean of accounts closed out", "cap 5", 142.9, one, Size.of("accounts", 143.0), "cap 125").text
-    'cap 5: the mean of accounts closed out is lower by 89.3 accounts (95% interval 82.4 to 96.2) than under cap 125.'
+    >>> clear, open_ = (Difference(-89.3, 3.5, -96.2, -82.4, 6.0, 1389, 0.9), Difference(-0.2, 0.3, -0.8, 0.4, 6.0, 1389, 0.9))
+    >>> size = Size.of("accounts", 143.0)
+    >>> for one in changes_in_words("cap 5", "cap 125", [("accounts closed out", clear, size), ("the fall", open_, size)]):
+    ...     print(one.text)
+    Under cap 5, against cap 125, lower: accounts closed out by 89.3 accounts (95% interval 82.4 to 96.2).
+    Under cap 5, not told apart from cap 125: the fall (the change lies between \u22120.80 and +0.40 accounts).
     """
-    kind = verdict(change)
-    if kind == APART:
-        down = float(change.value) < 0.0
-        error, ends = float(change.standard_error), sorted(abs(float(end)) for end in (change.low, change.high))
-        by, unit = size.number(abs(change.value), error), size.change()
-        text = (
-            f"{what} is {'lower' if down else 'higher'} by {f'{by} {unit}'.strip()} "
-            f"(95% interval {size.range(*ends, error)}) than under {where}"
-        )
-    elif kind == SAME:
-        error = float(change.standard_error)
-        text = (
-            f"{what} is not told apart from that under {where}: the change lies between {size.number(change.low, error)} and "
-            f"{size.said(change.high, error, True)} (95% interval)"
-        )
-    elif kind == NONE:
-        text = f"{what} is the same as under {where} on every path; {at_most(float(change.at_most))} of paths would differ"
-    else:
-        text = f"whether {what} changes is not known: it rests on too few paths ({change.differing:,}); run more paths"
-    return Finding(f"{setting}: {text}.", kind)
+    kinds = [(what, change, size, verdict(change)) for what, change, size in changes]
+    found = []
+    for word, down in (("lower", True), ("higher", False)):
+        clear = [(what, change, size) for what, change, size, kind in kinds
+                 if kind == APART and (float(change.value) < 0.0) == down]  # fmt: skip
+        if clear:
+            text = "; ".join(f"{what} by {_by(change, size)}" for what, change, size in clear)
+            found.append(Finding(f"Under {setting}, against {where}, {word}: {text}.", APART))
+    between = [f"{what} (the change lies between {size.signed(change.low, float(change.standard_error))} and "
+               f"{size.signed(change.high, float(change.standard_error))} {size.change()}".rstrip() + ")"
+               for what, change, size, kind in kinds if kind == SAME]  # fmt: skip
+    if between:
+        found.append(Finding(f"Under {setting}, not told apart from {where}: {'; '.join(between)}.", SAME))
+    few = [what for what, _, _, kind in kinds if kind == FEW]
+    if few:
+        text = f"Under {setting}, whether there is a change from {where} cannot be told from so few paths: {'; '.join(few)}."
+        found.append(Finding(text, FEW))
+    none = [f"{what} ({at_most(float(change.at_most))} of paths would differ)" for what, change, _, kind in kinds if kind == NONE]
+    if none:
+        found.append(Finding(f"Under {setting}, the same as under {where} on every path: {'; '.join(none)}.", NONE))
+    return found
+
+
+def _by(change: Any, size: Size) -> str:
+    error, ends = float(change.standard_error), sorted(abs(float(end)) for end in (change.low, change.high))
+    return f"{f'{size.number(abs(change.value), error)} {size.change()}'.strip()} (95% interval {size.range(*ends, error)})"
 
 
 def probability_in_words(estimate: Any, paths: int) -> str:
@@ -185,6 +199,6 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 __all__ = [
-    "APART", "FEW", "LEAST_SEEN", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words", "counted",
-    "estimate_in_words", "more_or_less", "percent", "probability_in_words", "verdict",
+    "APART", "FEW", "LEAST_SEEN", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words", "changes_in_words", "counted",
+    "estimate_in_words", "percent", "probability_in_words", "verdict",
 ]  # fmt: skip

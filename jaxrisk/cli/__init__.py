@@ -90,7 +90,7 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, RunStudy, Schema, Status
+    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Report, Run, RunStudy, Schema, Status
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -116,6 +116,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .study import run_study
 
         return run_study(command, wrong)
+    if isinstance(command, Report):
+        from .report import report
+
+        return report(command, wrong)
     if isinstance(command, Backtest):
         if command.days is not None:
             from .backtest_days import backtest_days

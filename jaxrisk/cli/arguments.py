@@ -10,7 +10,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
-from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, RunStudy, Sensitivity, Study, option
+from .study_arguments import Debug, Design, Parameters, RareEvent, Report, ReverseStress, RunStudy, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip
@@ -100,6 +100,7 @@ COMMANDS: dict[str, Any] = {
     "reverse-stress": ReverseStress,
     "rare-event": RareEvent,
     "study": RunStudy,
+    "report": Report,
     "calibrate": Calibrate,
     "backtest": Backtest,
     "parameters": Parameters,
@@ -122,6 +123,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
     | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
     | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
+    | Annotated[Report, subcommand("report", description=summary_of(Report))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]

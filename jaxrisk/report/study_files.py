@@ -36,7 +36,12 @@ def _text(result: Any, ending: str, scenario_text: str) -> str:
         return result.to_dataframe().to_csv(index=False)
     if ending == ".toml":
         return f"# {WRITTEN_BY} design\n{limits_toml(result, scenario_text)}"
-    return json.dumps({"written_by": MARK, **everything(result)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    said = {"written_by": MARK, "kind": type(result).__name__, **everything(result)}
+    if hasattr(result, "summary") and not hasattr(result, "rankings"):  # a study's tables are made of what is in its record
+        said["summary"] = everything(result.summary())
+    if scenario_text:
+        said["scenario_toml"] = scenario_text
+    return json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def everything(result: Any) -> dict[str, Any]:

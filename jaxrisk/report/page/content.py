@@ -60,7 +60,7 @@ class Page:
 
     `kind`: of which answer; `title`, `question`; `lead`: paragraphs for a reader who knows no finance; `headline`: the table of the
     first screen; `findings`; `parts` in the order in which a supervisor asks; `choice`: what the reader may choose and see, the
-    program's data; `made`: how it came about, by name.
+    program's data; `made`: how it came about, by name; `changes`: measures before and now, where an earlier result is compared.
     """
 
     kind: str
@@ -72,6 +72,7 @@ class Page:
     parts: list[Part] = field(default_factory=list)
     choice: dict[str, Any] | None = None
     made: dict[str, str] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def number(text: str, key: str, value: Any, mark: str = "", small: str = "") -> Cell:
@@ -95,7 +96,7 @@ def plain(page: Page) -> dict[str, Any]:
                         for one in part.charts], "lines": part.lines, "code": part.code}
             for part in page.parts
         ],
-        "made": page.made,
+        "changes": page.changes, "made": page.made,
     }  # fmt: skip
 
 

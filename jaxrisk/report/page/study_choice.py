@@ -11,7 +11,7 @@ from ..result import Result
 from ..study_table import observable_in_words, unit_of, unit_of_observable
 from . import charts, fixed
 from .assumptions import head_of
-from .words import VERDICTS, Size, change_in_words, estimate_in_words, verdict
+from .words import VERDICTS, Size, change_in_words, counted, estimate_in_words, verdict
 
 POINTS = 40
 """Losses at which a distribution is shown."""
@@ -25,18 +25,24 @@ _STAND_IN = [{"series": name, "level": 0.0, "value": 1.0, "low": 1.0, "high": 1.
 
 
 class Cells:
-    """Results of a study's runs, as far as they are in its folder. `missing`: what is not, a line each."""
+    """Results of a study's runs, as far as they are in its folder."""
 
     def __init__(self, study: Any, folder: Path):
         self.study, self.folder = study, Path(folder)
-        self.missing: list[str] = []
         self._loaded: dict[str, Result] = {}
-        self._gone = 0
-        files = study.info.get("files")
-        if files is None:
-            self.missing.append("The study's record is of an earlier version, which does not say which file is which setting's: the "
-                                "distributions are not shown. The same study command writes it anew without running again.")  # fmt: skip
-        self.files: dict[str, dict[str, str]] = files or {}
+        self._gone: set[str] = set()
+        self.files: dict[str, dict[str, str]] = study.info.get("files") or {}
+
+    def missing(self) -> list[str]:
+        """What was asked for until now and is not there, a line each."""
+        lines = []
+        if not self.files:
+            lines.append("The study's record is of an earlier version, which does not say which file is which setting's: the "
+                         "distributions are not shown. The same study command writes it anew without running again.")  # fmt: skip
+        if self._gone:
+            runs = counted(len(self._gone), "run's result is", "runs' results are")
+            lines.append(f"{runs} not in the study's folder, or damaged: the distributions of these settings are not shown.")
+        return lines
 
     def of(self, cell: str, branch: str) -> Result | None:
         """The result of a cell in a branch, None where it is not there."""
@@ -49,9 +55,7 @@ class Cells:
             try:
                 self._loaded[digest] = Result.load(self.folder / CELLS / f"{digest}.nc")
             except (OSError, ValueError):
-                self._gone += 1
-                line = "results of {} runs are not in the study's folder, or damaged: their distributions are not shown"
-                self.missing = [one for one in self.missing if not one.startswith("results of ")] + [line.format(self._gone)]
+                self._gone.add(digest)
                 return None
         return self._loaded[digest]
 

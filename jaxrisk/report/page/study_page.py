@@ -26,13 +26,13 @@ SHORT = {"accounts_closed_out": "accounts closed out", "collateral_lost": "clien
 def page(study: Any, folder: Path) -> Page:
     """The page of a `Study` that is in a folder."""
     cells = Cells(study, folder)
-    ahead = first(study)
+    ahead, chosen = first(study), choice(study, cells)
     parts = [_today(study, cells), *_changes(study), _cost(study), *_sure(study), *_danger(cells), fixed.history(),
              fixed.method(_method(study, cells)), _assumed(study, cells), fixed.limitations(_limits(study, cells))]  # fmt: skip
     made = _made(study, cells, folder)
     return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, ahead),
                 _findings(study, ahead), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],
-                choice(study, cells), made)  # fmt: skip
+                chosen, made)  # fmt: skip
 
 
 def key_of(found: Any, field: str) -> str:
@@ -335,7 +335,7 @@ def _assumed(study: Any, cells: Cells) -> Part:
 def _limits(study: Any, cells: Cells) -> list[str]:
     from ..sweep_table import _absent
 
-    return [*cells.missing, *_absent(study)]
+    return [*cells.missing(), *_absent(study)]
 
 
 def _made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:

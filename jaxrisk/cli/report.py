@@ -1,5 +1,6 @@
 """`jaxrisk report`: open results, say what they found, write it as one page."""
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def report(command: Report, wrong: list[str]) -> int:
             folder_of(path)
     for finding in made[0].findings:
         print(finding.text)
-    save = lambda path: page.write(made, path)
+    text = functools.cache(lambda: page.html(made))
+    save = lambda path: page.write(made, path, text)
     fine = write_all([("report", out, save), ("printed", command.pdf, save), ("record", command.json, save)])
     sys.stdout.flush()
     return OK if fine else NOT_WRITTEN

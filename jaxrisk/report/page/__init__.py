@@ -3,7 +3,7 @@
 `of` makes the page of an answer, `render.html` writes it, `content.plain` says the same to machines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ def pages(answers: Sequence[Answer], old: Answer | None = None) -> list[Page]:
     **Raises:** `ValueError` where the earlier one cannot be compared.
     """
     made = [of(answer) for answer in answers]
+    for one in made[1:]:  # said once
+        one.parts = [part for part in one.parts if part.name not in ("history", "limitations")]
     if old is not None:
         from .compare import compare
 
@@ -54,20 +56,20 @@ def json(made: Sequence[Page]) -> str:
     return encoder.dumps(storable(said), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write(made: Sequence[Page], path: Path) -> None:
-    """Write the pages as the ending says: `.html`, `.json`, or `.pdf` by an installed Chromium.
+def write(made: Sequence[Page], path: Path, text: Callable[[], str] | None = None) -> None:
+    """Write the pages as the ending says: `.html`, `.json`, or `.pdf` by an installed Chromium; `text`: what has the HTML already.
 
     **Raises:** `OSError` in words: where something stands there that jaxrisk did not write, or nothing is there to print with.
     """
     from ..outputs import write_whole
 
-    ending = path.suffix.lower()
+    ending, text = path.suffix.lower(), text or (lambda: html(made))
     if ending == ".pdf":
         from .pdf import printed
 
-        write_whole(path, printed(html(made)))
+        write_whole(path, printed(text()))
     else:
-        write_whole(path, json(made) if ending == ".json" else html(made))
+        write_whole(path, json(made) if ending == ".json" else text())
 
 
 __all__ = ["Page", "html", "json", "of", "pages", "write"]

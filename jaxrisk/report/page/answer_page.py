@@ -44,7 +44,7 @@ def page(record: Record, path: Path) -> Page:
     if text:
         parts.append(assumptions.part(assumptions.said_of(str((info or {}).get("name", "")), text), [], []))
     parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text)]
-    findings = [Finding(minus(line)) for line in summary.answer]
+    findings = [Finding(minus(line[:1].upper() + line[1:])) for line in summary.answer]
     return Page(record.kind, summary.title, "", [LEADS[record.kind]], None, findings, parts, None, made)
 
 
@@ -85,7 +85,7 @@ def _unfolding(said: dict[str, Any]) -> list[Chart]:
                            "y": float(f"{100.0 * math.expm1(answer[field][k][a]):.4g}")} for k in keep]  # fmt: skip
         spec = charts.lines(drawn, "hours", "price against the start, %")
         words = str(answer.get("words", ""))
-        pictures.append(Chart(f"way-{place}", f"Way {place}", minus(words[:1].upper() + words[1:]) + ".", spec))
+        pictures.append(Chart(f"way-{place}", f"Way {place}", minus(words[:1].upper() + words[1:]).rstrip(".") + ".", spec))
     return pictures
 
 

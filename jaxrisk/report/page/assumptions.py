@@ -70,7 +70,7 @@ def head_of(path: Path) -> list[str]:
             paragraphs.append([])
         if words.strip():
             paragraphs[-1].append(words.strip())
-    return [" ".join(one) for one in paragraphs if one]
+    return [" ".join(one).removeprefix("- ") for one in paragraphs if one]
 
 
 def part(said: Said, more: list[str], set_by: list[str]) -> Part:

@@ -6,7 +6,7 @@ from typing import Any
 from . import charts
 from .answer_page import minus
 from .content import Cell, Chart, Page, Part, Table
-from .words import APART, FEW, Finding, counted, percent
+from .words import FEW, Finding, counted, percent
 
 
 
@@ -26,7 +26,7 @@ def page(found: Any, sections: Sequence[Any]) -> Page:
         parts.append(Part(f"part-{place}", one.title, text, tables, _pictures(found, one.title), lines))
     problems = list(found.problems)
     findings = [Finding(plain(line), FEW) for line in problems]
-    findings = findings or [Finding("Everything that was asked for converged and is identified.", APART)]
+    findings = findings or [Finding("Everything that was asked for converged and is identified.")]
     lead = ["A scenario's numbers were measured on data: how prices move, how deep the market is, how much is held and with how much borrowed "
             "money. Each number has its standard error beside it (s.e.): twice that either way holds the number that this much data "
             "stands for, 95 times in a hundred, if the law is right.",

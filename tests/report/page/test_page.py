@@ -249,6 +249,7 @@ def test_what_changed_is_told_from_noise(tmp_path):
     assert told["other"][fall]["low"] < 0.0 < told["other"][fall]["high"]
 
 
+@pytest.mark.slow
 def test_a_report_of_125_cells_stays_small(tmp_path):
     study(tmp_path / "many", caps=tuple(range(2, 127)), paths=100)
     begun = time.perf_counter()

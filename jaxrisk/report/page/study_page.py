@@ -6,6 +6,7 @@ from typing import Any
 from ...observables import describe
 from ..study_table import in_words, unit_of
 from ..sweep_table import between, class_of, groups, heading, of_class
+from ..table import at_most
 from . import assumptions, charts, fixed
 from .content import Cell, Chart, Page, Part, Table, number
 from .study_choice import Cells, choice
@@ -136,8 +137,8 @@ def _both(one: Any, size: Size) -> Cell:
     value = size.said(one.estimate.value, error) if size.name == "%" else size.number(one.estimate.value, error)
     small = size.range(one.estimate.low, one.estimate.high, error) if kind == REFERENCE and error == error else ""
     small = small or change_in_words(one.difference, size)
-    if kind in (SAME,):
-        small += "; not told apart"
+    small = small.replace(" (", ", not told apart (", 1) if kind == SAME else small
+    small = f"no path differs ({at_most(float(one.difference.at_most))})" if kind == NONE else small
     return number(value, key_of(one, "value"), one.estimate.value, kind, small)
 
 

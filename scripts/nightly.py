@@ -2,8 +2,8 @@
 
 Everything of a night is in OUT/DATE: scenario.toml, calibration.html, run.nc, study/, report.html, report.json, alerts.txt.
 
-Exit codes: 0 nothing to look at; 10 an alert, said on standard output and in alerts.txt; 5 the night is done, with numbers in it that
-the data do not tell (an alert goes before); 2 or another of jaxrisk's where a step failed, and those after it were not made.
+Exit codes: 0 nothing to look at; 10 an alert, said on standard output and in alerts.txt; 5 the night is done, with numbers in it
+that the data do not tell (an alert goes before); 2 or another of jaxrisk's where a step failed, and those after it were not made.
 
     python scripts/nightly.py --prices day.csv --out nights --limit "expected_shortfall(max_drawdown_index, 0.99)=0.12"
 """
@@ -52,8 +52,8 @@ def main(words: list[str] | None = None) -> int:
     paths = [] if asked.paths is None else ["--paths", str(asked.paths)]
     report = ["--out", str(night / "report.html"), "--json", str(night / "report.json"), "--force"]
     steps = [
-        ("calibrate", ["--prices", asked.prices, *data, *settings, "--out", str(scenario), "--report", str(night / "calibration.html"),
-                       "--force"]),
+        ("calibrate", ["--prices", asked.prices, *data, *settings, "--out", str(scenario), "--force",
+                       "--report", str(night / "calibration.html")]),
         ("run", [str(scenario), *paths, "--out", str(run), "--force"]),
         ("study", [str(night / "caps.toml"), *paths, "--out", str(study)]),
         ("report", [str(run), str(study), *report, *(["--compare", str(last)] if last else [])]),
@@ -85,7 +85,8 @@ def changed(report: dict) -> list[str]:
     lines = []
     for one in report["changes"]:
         if one["name"] in WATCHED and one["low"] is not None and one["low"] > 0.0:
-            lines.append(f"{one['name']}: {one['before']:.4g} last night, {one['now']:.4g} tonight, a rise by {one['low']:.3g} to "
+            lines.append(f"{one['name']}: {one['before']:.4g} last night, {one['now']:.4g} tonight, a rise by {one['low']:.3g} "
+                         f"to "
                          f"{one['high']:.3g} (95% interval)")  # fmt: skip
     return lines
 
@@ -115,7 +116,9 @@ def _asked(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", help="scenario whose other numbers are kept")
     parser.add_argument("--process", help="price law")
     parser.add_argument("--replications", help="of the bootstraps")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a key of the scenario; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="replace a key of the scenario; repeatable"
+    )
     parser.add_argument("--paths", type=int, help="of the run and of each cell")
     parser.add_argument("--study", help='a study file that says scenario = "scenario.toml" (default: caps of 5, 20, none)')
     parser.add_argument("--limit", action="append", default=[], metavar="MEASURE=NUMBER", help="alert above it; repeatable")

@@ -179,7 +179,8 @@ class RunStudy:
 class Report:
     """Say what results found, in words, tables and charts, as one HTML file that opens offline.
 
-    RESULT is what a run wrote (.nc, .zarr), a study's folder, or what --out FILE.json of another command did; several make one page.
+    RESULT is what a run wrote (.nc, .zarr), a study's folder, or what --out FILE.json of another command did; several make one
+    page.
 
     $ jaxrisk report results/leverage_cap --out caps.html
     $ jaxrisk report results/btc_24h.nc stress.json --out day.html --pdf day.pdf
@@ -190,7 +191,9 @@ class Report:
     out: Annotated[Path | None, option("FILE.html", "where the page is written (default: the result's name, here)")] = None
     pdf: Annotated[Path | None, option("FILE.pdf", "print it too, by a Chromium that is installed")] = None
     json: Annotated[Path | None, option("FILE.json", "the same content for machines")] = None
-    compare: Annotated[Path | None, option("OLD", "an earlier result: what changed since, and whether it is more than noise")] = None
+    compare: Annotated[Path | None, option("OLD", "an earlier result: what changed since, and whether it is more than noise")] = (
+        None
+    )
     force: _Force = False
     debug: Debug = False
 

@@ -37,8 +37,8 @@ class Answer(NamedTuple):
 def load(path: str | Path) -> Answer:
     """The answer that a file or folder holds: a run's `.nc`, `.zarr` or `.partial`, a study's folder, or a record in JSON.
 
-    **Raises:** `ValueError`, which names the file and says what it is, where it is no answer, damaged, or of a version that this one
-    does not read; `OSError` as the system says.
+    **Raises:** `ValueError`, which names the file and says what it is, where it is no answer, damaged, or of a version that this
+    one does not read; `OSError` as the system says.
     """
     from ..studies.study import RECORD
 
@@ -50,7 +50,8 @@ def load(path: str | Path) -> Answer:
     if path.is_dir() or path.suffix.lower() in (".nc", ".zarr"):
         return Answer("run", Result.load(path), path)
     if path.suffix.lower() != ".json":
-        raise ValueError(f"{path} is {kind_of(path)}, and no result: a run's .nc or .zarr, a study's folder, or the .json that --out "
+        raise ValueError(f"{path} is {kind_of(path)}, and no result: a run's .nc or .zarr, a study's folder, or the .json that "
+                         f"--out "
                          "writes is needed")  # fmt: skip
     said = read_record(path)
     if "cells" in said and "rankings" in said:
@@ -63,20 +64,23 @@ def _elsewhere(path: Path) -> Any:
 
 
 def _record(path: Path, said: dict[str, Any]) -> tuple[str, Record]:
-    kind = KINDS.get(str(said.get("kind", "StudySummary")))
+    kind = KINDS.get(str(said.get("kind", "StudySummary")), "answer")
     told = said.get("summary", said if "sections" in said and "answer" in said else None)
-    if kind is None or not isinstance(told, dict):
+    if not isinstance(told, dict):
         raise ValueError(f"{path} was written by a version that did not keep its tables: run its command again")
     try:
         sections = [
-            Section(str(one["heading"]), tuple(map(str, one["columns"])), str(one["align"]), [tuple(map(str, line)) for line in one["lines"]])
+            Section(str(one["heading"]), tuple(map(str, one["columns"])), str(one["align"]),
+                    [tuple(map(str, line)) for line in one["lines"]])
             for one in told["sections"]
         ]  # fmt: skip
         for one in sections:
             if len(one.align) != len(one.columns) or any(len(line) != len(one.columns) for line in one.lines):
                 raise ValueError("a table's lines have other columns than its head")
         records = [dict(row) for row in told.get("records", [])]
-        summary = StudySummary(str(told["title"]), list(map(str, told["answer"])), sections, list(map(str, told["notes"])), records)
+        summary = StudySummary(
+            str(told["title"]), list(map(str, told["answer"])), sections, list(map(str, told["notes"])), records
+        )
     except (KeyError, TypeError, ValueError) as error:
         text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} is damaged ({text})") from None

@@ -56,7 +56,9 @@ def load_study(folder: Path) -> Any:
             for name, one in said["rankings"].items()
         }
         spreads = {
-            cell: {group: [(str(name), real(value), real(error)) for name, value, error in each] for group, each in groups.items()}
+            cell: {
+                group: [(str(name), real(value), real(error)) for name, value, error in each] for group, each in groups.items()
+            }
             for cell, groups in said["spreads"].items()
         }
         info = dict(said["info"])

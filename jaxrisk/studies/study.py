@@ -77,8 +77,8 @@ class Study(Shown):
     def load(cls, folder: str | os.PathLike) -> "Study":
         """The study that was written into a folder.
 
-        **Raises:** `ValueError`, which names the file, where it is damaged, or of a version that this one does not read; `OSError`
-        as the system says.
+        **Raises:** `ValueError`, which names the file, where it is damaged, or of a version that this one does not read;
+        `OSError` as the system says.
         """
         from ..report.study_read import load_study
 

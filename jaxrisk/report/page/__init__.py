@@ -57,7 +57,8 @@ def json(made: Sequence[Page]) -> str:
 
 
 def write(made: Sequence[Page], path: Path, text: Callable[[], str] | None = None) -> None:
-    """Write the pages as the ending says: `.html`, `.json`, or `.pdf` by an installed Chromium; `text`: what has the HTML already.
+    """Write the pages as the ending says: `.html`, `.json`, or `.pdf` by an installed Chromium; `text`: what has the HTML
+    already.
 
     **Raises:** `OSError` in words: where something stands there that jaxrisk did not write, or nothing is there to print with.
     """

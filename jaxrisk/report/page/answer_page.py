@@ -12,15 +12,21 @@ from .content import Cell, Chart, Page, Part, Table
 from .words import MINUS, Finding, Size
 
 LEADS = {
-    "reverse stress": "Of all the ways in which outside prices could move so that this loss comes about, which is the most likely? It is found "
-    "through the whole cascade of forced sales. Its probability is an order of magnitude (first order), not an estimate with an error; "
+    "reverse stress": "Of all the ways in which outside prices could move so that this loss comes about, which is the most "
+    "likely? It is found "
+    "through the whole cascade of forced sales. Its probability is an order of magnitude (first order), not an estimate with an "
+    "error; "
     "a rare-event run gives one.",
-    "rare event": "How likely is a loss that simulated markets hardly ever show? Simulation is steered to it and each path weighted for that. "
+    "rare event": "How likely is a loss that simulated markets hardly ever show? Simulation is steered to it and each path "
+    "weighted for that. "
     "The range after a figure would hold the true answer of the model 95 times in a hundred.",
-    "sensitivity": "Which of the numbers that go in moves the answer, and how much? A slope is what the measure changes by for a little more "
-    "of a number, found on the same simulated markets, with its 95% interval; where the interval reaches both sides of zero, the slope is "
+    "sensitivity": "Which of the numbers that go in moves the answer, and how much? A slope is what the measure changes by for "
+    "a little more "
+    "of a number, found on the same simulated markets, with its 95% interval; where the interval reaches both sides of zero, "
+    "the slope is "
     "not told apart from none.",
-    "design": "Which leverage limits keep a loss within a budget, and take the least from holders? Found by searching, verified on simulated "
+    "design": "Which leverage limits keep a loss within a budget, and take the least from holders? Found by searching, verified "
+    "on simulated "
     "markets that the search had not seen. A local optimum: another may be as good.",
     "answer": "What was asked is answered by the table, with what one should know beside it below.",
 }
@@ -104,7 +110,8 @@ def _elasticities(said: dict[str, Any]) -> list[Chart]:
     clear = [row for row in drawn if row["low"] > 0.0 or row["high"] < 0.0]
     words = "No elasticity is told apart from zero."
     if clear:
-        words = f"{len(clear)} of {len(drawn)} are told apart from zero; the largest of them is of {clear[0]['name']}: {clear[0]['text']}."
+        first = f"{clear[0]['name']}: {clear[0]['text']}"
+        words = f"{len(clear)} of {len(drawn)} are told apart from zero; the largest of them is of {first}."
     spec = charts.whiskers(drawn, [row["name"] for row in drawn], "% of the measure per % of the parameter", "zero")
     return [Chart("elasticities", "Elasticities, with 95% intervals", words, spec)]
 
@@ -142,7 +149,8 @@ def _made(said: dict[str, Any]) -> dict[str, str]:
 
 def _limits(record: Record) -> list[str]:
     return {
-        "reverse stress": ["A minimum found from many starts is not proven to be the least; what moves faster than its profiles is left out.",
+        "reverse stress": ["A minimum found from many starts is not proven to be the least; what moves faster than its profiles "
+                           "is left out.",
                            "Its probability is reckoned to first order: an order of magnitude."],
         "rare event": ["The probability is of the law from the start that the scenario states."],
         "sensitivity": ["A slope is no guide to a large change; jaxrisk sensitivity --change tells that."],

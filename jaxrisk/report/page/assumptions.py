@@ -10,8 +10,8 @@ KINDS = ("MEASURED", "FACT", "ASSUMPTION", "SIMPLIFICATION", "LITERATURE", "CHOS
 
 
 class Said(NamedTuple):
-    """`rows`: key, value in the run, what the file says of it; `changed`: keys that have other values in the run than in the file;
-    `head`: paragraphs ahead of the first key; `sources`; `file`: which file was read, empty where none was found."""
+    """`rows`: key, value in the run, what the file says of it; `changed`: keys that have other values in the run than in the
+    file; `head`: paragraphs ahead of the first key; `sources`; `file`: which file was read, empty where none was found."""
 
     rows: list[tuple[str, str, str]]
     changed: list[str]
@@ -44,7 +44,7 @@ def said_of(name: str, text: str, folder: Path | None = None) -> Said:
     rows, changed = [], []
     for key, words in said.items():
         there, here = _at(document, key), _at(run, key)
-        if here is _NONE or isinstance(here, dict | list) and not here:
+        if here is _NONE or (isinstance(here, dict | list) and not here):
             continue
         if isinstance(there, str) and isinstance(here, dict | list):  # a table that is named, and stands written out in the run
             rows.append((key, there, words))

@@ -9,7 +9,6 @@ from .content import Cell, Chart, Page, Part, Table
 from .words import FEW, Finding, counted, percent
 
 
-
 def page(found: Any, sections: Sequence[Any]) -> Page:
     """The page of a `Calibration` with the sections of its report."""
     parts = []
@@ -27,10 +26,13 @@ def page(found: Any, sections: Sequence[Any]) -> Page:
     problems = list(found.problems)
     findings = [Finding(plain(line), FEW) for line in problems]
     findings = findings or [Finding("Everything that was asked for converged and is identified.")]
-    lead = ["A scenario's numbers were measured on data: how prices move, how deep the market is, how much is held and with how much borrowed "
-            "money. Each number has its standard error beside it (s.e.): twice that either way holds the number that this much data "
+    lead = ["A scenario's numbers were measured on data: how prices move, how deep the market is, how much is held and with how "
+            "much borrowed "
+            "money. Each number has its standard error beside it (s.e.): twice that either way holds the number that this much "
+            "data "
             "stands for, 95 times in a hundred, if the law is right.",
-            f"{counted(len(problems), 'number is', 'numbers are')} not told by the data; the base's stand in the scenario for those."
+            f"{counted(len(problems), 'number is', 'numbers are')} not told by the data; the base's stand in the scenario for "
+            f"those."
             if problems else "What the data do not tell, and is assumed, stands at the end."]  # fmt: skip
     return Page("calibration", f"Calibration of {found.name}", "", lead, None, findings, parts, None, {})
 
@@ -55,7 +57,8 @@ def _pictures(found: Any, title: str) -> list[Chart]:
         return []
     moves = [100.0 * float(move) for move in found.ladder.moves]
     drawn = [{"series": f"{asset} {side}", "x": move, "y": float(f"{100.0 * float(share):.4g}")}
-             for (asset, side), shares in found.ladder.share.items() for move, share in zip(moves, shares, strict=True)]  # fmt: skip
+             for (asset, side), shares in found.ladder.share.items()
+             for move, share in zip(moves, shares, strict=True)]  # fmt: skip
     last = [f"{asset} {side} {percent(float(shares[-1]))}" for (asset, side), shares in found.ladder.share.items()]
     words = f"Within a move of {moves[-1]:.3g}% would be liquidated: {', '.join(last)} of the side's open interest."
     spec = charts.lines(drawn, "move of the price, %", "share of the side's open interest, %")

@@ -1,7 +1,7 @@
 """Charts as Vega-Lite specifications: one specification is the picture in the page and what the reader moves over.
 
-Colours are Okabe and Ito's, which colour-blind readers can tell apart and which stand on white and on black; what is not data takes
-the colour of the page's text, so that one picture serves both.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart and which stand on white and on black; what is not data
+takes the colour of the page's text, so that one picture serves both.
 """
 
 import math
@@ -36,8 +36,8 @@ def _spec(**parts: Any) -> dict[str, Any]:
 def whiskers(rows: Sequence[Mapping[str, Any]], order: Sequence[str], unit: str, zero: str = "") -> dict[str, Any]:
     """A dot and its 95% interval a row, `series` in colours and shapes, one below the other.
 
-    **Arguments:** `rows`: `name`, `series`, `value`, `low`, `high`, `text`; low and high may be None; `order` of the names; `unit`:
-    of the axis; `zero`: what the line at zero is, none where empty.
+    **Arguments:** `rows`: `name`, `series`, `value`, `low`, `high`, `text`; low and high may be None; `order` of the names;
+    `unit`: of the axis; `zero`: what the line at zero is, none where empty.
     """
     series = list(dict.fromkeys(row["series"] for row in rows))
     colour = {"field": "series", "type": "nominal", "title": None, "sort": series,
@@ -72,7 +72,8 @@ def curves(rows: Sequence[Mapping[str, Any]], title: str, name: str = "curve") -
     least = min((row["value"] for row in rows if row["value"] > 0.0), default=1e-3)
     floor = 10.0 ** math.floor(math.log10(least * 0.9))
     x = {"field": "level", "type": "quantitative", "title": title}
-    y = {"field": "value", "type": "quantitative", "title": "probability of more", "axis": {"format": "~p", "values": [10.0**-k for k in range(10)]},
+    y = {"field": "value", "type": "quantitative", "title": "probability of more",
+         "axis": {"format": "~p", "values": [10.0**-k for k in range(10)]},
          "scale": {"type": "log", "domain": [floor, 1.0], "clamp": True}}  # fmt: skip
     percent = lambda field, words: {"field": field, "type": "quantitative", "title": words, "format": ".3~%"}
     tips = [{"field": "series", "title": "setting"}, {"field": "level", "type": "quantitative", "title": title, "format": ".4~g"},

@@ -58,7 +58,8 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
         error = one.standard_error
         rows.append([Cell(one.name), number(size.said(one.before, error), f"{one.name}|before", one.before),
                      number(size.said(one.now, error), f"{one.name}|now", one.now),
-                     number(change_in_words(one, size), f"{one.name}|change", one.value, kind), Cell(VERDICTS[kind])])  # fmt: skip
+                     number(change_in_words(one, size), f"{one.name}|change", one.value, kind),
+                     Cell(VERDICTS[kind])])  # fmt: skip
     table = Table("Before and now", ("measure", "before", "now", "change (95% interval)", ""), "lrrrl", rows)
     configured = list(_configured(_text(new), _text(old)))
     text = ["Changes are on the same random numbers, so that what both runs have by chance alike falls out."
@@ -70,7 +71,8 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
     lines = lines or ["The configuration is the same in both."]
     clear = [one for one in changes if verdict(one) == APART]
     expected = 0.05 * len(changes)
-    words = (f"Since {old.path.name}, {len(clear)} of {counted(len(changes), 'measure has', 'measures have')} changed by more than noise; "
+    words = (f"Since {old.path.name}, {len(clear)} of {counted(len(changes), 'measure has', 'measures have')} changed by more "
+             f"than noise; "
              f"where nothing had changed about {expected:.2g} would be expected to.")  # fmt: skip
     found = [Finding(words, APART if len(clear) > 2.0 * expected + 1.0 else SAME)]
     part = Part("compare", f"What changed since {old.path.name}?", text, [table], lines=lines)
@@ -112,8 +114,8 @@ def _apart(name: str, unit: str, before: Any, now: Any) -> Change:
     value = float(now.value) - float(before.value)
     known = math.isfinite(error) and error > 0.0
     half = _Z * error if known else math.nan
-    return Change(name, unit, float(before.value), float(now.value), value, error if known else math.nan, value - half, value + half,
-                  False)  # fmt: skip
+    error = error if known else math.nan
+    return Change(name, unit, float(before.value), float(now.value), value, error, value - half, value + half, False)
 
 
 def _studies(new: Any, old: Any) -> Iterable[Change]:

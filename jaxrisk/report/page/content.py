@@ -19,8 +19,8 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`caption`; `columns`; `align` with "l" or "r" a column; `rows` of cells, the first of which heads the row; a row of one cell
-    heads those below it."""
+    """`caption`; `columns`; `align` with "l" or "r" a column; `rows` of cells, the first of which heads the row; a row of one
+    cell heads those below it."""
 
     caption: str
     columns: tuple[str, ...]
@@ -29,8 +29,8 @@ class Table(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """`name`: an identifier; `finding`: what it shows, in a sentence, for who cannot see it; `spec`: Vega-Lite; `table`: its numbers;
-    `wide`: whether it needs the page's width."""
+    """`name`: an identifier; `finding`: what it shows, in a sentence, for who cannot see it; `spec`: Vega-Lite; `table`: its
+    numbers; `wide`: whether it needs the page's width."""
 
     name: str
     title: str
@@ -41,8 +41,8 @@ class Chart(NamedTuple):
 
 @dataclass
 class Part:
-    """A part of a page. `name`: an identifier; `heading`: what is asked; paragraphs, then tables and charts, then `lines`, a list;
-    `code`: text in fixed width; `folded`: whether it is shut at first."""
+    """A part of a page. `name`: an identifier; `heading`: what is asked; paragraphs, then tables and charts, then `lines`, a
+    list; `code`: text in fixed width; `folded`: whether it is shut at first."""
 
     name: str
     heading: str
@@ -58,9 +58,10 @@ class Part:
 class Page:
     """What a result has to say.
 
-    `kind`: of which answer; `title`, `question`; `lead`: paragraphs for a reader who knows no finance; `headline`: the table of the
-    first screen; `findings`; `parts` in the order in which a supervisor asks; `choice`: what the reader may choose and see, the
-    program's data; `made`: how it came about, by name; `changes`: measures before and now, where an earlier result is compared.
+    `kind`: of which answer; `title`, `question`; `lead`: paragraphs for a reader who knows no finance; `headline`: the table of
+    the first screen; `findings`; `parts` in the order in which a supervisor asks; `choice`: what the reader may choose and see,
+    the program's data; `made`: how it came about, by name; `changes`: measures before and now, where an earlier result is
+    compared.
     """
 
     kind: str

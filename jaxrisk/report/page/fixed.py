@@ -51,12 +51,16 @@ def danger(result: Any) -> list[Part]:
         below = lambda log: f"{-100.0 * math.expm1(log):.3g}% below the start"
         breaks = below(ends) if math.isfinite(ends) else "nowhere within reach"
         rows.append([Cell(name), number(f"{peak:.3g}", f"fragility|{name}|peak", peak), Cell(below(fall)), Cell(breaks)])
-        said.append(f"{name}: a forced dollar sets off at most {peak:.2g} more, {below(fall)}; above 1 a fall would feed itself: {breaks}")
-    table = Table("The most that a forced dollar sets off", ("asset", "forced dollars per forced dollar", "where", "runaway from"),
-                  "lrll", rows)  # fmt: skip
+        said.append(
+            f"{name}: a forced dollar sets off at most {peak:.2g} more, {below(fall)}; above 1 a fall would feed itself: {breaks}"
+        )
+    columns = ("asset", "forced dollars per forced dollar", "where", "runaway from")
+    table = Table("The most that a forced dollar sets off", columns, "lrll", rows)
     spec = charts.lines(drawn, "price against the start, %", "forced dollars that one sets off", 1.0, "feeds itself above 1")
-    text = ["If the price were at a level, how many further dollars would one dollar of forced orders set off there? This follows from the "
-            "positions and the depth of the market alone, without chance; it has no error of the simulation, and all of that of the "
+    text = ["If the price were at a level, how many further dollars would one dollar of forced orders set off there? This "
+            "follows from the "
+            "positions and the depth of the market alone, without chance; it has no error of the simulation, and all of that of "
+            "the "
             "assumptions on positions and impact."]  # fmt: skip
     if result.info.get("temporary_impact"):
         text.append("Lasting impact alone: what temporary impact sets off while orders are executed comes on top.")
@@ -67,7 +71,8 @@ def danger(result: Any) -> list[Part]:
 def history() -> Part:
     """How the model fared."""
     return Part("history", "How did the model fare on history?", [
-        "Scored on eight recorded unwinds, its forecasts of an ordinary day did not hold the fall of seven of them; given the first "
+        "Scored on eight recorded unwinds, its forecasts of an ordinary day did not hold the fall of seven of them; given the "
+        "first "
         "half hour of the unwind they did, seven times in eight. So it does not say that an unwind is coming. "
         "docs/reality.md names each failure; docs/days.md scores every day.",
         "A probability here is that of the model's law, from the start that the scenario states, and no promise of a frequency.",
@@ -78,8 +83,10 @@ def method(lines: list[str]) -> Part:
     """How numbers came about."""
     return Part("method", "How was it found?", [
         *lines,
-        "Outside prices follow a random law. Where a position's margin is breached its venue's engine closes it; those orders move the "
-        "price through a thin book, and that breaches further margins. Losses beyond the margin go to the insurance fund, then to the "
+        "Outside prices follow a random law. Where a position's margin is breached its venue's engine closes it; those orders "
+        "move the "
+        "price through a thin book, and that breaches further margins. Losses beyond the margin go to the insurance fund, then "
+        "to the "
         "winners by auto-deleveraging, and what is left is shared.",
         "Intervals hold the model's true value 95 times in a hundred. Those of means are corrected for the sample's "
         "skewness; where too few paths decide a number, none is given.",
@@ -91,7 +98,8 @@ def limitations(lines: list[str]) -> Part:
     return Part("limitations", "What does it not say?", [], lines=[
         *lines,
         "It does not forecast: it says what follows from a law of prices and a set of positions.",
-        "How strongly forced orders move the price is the least certain number; vary impact.coefficient before acting on a result.",
+        "How strongly forced orders move the price is the least certain number; vary impact.coefficient before acting on a "
+        "result.",
         "How holders respond to a limit (smaller position, more collateral, another venue) is assumed.",
         "A price law fitted to history contains history's cascades already: with feedback on top part is counted twice.",
         "Intervals know of chance alone, neither of wrong assumptions nor of what the model leaves out.",
@@ -109,7 +117,8 @@ def made_of(result: Any) -> dict[str, str]:
 def reproduction(made: dict[str, str], text: str) -> Part:
     """Everything that is needed to have the same numbers again."""
     lines = [f"{name}: {value}" for name, value in made.items()]
-    note = ["The same command with the same versions on the same kind of hardware gives the same bits. Below it the whole configuration "
+    note = ["The same command with the same versions on the same kind of hardware gives the same bits. Below it the whole "
+            "configuration "
             "as it was run, defaults included." if text else "The configuration is not in the result."]  # fmt: skip
     return Part("reproduction", "How can it be had again?", note, lines=lines, code=text, folded=True)
 

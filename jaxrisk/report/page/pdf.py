@@ -25,7 +25,8 @@ def browser() -> str | None:
 
 def missing() -> str:
     """What is said where there is none."""
-    return (f"a PDF is printed by Chromium, and none of {', '.join(NAMES[:3])} was found: install it, name it by {CHOSEN}, or print the "
+    return (f"a PDF is printed by Chromium, and none of {', '.join(NAMES[:3])} was found: install it, name it by {CHOSEN}, or "
+            f"print the "
             ".html from any browser")  # fmt: skip
 
 
@@ -42,7 +43,8 @@ def printed(html: str) -> bytes:
         page.write_text(html, encoding="utf-8")
         # within a container it has no sandbox of its own to make; the page is ours, and may ask for nothing
         command = [program, "--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--no-pdf-header-footer",
-                   f"--user-data-dir={folder}/profile", "--no-first-run", "--disable-extensions", "--disable-background-networking",
+                   f"--user-data-dir={folder}/profile", "--no-first-run", "--disable-extensions",
+                   "--disable-background-networking",
                    "--virtual-time-budget=5000", f"--print-to-pdf={out}", page.as_uri()]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not out.is_file():

@@ -24,7 +24,9 @@ def html(page: Page, others: list[Page] | None = None) -> str:
                               lstrip_blocks=True)  # fmt: skip
     environment.filters["script"] = in_script
     pages = [page, *(others or [])]
-    specs = {f"{place}-{chart.name}": chart.spec for place, one in enumerate(pages) for part in one.parts for chart in part.charts}
+    specs = {
+        f"{place}-{chart.name}": chart.spec for place, one in enumerate(pages) for part in one.parts for chart in part.charts
+    }
     drawn = {name: svg(spec, name) for name, spec in specs.items()}
     moving = bool(specs) or page.choice is not None
     return environment.get_template("page.html").render(

@@ -33,7 +33,8 @@ def page(result: Any, path: Path) -> Page:
     text = str(info.get("scenario_toml", ""))
     said = assumptions.said_of(str(info.get("name", "")), text, Path(path).absolute().parent)
     parts = [_all(result), *_pays(result), *_sure(result), *fixed.danger(result), *_fan(result), fixed.history(),
-             fixed.method([_paths_words(result)]), assumptions.part(said, [], []), fixed.limitations(_limits(result))]  # fmt: skip
+             fixed.method([_paths_words(result)]), assumptions.part(said, [], []),
+             fixed.limitations(_limits(result))]  # fmt: skip
     made = {"command": _command(result), **fixed.made_of(result), "result": fixed.hash_of(path)}
     return Page("run", title, str(info.get("question", "")), _lead(result), _headline(result), _findings(result),
                 [*parts, fixed.reproduction(made, text)], choice(result), made)  # fmt: skip
@@ -54,20 +55,25 @@ def _paths_words(result: Any) -> str:
 def _lead(result: Any) -> list[str]:
     info = result.info
     starts = f" They start from {info['starts_from']}." if info.get("starts_from") else ""
-    text = ["People who trade with borrowed money lose their stake when the price moves too far against them: the exchange closes their "
-            "position, and those forced sales push the price further. This page says how far the price may fall and how many "
-            f"positions may be closed, from {result.paths:,} {fixed.horizon_words(info)} and not from a forecast.{starts}"]  # fmt: skip
+    text = ["People who trade with borrowed money lose their stake when the price moves too far against them: the exchange "
+            "closes their position, and those forced sales push the price further. This page says how far the price may fall "
+            "and how many positions may be closed, "
+            f"from {result.paths:,} {fixed.horizon_words(info)} and not from a forecast.{starts}"]  # fmt: skip
     if result.paths < result.planned:
-        text.append(f"The run is not finished: {result.paths:,} of {result.planned:,} paths are here, and every figure is of these.")
+        text.append(
+            f"The run is not finished: {result.paths:,} of {result.planned:,} paths are here, and every figure is of these."
+        )
     text.append("After each figure stands the range that would hold the true answer of the model 95 times in a hundred.")
     return text
 
 
 def _headline(result: Any) -> Table | None:
-    wanted = (("index drawdown", "mean"), ("index drawdown", "VaR 99%"), ("index drawdown", "ES 99%"), ("index amplification", "mean"),
-              ("probability of index drawdown", "> 10%"), ("open-interest loss", "mean"), ("open-interest loss", "ES 99%"))  # fmt: skip
+    wanted = (("index drawdown", "mean"), ("index drawdown", "VaR 99%"), ("index drawdown", "ES 99%"),
+              ("index amplification", "mean"), ("probability of index drawdown", "> 10%"), ("open-interest loss", "mean"),
+              ("open-interest loss", "ES 99%"))  # fmt: skip
     names = ("fall of the price, average", "fall that 1 case in 100 exceeds", "average fall in the worst 1% of cases",
-             "of the average fall, what liquidations add", "probability of a fall of more than 10%", "positions closed, average share",
+             "of the average fall, what liquidations add", "probability of a fall of more than 10%",
+             "positions closed, average share",
              "positions closed in the worst 1%, average share")  # fmt: skip
     rows_of = {(row.measure, row.statistic): row for row in result.summary()}
     rows = []
@@ -87,10 +93,13 @@ def _numbers(row: Row) -> list[Cell]:
     _, _, value, error, unit, ends = texts_of(row)
     unit = {"USD B": "billion USD", "USD M": "million USD", "USD k": "thousand USD"}.get(unit, unit)
     minus = lambda text: text.replace("-", MINUS) if any(sign.isdigit() for sign in text) and not row.note else text
-    shown = f"{minus(value)}%" if unit == "%" else f"{minus(value)} {unit}".rstrip("1 ") if unit == "1" else f"{minus(value)} {unit}"
+    shown = (
+        f"{minus(value)}%" if unit == "%" else f"{minus(value)} {unit}".rstrip("1 ") if unit == "1" else f"{minus(value)} {unit}"
+    )
     ends = minus(ends.strip("[]").replace(", ", " to ")) if not row.note else ends
     one = row.estimate
-    return [number(shown.strip(), key_of(row, "value"), one.value), number(error, key_of(row, "standard_error"), one.standard_error),
+    return [number(shown.strip(), key_of(row, "value"), one.value),
+            number(error, key_of(row, "standard_error"), one.standard_error),
             number(ends, key_of(row, "low"), one.low)]  # fmt: skip
 
 
@@ -101,8 +110,9 @@ def _all(result: Any) -> Part:
         rows.append([Cell(measure[:1].upper() + measure[1:])])
         rows += [[Cell(row.statistic), *_numbers(row)] for row in group]
     table = Table("Every measure of the run", ("measure", "value", "std. error", "95% interval"), "lrrl", rows)
-    text = ["VaR: the loss that so many cases do not exceed. ES (expected shortfall): the average of those beyond. Amplification: how much "
-            "deeper the fall is than it would be without forced orders' effect on the price, on the same random numbers."]  # fmt: skip
+    text = ["VaR: the loss that so many cases do not exceed. ES (expected shortfall): the average of those beyond. "
+            "Amplification: how much deeper the fall is than it would be without forced orders' effect on the "
+            "price, on the same random numbers."]  # fmt: skip
     return Part("losses", "Who loses what under today's limits?", text, [table], lines=result.notes())
 
 
@@ -112,7 +122,8 @@ def _findings(result: Any) -> list[Finding]:
     rows = {(row.measure, row.statistic): row for row in result.summary()}
     for key, text in ((("index drawdown", "mean"), "On average the price falls by {} from a high to a later low."),
                       (("index drawdown", "ES 99%"), "In the worst 1% of cases it falls by {} on average."),
-                      (("open-interest loss", "ES 99%"), "In the worst 1% of cases for positions, {} of the open interest is lost on "
+                      (("open-interest loss", "ES 99%"), "In the worst 1% of cases for positions, {} of the open interest is "
+                                                         "lost on "
                        "average.")):  # fmt: skip
         row = rows.get(key)
         if row is not None and row.estimate is not None:
@@ -121,7 +132,9 @@ def _findings(result: Any) -> list[Finding]:
     for level in (0.1, 0.2):
         row = rows.get(("probability of index drawdown", f"> {level:.0%}"))
         if row is not None and row.estimate is not None:
-            found.append(Finding(f"A fall of more than {level:.0%}: {probability_in_words(_events(result, row, level), result.paths)}."))
+            found.append(
+                Finding(f"A fall of more than {level:.0%}: {probability_in_words(_events(result, row, level), result.paths)}.")
+            )
     return found
 
 
@@ -173,13 +186,15 @@ def _pays(result: Any) -> list[Part]:
     most = max(drawn, key=lambda row: row["value"])
     spec = charts.bars(drawn, [row["name"] for row in drawn], size.name)
     chart = Chart("pays", "Who pays", f"The largest part is {most['name']}: {most['text']}.", spec, table)
-    return [Part("pays", "Who pays?", ["What is executed beyond its bankruptcy price is a loss that nobody's margin covers: the fund pays, "
+    return [Part("pays", "Who pays?", ["What is executed beyond its bankruptcy price is a loss that nobody's margin covers: the "
+                                       "fund pays, "
                                        "then winners whose positions are closed, then everybody."], [], [chart])]  # fmt: skip
 
 
 def _sure(result: Any) -> list[Part]:
-    text = ["Intervals on this page are of chance alone: only so many paths were simulated. How far the assumed numbers move the answer a "
-            "run does not say: jaxrisk sensitivity and a study with branches do. What the model leaves out is below."]  # fmt: skip
+    text = ["Intervals on this page are of chance alone: only so many paths were simulated. How far the assumed numbers move "
+            "the answer a run does not say: jaxrisk sensitivity and a study with branches do. What the model leaves out is "
+            "below."]  # fmt: skip
     small = [row for row in result.summary() if row.estimate is None]
     lines = [f"{row.measure}, {row.statistic}: {row.note}" for row in small]
     return [Part("sure", "How sure is that?", text, lines=lines)]
@@ -199,11 +214,12 @@ def _fan(result: Any) -> list[Part]:
     drawn = [{"series": word, "x": float(f"{time[k]:.5g}"), "y": float(f"{levels[row, j]:.4g}")}
              for row, word in enumerate(("lowest", "middle", "highest")) for j, k in enumerate(keep)]  # fmt: skip
     many = len(price)
-    text = (f"Of {counted(many, 'whole path', 'whole paths')} kept, the lowest price of {names[0]} at any time is "
-            f"{float(levels[0].min()):.3g}% against the start. So few paths show how a path looks, and not how far one may go.").replace("-", MINUS)  # fmt: skip
+    lowest = f"{float(levels[0].min()):.3g}%".replace("-", MINUS)
+    text = (f"Of {counted(many, 'whole path', 'whole paths')} kept, the lowest price of {names[0]} at any time is {lowest} "
+            "against the start. So few paths show how a path looks, and not how far one may go.")  # fmt: skip
     spec = charts.lines(drawn, "hours", f"{names[0]} against the start, %")
-    return [Part("unfold", "How would it unfold?", ["Jaxrisk reverse-stress finds the most likely path to a given loss; give its JSON file "
-                 "to this report beside the run."], [], [Chart("paths", "Sample paths", text, spec)])]  # fmt: skip
+    more = "jaxrisk reverse-stress finds the most likely path to a given loss; give its JSON file to this report beside the run."
+    return [Part("unfold", "How would it unfold?", [more], [], [Chart("paths", "Sample paths", text, spec)])]
 
 
 def _limits(result: Any) -> list[str]:
@@ -217,7 +233,8 @@ def _limits(result: Any) -> list[str]:
 
 def _command(result: Any) -> str:
     info = result.info
-    return f"jaxrisk run {info.get('name', 'SCENARIO')} --paths {result.planned} --steps {info.get('steps')} --seed {info.get('seed')}"
+    steps, seed = info.get("steps"), info.get("seed")
+    return f"jaxrisk run {info.get('name', 'SCENARIO')} --paths {result.planned} --steps {steps} --seed {seed}"
 
 
 def choice(result: Any) -> dict[str, Any] | None:
@@ -244,16 +261,18 @@ def choice(result: Any) -> dict[str, Any] | None:
             levels[address] = [float(f"{x * size.factor:.5g}") for x in at]
             titles[address] = f"{words}, {size.name}" if size.name not in ("", "accounts") else words
             mean = result.mean(address)
-            measures.append({"key": address, "label": words[:1].upper() + words[1:], "observable": address,
-                             "curves": [[word, one] for word, one in of] if len(of) > 1 else [["this run", address]]})  # fmt: skip
-            found[f"this run||{address}"] = {"value": float(mean.value), "verdict": "reference", "words": "", "change": "", "difference": None,
-                                             "text": "mean " + estimate_in_words(mean, Size.of(unit_of_observable(address),
-                                                                                              abs(float(mean.value))))}  # fmt: skip
+            drawn = [[word, one] for word, one in of] if len(of) > 1 else [["this run", address]]
+            label = words[:1].upper() + words[1:]
+            measures.append({"key": address, "label": label, "observable": address, "curves": drawn})
+            text = "mean " + estimate_in_words(mean, Size.of(unit_of_observable(address), abs(float(mean.value))))
+            found[f"this run||{address}"] = {"value": float(mean.value), "verdict": "reference", "words": "", "change": "",
+                                             "difference": None, "text": text}  # fmt: skip
     if not measures:
         return None
     stand_in = [{"series": name, "level": 0.0, "value": 1.0, "low": 1.0, "high": 1.0} for name in ("a", "b")]
     return {"kind": "run", "cells": ["this run"], "reference": {"this run": "this run"}, "measures": measures, "branches": [""],
-            "found": found, "levels": levels, "curves": curves, "titles": titles, "spec": charts.curves(stand_in, "")}  # fmt: skip
+            "found": found, "levels": levels, "curves": curves, "titles": titles,
+            "spec": charts.curves(stand_in, "")}  # fmt: skip
 
 
 def _tail(result: Any, address: str) -> np.ndarray:

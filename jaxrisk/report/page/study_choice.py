@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ...observables import describe
 from ..result import Result
 from ..study_table import observable_in_words, unit_of, unit_of_observable
 from . import charts, fixed
@@ -79,7 +78,9 @@ class Cells:
         from ...config.paths import shipped
 
         path = Path(str(self.study.info.get("study", "")))
-        return (shipped() / "studies" / f"{path.stem}.toml").is_file() and shipped() in path.absolute().parents or path == Path(path.stem)
+        return ((shipped() / "studies" / f"{path.stem}.toml").is_file() and shipped() in path.absolute().parents) or path == Path(
+            path.stem
+        )
 
     def study_head(self) -> tuple[list[str], list[str]]:
         """What the study's file says at its top, and what it sets everywhere."""
@@ -92,7 +93,9 @@ class Cells:
             return [], []
         document, _ = read_toml(path)
         settings = (document or {}).get("set", {})
-        return head_of(path), [f"{key} = {_short(value)}" for key, value in settings.items()] if isinstance(settings, dict) else []
+        return head_of(path), [f"{key} = {_short(value)}" for key, value in settings.items()] if isinstance(
+            settings, dict
+        ) else []
 
 
 def _short(value: Any) -> str:
@@ -134,12 +137,14 @@ def _told(one: Any, base: Any) -> dict[str, Any]:
     """A measure of a cell, for the program: numbers as stored, and words."""
     if one.estimate is None:
         return {"text": one.note or "too few paths", "verdict": ""}
-    size = Size.of(unit_of(one.measure), max(abs(float(one.estimate.value)), abs(float(base.estimate.value)) if base.estimate else 0.0))
+    size = Size.of(
+        unit_of(one.measure), max(abs(float(one.estimate.value)), abs(float(base.estimate.value)) if base.estimate else 0.0)
+    )
     kind = verdict(one.difference)
     change = "" if one.difference is None else f"{change_in_words(one.difference, size)} {size.change()}".strip()
     return {
-        "value": float(one.estimate.value), "text": estimate_in_words(one.estimate, size), "verdict": kind, "words": VERDICTS[kind],
-        "change": change, "difference": None if one.difference is None else float(one.difference.value),
+        "value": float(one.estimate.value), "text": estimate_in_words(one.estimate, size), "verdict": kind,
+        "words": VERDICTS[kind], "change": change, "difference": None if one.difference is None else float(one.difference.value),
     }  # fmt: skip
 
 
@@ -181,8 +186,7 @@ def _curves(study: Any, cells: Cells, branches: list[str]) -> tuple[dict, dict, 
 
 def _axis(observable: str, size: Size) -> str:
     text = observable_in_words(observable).replace(" [*]", "")
-    unit = size.name or ("" if describe(observable.partition("[")[0]).unit == "1" else "")
-    return f"{text}, {unit}" if unit and unit != "accounts" else text
+    return f"{text}, {size.name}" if size.name not in ("", "accounts") else text
 
 
 def _weight(study: Any, cell: str, branch: str) -> float:

@@ -4,14 +4,25 @@ from pathlib import Path
 from typing import Any
 
 from ...observables import describe
-from ..study_table import in_words, unit_of
-from ..sweep_table import between, class_of, groups, heading, of_class
+from ..study_table import unit_of
+from ..sweep_table import class_of, groups, heading, of_class
 from ..table import at_most
 from . import assumptions, charts, fixed
 from .content import Cell, Chart, Page, Part, Table, number
 from .study_choice import Cells, choice
+from .study_sure import sure
 from .words import (
-    APART, FEW, NONE, REFERENCE, SAME, VERDICTS, Finding, Size, change_in_words, changes_in_words, counted, estimate_in_words, verdict,
+    APART,
+    NONE,
+    REFERENCE,
+    SAME,
+    VERDICTS,
+    Finding,
+    Size,
+    change_in_words,
+    changes_in_words,
+    counted,
+    verdict,
 )  # fmt: skip
 
 _HEADLINE = ("accounts_closed_out", "collateral_lost")
@@ -28,7 +39,7 @@ def page(study: Any, folder: Path) -> Page:
     """The page of a `Study` that is in a folder."""
     cells = Cells(study, folder)
     ahead, chosen = first(study), choice(study, cells)
-    parts = [_today(study, cells), *_changes(study), _cost(study), *_sure(study), *_danger(cells), fixed.history(),
+    parts = [_today(study, cells), *_changes(study), _cost(study), *sure(study), *_danger(cells), fixed.history(),
              fixed.method(_method(study, cells)), _assumed(study, cells), fixed.limitations(_limits(study, cells))]  # fmt: skip
     made = _made(study, cells, folder)
     return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, ahead),
@@ -67,7 +78,7 @@ def short(measure: Any) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _size(study: Any, measures: list[Any]) -> Size:
+def size_of(study: Any, measures: list[Any]) -> Size:
     known = [study.over_branches.get((cell.name, str(measure))) for cell in study.cells for measure in measures]
     sizes = [abs(float(one.estimate.value)) for one in known if one is not None and one.estimate is not None]
     return Size.of(unit_of(measures[0]), max(sizes, default=0.0))
@@ -101,8 +112,10 @@ def _lead(study: Any, cells: Cells) -> list[str]:
     info, refs = study.info, ", ".join(dict.fromkeys(study.reference.values()))
     said = f"{counted(len(study.cells), 'setting is', 'settings are')} compared on the same {cells.horizon_words()}"
     return [
-        "People who trade with borrowed money lose their stake when the price moves too far against them: the exchange closes their "
-        "position, and those forced sales push the price further. This page says, from simulated markets and not from a forecast, "
+        "People who trade with borrowed money lose their stake when the price moves too far against them: the exchange closes "
+        "their "
+        "position, and those forced sales push the price further. This page says, from simulated markets and not from a "
+        "forecast, "
         f"what other rules would change. {said}, {info['paths']:,} of them, against \u201c{refs}\u201d.",
         "After each figure stands the range that would hold the true answer of the model 95 times in a hundred. Where that range "
         "reaches both sides of no change, the two are not told apart: the simulation cannot say that there is a difference.",
@@ -112,7 +125,7 @@ def _lead(study: Any, cells: Cells) -> list[str]:
 def _headline(study: Any, ahead: list[Any]) -> Table | None:
     if not ahead:
         return None
-    sizes = {str(one): _size(study, [one]) for one in ahead}
+    sizes = {str(one): size_of(study, [one]) for one in ahead}
     columns = ["setting"]
     for one in ahead:
         unit = sizes[str(one)].name
@@ -154,7 +167,7 @@ def _findings(study: Any, ahead: list[Any]) -> list[Finding]:
         for measure in ahead:
             one = study.over_branches.get((cell.name, str(measure)))
             if one is not None and one.difference is not None and one.estimate is not None:
-                changes.append((short(measure), one.difference, _size(study, [measure])))
+                changes.append((short(measure), one.difference, size_of(study, [measure])))
         found += changes_in_words(cell.name, study.reference[cell.scenario], changes)
     return found
 
@@ -168,14 +181,14 @@ def _today(study: Any, cells: Cells) -> Part:
             one = study.over_branches.get((name, str(measure)))
             if one is None:
                 continue
-            label, size = short(measure), _size(study, [measure])
-            rows.append([Cell(label[:1].upper() + label[1:]), *_numbers(one, size, with_unit=True)])
+            label, size = short(measure), size_of(study, [measure])
+            rows.append([Cell(label[:1].upper() + label[1:]), *numbers_of(one, size, with_unit=True)])
     refs = ", ".join(dict.fromkeys(study.reference.values()))
     table = Table(f"Under {refs}", ("measure", "value", "std. error", "95% interval"), "lrrl", rows)
     return Part("today", f"Who loses what under \u201c{refs}\u201d?", [], [table])
 
 
-def _numbers(one: Any, size: Size, with_unit: bool = False) -> list[Cell]:
+def numbers_of(one: Any, size: Size, with_unit: bool = False) -> list[Cell]:
     if one.estimate is None:
         return [Cell("-"), Cell(""), Cell(one.note)]
     estimate, error = one.estimate, float(one.estimate.standard_error)
@@ -192,7 +205,7 @@ def _changes(study: Any) -> list[Part]:
     """What each setting changes, a table and a chart a measure."""
     tables, pictures = [], []
     for place, group in enumerate(groups(study)):
-        size = _size(study, group)
+        size = size_of(study, group)
         rows: list[list[Cell]] = []
         drawn: list[dict[str, Any]] = []
         for measure in group:
@@ -205,9 +218,9 @@ def _changes(study: Any) -> list[Part]:
                 mark = number(VERDICTS[kind], "", None, kind)
                 change = change_in_words(one.difference, size)
                 value = None if one.difference is None else one.difference.value
-                rows.append([Cell(cell.name), *_numbers(one, size), number(change, key_of(one, "difference"), value), mark])
+                rows.append([Cell(cell.name), *numbers_of(one, size), number(change, key_of(one, "difference"), value), mark])
                 if one.difference is not None and kind in (APART, SAME):
-                    end = lambda name, of=one: float(getattr(of.difference, name)) * size.factor
+                    end = lambda name, of=one, by=size.factor: float(getattr(of.difference, name)) * by
                     drawn.append({"name": cell.name, "series": class_of(measure) if of_class(measure) else "all",
                                   "value": end("value"), "low": end("low"), "high": end("high"), "text": change})  # fmt: skip
         unit = f", {size.name}" if size.name not in ("", "accounts") else ""
@@ -220,8 +233,10 @@ def _changes(study: Any) -> list[Part]:
             pictures.append(Chart(f"change-{place}", heading(group), _drawn_words(drawn, size), spec, table))
         else:
             tables.append(table)
-    text = ["Changes are against the same simulated markets: what both have by chance alike falls out of the difference. Points are the "
-            "change, lines its 95% interval; a line that crosses zero is a change that is not told apart from none. A setting whose "
+    text = ["Changes are against the same simulated markets: what both have by chance alike falls out of the difference. Points "
+            "are the "
+            "change, lines its 95% interval; a line that crosses zero is a change that is not told apart from none. A setting "
+            "whose "
             "change rests on too few paths has no point."]  # fmt: skip
     return [Part("changes", "What does each setting change, for whom?", text, tables, pictures)] if tables or pictures else []
 
@@ -232,7 +247,8 @@ def _drawn_words(drawn: list[dict[str, Any]], size: Size) -> str:
         return "No setting's change is told apart from none."
     most = max(clear, key=lambda row: abs(row["value"]))
     whom = "" if most["series"] == "all" else f" for {most['series']}"
-    return (f"{len(clear)} of {counted(len(drawn), 'change is', 'changes are')} told apart from none; the largest is of {most['name']}"
+    return (f"{len(clear)} of {counted(len(drawn), 'change is', 'changes are')} told apart from none; the largest is of "
+            f"{most['name']}"
             f"{whom}: {most['text']} {size.change()}").rstrip() + "."  # fmt: skip
 
 
@@ -255,64 +271,10 @@ def _cost(study: Any) -> Part | None:
     spec = charts.bars(drawn, [row["name"] for row in drawn], "% of open interest forgone")
     text = "The largest share is forgone under {name}: {text} of the open interest held under the reference.".format(**most)
     chart = Chart("cost", "Positions that would not be held", text, spec, table)
-    return Part("cost", "What does it cost?", ["Positions that holders may not, or no longer want to, hold. These are exact sums over the "
-                "positions of the scenario, without chance: they have no error of the simulation, and all of that of the "
-                "assumptions on how holders respond to a limit."], [], [chart])  # fmt: skip
-
-
-def _sure(study: Any) -> list[Part]:
-    """How sure: by chance, by branches, and the ranking."""
-    by_kind = [verdict(one.difference) for one in study.found if not one.branch and one.difference is not None]
-    lines = [f"{by_kind.count(kind)} of {len(by_kind)} changes: {VERDICTS[kind]}" for kind in (APART, SAME, FEW, NONE)
-             if kind in by_kind]  # fmt: skip
-    text = ["Three things leave an answer open. Chance, as only so many markets were simulated: the intervals on this page are of "
-            "this alone. The numbers that the scenario assumes: branches, below where the study has them, vary those. And what the "
-            "model leaves out: see the limitations.",
-            f"Of so many intervals some miss: of {len(by_kind)} changes about {max(1, round(0.05 * len(by_kind)))} would lie outside "
-            "theirs though nothing is wrong."]  # fmt: skip
-    tables = [*_rankings(study), *_branches(study)]
-    if study.info["branches"] < 2:
-        text.append("This study has no branches: how far the assumed numbers move the answer was not asked.")
-    return [Part("sure", "How sure is that?", text, tables, lines=lines)]
-
-
-def _rankings(study: Any) -> list[Table]:
-    tables = []
-    for scenario, found in study.rankings.items():
-        names = [cell.name for cell in study.cells if cell.scenario == scenario]
-        if len(names) < 2:
-            continue
-        percent = lambda share: "> 99.9%" if share > 0.999 else "< 0.1%" if share < 0.001 else f"{100.0 * share:.1f}%"
-        rows = [
-            [Cell(f"{rank + 1}. {names[place]}"), number(percent(best), f"{names[place]}|best", best),
-             Cell("" if next_ != next_ else percent(next_))]
-            for rank, (place, best, next_) in enumerate(zip(found.order.tolist(), found.best.tolist(), found.before_next.tolist(),
-                                                            strict=True))
-        ]  # fmt: skip
-        text = f"Ranking by the {in_words(study.rank)}, smallest first; the whole order is right with probability {percent(found.whole)}"
-        tables.append(Table(text + (f": {scenario}" if len(study.rankings) > 1 else ""),
-                            ("setting", "smallest of all", "smaller than the next"), "lrr", rows))  # fmt: skip
-    return tables
-
-
-def _branches(study: Any) -> list[Table]:
-    if study.info["branches"] < 2:
-        return []
-    size, tables = _size(study, [study.rank]), []
-    for cell in study.cells[:MOST_FIRST]:
-        mine = [one for one in study.found if one.cell.name == cell.name and one.branch and str(one.measure) == str(study.rank)]
-        mine = [one for one in mine if one.estimate is not None]
-        whole = study.over_branches.get((cell.name, str(study.rank)))
-        if not mine or whole is None or whole.estimate is None:
-            continue
-        rows = [[Cell(one.branch), Cell(f"{one.weight:.3g}"), *_numbers(one, size)] for one in mine]
-        rows.append([Cell("weighted mean"), Cell("1"), *_numbers(whole, size)])
-        apart = between(mine, float(whole.estimate.value))
-        by_chance = float(whole.estimate.standard_error)
-        text = (f"{cell.name}: {in_words(study.rank)} by branch{f', {size.name}' if size.name else ''}; between branches a standard "
-                f"deviation of {size.number(apart, by_chance)}, by chance a standard error of {size.number(by_chance, by_chance)}")  # fmt: skip
-        tables.append(Table(text, ("branch", "weight", "value", "std. error", "95% interval"), "lrrrl", rows))
-    return tables
+    said = ("Positions that holders may not, or no longer want to, hold. These are exact sums over the positions of the scenario, "
+            "without chance: they have no error of the simulation, and all of that of the assumptions on how holders respond to a "
+            "limit.")  # fmt: skip
+    return Part("cost", "What does it cost?", [said], [], [chart])
 
 
 def _danger(cells: Cells) -> list[Part]:
@@ -347,4 +309,4 @@ def _made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:
             **fixed.made_of(cells.reference()), "record": fixed.hash_of(folder / "study.json")}  # fmt: skip
 
 
-__all__ = ["estimate_in_words", "first", "key_of", "page", "short"]
+__all__ = ["first", "key_of", "numbers_of", "page", "short", "size_of"]

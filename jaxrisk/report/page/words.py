@@ -199,6 +199,6 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 __all__ = [
-    "APART", "FEW", "LEAST_SEEN", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words", "changes_in_words", "counted",
-    "estimate_in_words", "percent", "probability_in_words", "verdict",
+    "APART", "FEW", "LEAST_SEEN", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words",
+    "changes_in_words", "counted", "estimate_in_words", "percent", "probability_in_words", "verdict",
 ]  # fmt: skip

@@ -34,7 +34,9 @@ def losses(cap: float, paths: int, branch: int, seed: int) -> dict[str, np.ndarr
 
 def study(folder: Path, caps=CAPS, branches: int = 1, paths: int = 1000, seed: int = 1, title: str = TITLE, **info) -> Study:
     """A study's folder, as `jaxrisk study` would leave it."""
-    leaves = [Leaf({}, 1.0, {})] if branches < 2 else [Leaf({"impact": f"times {b + 1}"}, 1.0 / branches, {}) for b in range(branches)]
+    leaves = (
+        [Leaf({}, 1.0, {})] if branches < 2 else [Leaf({"impact": f"times {b + 1}"}, 1.0 / branches, {}) for b in range(branches)]
+    )
     cells = [Cell(f"cap {cap}", "btc_any_day", {"limits.cap": cap}, {"cap": f"cap {cap}"}) for cap in caps]
     keys = SimpleNamespace(scenarios=["btc_any_day"], measures=MEASURES, by_class=None, rank=None)
     plan = SimpleNamespace(keys=keys, cells=cells, references={"btc_any_day": cells[-1].name})
@@ -43,22 +45,26 @@ def study(folder: Path, caps=CAPS, branches: int = 1, paths: int = 1000, seed: i
     for k, (cell, cap) in enumerate(zip(cells, caps, strict=True)):
         for b, leaf in enumerate(leaves):
             digest = f"{k:08x}{b:08x}"
-            said = {"name": "btc_any_day", "seed": str(seed), "paths": paths, "first_path": 0, "steps": 8, "horizon_years": 1 / 365,
+            said = {"name": "btc_any_day", "seed": str(seed), "paths": paths, "first_path": 0, "steps": 8,
+                    "horizon_years": 1 / 365,
                     "open_interest_usd": 1e9 * min(cap, 50.0) ** 0.01, "scenario_toml": 'name = "btc_any_day"\n# <b>&',
                     "versions": "jaxrisk 0.1.0", "python": "3", "criticality_peak": [0.4], "criticality_peak_log_price": [-0.1],
                     "criticality_runaway_log_price": [float("-inf")]}  # fmt: skip
             level = np.linspace(-0.5, 0.5, 41)
             curves = {"level": level, "value": 0.4 * np.exp(-((level + 0.1) ** 2) / 0.01)[None, :]}
-            results[digest] = Result(losses(cap, paths, b, seed), {"accounts_closed_out": ("classes",), "collateral_lost": ("classes",)},
-                                     {"classes": ["retail", "pro & <co>"], "assets": ["BTC"]}, curves=curves, info=said)  # fmt: skip
+            dims = dict.fromkeys(("accounts_closed_out", "collateral_lost"), ("classes",))
+            coords = {"classes": ["retail", "pro & <co>"], "assets": ["BTC"]}
+            results[digest] = Result(losses(cap, paths, b, seed), dims, coords, curves=curves, info=said)
             results[digest].save(folder / CELLS / f"{digest}.nc")
             works.append(SimpleNamespace(cell=cell, leaf=leaf, digest=digest))
             files.setdefault(cell.name, {})[leaf.name] = digest
     found = answer(plan, works, SimpleNamespace(result=lambda work: results[work.digest]))
     said = {"paths": paths, "seed": seed, "steps": 8}
-    about = {**said, "runs": len(works), "scenarios": keys.scenarios, "branches": len(leaves), "by_scenario": {"btc_any_day": said},
+    about = {**said, "runs": len(works), "scenarios": keys.scenarios, "branches": len(leaves),
+             "by_scenario": {"btc_any_day": said},
              "study": "caps", "files": files, **info}  # fmt: skip
-    made = Study("caps", title, "What <i>would</i> a cap change?", cells, plan.references, found.measures, rank_of(plan, found.measures),
+    made = Study("caps", title, "What <i>would</i> a cap change?", cells, plan.references, found.measures,
+                 rank_of(plan, found.measures),
                  found.found, found.rankings, found.held, found.spreads, about)  # fmt: skip
     write(made, folder / RECORD)
     return made

@@ -25,7 +25,9 @@ def desk():
 def bars(path: Path, wild: float) -> None:
     """Two months of hourly bars."""
     random = np.random.default_rng(3)
-    steps = wild * (0.006 * random.standard_normal(24 * 60) + 0.03 * random.standard_normal(24 * 60) * (random.random(24 * 60) < 0.02))
+    steps = wild * (
+        0.006 * random.standard_normal(24 * 60) + 0.03 * random.standard_normal(24 * 60) * (random.random(24 * 60) < 0.02)
+    )
     close = 50_000 * np.exp(np.cumsum(steps))
     times = np.datetime64("2025-01-01T00:00:00") + np.arange(24 * 60) * np.timedelta64(1, "h")
     lines = ["time,open,high,low,close,volume"]
@@ -38,11 +40,27 @@ def test_two_nights(tmp_path, capsys):
     main = desk().main
     for date, wild in (("2025-03-01", 1.0), ("2025-03-02", 2.0)):
         bars(tmp_path / f"{date}.csv", wild)
-    words = lambda date, *more: ["--prices", str(tmp_path / f"{date}.csv"), "--date", date, "--out", str(tmp_path / "nights"), *SMALL, *more]
+    words = lambda date, *more: [
+        "--prices",
+        str(tmp_path / f"{date}.csv"),
+        "--date",
+        date,
+        "--out",
+        str(tmp_path / "nights"),
+        *SMALL,
+        *more,
+    ]
     assert main(words("2025-03-01")) in (OK, NOT_IDENTIFIED)
     first = tmp_path / "nights" / "2025-03-01"
     assert (first / "alerts.txt").read_text() == ""
-    assert {one.name for one in first.iterdir()} >= {"scenario.toml", "calibration.html", "run.nc", "study", "report.html", "report.json"}
+    assert {one.name for one in first.iterdir()} >= {
+        "scenario.toml",
+        "calibration.html",
+        "run.nc",
+        "study",
+        "report.html",
+        "report.json",
+    }
     capsys.readouterr()
     assert main(words("2025-03-02", "--limit", "mean(max_drawdown_index)=1e-6")) == 10
     alerts = (tmp_path / "nights" / "2025-03-02" / "alerts.txt").read_text()

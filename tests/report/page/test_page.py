@@ -126,8 +126,9 @@ def test_machines_get_the_same(folder, tmp_path):
     page.write(made, tmp_path / "a.json")
     said = json.loads((tmp_path / "a.json").read_text())
     assert (said["written_by"], said["title"]) == ("jaxrisk", TITLE)
-    numbers = {cell["key"]: cell["value"] for part in said["parts"] for table in part["tables"] + [c["table"] for c in part["charts"] if c["table"]]
-               for row in table["rows"] for cell in row if isinstance(cell, dict)}  # fmt: skip
+    tables = [table for part in said["parts"] for table in [*part["tables"], *(one["table"] for one in part["charts"])] if table]
+    cells = [cell for table in tables for row in table["rows"] for cell in row if isinstance(cell, dict)]
+    numbers = {cell["key"]: cell["value"] for cell in cells}
     for key, value, _ in Cells(page.html(made)).numbers:
         assert numbers[key] == value
 
@@ -166,8 +167,10 @@ def test_a_record_of_an_earlier_version_opens_and_says_what_it_lacks(tmp_path):
     assert "of an earlier version" in text
 
 
-@pytest.mark.parametrize("harm", ["no json", '{"written_by": "jaxrisk"', '{"a": 1}', '{\n  "written_by": "jaxrisk", "cells": [], "rankings": {}}',
-                                  '{"written_by": "jaxrisk", "cells": [{}], "rankings": {"a": 1}, "found": [], "spreads": [], "info": 3}'])  # fmt: skip
+@pytest.mark.parametrize("harm", ["no json", '{"written_by": "jaxrisk"', '{"a": 1}', '{\n  "written_by": "jaxrisk", "cells": '
+                                                                                     '[], "rankings": {}}',
+                                  '{"written_by": "jaxrisk", "cells": [{}], "rankings": {"a": 1}, "found": [], "spreads": [], '
+                                  '"info": 3}'])  # fmt: skip
 def test_a_damaged_record_is_refused_by_name(tmp_path, capsys, monkeypatch, harm):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s").mkdir()
@@ -188,7 +191,10 @@ def test_a_missing_run_is_said(tmp_path):
 def test_a_runs_page_holds_its_summary(tmp_path, capsys):
     result = example_studies.run()
     result.save(tmp_path / "run.nc")
-    assert main(["report", str(tmp_path / "run.nc"), "--out", str(tmp_path / "run.html"), "--json", str(tmp_path / "run.json")]) == OK
+    assert (
+        main(["report", str(tmp_path / "run.nc"), "--out", str(tmp_path / "run.html"), "--json", str(tmp_path / "run.json")])
+        == OK
+    )
     shown = Cells((tmp_path / "run.html").read_text()).numbers
     on_page = {key: value for key, value, _ in shown}
     for row in result.summary():
@@ -202,7 +208,8 @@ def test_a_runs_page_holds_its_summary(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0].startswith("On average the price falls by")
 
 
-ANSWERS = {"sensitivity": example_studies.sensitivities, "design": example_studies.design, "reverse stress": example_studies.reverse_stress,
+ANSWERS = {"sensitivity": example_studies.sensitivities, "design": example_studies.design,
+           "reverse stress": example_studies.reverse_stress,
            "rare event": example_studies.rare_event}  # fmt: skip
 TYPES = {"sensitivity": "Sensitivities", "design": "Design", "reverse stress": "ReverseStress", "rare event": "RareEvent"}
 

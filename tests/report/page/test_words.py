@@ -44,7 +44,9 @@ def test_a_change_that_is_not_known_is_not_told_as_a_number():
 
 
 def test_every_figure_has_its_interval():
-    told = changes_in_words("a", "b", [("losses", change(-3.0, -5.0, -1.0), ACCOUNTS), ("falls", change(2.0, 1.0, 3.0), ACCOUNTS)])
+    told = changes_in_words(
+        "a", "b", [("losses", change(-3.0, -5.0, -1.0), ACCOUNTS), ("falls", change(2.0, 1.0, 3.0), ACCOUNTS)]
+    )
     assert [one.text.count("95% interval") for one in told] == [1, 1]
     assert "lower" in told[0].text
     assert "higher" in told[1].text

@@ -7,7 +7,7 @@ from ...observables import describe
 from ..study_table import unit_of
 from ..sweep_table import class_of, groups, heading, of_class
 from ..table import at_most
-from . import assumptions, charts, fixed
+from . import charts, fixed, study_about as about
 from .content import Cell, Chart, Page, Part, Table, number
 from .study_choice import Cells, choice
 from .study_sure import sure
@@ -40,8 +40,8 @@ def page(study: Any, folder: Path) -> Page:
     cells = Cells(study, folder)
     ahead, chosen = first(study), choice(study, cells)
     parts = [_today(study, cells), *_changes(study), _cost(study), *sure(study), *_danger(cells), fixed.history(),
-             fixed.method(_method(study, cells)), _assumed(study, cells), fixed.limitations(_limits(study, cells))]  # fmt: skip
-    made = _made(study, cells, folder)
+             fixed.method(about.method(study)), about.assumed(study, cells), fixed.limitations(about.limits(study, cells))]  # fmt: skip
+    made = about.made(study, cells, folder)
     return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, ahead),
                 _findings(study, ahead), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],
                 chosen, made)  # fmt: skip
@@ -271,42 +271,15 @@ def _cost(study: Any) -> Part | None:
     spec = charts.bars(drawn, [row["name"] for row in drawn], "% of open interest forgone")
     text = "The largest share is forgone under {name}: {text} of the open interest held under the reference.".format(**most)
     chart = Chart("cost", "Positions that would not be held", text, spec, table)
-    said = ("Positions that holders may not, or no longer want to, hold. These are exact sums over the positions of the scenario, "
-            "without chance: they have no error of the simulation, and all of that of the assumptions on how holders respond to a "
-            "limit.")  # fmt: skip
+    said = ("Positions that holders may not, or no longer want to, hold. These are exact sums over the positions of the "
+            "scenario, without chance: they have no error of the simulation, and all of that of the assumptions on how holders "
+            "respond to a limit.")  # fmt: skip
     return Part("cost", "What does it cost?", [said], [], [chart])
 
 
 def _danger(cells: Cells) -> list[Part]:
     result = cells.reference()
     return [] if result is None else fixed.danger(result)
-
-
-def _method(study: Any, cells: Cells) -> list[str]:
-    runs = [f"{name}: {one['paths']:,} paths of {one['steps']:,} steps, seed {one['seed']}"
-            for name, one in study.info["by_scenario"].items()]  # fmt: skip
-    return [f"{counted(len(study.cells), 'setting', 'settings')} in {counted(study.info['branches'], 'branch', 'branches')}, "
-            f"all on the same random numbers. {'; '.join(runs)}."]  # fmt: skip
-
-
-def _assumed(study: Any, cells: Cells) -> Part:
-    scenario = next(iter(study.reference))
-    head, set_by = cells.study_head()
-    return assumptions.part(assumptions.said_of(scenario, cells.text()), head, set_by)
-
-
-def _limits(study: Any, cells: Cells) -> list[str]:
-    from ..sweep_table import _absent
-
-    return [*cells.missing(), *_absent(study)]
-
-
-def _made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:
-    info = study.info
-    asked = str(info.get("study", study.name))
-    command = f"jaxrisk study {Path(asked).name.removesuffix('.toml') if cells.shipped_study() else asked}"
-    return {"command": f"{command} --paths {info['paths']} --steps {info['steps']} --seed {info['seed']}",
-            **fixed.made_of(cells.reference()), "record": fixed.hash_of(folder / "study.json")}  # fmt: skip
 
 
 __all__ = ["first", "key_of", "numbers_of", "page", "short", "size_of"]

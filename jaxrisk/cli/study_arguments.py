@@ -177,7 +177,7 @@ class RunStudy:
 
 @dataclass
 class Report:
-    """Say what results found, in words, tables and charts, as one HTML file that opens offline.
+    """Say what results found, as one page: words, tables, charts.
 
     RESULT is what a run wrote (.nc, .zarr), a study's folder, or what --out FILE.json of another command did; several make one
     page.

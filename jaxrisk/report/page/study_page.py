@@ -40,7 +40,8 @@ def page(study: Any, folder: Path) -> Page:
     cells = Cells(study, folder)
     ahead, chosen = first(study), choice(study, cells)
     parts = [_today(study, cells), *_changes(study), _cost(study), *sure(study), *_danger(cells), fixed.history(),
-             fixed.method(about.method(study)), about.assumed(study, cells), fixed.limitations(about.limits(study, cells))]  # fmt: skip
+             fixed.method(about.method(study)), about.assumed(study, cells),
+             fixed.limitations(about.limits(study, cells))]  # fmt: skip
     made = about.made(study, cells, folder)
     return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, ahead),
                 _findings(study, ahead), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],

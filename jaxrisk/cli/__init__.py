@@ -90,7 +90,7 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Attribute, Backtest, Calibrate, Check, Init, Parameters, Run, RunStudy, Schema, Status, Warn
+    from .arguments import Attribute, Backtest, Calibrate, Check, Init, Parameters, Report, Run, RunStudy, Schema, Status, Warn
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -124,6 +124,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .warn import warn
 
         return warn(command, wrong)
+    if isinstance(command, Report):
+        from .report import report
+
+        return report(command, wrong)
     if isinstance(command, Backtest):
         if command.days is not None:
             from .backtest_days import backtest_days

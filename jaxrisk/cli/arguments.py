@@ -11,7 +11,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 from .attribute_arguments import Attribute, Warn
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
-from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, RunStudy, Sensitivity, Study, option
+from .study_arguments import Debug, Design, Parameters, RareEvent, Report, ReverseStress, RunStudy, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip
@@ -103,6 +103,7 @@ COMMANDS: dict[str, Any] = {
     "study": RunStudy,
     "attribute": Attribute,
     "warn": Warn,
+    "report": Report,
     "calibrate": Calibrate,
     "backtest": Backtest,
     "parameters": Parameters,
@@ -127,6 +128,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
     | Annotated[Attribute, subcommand("attribute", description=summary_of(Attribute))]
     | Annotated[Warn, subcommand("warn", description=summary_of(Warn))]
+    | Annotated[Report, subcommand("report", description=summary_of(Report))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]

@@ -187,6 +187,29 @@ class RunStudy:
 
 
 @dataclass
+class Report:
+    """Say what results found, as one page: words, tables, charts.
+
+    RESULT is what a run wrote (.nc, .zarr), a study's folder, or what --out FILE.json of another command did; several make one
+    page.
+
+    $ jaxrisk report results/leverage_cap --out caps.html
+    $ jaxrisk report results/btc_24h.nc stress.json --out day.html --pdf day.pdf
+    $ jaxrisk report tonight.nc --compare last_night.nc --out tonight.html --json tonight.json
+    """
+
+    results: Annotated[Positional[tuple[Path, ...]], option("RESULT ...", "results to report")]
+    out: Annotated[Path | None, option("FILE.html", "where the page is written (default: the result's name, here)")] = None
+    pdf: Annotated[Path | None, option("FILE.pdf", "print it too, by a Chromium that is installed")] = None
+    json: Annotated[Path | None, option("FILE.json", "the same content for machines")] = None
+    compare: Annotated[Path | None, option("OLD", "an earlier result: what changed since, and whether it is more than noise")] = (
+        None
+    )
+    force: _Force = False
+    debug: Debug = False
+
+
+@dataclass
 class Parameters:
     """List the numbers of a scenario that can be named, with units and ranges.
 

@@ -297,7 +297,7 @@ def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
                      "probabilities know of chance alone, not of what the model has wrong")  # fmt: skip
     if len(listed) < len(result.cells):
         notes.append(f"{len(result.cells) - len(listed)} cells in the middle of the ranking are left out here; study.csv has all")
-    return [*notes, *_absent(result)]
+    return [*notes, *absent(result)]
 
 
 _ENOUGH = 5.0
@@ -316,7 +316,7 @@ def _gains(result: Any) -> list[str]:
     return [f"paired errors are {span}, at least {_ENOUGH:.0f} times for {enough} of {len(gains)} differences"]
 
 
-def _absent(result: Any) -> Iterable[str]:
+def absent(result: Any) -> Iterable[str]:
     """What a supervisor would look for and cannot have here."""
     bases = {measure.observable.partition("[")[0] for measure in result.measures}
     if "accounts_closed_out" in bases and "negative_balances" not in bases:
@@ -324,4 +324,4 @@ def _absent(result: Any) -> Iterable[str]:
         yield f"{known}: a ladder knows how much of a loss lies beyond the collateral (shortfall), and not whose"
 
 
-__all__ = ["between", "groups", "heading", "of_class", "records", "study"]
+__all__ = ["absent", "between", "groups", "heading", "of_class", "records", "study"]

@@ -10,7 +10,7 @@ from ..config.files import Columns, Reader
 from ..config.paths import exists, names_in
 from ..config.problems import ConfigError, Problem, Report, nearest
 from .price_split import find_adjustments
-from .price_times import LOCAL, read_moments, set_clocks
+from ..data.times import LOCAL, read_moments, set_clocks
 
 _PRICES = ("open", "high", "low", "close")
 

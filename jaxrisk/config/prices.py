@@ -6,7 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from .files import Columns, Reader, as_numbers
+from ..data.many import in_time
+from ..data.names import PRICES
+from ..data.times import MAY_BE, day_may_be_first, epoch_milliseconds, turned
+from .files import Columns, Reader
 from .problems import nearest
 from .symbols import take_columns
 from .units import readable
@@ -43,29 +46,28 @@ def milliseconds(moment: str) -> int:
     return round(parsed.timestamp() * 1000)
 
 
-_TIME = "has to be a time such as 2024-08-05T00:00:00Z, or seconds since 1970"
+_TIME = "has to be a time such as 2024-08-05T00:00:00Z, or seconds to nanoseconds since 1970"
 
 
-def read_times(table: Columns, column: str = "time") -> np.ndarray | None:
-    """A column of times, ISO text or seconds or milliseconds since 1970, as milliseconds; None with a problem noted."""
-    raw = table.values[column]
-    numbers = as_numbers(raw)
+def read_times(table: Columns, column: str = "time", day_first: bool = False) -> np.ndarray | None:
+    """A column of times, ISO text or seconds to nanoseconds since 1970, as milliseconds; None with a problem noted."""
+    numbers = table.as_numbers(column)
     numeric = np.isfinite(numbers)
     if 2 * np.count_nonzero(numeric) > len(numbers):
-        wrong = np.flatnonzero(~numeric | (np.abs(numbers) > 1e15))
+        times = epoch_milliseconds(table, np.where(numeric, numbers, 0.0), column)
+        wrong = np.flatnonzero(~numeric | (np.abs(times) > 1e15))
         table.note(column, wrong, _TIME)
-        if len(wrong):
-            return None
-        scale = 1.0 if np.median(np.abs(numbers)) > 1e11 else 1000.0
-        return np.round(numbers * scale).astype(np.int64)
+        return None if len(wrong) else np.round(times).astype(np.int64)
+    raw = table.values[column]
     times = np.zeros(len(raw), dtype=np.int64)
     wrong = []
     for i, item in enumerate(raw):
         try:
-            times[i] = milliseconds(item if isinstance(item, str) else item.isoformat())
-        except (ValueError, AttributeError, OverflowError):
+            times[i] = milliseconds(turned(item) if day_first else item)
+        except (ValueError, AttributeError, TypeError, OverflowError):
             wrong.append(i)
-    table.note(column, wrong, _TIME)
+    may_be = wrong and not day_first and day_may_be_first(str(raw[wrong[0]]))
+    table.note(column, wrong, _TIME + (MAY_BE if may_be else ""))
     return None if wrong else times
 
 

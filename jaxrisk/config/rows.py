@@ -46,9 +46,7 @@ class Rows:
 
     def keep(self, rows: np.ndarray) -> None:
         """Drop all other rows."""
-        table = self.table
-        values = {name: column[rows] for name, column in table.values.items()}
-        self.table = Columns(table.file, values, table.lines[rows], table.report, table.unit, table.bad)
+        self.table = self.table.only(rows)
 
 
 def numbered(labels: np.ndarray) -> np.ndarray:

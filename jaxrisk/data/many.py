@@ -1,0 +1,72 @@
+"""Several files as one table: of one symbol, of the same columns, their rows in the order of time where they overlap."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config.problems import Report
+from .columns import Cells, Columns, objects
+
+_SYMBOL = re.compile(r"([A-Z0-9]{5,24})[-_]")
+
+
+def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> Columns | None:
+    """The rows of all parts, each named by its own file; None with problems noted.
+
+    **Arguments:** `name`: of all together, for messages; `said`: of what was left out.
+    """
+    before = len(report.problems)
+    _one_symbol(parts, report)
+    names = list(parts[0].values)
+    for part in parts[1:]:
+        for column in (column for column in names if column not in part.values):
+            text = f"missing column, which {Path(parts[0].file).name} has; the file has {part.names()}"
+            report.add_in(part.file, parts[0].name(column), None, text, missing=True)
+    if len(report.problems) > before:
+        return None
+    firsts = np.cumsum([0, *(len(part) for part in parts)])
+    columns = {column: _joined([part.values.raw(column) for part in parts]) for column in names}  # type: ignore[attr-defined]
+    whole = Columns(
+        name, Cells(columns), lambda: np.concatenate([part.lines for part in parts]), report, parts[0].unit,
+        written=parts[0].written, header=parts[0].header, size=int(firsts[-1]),
+        parts=tuple((part.file, int(first)) for part, first in zip(parts, firsts[:-1], strict=True)),
+    )  # fmt: skip
+    kinds = list(dict.fromkeys(", ".join(part.said) for part in parts if part.said))
+    whole.said = [f"{len(parts)} files", *(kinds if len(kinds) < 2 else [f"{kinds[0]} (in others: {'; '.join(kinds[1:3])})"]), *said]
+    return whole
+
+
+def _one_symbol(parts: list[Columns], report: Report) -> None:
+    """Note files that by their names are of another symbol than most."""
+    symbols = [match[1] if (match := _SYMBOL.match(Path(part.file).name)) else "" for part in parts]
+    names, counts = np.unique(symbols, return_counts=True)
+    if len(names) > 1:
+        usual = str(names[np.argmax(counts)])
+        other = [part.file for part, symbol in zip(parts, symbols, strict=True) if symbol != usual]
+        more = f"; {len(other) - 1} more such files" if len(other) > 1 else ""
+        report.add_in(other[0], "", None, f"is by its name of another symbol than the other files, {usual}{more}", missing=True)
+
+
+def _joined(columns: list[Any]) -> Any:
+    """One column below the other."""
+    import pyarrow as pa
+
+    if any(isinstance(column, np.ndarray) for column in columns) or len({column.type for column in columns}) > 1:
+        return np.concatenate([column if isinstance(column, np.ndarray) else objects(column) for column in columns])
+    return pa.chunked_array([chunk for column in columns for chunk in (column.chunks if hasattr(column, "chunks") else [column])])
+
+
+def in_time(table: Columns, times: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """A table of several files whose rows are put in the order of time, where each file's own are."""
+    if len(table.parts) < 2:
+        return table, times
+    falls = np.flatnonzero(np.diff(times.astype(np.int64)) < 0) + 1
+    if not len(falls) or not np.all(np.isin(falls, [first for _, first in table.parts])):
+        return table, times
+    order = np.argsort(times, kind="stable")
+    return table.only(order), times[order]
+
+
+__all__ = ["in_time", "joined"]

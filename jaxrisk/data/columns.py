@@ -151,7 +151,11 @@ class Columns:
 
     def as_numbers(self, column: str) -> np.ndarray:
         """A column as float64, NaN where it is not a number."""
-        return as_numbers(self._raw(column))
+        raw = self._raw(column)
+        numbers = as_numbers(raw)
+        if not isinstance(raw, np.ndarray) and str(raw.type) == "double":
+            self.values[column] = numbers  # one copy is enough
+        return numbers
 
     def indices(self, column: str, known: tuple[str, ...], what: str) -> np.ndarray:
         """A column of names as indices into `known`, -1 with a problem noted where it is none of them."""

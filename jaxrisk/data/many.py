@@ -1,13 +1,15 @@
 """Several files as one table: of one symbol, of the same columns, their rows in the order of time where they overlap."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..config.problems import Report
-from .columns import Cells, Columns, objects
+from .columns import Cells, Columns, as_numbers, objects
+from .names import letters
 
 _SYMBOL = re.compile(r"([A-Z0-9]{5,24})[-_]")
 
@@ -59,14 +61,41 @@ def _joined(columns: list[Any]) -> Any:
 
 
 def in_time(table: Columns, times: np.ndarray) -> tuple[Columns, np.ndarray]:
-    """A table of several files whose rows are put in the order of time, where each file's own are."""
+    """A table of several files whose rows are put in the order of time, where each file's own are in one."""
     if len(table.parts) < 2:
         return table, times
-    falls = np.flatnonzero(np.diff(times.astype(np.int64)) < 0) + 1
-    if not len(falls) or not np.all(np.isin(falls, [first for _, first in table.parts])):
+    bounds = [*(first for _, first in table.parts), len(times)]
+    own = [np.diff(times[first:last].astype(np.int64)) for first, last in pairwise(bounds)]
+    if not all(np.all(steps >= 0) or np.all(steps <= 0) for steps in own):
+        return table, times
+    if all(np.all(steps >= 0) for steps in own) and all(times[first] >= times[first - 1] for first in bounds[1:-1]):
         return table, times
     order = np.argsort(times, kind="stable")
     return table.only(order), times[order]
 
 
-__all__ = ["in_time", "joined"]
+def note_symbols(table: Columns) -> None:
+    """Note rows of another symbol than the first row's."""
+    column = next((name for name in table.values if letters(name) in ("symbol", "ticker", "instid")), None)
+    if column is None:
+        return
+    words = table.values[column]
+    other = np.flatnonzero(words != words[0])
+    table.note(column, other, f"is another symbol than that of {table.where(0)}, {words[0]}: leave the rows of one")
+
+
+def rows_differ(table: Columns, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether rows have another number, or word, in any column than others."""
+    differ = np.zeros(len(rows), dtype=bool)
+    if not len(rows):
+        return differ
+    for column in table.values:
+        cells, beside = table.only(rows).values[column], table.only(others).values[column]
+        with np.errstate(invalid="ignore"):
+            numbers = as_numbers(cells), as_numbers(beside)
+            same = (numbers[0] == numbers[1]) | (cells.astype(str) == beside.astype(str))
+        differ |= ~same
+    return differ
+
+
+__all__ = ["in_time", "joined", "note_symbols", "rows_differ"]

@@ -73,6 +73,7 @@ def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
         return _from_text(source, report, wish)
     there = found(wish.kind, table.column_names, wish.columns, wish.reserved)
     columns = {name: table[name] for name in table.column_names}
+    said = said if renamed(there) else []
     return _named(Columns(source.name, Cells(columns), lambda: np.arange(1, len(table) + 1), report, unit, size=len(table)),
                   there, said, wish)  # fmt: skip
 
@@ -99,7 +100,7 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
         if cell.strip().isdecimal():
             typed[there["time"]] = "whole"
         if not wish.kind.whole:
-            wanted = [name for name in names if name in there.values() or name in ("symbol", *wish.columns.values())]
+            wanted = [name for name in names if name in there.values() or letters(name) in ("symbol", "ticker")]
     if names is not None and form.header is not None and {"open", "high", "low"} <= set(there) and len(names) >= 11:
         said.insert(0, "klines")
     table = read_text(source.open, form, tuple(names), typed, wanted)

@@ -112,9 +112,9 @@ def unit_of(numbers: np.ndarray) -> np.ndarray:
 def epoch_milliseconds(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray:
     """Numbers since 1970 as milliseconds, each by its own unit; what units there were is said of the table."""
     units = unit_of(numbers)
-    first, last = int(units.min(initial=0)), int(units.max(initial=0))
+    first, last = (int(units.min()), int(units.max())) if len(units) else (1, 1)
     if first == last:
-        if last > 1:
+        if last > 1 or (last and table.said):
             table.said.append(UNITS[last][0])
         return numbers if last == 1 else numbers * UNITS[last][1] if last == 0 else numbers / (1.0 / UNITS[last][1])
     scale = np.array([factor for _, factor in UNITS])[units]
@@ -237,15 +237,18 @@ def set_clocks(moments: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if len(moments) < 2 or step > 3600:
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-    days = moments.astype("datetime64[D]")
+    jump = np.diff(moments).astype(np.int64)
+    either = np.flatnonzero((jump == step + 3600) | (jump == step - 3600)) + 1
+    if not len(either):
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    days = moments[either].astype("datetime64[D]")
     years = days.astype("datetime64[Y]").astype(int) + 1970
     forward, back = clock_changes(range(int(years.min()), int(years.max()) + 1))
-    jump = np.diff(moments).astype(int)
-    hour = moments[1:].astype("datetime64[h]").astype(int) % 24
+    hour = moments[either].astype("datetime64[h]").astype(int) % 24
     early = (hour >= 1) & (hour <= 3)
-    missing = (jump == step + 3600) & early & np.isin(days[1:], list(forward))
-    doubled = (jump == step - 3600) & early & np.isin(days[1:], list(back))
-    return np.flatnonzero(missing) + 1, np.flatnonzero(doubled) + 1
+    missing = (jump[either - 1] == step + 3600) & early & np.isin(days, list(forward))
+    doubled = (jump[either - 1] == step - 3600) & early & np.isin(days, list(back))
+    return either[missing], either[doubled]
 
 
 __all__ = ["LOCAL", "MAY_BE", "NEEDED", "clock_changes", "day_may_be_first", "epoch_milliseconds", "read_moments", "set_clocks",

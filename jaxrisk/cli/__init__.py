@@ -139,7 +139,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from ..config import ConfigError, prepare
     from .arguments import overrides_of
     from .asked import PLOTS, Asked, folder_of
-    from .exit_codes import doubtful
+    from .exit_codes import told
     from .simulating import Chunks, simulated
 
     overrides, settings = overrides_of(command)
@@ -161,7 +161,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     asked.apart(out, command.plot)
     if problems or prepared is None or out is None:
         return complain(problems)
-    doubtful(prepared.doubts())
+    told(prepared)
     if command.plot is not None:
         folder_of(command.plot)
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful

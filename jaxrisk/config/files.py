@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
 
 
 class Reader:
-    """Finds and reads the files that a scenario names, and remembers what was `read`, what has to be `said` of it, and the `tables`
-    that are not plain ones of our own names."""
+    """Finds and reads the files that a scenario names, and remembers what was `read`, what has to be `said` of it, and the
+    `tables`."""
 
     def __init__(self, report: Report, folder: Path):
         self.report = report
@@ -53,6 +54,7 @@ class Reader:
         self.read: dict[str, str] = {}
         self.said: list[str] = []
         self.tables: list[Columns] = []
+        self.taken: list[str] = []
 
     def path(self, kind: str, name: str, key: str) -> Path | None:
         """Where the file is, or None with a problem noted at `key`. A path given on the command line is also seen from here."""
@@ -90,24 +92,32 @@ class Reader:
         **Arguments:** `name`: of a file, a folder of files, or a pattern; `of`: what kind of table it is, whose usual names of
         columns are known; `columns`: by our name, the file's own; `reserved`: columns that mean themselves.
         """
-        path = self._several(name) or self.path(kind, name, key)
+        path = self.place(kind, name, key)
         if path is None:
             return None
         table = read_table(path, self.report, Wish(of, columns or {}, needed, reserved, f"{key.rpartition('.')[0]}.columns".lstrip(".")))
         if path.exists():
             self.read[name] = digest(path)
-        if table is not None and table.said:
-            self.took(table)
+        if table is not None:
+            self.tables.append(table)
         return table
 
-    def took(self, table: Columns) -> None:
-        """Remember to say what a table was taken for."""
-        self.tables.append(table)
+    def took(self, path: Path, findings: Iterable[str]) -> None:
+        """Remember what another reader took a file for."""
+        self.taken += [f"{path}: {finding}" for finding in findings if finding.startswith("read as: ")]
 
-    def _several(self, name: str) -> Path | None:
-        """The pattern that a name is, where there is no such file."""
-        place = self.folder / name
-        return place if is_pattern(place.name) and not exists(place) else None
+    def lines(self) -> list[str]:
+        """A line on each file that was taken for something else than a plain table of our own names."""
+        return list(dict.fromkeys([*(f"{table.file}: {table.read_as}" for table in self.tables if table.said), *self.taken]))
+
+    def place(self, kind: str, name: str, key: str) -> Path | None:
+        """Where a file, a folder or the files of a pattern are, or None with a problem noted at `key`."""
+        several = (Path() if self.report.from_command_line(key) else self.folder) / name
+        if is_pattern(several.name) and not exists(several):
+            return several
+        if self.report.from_command_line(key) and is_folder(Path(name)):
+            return Path(name)
+        return self.path(kind, name, key)
 
 
 def digest(path: Path) -> str:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from .names import TableKind
+from .text import looks_like
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
@@ -30,7 +31,7 @@ def json_table(content: bytes, kind: TableKind) -> tuple[tuple[str, ...], list[d
     rows = _rows(document)
     if rows is None:
         words = f"a list of rows of {kind.word}" if kind.others else "a list of rows"
-        raise ValueError(f"this is JSON: {_shape(document)}; what is read as {kind.word} is a table, or {words}")
+        raise ValueError(f"this is JSON: {shape(document)}; what is read as {kind.word} is a table, or {words}")
     if rows and all(isinstance(row, list) for row in rows):
         widths = {len(row) for row in rows}
         bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
@@ -73,10 +74,10 @@ def _rows(document: Any) -> list[Any] | None:
     return None
 
 
-def _shape(document: Any) -> str:
+def shape(document: Any) -> str:
     """What a document is, in words, shortly.
 
-    >>> _shape({"universe": [], "time": 3})
+    >>> shape({"universe": [], "time": 3})
     'an object with universe, time'
     """
     if isinstance(document, dict):
@@ -86,4 +87,12 @@ def _shape(document: Any) -> str:
     return f"only {json.dumps(document)[:40]}"
 
 
-__all__ = ["flattened", "json_table", "parsed"]
+def is_json(head: bytes, name: str) -> bool:
+    """Whether a file's first bytes, or its name, are those of JSON."""
+    if name.endswith((".json", ".json.gz")):
+        return True
+    problem = looks_like(head[:400].decode("utf-8-sig", errors="replace"))
+    return problem is not None and problem.startswith("this is JSON")
+
+
+__all__ = ["flattened", "is_json", "json_table", "parsed", "shape"]

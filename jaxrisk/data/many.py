@@ -98,4 +98,16 @@ def rows_differ(table: Columns, rows: np.ndarray, others: np.ndarray) -> np.ndar
     return differ
 
 
-__all__ = ["in_time", "joined", "note_symbols", "rows_differ"]
+def once(table: Columns, times: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """A table of several files without rows that are the row before again, where two files overlap; which is said."""
+    same = np.flatnonzero(np.diff(times) == 0) + 1 if len(table.parts) > 1 else np.zeros(0, dtype=int)
+    same = same[~rows_differ(table, same, same - 1)]
+    if not len(same):
+        return table, times
+    left = np.delete(np.arange(len(times)), same)
+    table = table.only(left)
+    table.said.append(f"{len(same)} rows in two files counted once")
+    return table, times[left]
+
+
+__all__ = ["in_time", "joined", "note_symbols", "once", "rows_differ"]

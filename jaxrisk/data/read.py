@@ -10,10 +10,10 @@ import numpy as np
 from ..config.problems import Report, nearest
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
-from .json_rows import json_table
+from .json_rows import is_json, json_table
 from .many import joined
 from .names import TableKind, found, letters, renamed
-from .text import form_of, lines_of, looks_like, read_text
+from .text import form_of, lines_of, read_text
 
 PLAIN = TableKind("a table", {})
 """A table whose columns have to have our names."""
@@ -65,7 +65,7 @@ def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
         table, unit, numbered, said = _parquet(source), "row", None, ["Parquet"]
     elif source.head[:6] == b"ARROW1" or source.name.endswith((".feather", ".arrow")):
         table, unit, numbered, said = _feather(source), "row", None, ["Feather"]
-    elif _is_json(source):
+    elif is_json(source.head, source.name):
         return _from_json(source, report, wish)
     else:
         if source.head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -125,13 +125,6 @@ def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
         column[:] = [row.get(name) for row in rows]
     return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
                   there, said, wish)  # fmt: skip
-
-
-def _is_json(source: Source) -> bool:
-    if source.name.endswith((".json", ".json.gz")):
-        return True
-    problem = looks_like(source.head[:400].decode("utf-8-sig", errors="replace"))
-    return problem is not None and problem.startswith("this is JSON")
 
 
 def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, labels: dict[str, str] | None = None):

@@ -204,7 +204,14 @@ def _uncorrected(fit: LeverageFit) -> LeverageFit:
 
 def _findings(prices: PriceFile, accounts: AccountFile | None) -> list[str]:
     findings = [f"{prices.name}: {finding}" for finding in prices.findings]
-    return findings + [f"{accounts.sample}: {finding}" for finding in (accounts.findings if accounts else ())]
+    return findings + _said(accounts)
+
+
+def _said(accounts: AccountFile | None) -> list[str]:
+    """What accounts were taken for, and what should be known of them."""
+    if accounts is None:
+        return []
+    return [f"{accounts.sample}: {finding}" for finding in (accounts.read_as, *accounts.findings) if finding]
 
 
 def _sources(accounts: AccountFile | None, open_interest: OpenInterest | None, events: Any) -> list[str]:

@@ -28,11 +28,18 @@ class Cells(MutableMapping[str, np.ndarray]):
     def __delitem__(self, name: str) -> None:
         del self._columns[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._columns)
 
     def __len__(self) -> int:
         return len(self._columns)
+
+    def rename(self, name: str, to: str) -> None:
+        """Call a column something else, in its place."""
+        self._columns = {to if one == name else one: column for one, column in self._columns.items()}
 
     def raw(self, name: str) -> Any:
         """A column as it is kept: a library's array, or one of NumPy's."""
@@ -69,7 +76,7 @@ class Columns:
     """
 
     file: str
-    values: MutableMapping[str, np.ndarray]
+    values: Cells
     numbered: np.ndarray | Callable[[], np.ndarray]
     report: Report
     unit: str = "line"
@@ -117,19 +124,15 @@ class Columns:
 
     def cell(self, column: str, row: int) -> Any:
         """One cell."""
-        values = self.values
-        return values.cell(column, row) if isinstance(values, Cells) else values[column][row]
+        return self.values.cell(column, row)
 
     def only(self, rows: np.ndarray) -> "Columns":
         """Some of the rows, as a table of its own whose problems are this one's."""
         rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, dtype=np.int64)
-        values = Cells({name: _taken(self._raw(name), rows) for name in self.values})
+        values = Cells({name: _taken(self.values.raw(name), rows) for name in self.values})
         order = rows if self.order is None else self.order[rows]
         numbered = lambda whole=self: whole.lines[rows]
         return replace(self, values=values, numbered=numbered, order=order, size=len(rows))
-
-    def _raw(self, column: str) -> Any:
-        return self.values.raw(column) if isinstance(self.values, Cells) else self.values[column]
 
     def note(self, column: str, rows: Any, allowed: str, near: str | None = None, missing: bool = False) -> None:
         """A problem with some rows of a column: names the first and counts the rest."""
@@ -151,7 +154,7 @@ class Columns:
 
     def as_numbers(self, column: str) -> np.ndarray:
         """A column as float64, NaN where it is not a number."""
-        raw = self._raw(column)
+        raw = self.values.raw(column)
         numbers = as_numbers(raw)
         if not isinstance(raw, np.ndarray) and str(raw.type) == "double":
             self.values[column] = numbers  # one copy is enough

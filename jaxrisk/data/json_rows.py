@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from .names import TableKind
+from .positions import account_documents
 from .text import looks_like
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
@@ -25,9 +26,18 @@ def parsed(content: bytes) -> Any:
         raise ValueError("is not valid JSON: too deeply nested") from None
 
 
-def json_table(content: bytes, kind: TableKind) -> tuple[tuple[str, ...], list[dict[str, Any]], list[str]]:
-    """Names, rows and what is said of them, of a document that is a list of rows. Raises `ValueError` with a sentence."""
+def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[str, ...], list[dict[str, Any]], list[str]]:
+    """Names, rows and what is said of them, of a document that is a list of rows. Raises `ValueError` with a sentence.
+
+    **Arguments:** `name`: of an account whose document does not give it.
+    """
     document = parsed(content)
+    if kind.word == "accounts":
+        states = account_documents(document, name)
+        if states is not None:
+            if not states:
+                raise ValueError("this is JSON: clearinghouseState, and it has no position in it")
+            return tuple(states[0]), states, ["clearinghouseState"]
     rows = _rows(document)
     if rows is None:
         words = f"a list of rows of {kind.word}" if kind.others else "a list of rows"

@@ -29,7 +29,7 @@ def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> 
     if len(report.problems) > before:
         return None
     firsts = np.cumsum([0, *(len(part) for part in parts)])
-    columns = {column: _joined([part.values.raw(column) for part in parts]) for column in names}  # type: ignore[attr-defined]
+    columns = {column: _joined([part.values.raw(column) for part in parts]) for column in names}
     whole = Columns(
         name, Cells(columns), lambda: np.concatenate([part.lines for part in parts]), report, parts[0].unit,
         written=parts[0].written, header=parts[0].header, size=int(firsts[-1]),

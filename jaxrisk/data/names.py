@@ -57,7 +57,7 @@ ACCOUNTS = TableKind(
         "account": ("address", "user", "wallet"),
         "asset": ("coin", "symbol"),
         "side": ("positionside", "posside", "direction"),
-        "quantity": ("szi", "contracts", "positionamt", "qty", "size", "sz"),
+        "quantity": ("szi", "contracts", "positionamt", "size", "sz"),
         "entry_price": ("entrypx", "entryprice", "avgpx", "avgprice"),
         "account_value": ("accountvalueusd", "value", "marginsummaryaccountvalue"),
         "notional": ("notionalusd", "positionvalue"),

@@ -117,7 +117,7 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
 def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
     with source.open() as file:
         content = file.read()
-    names, rows, said = json_table(content, wish.kind)
+    names, rows, said = json_table(content, wish.kind, Path(source.name).name.split(".")[0])
     there = found(wish.kind, names, wish.columns, wish.reserved)
     columns: dict[str, Any] = {}
     for name in names:
@@ -136,8 +136,7 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
         table.header = tuple(table.values)
     for ours, written in there.items():
         if ours != written:
-            table.values[ours] = table.values.raw(written) if isinstance(table.values, Cells) else table.values[written]
-            del table.values[written]
+            table.values.rename(written, ours)
         if ours != (label := (labels or {}).get(written, written)):
             table.written[ours] = label
     table.said = [*said, *([] if labels else renamed(there))]

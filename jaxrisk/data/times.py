@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from .columns import Cells, Columns, as_numbers
+from .columns import Columns, as_numbers
 
 _WRITTEN = re.compile(
     r"^\s*(\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?)?)?)"  # date and time
@@ -35,7 +35,9 @@ def read_moments(
     quick = _typed(table, column, zone)
     if quick is not None:
         return quick
-    raw = table.values.raw(column) if isinstance(table.values, Cells) else table.values[column]
+    raw = table.values.raw(column)
+    if not isinstance(raw, np.ndarray) and str(raw.type) == "int64" and not raw.null_count:
+        return _from_whole(table, np.asarray(raw.to_numpy()), column)
     numbers = as_numbers(raw)
     if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers) and not _dates_without_dashes(raw):
         return _from_numbers(table, numbers, column)
@@ -74,8 +76,8 @@ def day_may_be_first(word: str) -> bool:
 
 def _typed(table: Columns, column: str, zone: str) -> np.ndarray | None:
     """Times of a column of the library's own types, or whose text is all UTC of one form; None where a closer look is needed."""
-    raw: Any = table.values.raw(column) if isinstance(table.values, Cells) else None
-    if raw is None or isinstance(raw, np.ndarray):
+    raw: Any = table.values.raw(column)
+    if isinstance(raw, np.ndarray):
         return None
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -111,24 +113,41 @@ def unit_of(numbers: np.ndarray) -> np.ndarray:
 
 def epoch_milliseconds(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray:
     """Numbers since 1970 as milliseconds, each by its own unit; what units there were is said of the table."""
-    units = unit_of(numbers)
+    units = unit_of(numbers).astype(np.int8)
     first, last = (int(units.min()), int(units.max())) if len(units) else (1, 1)
     if first == last:
         if last > 1 or (last and table.said):
             table.said.append(UNITS[last][0])
         return numbers if last == 1 else numbers * UNITS[last][1] if last == 0 else numbers / (1.0 / UNITS[last][1])
-    scale = np.array([factor for _, factor in UNITS])[units]
-    found = numbers * scale
+    found = numbers / np.array([1.0 / factor for _, factor in UNITS])[units]
     places = np.flatnonzero(np.diff(units)) + 1
     words = [UNITS[int(units[0])][0]]
     for place in places[:3].tolist():
         words.append(f"{UNITS[int(units[place])][0]} from {_day(found[place])}")
     table.said.append(", ".join(words) + (", ..." if len(places) > 3 else ""))
-    return np.round(found, 3)
+    return found
 
 
 def _day(milliseconds: float) -> str:
     return str(np.datetime64(round(milliseconds), "ms").astype("datetime64[D]"))
+
+
+def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+    """As `_from_numbers`, of whole numbers, in whole numbers."""
+    size = np.abs(numbers)
+    bounds = [int(np.count_nonzero(size > least)) for least in _ABOVE]
+    if len(set(bounds) - {0, len(numbers)}):
+        return _from_numbers(table, numbers.astype(np.float64), column)
+    unit = sum(count > 0 for count in bounds)
+    if unit > 1 or (unit and table.said):
+        table.said.append(UNITS[unit][0])
+    seconds, rest = np.divmod(numbers, 1000**unit) if unit else (numbers, np.zeros(1, dtype=np.int64))
+    good = (seconds > 0) & (seconds < 10**10)
+    table.note(column, np.flatnonzero(~good), NEEDED)
+    if not np.all(good):
+        return None
+    table.note(column, np.flatnonzero(rest), "has a fraction of a second; bars open at whole seconds")
+    return seconds.astype("datetime64[s]")
 
 
 def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:

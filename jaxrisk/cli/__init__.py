@@ -90,7 +90,7 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Backtest, Calibrate, Check, Init, Parameters, Run, RunStudy, Schema, Status
+    from .arguments import Backtest, Calibrate, Check, Import, Init, Parameters, Run, RunStudy, Schema, Status
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -112,6 +112,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .calibrate import calibrate
 
         return calibrate(command, wrong)
+    if isinstance(command, Import):
+        from .importing import import_file
+
+        return import_file(command, wrong)
     if isinstance(command, RunStudy):
         from .study import run_study
 

@@ -10,6 +10,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
+from .import_arguments import Import
 from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, RunStudy, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
@@ -102,6 +103,7 @@ COMMANDS: dict[str, Any] = {
     "study": RunStudy,
     "calibrate": Calibrate,
     "backtest": Backtest,
+    "import": Import,
     "parameters": Parameters,
     "status": Status,
     "init": Init,
@@ -124,6 +126,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
+    | Annotated[Import, subcommand("import", description=summary_of(Import))]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
     | Annotated[Status, subcommand("status", description=summary_of(Status))]
     | Annotated[Init, subcommand("init", description=summary_of(Init))]

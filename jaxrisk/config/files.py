@@ -8,10 +8,11 @@ from typing import Any
 
 from ..data.columns import Columns, as_numbers
 from ..data.containers import files_of, is_pattern
-from ..data.names import TableKind
+from ..data.names import ACCOUNTS, TableKind
+from ..data.positions import settle
 from ..data.read import PLAIN, Wish, read_table
 from .paths import NotFound, exists, find, is_folder, record
-from .problems import Problem, Report, written
+from .problems import Problem, Report, nearest, written
 
 
 def read_bytes(path: Path) -> bytes:
@@ -101,6 +102,25 @@ class Reader:
         if table is not None:
             self.tables.append(table)
         return table
+
+    def positions(
+        self, name: str, key: str, needed: tuple[str, ...], columns: dict[str, str], venue: str | None = None
+    ) -> Columns | None:
+        """A table of positions of accounts with at least the columns needed, sides and sizes worked out; None with problems noted.
+
+        **Arguments:** `columns`: by our name, the file's own; `venue`: of all, where the file has no column of venues.
+        """
+        known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
+        table = self.table(name, key, (), of=ACCOUNTS, columns=known)
+        if table is None:
+            return None
+        table = settle(table, venue if venue is not None and "venue" in needed else None)
+        self.tables.append(table)
+        absent = [column for column in needed if column not in table.values]
+        for column in absent:
+            text = f"missing column; the file has {table.names()}"
+            self.report.add_in(table.file, column, None, text, nearest(column, table.header), missing=True)
+        return None if absent else table
 
     def took(self, path: Path, findings: Iterable[str]) -> None:
         """Remember what another reader took a file for."""

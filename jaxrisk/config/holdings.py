@@ -106,7 +106,7 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
 
     `collateral` (USD at entry, also where it is coin) or `leverage` (entry notional over it) is needed, collateral counts.
     """
-    table = reader.table(holders.file, f"{key}.file", ACCOUNT_COLUMNS)
+    table = reader.positions(holders.file, f"{key}.file", ACCOUNT_COLUMNS, holders.columns or {}, _venue(holders, context))
     if table is None:
         return None
     take_names(reader, table, "asset", context.assets)
@@ -119,7 +119,7 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     collateral = bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
     leverage = bounded(table, "leverage", above=0.0) if "leverage" in table.values else None
     if collateral is None and leverage is None:
-        have = ", ".join(table.values)
+        have = table.names()
         reader.report.add_in(
             table.file,
             "collateral",
@@ -144,6 +144,11 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
         reader.report.add_in(table.file, "quantity", None, "has no account that holds anything", missing=True)
         return None
     return Accounts(*(column[held] for column in (venue, asset, side, quantity, entry, collateral, classes)))
+
+
+def _venue(holders: AccountHolders, context: Context) -> str | None:
+    """The venue of positions whose file has no column for it: the one that is named, or the only one."""
+    return holders.venue or (context.venues[0] if len(context.venues) == 1 else None)
 
 
 def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:

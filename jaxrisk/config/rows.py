@@ -41,7 +41,7 @@ class Rows:
 
     def note_missing(self, name: str, allowed: str, near: str | None = None) -> None:
         """A problem with a column as a whole, or with its absence."""
-        self.table.report.add_in(self.table.file, self.at(name), None, allowed, near, missing=True)
+        self.table.report.add_in(self.table.file, self.table.name(self.at(name)), None, allowed, near, missing=True)
         self.table.bad.add(self.at(name))
 
     def keep(self, rows: np.ndarray) -> None:

@@ -160,6 +160,17 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
     return table
 
 
+def header_of(path: Path) -> tuple[str, ...]:
+    """The names of columns of a file, or of the first of several; none where it cannot be read."""
+    try:
+        for source in sources(files_of(path)[0][0]):
+            table = read_source(source, Report(str(path)), Wish())
+            return () if table is None else table.header
+    except (OSError, ValueError, EOFError):
+        pass
+    return ()
+
+
 def _parquet(source: Source) -> Any:
     import pyarrow.parquet as parquet
 
@@ -195,4 +206,4 @@ def said_of(tables: Iterable[Columns]) -> list[str]:
     return [f"{table.file}: {table.read_as}" for table in tables if table.said]
 
 
-__all__ = ["PLAIN", "Wish", "letters", "read_source", "read_table", "said_of"]
+__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table", "said_of"]

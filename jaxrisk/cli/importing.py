@@ -95,6 +95,8 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 
 
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
+    import numpy as np
+
     from ..config.problems import ConfigError, Report
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
@@ -118,7 +120,11 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     names = [name for name in ACCOUNTS.others if name in table.values]
     lines = [f"{table.file}: {line}" for line in ([table.read_as] if table.said else [])]
     lines.append(f"{table.file}: {len(table):,} positions with {', '.join(names)}")
-    return lines, lambda path: _write(path, {name: table.values[name] for name in names})
+    cells = {name: table.values[name] for name in names}
+    for name in ("quantity", "entry_price", "account_value", "notional", "unrealised", "collateral"):
+        if name in cells and np.all(np.isfinite(numbers := table.as_numbers(name))):
+            cells[name] = numbers
+    return lines, lambda path: _write(path, cells)
 
 
 def _write(path: Path, columns: dict[str, Any]) -> None:

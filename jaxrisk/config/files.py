@@ -3,6 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,12 @@ class Reader:
     ) -> Columns | None:
         """A table of positions of accounts with at least the columns needed, sides and sizes worked out; None with problems noted.
 
-        **Arguments:** `columns`: by our name, the file's own; `venue`: of all, where the file has no column of venues.
+        **Arguments:** `columns`: by our name, the file's own: where there are any, other names than these and ours are left alone;
+        `venue`: of all, where the file has no column of venues.
         """
         known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-        table = self.table(name, key, (), of=ACCOUNTS, columns=known)
+        kind = ACCOUNTS if not known else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))
+        table = self.table(name, key, (), of=kind, columns=known)
         if table is None:
             return None
         table = settle(table, venue if venue is not None and "venue" in needed else None)

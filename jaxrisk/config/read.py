@@ -9,7 +9,7 @@ from .check_table import ENDINGS, problems_of_table
 from .checked import Checked, check_document
 from .document import override, read_scenario, to_toml
 from .kinds import kind_of
-from .paths import NotFound, find, likely, names
+from .paths import NotFound, find, is_folder, likely, names
 from .problems import ConfigError, Problem, Report
 from .table import Table
 from .tiers import tiers_of
@@ -51,7 +51,7 @@ def file_of(path: str | Path) -> Path:
 def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
     """All problems of a scenario, or of a limit or venue file, or a table, by itself."""
     file = file_of(path)
-    if file.name.endswith(ENDINGS):
+    if file.name.endswith(ENDINGS) or is_folder(file):
         return problems_of_table(file)
     file, document = read_scenario(file)
     kind = kind_of(document, file.absolute().parent.name)

@@ -74,12 +74,10 @@ def settle(table: Columns, venue: str | None = None) -> Columns:
         known = np.isin(plainly, ("long", "short"))
         table.values["side"] = np.where(known, plainly, raw if raw is not None else plainly).astype(object)
     for column, numbers in (("quantity", quantity), ("notional", notional)):
-        if numbers is None or not np.any(numbers < 0.0):
-            continue
-        against = told & (numbers < 0.0) & (plainly == "long")
-        if np.any(against):
-            continue  # said where the numbers are checked
-        table.values[column] = np.where(np.isfinite(numbers), np.abs(numbers), numbers).astype(object)
+        # one that contradicts its side stays, and is said where numbers are checked
+        turned = np.zeros(len(table), dtype=bool) if numbers is None else (numbers < 0.0) & (plainly == "short")
+        if np.any(turned):
+            table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
     _sizes(table)
     return _named(table, venue)
 

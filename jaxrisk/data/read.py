@@ -124,7 +124,7 @@ def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
         columns[name] = column = np.empty(len(rows), dtype=object)
         column[:] = [row.get(name) for row in rows]
     return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
-                  there, said, wish)  # fmt: skip
+                  there, said, wish, {name: name for name in names} if said == ["clearinghouseState"] else None)  # fmt: skip
 
 
 def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, labels: dict[str, str] | None = None):

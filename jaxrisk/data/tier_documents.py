@@ -62,7 +62,7 @@ def number(value: Any) -> Any:
 def read_document(content: bytes) -> TierDocument:
     """The tiers of a JSON document of one of the known forms. Raises `ValueError` with a sentence."""
     document = parsed(content)
-    for known in (_hyperliquid, _binance, _okx, _bybit, _ccxt):
+    for known in FORMS:
         found = known(document)
         if found is not None:
             if not any(table.rows for table in found.tables.values()):
@@ -239,4 +239,16 @@ def _ccxt(document: Any) -> TierDocument | None:
     return TierDocument(tables, "marginal" if amounts else None, "coins" if coins else "USD", said, "Binance" if amounts else "")
 
 
-__all__ = ["CONTRACTS", "HALF", "READ", "Published", "TierDocument", "number", "read_document"]
+FORMS = (_hyperliquid, _binance, _okx, _bybit, _ccxt)
+"""Each reads a document of its form, and answers None to others."""
+
+
+def known_document(document: Any) -> bool:
+    """Whether a document is of one of the known forms, however it is filled."""
+    try:
+        return any(form(document) is not None for form in FORMS)
+    except ValueError:
+        return True
+
+
+__all__ = ["CONTRACTS", "HALF", "READ", "Published", "TierDocument", "known_document", "number", "read_document"]

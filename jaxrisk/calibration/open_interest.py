@@ -85,8 +85,6 @@ def read_history(
         raise ConfigError([Problem(str(path), "", None, "no such file", near)])
     table = read_table(Path(path), report, Wish(INTEREST, columns or {}, ("time",), key="--columns"))
     times = read_moments(table, zone, findings, day_first=day_first) if table is not None else None
-    if table is not None and "symbol" in table.values and len(table.parts) > 1:
-        note_symbols(table)
     coins = _coins(table) if table is not None and times is not None else None
     if table is None or times is None or coins is None or report.problems:
         raise ConfigError(report.problems)
@@ -101,6 +99,7 @@ def read_history(
         named = next((name for name in ("symbol", "asset", "coin", "venue", "exchange") if name in table.values), None)
         table.note("time", known[conflict], text + (f", those of one {named}" if named else ""))
         raise ConfigError(report.problems)
+    note_symbols(table)
     once = known[first]
     findings += _left_out(table, coins, len(known) - len(once)) + _gaps(times[once])
     for row, ratio in _jumps(coins[once]):

@@ -36,7 +36,8 @@ def problems_of_table(path: Path) -> list[Problem]:
 def look(path: Path) -> tuple[list[Problem], list[str]]:
     """All problems of a file of data, and lines on what it was taken for and what should be known of it."""
     report = Report(str(path))
-    if table_of(header_of(path)) is None and (kind := what_is(path)) is not None:
+    own = table_of(header := header_of(path))
+    if (own is None or not set(TABLES[own]) <= set(header)) and (kind := what_is(path)) is not None:
         return _published(path, kind, report)
     table = Reader(report, Path()).table(str(path), "", ())
     if table is None:

@@ -71,7 +71,8 @@ class Columns:
 
     **Fields:** `file`: for messages, a folder's name where it was several; `values`: by our names; `lines`: what each row stands
     on, a line of a text or a row of what is no text (`unit`), worked out when it is asked for; `written`: the file's own names
-    where they are others than ours; `header`: all that the file has; `parts`: of several files, each one's name and first row;
+    where they are others than ours; `header`: all that the file has; `parts`: of several files, each one's name and first row, and
+    `own`, their `written`;
     `said`: what the file was taken for.
     """
 
@@ -84,6 +85,7 @@ class Columns:
     written: dict[str, str] = field(default_factory=dict)
     header: tuple[str, ...] = ()
     parts: tuple[tuple[str, int], ...] = ()
+    own: tuple[dict[str, str], ...] = ()
     said: list[str] = field(default_factory=list)
     order: np.ndarray | None = None
     size: int = -1
@@ -103,9 +105,10 @@ class Columns:
         """One line on what the file was taken for; empty for a plain table of our own names."""
         return f"read as: {', '.join(self.said)}" if self.said else ""
 
-    def name(self, column: str) -> str:
-        """The file's own name of a column."""
-        return self.written.get(column, column)
+    def name(self, column: str, row: int | None = None) -> str:
+        """The file's own name of a column; of several files, of the one that a row is of."""
+        part = self._part(row) if row is not None and self.own else -1
+        return (self.written if part < 0 else self.own[part]).get(column, column)
 
     def names(self) -> str:
         """All columns that the file has, for messages."""
@@ -113,9 +116,13 @@ class Columns:
 
     def place(self, row: int) -> tuple[str, str]:
         """The file that a row is of, and where it stands there."""
+        part = self._part(row)
+        return self.file if part < 0 else self.parts[part][0], f"{self.unit} {self.lines[row]}"
+
+    def _part(self, row: int) -> int:
+        """Which of several files a row is of, -1 where there is one."""
         before = int(row) if self.order is None else int(self.order[row])
-        file = next((name for name, first in reversed(self.parts) if first <= before), self.file)
-        return file, f"{self.unit} {self.lines[row]}"
+        return sum(first <= before for _, first in self.parts) - 1
 
     def where(self, row: int, beside: int | None = None) -> str:
         """Where a row stands, in words; with its file where that is another one than `beside`'s."""
@@ -144,7 +151,7 @@ class Columns:
         more = f"; {len(rows) - 1} more such rows" if len(rows) > 1 else ""
         value = None if missing else plain(self.cell(column, first))
         file, line = self.place(first)
-        self.report.add_in(file, f"{line}, {self.name(column)}", value, allowed + more, near, missing)
+        self.report.add_in(file, f"{line}, {self.name(column, first)}", value, allowed + more, near, missing)
 
     def numbers(self, column: str, allowed: str = "has to be a number") -> np.ndarray:
         """A column as float64; NaN, with a problem noted, where it is not a finite number."""

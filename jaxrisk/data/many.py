@@ -34,6 +34,7 @@ def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> 
         name, Cells(columns), lambda: np.concatenate([part.lines for part in parts]), report, parts[0].unit,
         written=parts[0].written, header=parts[0].header, size=int(firsts[-1]),
         parts=tuple((part.file, int(first)) for part, first in zip(parts, firsts[:-1], strict=True)),
+        own=tuple(part.written for part in parts),
     )  # fmt: skip
     kinds = list(dict.fromkeys(", ".join(part.said) for part in parts if part.said))
     whole.said = [f"{len(parts)} files", *(kinds if len(kinds) < 2 else [f"{kinds[0]} (in others: {'; '.join(kinds[1:3])})"]), *said]
@@ -85,11 +86,11 @@ def note_symbols(table: Columns) -> None:
 
 
 def rows_differ(table: Columns, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether rows have another number, or word, in any column than others."""
+    """Whether rows have another number, or word, in any column but that of times than others."""
     differ = np.zeros(len(rows), dtype=bool)
     if not len(rows):
         return differ
-    for column in table.values:
+    for column in (name for name in table.values if name != "time"):
         cells, beside = table.only(rows).values[column], table.only(others).values[column]
         with np.errstate(invalid="ignore"):
             numbers = as_numbers(cells), as_numbers(beside)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..config.problems import Report
 from .columns import Cells, Columns, as_numbers, objects
-from .names import letters
+from .names import PRICES, letters
 
 _SYMBOL = re.compile(r"([A-Z0-9]{5,24})[-_]")
 
@@ -86,11 +86,12 @@ def note_symbols(table: Columns) -> None:
 
 
 def rows_differ(table: Columns, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether rows have another number, or word, in any column but that of times than others."""
+    """Whether rows have another number than others in any column of a bar, or without one another word in any but that of times."""
     differ = np.zeros(len(rows), dtype=bool)
     if not len(rows):
         return differ
-    for column in (name for name in table.values if name != "time"):
+    bars = [name for name in PRICES.numbers if name in table.values]
+    for column in bars if "close" in bars else [name for name in table.values if name != "time"]:
         cells, beside = table.only(rows).values[column], table.only(others).values[column]
         with np.errstate(invalid="ignore"):
             numbers = as_numbers(cells), as_numbers(beside)

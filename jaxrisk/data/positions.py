@@ -76,6 +76,8 @@ def settle(table: Columns, venue: str | None = None) -> Columns:
     for column, numbers in (("quantity", quantity), ("notional", notional)):
         # one that contradicts its side stays, and is said where numbers are checked
         turned = np.zeros(len(table), dtype=bool) if numbers is None else (numbers < 0.0) & (plainly == "short")
+        if numbers is not None and table.name(column) != column:
+            table.note(column, np.flatnonzero(told & (numbers < 0.0) & (plainly == "long")), "is below 0, and the side is long")
         if np.any(turned):
             table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
     _sizes(table)

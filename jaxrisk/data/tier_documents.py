@@ -185,15 +185,14 @@ def _bybit_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str], inverse
     names = {"cap_usd": "riskLimitValue", "max_leverage": "maxLeverage", "maintenance_rate": "maintenanceMargin",
              "maintenance_amount_usd": "mmDeduction"}  # fmt: skip
     tables: dict[str, Published] = {}
-    percent = 0
+    told = [row for _, row in rows if _number(row, "initialMargin") and _number(row, "maxLeverage")]
+    percent = 2 * sum(number(row["initialMargin"]) * number(row["maxLeverage"]) > 10.0 for row in told) > len(told) > 0
     for place, row in sorted(rows, key=lambda one: number(one[1].get("riskLimitValue")) if _number(one[1], "riskLimitValue") else 0.0):
         table = tables.setdefault(str(row.get("symbol", "")), Published())
         floor = table.rows[-1].get("cap_usd", 0.0) if table.rows else 0.0
         table.add(place, row, names, floor_usd=floor)
-        if _number(row, "initialMargin") and _number(row, "maxLeverage") and _number(row, "maintenanceMargin"):
-            if number(row["initialMargin"]) * number(row["maxLeverage"]) > 10.0:
-                percent += 1
-                table.rows[-1]["maintenance_rate"] = number(row["maintenanceMargin"]) / 100.0
+        if percent and _number(row, "maintenanceMargin"):
+            table.rows[-1]["maintenance_rate"] = number(row["maintenanceMargin"]) / 100.0
     for table in tables.values():
         given = ["maintenance_amount_usd" in row for row in table.rows]
         if any(given) and not given[0]:

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from ..config.checked import check_document
 from ..config.document import override, read_scenario
-from ..config.paths import NotFound, find
 from ..config.files import Reader
+from ..config.paths import NotFound, find
 from ..config.problems import ConfigError, Problem, Report, nearest, written
 from ..config.tier_files import Sizes
 from ..config.tiers import tier_tables
@@ -70,7 +70,9 @@ def _tiers(document: dict[str, Any], tiers: str | None, columns: dict[str, str],
     value = str(found.resolve()) if Path(tiers).is_file() else tiers
     report, assets = Report(tiers), tuple(document["assets"])
     for venue, table in document["venues"].items():
-        sizes = Sizes({name: float(one["price"]) for name, one in document["assets"].items()}, {}, f"venues.{venue}.contract_size")
+        sizes = Sizes(
+            {name: float(one["price"]) for name, one in document["assets"].items()}, {}, f"venues.{venue}.contract_size"
+        )
         key = f"venues.{venue}.tiers"
         tier_tables(Reader(report, Path.cwd()), key, tiers, assets, set(assets), table.get("tier_rule"), columns, sizes)
     problems += dict.fromkeys(report.problems)

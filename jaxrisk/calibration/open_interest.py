@@ -20,7 +20,16 @@ DAYS = 30
 LARGEST = 50.0
 """A change from one row to the next that stays is no open interest's, but a unit's."""
 STAYS = 12
-COINS = ("oi_close", "open_interest", "oi", "coins", "sum_open_interest", "oi_usd", "open_interest_usd", "sum_open_interest_value")
+COINS = (
+    "oi_close",
+    "open_interest",
+    "oi",
+    "coins",
+    "sum_open_interest",
+    "oi_usd",
+    "open_interest_usd",
+    "sum_open_interest_value",
+)
 NOTHING = ("", "nan", "none", "null", "na", "n/a", "-")
 
 
@@ -56,8 +65,8 @@ def read_open_interest(
 def read_daily(
     path: str | Path, *, columns: dict[str, str] | None = None, day_first: bool = False, findings: list[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Days and coins at the end of each, from a file of `read_open_interest`, rows without a number left out: `datetime64[D]` and
-    float64, both `(days,)`; of several rows a day, the last. Raises `ConfigError`. Sentences are added to `findings`."""
+    """Days and coins at the end of each, from a file of `read_open_interest`, rows without a number left out: `datetime64[D]`
+    and float64, both `(days,)`; of several rows a day, the last. Raises `ConfigError`. Sentences are added to `findings`."""
     found = read_history(path, columns=columns, day_first=day_first)
     if findings is not None:
         findings += found.findings
@@ -67,7 +76,7 @@ def read_daily(
 
 
 class History(NamedTuple):
-    """Times, `datetime64[s]`, rising, each once, and coins of rows with a number; `findings`: sentences; `report` to go on with."""
+    """Times, `datetime64[s]`, rising, each once, and coins of rows with a number; `findings`: sentences."""
 
     time: np.ndarray
     coins: np.ndarray

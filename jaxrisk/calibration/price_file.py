@@ -13,8 +13,8 @@ from ..data.containers import is_pattern
 from ..data.many import in_time, note_symbols, rows_differ
 from ..data.names import BARS
 from ..data.read import Wish, read_table
-from .price_split import find_adjustments
 from ..data.times import LOCAL, read_moments, set_clocks
+from .price_split import find_adjustments
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -78,8 +78,8 @@ def read_price_file(
     our names, the file's own; `day_first`: of dates such as 05.08.2024.
 
     Put right, with a finding: an offset from UTC, identical rows for one time, rows from the latest to the earliest. Left as they
-    are, with a finding: gaps, over which no return is taken, and bars without volume. The first finding is what the file was taken
-    for, where it is no plain table of those names.
+    are, with a finding: gaps, over which no return is taken, and bars without volume. The first finding is what the file was
+    taken for, where it is no plain table of those names.
 
     Raises `ConfigError` with every problem at once, by line: times that are not times, that come twice, that fall back or are off
     the grid, local times of a place that changes its clocks, prices that are no positive numbers or outside their bar's range,

@@ -34,7 +34,10 @@ class Backtest:
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: 1)")] = None
     days: Annotated[str | None, option("FROM..TO", "score every day from one to the other, as 2021-01-01..2023-12-31")] = None
     alarms: Annotated[bool, option(None, "with --days: only what follows an hour's fall of four standard deviations")] = False
-    prices: Annotated[Path | None, option("FILE", "with --days: bars that divide an hour, from a year before FROM on; a file, folder or pattern")] = None
+    prices: Annotated[
+        Path | None,
+        option("FILE", "with --days: bars that divide an hour, from a year before FROM on; a file, folder or pattern"),
+    ] = None
     open_interest: Annotated[Path | None, option("FILE", "with --days: open interest at the end of each day")] = None
     columns: Annotated[
         UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "with --days: the files' own names, as prices.time=ts")

@@ -89,7 +89,9 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
             "--prices", None, "missing; needs a file of bars with the columns time and close, and open, high, low, volume"
         )
     else:
-        prices = _tried(asked, lambda: read_price_file(command.prices, zone=command.zone, columns=maps["prices"], day_first=command.day_first))
+        prices = _tried(
+            asked, lambda: read_price_file(command.prices, zone=command.zone, columns=maps["prices"], day_first=command.day_first)
+        )
     prices = prices and _cut(command, asked, prices)
     accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, maps["accounts"]))
     more = {"columns": maps["open_interest"], "zone": command.zone, "day_first": command.day_first}

@@ -15,7 +15,7 @@ KINDS = ("tiers", "prices", "open-interest", "accounts")
 class Import:
     """Read files as exchanges and their users have them, say what they were taken for, and write ours.
 
-    tiers: leverageBracket of Binance, risk-limit of Bybit, position-tiers of OKX, meta of Hyperliquid, tiers of ccxt; a venue file.
+    tiers: leverageBracket of Binance, risk-limit of Bybit, position-tiers of OKX, meta of Hyperliquid, tiers of ccxt.
 
     prices: klines with or without header, fetch_ohlcv, any table with times and closes; CSV or Parquet.
 
@@ -23,8 +23,8 @@ class Import:
 
     accounts: clearinghouseState, fetch_positions, lists of positions; CSV or Parquet.
 
-    All: CSV (also ; and decimal commas), Parquet, Feather, JSON; .gz, .zip; a folder or a pattern, "btc/*.zip". The same files work
-    wherever a scenario or a command names one: docs/data.md. --columns time=ts names a column that is called otherwise.
+    All: CSV (also ; and decimal commas), Parquet, Feather, JSON; .gz, .zip; a folder or a pattern, "btc/*.zip". The same files
+    work wherever a scenario or a command names one: docs/data.md. --columns time=ts names a column that is called otherwise.
 
     $ jaxrisk import tiers leverageBracket.json --symbol BTCUSDT --out my_venue.toml
     $ jaxrisk import tiers position-tiers.json --symbol BTC-USDT --price 70000 --contract 0.01 --out okx.toml
@@ -45,7 +45,9 @@ class Import:
     columns: Annotated[UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "the file's own names of columns")] = ()
     zone: Annotated[str, option("ZONE", "time zone of times that name none, as Europe/Berlin (default: UTC)")] = "UTC"
     day_first: Annotated[bool, option(None, "dates have the day first, as 05.08.2024")] = False
-    out: Annotated[Path | None, option("FILE", "where it is written: .toml for tiers, else .csv or .parquet (default: nowhere)")] = None
+    out: Annotated[
+        Path | None, option("FILE", "where it is written: .toml for tiers, else .csv or .parquet (default: nowhere)")
+    ] = None
     force: Annotated[bool, option(None, "overwrite an existing file")] = False
     debug: Debug = False
 

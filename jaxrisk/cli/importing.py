@@ -33,7 +33,9 @@ def import_file(command: Import, wrong: list[str]) -> int:
             asked.wrong(option, str(value), "goes with tiers")
     work = None
     try:
-        work = {"tiers": _tiers, "prices": _prices, "open-interest": _interest, "accounts": _accounts}[kind](command, columns, asked)
+        work = {"tiers": _tiers, "prices": _prices, "open-interest": _interest, "accounts": _accounts}[kind](
+            command, columns, asked
+        )
     except ConfigError as error:
         asked.problems += error.problems
     asked.file("--out", command.out, endings, command.force)
@@ -90,7 +92,9 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 
     found = read_history(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
     lines = [f"{command.file}: {finding}" for finding in found.findings]
-    lines.append(f"{command.file}: {len(found.coins):,} rows" + (f", {found.time[0]}Z to {found.time[-1]}Z" if len(found.coins) else ""))
+    lines.append(
+        f"{command.file}: {len(found.coins):,} rows" + (f", {found.time[0]}Z to {found.time[-1]}Z" if len(found.coins) else "")
+    )
     return lines, lambda path: _write(path, {"time": found.time, "open_interest": found.coins})
 
 
@@ -114,7 +118,9 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     for name in ("quantity", "notional", "entry_price"):
         if name in table.values:
             numbers = table.numbers(name)
-            table.note(name, [i for i, number in enumerate(numbers) if number < 0.0], "has to be at least 0; the side says which way")
+            table.note(
+                name, [i for i, number in enumerate(numbers) if number < 0.0], "has to be at least 0; the side says which way"
+            )
     if report.problems:
         raise ConfigError(report.problems)
     names = [name for name in ACCOUNTS.others if name in table.values]
@@ -137,7 +143,9 @@ def _write(path: Path, columns: dict[str, Any]) -> None:
     arrays = {}
     for name, column in columns.items():
         if np.issubdtype(column.dtype, np.datetime64):
-            arrays[name] = pa.array([f"{moment}Z" for moment in column]) if text else pa.array(column).cast(pa.timestamp("s", "UTC"))
+            arrays[name] = (
+                pa.array([f"{moment}Z" for moment in column]) if text else pa.array(column).cast(pa.timestamp("s", "UTC"))
+            )
         elif column.dtype == object:
             arrays[name] = pa.array([None if cell is None else str(cell) for cell in column])
         elif not (name == "volume" and np.all(np.isnan(column))):

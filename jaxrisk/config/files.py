@@ -97,7 +97,9 @@ class Reader:
         path = self.place(kind, name, key)
         if path is None:
             return None
-        table = read_table(path, self.report, Wish(of, columns or {}, needed, reserved, f"{key.rpartition('.')[0]}.columns".lstrip(".")))
+        table = read_table(
+            path, self.report, Wish(of, columns or {}, needed, reserved, f"{key.rpartition('.')[0]}.columns".lstrip("."))
+        )
         if path.exists():
             self.read[name] = digest(path)
         if table is not None:
@@ -107,10 +109,10 @@ class Reader:
     def positions(
         self, name: str, key: str, needed: tuple[str, ...], columns: dict[str, str], venue: str | None = None
     ) -> Columns | None:
-        """A table of positions of accounts with at least the columns needed, sides and sizes worked out; None with problems noted.
+        """A table of positions with at least the columns needed, sides and sizes worked out; None with problems noted.
 
-        **Arguments:** `columns`: by our name, the file's own: where there are any, other names than these and ours are left alone;
-        `venue`: of all, where the file has no column of venues.
+        **Arguments:** `columns`: by our name, the file's own: where there are any, other names than these and ours are left
+        alone; `venue`: of all, where the file has no column of venues.
         """
         known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
         kind = ACCOUNTS if not known else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))

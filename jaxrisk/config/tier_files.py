@@ -42,7 +42,9 @@ def from_data(
     wanted = wanted_of(document, assets)
     for symbol, table in document.tables.items():
         if not symbol:
-            rows = read_rows(rows_in_dollars(document, table, "", sizes, report), "tiers", report, said, table.places, table.written)
+            rows = read_rows(
+                rows_in_dollars(document, table, "", sizes, report), "tiers", report, said, table.places, table.written
+            )
             return dict.fromkeys(assets, rows), document.rule or implied({"": rows}, otherwise)
         if document.venue and symbol not in wanted:
             continue  # one of a venue's hundreds, which nobody asked for
@@ -93,7 +95,6 @@ def implied(found: Found, otherwise: str | None) -> str:
     """The rule of tables that do not say it: amounts say `marginal`."""
     rows = [row for table in (found or {}).values() for row in table or []]
     return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
-
 
 
 __all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "wanted_of"]

@@ -58,7 +58,9 @@ def import_tiers(
     said = Said(rule if document.rule is None else document.rule, report, "--tier-rule")
     if rule is not None and document.rule not in (None, rule):
         who = document.venue or "the file"
-        report.problems.append(Problem("command line", "--tier-rule", f'"{rule}"', f'has to be left out: {who} says "{document.rule}"'))
+        report.problems.append(
+            Problem("command line", "--tier-rule", f'"{rule}"', f'has to be left out: {who} says "{document.rule}"')
+        )
     every = list(wanted)
     sizes = Sizes(
         {} if price is None else dict.fromkeys(every, price), {} if contract is None else dict.fromkeys(every, contract),
@@ -105,11 +107,15 @@ def _text(path: Path, name: str, rule: str | None, said: list[str], venue: str, 
     origin = f"{venue or 'tiers'}: {path.name}, a file of {date}"
     at = "" if price is None else f", in dollars at {price:g} a coin"
     lines = [
-        *textwrap.wrap(f"Margin tiers out of {path.name}, read as: {', '.join(said) or 'a table of tiers'}{at}.", 126,
-                       initial_indent="# ", subsequent_indent="# "),
+        *textwrap.wrap(
+            f"Margin tiers out of {path.name}, read as: {', '.join(said) or 'a table of tiers'}{at}.",
+            126,
+            initial_indent="# ",
+            subsequent_indent="# ",
+        ),
         "#",
-        "# Beside each figure stands where in that file it is from, and the file's date. Amounts that are not in the file are worked",
-        "# out so that the margin is continuous.",
+        "# Beside each figure stands where in that file it is from, and the file's date. Amounts that are not in the file are",
+        "# worked out so that the margin is continuous.",
         "",
         f"name = {_quoted(name)}",
         f"source = {_quoted(origin)}",
@@ -119,7 +125,11 @@ def _text(path: Path, name: str, rule: str | None, said: list[str], venue: str, 
     for asset, (rows, table) in tables.items():
         lines += ["", f"tiers.{asset if asset.isidentifier() and asset.isascii() else _quoted(asset)} = ["]
         for row, place in zip(rows, table.places, strict=True):
-            cells = [f"floor_usd = {row.floor_usd!r}", f"max_leverage = {row.max_leverage!r}", f"maintenance_rate = {row.maintenance_rate!r}"]
+            cells = [
+                f"floor_usd = {row.floor_usd!r}",
+                f"max_leverage = {row.max_leverage!r}",
+                f"maintenance_rate = {row.maintenance_rate!r}",
+            ]
             cells += [f"maintenance_amount_usd = {row.maintenance_amount_usd!r}"] if rule != "whole" else []
             lines.append(f"  {{ {', '.join(cells)} }},  # {place}, {date}")
         lines.append("]")

@@ -29,8 +29,8 @@ def tier_tables(
 
     **Arguments:** `source`: a name, a path, a list of rows or a table of lists by asset; `needed`: assets traded at the venue,
     which have to have tiers. Other assets of a file are read and checked all the same. `rule`: the venue's own word, which
-    takes the place of the file's, and of its amounts; `columns`: by our names, a table's own; `sizes`: what makes dollars of tiers
-    in contracts or coins.
+    takes the place of the file's, and of its amounts; `columns`: by our names, a table's own; `sizes`: what makes dollars of
+    tiers in contracts or coins.
     """
     venue = key.rpartition(".")[0]
     said = Said(rule, reader.report, f"{venue}.tier_rule")

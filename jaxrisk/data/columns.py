@@ -69,9 +69,10 @@ def objects(column: Any) -> np.ndarray:
 class Columns:
     """A table as read.
 
-    **Fields:** `file`: for messages, a folder's name where it was several; `values`: by our names; `lines`: what each row stands
-    on, a line of a text or a row of what is no text (`unit`), worked out when it is asked for; `written`: the file's own names
-    where they are others than ours; `header`: all that the file has; `parts`: of several files, each one's name and first row, and
+    **Fields:** `file`: for messages, a folder's name where it was several; `values`: by our names; `lines`: what each row
+    stands on, a line of a text or a row of what is no text (`unit`), worked out when it is asked for; `written`: the file's own
+    names where they are others than ours; `header`: all that the file has; `parts`: of several files, each one's name and first
+    row, and
     `own`, their `written`;
     `said`: what the file was taken for.
     """

@@ -20,7 +20,7 @@ _EXCEL = "xl/workbook.xml"
 
 @dataclass(frozen=True)
 class Source:
-    """One table's bytes: `name` for messages, `open` begins anew, `head`: the first of them, `packed`: how they were, or empty."""
+    """One table's bytes: `name` for messages, `open` begins anew, `head`: the first of them, `packed`: how they were."""
 
     name: str
     open: Callable[[], BinaryIO]

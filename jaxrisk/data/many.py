@@ -37,7 +37,11 @@ def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> 
         own=tuple(part.written for part in parts),
     )  # fmt: skip
     kinds = list(dict.fromkeys(", ".join(part.said) for part in parts if part.said))
-    whole.said = [f"{len(parts)} files", *(kinds if len(kinds) < 2 else [f"{kinds[0]} (in others: {'; '.join(kinds[1:3])})"]), *said]
+    whole.said = [
+        f"{len(parts)} files",
+        *(kinds if len(kinds) < 2 else [f"{kinds[0]} (in others: {'; '.join(kinds[1:3])})"]),
+        *said,
+    ]
     return whole
 
 
@@ -86,7 +90,7 @@ def note_symbols(table: Columns) -> None:
 
 
 def rows_differ(table: Columns, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether rows have another number than others in any column of a bar, or without one another word in any but that of times."""
+    """Whether rows have another number than others in any column of a bar; where there is none, in any but that of times."""
     differ = np.zeros(len(rows), dtype=bool)
     if not len(rows):
         return differ

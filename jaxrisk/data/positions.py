@@ -1,4 +1,4 @@
-"""Positions of accounts as venues publish them: sides from words or signs, sizes from contracts, rows that hold nothing left out."""
+"""Positions of accounts as venues publish them: sides from words or signs, sizes from contracts, rows of nothing left out."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ def account_documents(document: Any, name: str) -> list[dict[str, Any]] | None:
     """
     if isinstance(document, dict) and "assetPositions" in document:
         states = [(str(document.get("user") or document.get("address") or name), document)]
-    elif isinstance(document, dict) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document.values()):
+    elif (
+        isinstance(document, dict) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document.values())
+    ):
         states = [(str(address), state) for address, state in document.items()]
     elif isinstance(document, list) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document):
         states = [(str(s.get("user") or s.get("address") or f"{name} {i + 1}"), s) for i, s in enumerate(document)]
@@ -59,9 +61,15 @@ def settle(table: Columns, venue: str | None = None) -> Columns:
     quantity = table.as_numbers("quantity") if "quantity" in table.values else None
     notional = table.as_numbers("notional") if "notional" in table.values else None
     signed = next((one for one in (quantity, notional) if one is not None and np.any(one < 0.0)), quantity)
-    words = np.array([str(word).strip().lower() for word in table.values["side"]] if "side" in table.values else [""] * len(table))
+    words = np.array(
+        [str(word).strip().lower() for word in table.values["side"]] if "side" in table.values else [""] * len(table)
+    )
     told = ~np.isin(words, EITHER)
-    if signed is not None and not np.all(told) and (np.any(signed < 0.0) or "side" in table.values or "szi" in table.written.values()):
+    if (
+        signed is not None
+        and not np.all(told)
+        and (np.any(signed < 0.0) or "side" in table.values or "szi" in table.written.values())
+    ):
         column = "quantity" if signed is quantity else "notional"
         words = np.where(told, words, np.where(signed < 0.0, "short", "long"))
         if not np.any(told):
@@ -76,7 +84,7 @@ def settle(table: Columns, venue: str | None = None) -> Columns:
     for column, numbers in (("quantity", quantity), ("notional", notional)):
         # one that contradicts its side stays, and is said where numbers are checked
         turned = np.zeros(len(table), dtype=bool) if numbers is None else (numbers < 0.0) & (plainly == "short")
-        if numbers is not None and table.name(column) != column:
+        if numbers is not None and column == "quantity" and table.name(column) != column:
             table.note(column, np.flatnonzero(told & (numbers < 0.0) & (plainly == "long")), "is below 0, and the side is long")
         if np.any(turned):
             table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
@@ -117,13 +125,14 @@ def _named(table: Columns, venue: str | None) -> Columns:
     """An account's name where the file gives none, and words of margin in lower case."""
     if "margin" in table.values and table.name("margin") != "margin":
         words = [str(word).strip().lower() for word in table.values["margin"]]
-        table.values["margin"] = np.array(["cross" if word in ("crossed", "cross_margin") else word for word in words], dtype=object)
+        table.values["margin"] = np.array(
+            ["cross" if word in ("crossed", "cross_margin") else word for word in words], dtype=object
+        )
     if "account" not in table.values and table.written:
         stems = [Path(table.place(row)[0]).name.split(".")[0] for row in range(len(table))]
-        if "margin" in table.values:  # an isolated position is an account by itself
-            alone = [f"{stem} {asset}" if margin == "isolated" else stem
-                     for stem, asset, margin in zip(stems, table.values["asset"], table.values["margin"], strict=True)]  # fmt: skip
-            stems = alone if "asset" in table.values else stems
+        if {"margin", "asset"} <= set(table.values):  # an isolated position is an account by itself
+            rows = zip(stems, table.values["asset"], table.values["margin"], strict=True)
+            stems = [f"{stem} {asset}" if margin == "isolated" else stem for stem, asset, margin in rows]
         table.values["account"] = np.array(stems, dtype=object)
         table.said.append("one account a file" if table.parts else f"one account, {stems[0].split()[0]}")
     if venue is not None and "venue" not in table.values:

@@ -23,8 +23,8 @@ PLAIN = TableKind("a table", {})
 class Wish:
     """What is wanted of a table.
 
-    **Fields:** `kind`; `columns`: by our name, the file's own; `needed`: our names that have to be there; `reserved`: columns that
-    mean themselves, such as an asset's; `key`: where `columns` stands, for messages.
+    **Fields:** `kind`; `columns`: by our name, the file's own; `needed`: our names that have to be there; `reserved`: columns
+    that mean themselves, such as an asset's; `key`: where `columns` stands, for messages.
     """
 
     kind: TableKind = PLAIN
@@ -62,9 +62,9 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
 def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
     """One table, its columns by our names; None with problems noted. Raises `OSError` or `ValueError` with a sentence."""
     if source.head[:4] == b"PAR1" or source.name.endswith(".parquet"):
-        table, unit, numbered, said = _parquet(source), "row", None, ["Parquet"]
+        table, said = _parquet(source), ["Parquet"]
     elif source.head[:6] == b"ARROW1" or source.name.endswith((".feather", ".arrow")):
-        table, unit, numbered, said = _feather(source), "row", None, ["Feather"]
+        table, said = _feather(source), ["Feather"]
     elif is_json(source.head, source.name):
         return _from_json(source, report, wish)
     else:
@@ -74,7 +74,7 @@ def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
     there = found(wish.kind, table.column_names, wish.columns, wish.reserved)
     columns = {name: table[name] for name in table.column_names}
     said = said if renamed(there) else []
-    return _named(Columns(source.name, Cells(columns), lambda: np.arange(1, len(table) + 1), report, unit, size=len(table)),
+    return _named(Columns(source.name, Cells(columns), lambda: np.arange(1, len(table) + 1), report, "row", size=len(table)),
                   there, said, wish)  # fmt: skip
 
 
@@ -87,7 +87,9 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
         if bare is None:
             known = ", or ".join(f"{count} ({words})" for count, (_, words) in (wish.kind.bare or {}).items())
             more = f"; without one {known} columns are known" if known else ""
-            text = f"has no first line that names its {form.columns} columns; it begins with {form.separator.join(form.first)[:60]}"
+            text = (
+                f"has no first line that names its {form.columns} columns; it begins with {form.separator.join(form.first)[:60]}"
+            )
             raise ValueError(text + more)
         names = bare[0]
         labels = {name: f"column {i + 1} ({name})" for i, name in enumerate(names)}

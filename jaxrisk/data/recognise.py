@@ -38,7 +38,7 @@ def of_columns(header: tuple[str, ...]) -> str | None:
     ('open_interest', 'accounts', None)
     """
     tiers, interest, accounts, prices = (set(found(kind, header, {})) for kind in (TIERS, INTEREST, ACCOUNTS, PRICES))
-    if "max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"} or {"minSz", "mmr", "maxLever"} <= set(header):
+    if ("max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"}) or {"minSz", "mmr", "maxLever"} <= set(header):
         return "tiers"
     if "time" in interest and interest & {"open_interest", "open_interest_usd", "oi_close"}:
         return "open_interest"

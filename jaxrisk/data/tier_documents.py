@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .json_rows import shape, parsed
+from .json_rows import parsed, shape
 
 READ = (
     "leverage brackets of Binance (a list with symbol and brackets), risk limits of Bybit (riskLimitValue, maintenanceMargin), "
-    "position tiers of OKX (minSz, maxSz, mmr), meta of Hyperliquid (universe, marginTables), tiers of ccxt (maintenanceMarginRate)"
+    "position tiers of OKX (minSz, maxSz, mmr), meta of Hyperliquid (universe, marginTables), "
+    "tiers of ccxt (maintenanceMarginRate)"
 )
 HALF = "half the initial margin at the maximum leverage, Hyperliquid's published rule"
 CONTRACTS = {"BTC": 0.01, "ETH": 0.1}
@@ -86,7 +87,9 @@ def _binance(document: Any) -> TierDocument | None:
     for i, item in enumerate(items):
         brackets = item.get("brackets") if isinstance(item, dict) else None
         if any("qtyFloor" in row or "qtylFloor" in row for row in _objects(brackets)):
-            raise ValueError("has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read")
+            raise ValueError(
+                "has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read"
+            )
         table = tables.setdefault(str(item.get("symbol", "")) if isinstance(item, dict) else "", Published())
         before = f"[{i}]." if isinstance(document, list) else ""
         for j, row in _sorted(_objects(brackets), "notionalFloor"):
@@ -187,7 +190,9 @@ def _bybit_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str], inverse
     tables: dict[str, Published] = {}
     told = [row for _, row in rows if _number(row, "initialMargin") and _number(row, "maxLeverage")]
     percent = 2 * sum(number(row["initialMargin"]) * number(row["maxLeverage"]) > 10.0 for row in told) > len(told) > 0
-    for place, row in sorted(rows, key=lambda one: number(one[1].get("riskLimitValue")) if _number(one[1], "riskLimitValue") else 0.0):
+    for place, row in sorted(
+        rows, key=lambda one: number(one[1].get("riskLimitValue")) if _number(one[1], "riskLimitValue") else 0.0
+    ):
         table = tables.setdefault(str(row.get("symbol", "")), Published())
         floor = table.rows[-1].get("cap_usd", 0.0) if table.rows else 0.0
         table.add(place, row, names, floor_usd=floor)
@@ -218,7 +223,11 @@ def _ccxt(document: Any) -> TierDocument | None:
         rows += [(f"{before}[{i}]", str(row.get("symbol") or symbol), row) for i, row in enumerate(found)]
     if not rows:
         return None
-    infos = [(f"{place}.info", {"symbol": name, "instFamily": name} | row["info"]) for place, name, row in rows if isinstance(row.get("info"), dict)]
+    infos = [
+        (f"{place}.info", {"symbol": name, "instFamily": name} | row["info"])
+        for place, name, row in rows
+        if isinstance(row.get("info"), dict)
+    ]
     has: Callable[..., bool] = lambda *words: len(infos) == len(rows) and all(word in info for _, info in infos for word in words)
     if has("mmr", "minSz"):
         return _okx_rows([(place, info | {"instId": None}) for place, info in infos], ["ccxt's tiers of OKX"])

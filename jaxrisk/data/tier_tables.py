@@ -49,7 +49,9 @@ def _of_table(table: Columns) -> TierDocument | None:
     there = {letters(name) for name in table.header}
     if {"minsz", "mmr", "maxlever"} <= there or {"risklimitvalue", "mmdeduction", "maxleverage"} <= there:
         rows = _objects(table)
-        return _okx_rows(rows, ["OKX's position-tiers"]) if "minsz" in there else _bybit_rows(rows, ["Bybit's risk limits"], False)
+        return (
+            _okx_rows(rows, ["OKX's position-tiers"]) if "minsz" in there else _bybit_rows(rows, ["Bybit's risk limits"], False)
+        )
     names = [name for name in ("floor_usd", "cap_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd")
              if name in table.values]  # fmt: skip
     half = "lowerbound" in there and "maintenance_rate" not in names
@@ -65,7 +67,10 @@ def _of_table(table: Columns) -> TierDocument | None:
         table.said.append(f"maintenance margins are {HALF}")
     # what stands above the last tier may be without end
     numbers = {name: table.numbers(name) for name in names if name != "cap_usd" or from_caps}
-    if table.bad or not {name for name in NEEDED if name != "floor_usd" or not from_caps} <= {*numbers, *(["maintenance_rate"] if half else [])}:
+    if table.bad or not {name for name in NEEDED if name != "floor_usd" or not from_caps} <= {
+        *numbers,
+        *(["maintenance_rate"] if half else []),
+    }:
         return None
     owners = [str(name).strip() for name in table.values["asset"]] if "asset" in table.values else [""] * len(table)
     tables: dict[str, Published] = {}

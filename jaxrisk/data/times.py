@@ -83,7 +83,7 @@ def _typed(table: Columns, column: str, zone: str) -> np.ndarray | None:
     import pyarrow.compute as pc
 
     text = pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type)
-    if raw.null_count or not (text or pa.types.is_timestamp(raw.type) and raw.type.tz):
+    if raw.null_count or not (text or (pa.types.is_timestamp(raw.type) and raw.type.tz)):
         return None
     if text and not pc.all(pc.ends_with(raw, "Z")).as_py():  # type: ignore[attr-defined]
         return None

@@ -8,10 +8,12 @@ VALID = {
     "run": {"horizon": "24h", "step": "1h", "paths": 100},
     "assets": {"BTC": {"price": 90000.0}},
     "market": {"process": "gbm", "volatility": 0.5},
-    "impact": {"law": "power", "coefficient": 1.0, "daily_volatility": 0.03, "daily_volume": 3e10, "resilience_half_life": "30min"},
+    "impact": {"law": "power", "coefficient": 1.0, "daily_volatility": 0.03, "daily_volume": 3e10,
+               "resilience_half_life": "30min"},
     "venues": {"binance": {"maintenance_rate": 0.005}},
     "populations": {
-        "longs": {"kind": "lognormal", "venue": "binance", "asset": "BTC", "side": "both", "open_interest": 1e9, "median": 3.0, "log_sd": 0.5}
+        "longs": {"kind": "lognormal", "venue": "binance", "asset": "BTC", "side": "both", "open_interest": 1e9, "median": 3.0,
+                  "log_sd": 0.5}
     },
 }  # fmt: skip
 

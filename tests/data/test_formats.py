@@ -198,7 +198,7 @@ def test_what_is_not_read_is_told(tmp_path, capsys):
     cases = {
         "web.csv": ("<!DOCTYPE html>\n<html>" + "x" * 9999, ["this is a web page, not the data"]),
         "lfs.csv": ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", ["a pointer of Git LFS"]),
-        "a.json": (json.dumps({"symbol": "X", "junk": "y" * 9999}), ["this is JSON: an object with symbol, junk", "what is read"]),
+        "a.json": (json.dumps({"symbol": "X", "junk": "y" * 9999}), ["this is JSON: an object with symbol, junk"]),
         "seven.csv": ("1,2,3,4,5,6,7\n" * 5, ["has no first line that names its 7 columns", "12 (klines)"]),
         "columns.csv": ("x,y\n1,2\n", ["missing column; the file has x, y"]),
         "half.json": ('[[1,2,3],\n[4,5', ["line 2, column", "is not valid JSON", "cut off"]),

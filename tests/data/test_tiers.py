@@ -18,7 +18,8 @@ BINANCE = [(0, 125, 0.004, 0), (5e4, 100, 0.005, 50), (2.5e5, 50, 0.01, 1300), (
 FORMS = {
     "leverageBracket.json": ("marginal", BINANCE),
     "ccxt_tiers.json": ("marginal", BINANCE),
-    "risk-limit.json": ("marginal", [(0, 100, 0.005, 0), (2e6, 90, 0.0056, 1200), (2.6e6, 80, 0.0063, 3020), (3.2e6, 75, 0.0067, 4300)]),
+    "risk-limit.json": ("marginal", [(0, 100, 0.005, 0), (2e6, 90, 0.0056, 1200), (2.6e6, 80, 0.0063, 3020),
+                                     (3.2e6, 75, 0.0067, 4300)]),
     "position-tiers.json": ("whole", [(0, 100, 0.004, 0), (6.006e5, 75, 0.005, 0), (3.0006e6, 50, 0.01, 0)]),
     "meta.json": ("marginal", [(0, 40, 0.0125, 0), (1.5e8, 20, 0.025, 1.875e6)]),
     "ccxt_tiers.csv": (None, BINANCE),
@@ -100,9 +101,19 @@ def test_contracts_need_a_price_and_a_size(tmp_path, capsys, scenario):
     said = capsys.readouterr().err
     assert "the price (USD a coin) and the size of a contract (coins) is needed, --price and --contract" in said
     venue = {"tiers": str(tmp_path / "xrp.json")}
-    holders = {"kind": "lognormal", "venue": "okx", "asset": "XRP", "side": "both", "open_interest": 1e9, "median": 3.0, "log_sd": 0.5}
+    holders = {
+        "kind": "lognormal",
+        "venue": "okx",
+        "asset": "XRP",
+        "side": "both",
+        "open_interest": 1e9,
+        "median": 3.0,
+        "log_sd": 0.5,
+    }
     more = {"assets": {"XRP": {"price": 2.0}}, "populations": {"all": holders}}
-    with pytest.raises(ConfigError, match=r"XRP-USDT: has tiers in contracts: the size of a contract .*venues\.okx\.contract_size"):
+    with pytest.raises(
+        ConfigError, match=r"XRP-USDT: has tiers in contracts: the size of a contract .*venues\.okx\.contract_size"
+    ):
         prepare(scenario(venues={"okx": venue}, **more))
     found = prepare(scenario(venues={"okx": venue | {"contract_size": 100.0}}, **more)).checked.tiers["okx", "XRP"]
     assert [tier.floor_usd for tier in found] == [0.0, 1001 * 200.0, 5001 * 200.0]
@@ -123,16 +134,16 @@ def test_rates_in_percent_are_told_by_the_initial_margin(tmp_path):
 
 LIQUIDATION = [
     # Binance, "How to Calculate Liquidation Price of USD-M Futures Contracts" (support page b3c689c1f50a44cabb3a84e663b81d93),
-    # its two contracts: alone (isolated), and with the other's maintenance margin and unrealised loss taken off the wallet (cross)
+    # its two contracts: alone (isolated), and with the other's maintenance margin and unrealised loss off the wallet (cross)
     ("leverageBracket.json", "ETH", 1, 1456.84, 3683.979, 1535443.01, 1114.78),
     ("leverageBracket.json", "ETH", 1, 1456.84, 3683.979, 1535443.01 - 71200.81144 - 56354.57, 1153.26),
     ("leverageBracket.json", "BTC", 1, 32481.98, 109.488, 1535443.01, 18778.73),
     ("leverageBracket.json", "BTC", 1, 32481.98, 109.488, 1535443.01 - 356512.508 - 448192.89, 26316.89),
-    # Bybit, "Liquidation Price Calculation under Isolated Mode" (help centre, 2026-05-27): position value at the mark, deduction of
-    # the tier, no closing fee: (100 * 30000 - 100 * 30000 / 20 - 3020) / (100 * (1 - 0.0063)); short: (3e6 + 1.5e5 + 3020) / 100.63
+    # Bybit, "Liquidation Price Calculation under Isolated Mode" (help centre, 2026-05-27): value at the mark, deduction of the
+    # tier, no closing fee: (100 * 30000 - 100 * 30000 / 20 - 3020) / (100 * (1 - 0.0063)); short: (3e6 + 1.5e5 + 3020) / 100.63
     ("risk-limit.json", "BTC", 1, 30000.0, 100.0, 150000.0, 28650.30),
     ("risk-limit.json", "BTC", -1, 30000.0, 100.0, 150000.0, 31332.80),
-    # OKX, margin ratio of isolated USDT-margined contracts, (margin + profit) / (value at the mark * (rate + fee)) = 1 with no fee
+    # OKX, margin ratio of isolated USDT-margined contracts, (margin + profit) / (value at the mark * (rate + fee)) = 1, no fee
     # ("Tiered maintenance margin ratio rules", 2025-05-16): 2,000 contracts of 0.01 BTC: (1.2e6 - 1.2e5) / (20 * (1 - 0.005))
     ("position-tiers.json", "BTC", 1, 60000.0, 20.0, 120000.0, 54271.36),
     ("position-tiers.json", "BTC", -1, 60000.0, 20.0, 120000.0, 65671.64),
@@ -149,13 +160,25 @@ def test_liquidation_prices_of_the_vendors_examples(name, asset, side, entry, qu
     """Of positions opened at `entry`, to the cent that is published or worked out by the published formula."""
     from jaxrisk.positions.tiers import Tiers
 
-    holders = {"kind": "lognormal", "venue": "binance", "asset": asset, "side": "both", "open_interest": 1e9, "median": 3.0, "log_sd": 0.5}
-    path = scenario(venues={"binance": {"tiers": str(FILES / name)}}, assets={asset: {"price": 60000.0}}, populations={"all": holders})
+    holders = {
+        "kind": "lognormal",
+        "venue": "binance",
+        "asset": asset,
+        "side": "both",
+        "open_interest": 1e9,
+        "median": 3.0,
+        "log_sd": 0.5,
+    }
+    path = scenario(
+        venues={"binance": {"tiers": str(FILES / name)}}, assets={asset: {"price": 60000.0}}, populations={"all": holders}
+    )
     checked = prepare(path).checked
     table = np.array(rows(checked.tiers["binance", asset])).T[:, None, None, :]
     tiers = Tiers(*table, rule=(checked.tier_rules["binance"],))
     zero = np.zeros(1, dtype=int)
-    notional = np.array([quantity * entry])
-    found = tiers.rows(zero, zero).log_liquidation_price(np.array([float(side)]), notional, margin / notional, np.array([False]))
+    notional = np.array([quantity * entry], dtype=np.float32)
+    found = tiers.rows(zero, zero).log_liquidation_price(
+        np.array([float(side)], dtype=np.float32), notional, margin / notional, np.array([False])
+    )
     # float32 resolves a log price to 6e-8, at these prices to under a cent
     assert entry * np.exp(float(found[0])) == pytest.approx(price, abs=0.02, rel=2e-7)

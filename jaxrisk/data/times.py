@@ -107,25 +107,29 @@ def unit_of(numbers: np.ndarray) -> np.ndarray:
     >>> unit_of(np.array([1.7e9, 1.7e12, 1.7e15, 1.7e18])).tolist()
     [0, 1, 2, 3]
     """
-    size = np.abs(numbers)
-    return sum((size > least).astype(np.int8) for least in _ABOVE)  # type: ignore[return-value]
+    size, units = np.abs(numbers), np.zeros(len(numbers), dtype=np.int8)
+    for least in _ABOVE:
+        units += size > least
+    return units
 
 
 def epoch_milliseconds(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray:
     """Numbers since 1970 as milliseconds, each by its own unit; what units there were is said of the table."""
-    units = unit_of(numbers).astype(np.int8)
-    first, last = (int(units.min()), int(units.max())) if len(units) else (1, 1)
-    if first == last:
-        if last > 1 or (last and table.said):
-            table.said.append(UNITS[last][0])
-        return numbers if last == 1 else numbers * UNITS[last][1] if last == 0 else numbers / (1.0 / UNITS[last][1])
+    units = unit_of(numbers)
     found = numbers / np.array([1.0 / factor for _, factor in UNITS])[units]
-    places = np.flatnonzero(np.diff(units)) + 1
-    words = [UNITS[int(units[0])][0]]
-    for place in places[:3].tolist():
-        words.append(f"{UNITS[int(units[place])][0]} from {_day(found[place])}")
-    table.said.append(", ".join(words) + (", ..." if len(places) > 3 else ""))
+    _say_units(table, units, found)
     return found
+
+
+def _say_units(table: Columns, units: np.ndarray, milliseconds: np.ndarray) -> None:
+    """Say of a table in which units its times are, where that is not seconds or milliseconds alone in a plain table."""
+    if not len(units):
+        return
+    places = np.flatnonzero(np.diff(units)) + 1
+    first = int(units[0])
+    if len(places) or first > 1 or (first and table.said):
+        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds[place])}" for place in places[:3].tolist()]
+        table.said.append(", ".join([UNITS[first][0], *words]) + (", ..." if len(places) > 3 else ""))
 
 
 def _day(milliseconds: float) -> str:
@@ -134,19 +138,18 @@ def _day(milliseconds: float) -> str:
 
 def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
     """As `_from_numbers`, of whole numbers, in whole numbers."""
-    size = np.abs(numbers)
-    bounds = [int(np.count_nonzero(size > least)) for least in _ABOVE]
-    if len(set(bounds) - {0, len(numbers)}):
-        return _from_numbers(table, numbers.astype(np.float64), column)
-    unit = sum(count > 0 for count in bounds)
-    if unit > 1 or (unit and table.said):
-        table.said.append(UNITS[unit][0])
-    seconds, rest = np.divmod(numbers, 1000**unit) if unit else (numbers, np.zeros(1, dtype=np.int64))
+    units = unit_of(numbers)
+    seconds, whole = numbers.copy(), np.ones(len(numbers), dtype=bool)
+    for unit in np.unique(units[units > 0]).tolist():
+        rows = slice(None) if np.all(units == unit) else units == unit
+        seconds[rows], rest = np.divmod(numbers[rows], 1000**unit)
+        whole[rows] = rest == 0
     good = (seconds > 0) & (seconds < 10**10)
+    _say_units(table, units, seconds * 1000)
     table.note(column, np.flatnonzero(~good), NEEDED)
     if not np.all(good):
         return None
-    table.note(column, np.flatnonzero(rest), "has a fraction of a second; bars open at whole seconds")
+    table.note(column, np.flatnonzero(~whole), "has a fraction of a second; bars open at whole seconds")
     return seconds.astype("datetime64[s]")
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import tomllib
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ FILES = Path(__file__).parent / "files"
 def month(folder, name, first, prices, scale):
     """Klines of a month, zipped, in twelve columns without header."""
     rows = []
-    for i, (opening, close) in enumerate(zip(prices[:-1], prices[1:], strict=True)):
+    for i, (opening, close) in enumerate(pairwise(prices)):
         time, high, low = (first + 3600 * i) * scale, max(opening, close) * 1.0005, min(opening, close) * 0.9995
         rows.append(f"{time},{opening:.2f},{high:.2f},{low:.2f},{close:.2f},900.5,{time + 3600 * scale - 1},1,1,1,1,0")
     with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.names import letters
 from .files import Columns, Reader, as_numbers
 from .holders import AccountHolders, HistogramHolders, MapHolders
 from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
@@ -109,6 +110,8 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     table = reader.positions(holders.file, f"{key}.file", ACCOUNT_COLUMNS, holders.columns or {}, _venue(holders, context))
     if table is None:
         return None
+    if holders.venue is not None and letters("venue") in map(letters, table.header):
+        reader.report.add(f"{key}.venue", holders.venue, f"has to be left out: the file has a column {table.name('venue')}")
     take_names(reader, table, "asset", context.assets)
     venue = table.indices("venue", context.venues, "venue")
     asset = table.indices("asset", context.assets, "asset")

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from ..data.containers import is_pattern
 from .caps import Selectors, caps_of
 from .check_exchange import ALL
 from .check_table import ENDINGS, problems_of_table
 from .checked import Checked, check_document
 from .document import override, read_scenario, to_toml
 from .kinds import kind_of
-from .paths import NotFound, find, is_folder, likely, names
+from .paths import NotFound, exists, find, is_folder, likely, names
 from .problems import ConfigError, Problem, Report
 from .table import Table
 from .tiers import tiers_of
@@ -37,6 +38,8 @@ ELSEWHERE = {
 
 def file_of(path: str | Path) -> Path:
     """The file that a path stands for, or the name of what ships: a scenario, limits or a venue; raises `ConfigError`."""
+    if is_pattern(Path(path).name) and not exists(Path(path)):
+        return Path(path)
     try:
         return find("scenarios", str(path))
     except NotFound as error:

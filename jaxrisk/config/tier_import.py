@@ -51,9 +51,13 @@ def import_tiers(
             text = f"has no tiers of it; there are {_listed(names)}" if not alike else f"may be {' or '.join(alike)}: name one"
             report.problems.append(Problem("command line", "--symbol", f'"{symbol}"', text, nearest(symbol, names)))
         wanted += alike[:1]
-    if symbols and names == [""]:
-        report.problems = []
-        wanted = [""]
+    if names == [""]:
+        report.problems, wanted = [], [""]
+        if len(symbols) != 1:
+            text = (
+                "missing; the file names no symbol: one is needed" if not symbols else "the file names no symbol: one is needed"
+            )
+            report.problems.append(Problem("command line", "--symbol", " ".join(symbols) or None, text))
     wanted = wanted or names
     said = Said(rule if document.rule is None else document.rule, report, "--tier-rule")
     if rule is not None and document.rule not in (None, rule):

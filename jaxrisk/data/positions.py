@@ -135,6 +135,10 @@ def _named(table: Columns, venue: str | None) -> Columns:
             stems = [f"{stem} {asset}" if margin == "isolated" else stem for stem, asset, margin in rows]
         table.values["account"] = np.array(stems, dtype=object)
         table.said.append("one account a file" if table.parts else f"one account, {stems[0].split()[0]}")
+    if "account_value" not in table.values and {"margin", "collateral"} <= set(table.values) and table.written:
+        if all(word == "isolated" for word in table.values["margin"]):
+            table.values["account_value"] = table.values["collateral"]
+            table.said.append(f"account_value is {table.name('collateral')}")
     if venue is not None and "venue" not in table.values:
         table.values["venue"] = np.full(len(table), venue, dtype=object)
     return table

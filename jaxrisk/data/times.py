@@ -18,6 +18,7 @@ NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, millisecond
 MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
 _CLOCKS = ("Europe/Berlin", "America/New_York")  # the dates on which clocks change in most of the world that changes them
 LOCAL = "these are local times of a place that changes its clocks: write them in UTC, or say which zone they are in"
+NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
 _ABOVE = (1e11, 1e14, 1e17)
 """From which size on a number is of the next unit: seconds up to the year 5138, milliseconds from March 1973 on."""
@@ -32,7 +33,7 @@ def read_moments(
     dates such as 05.08.2024.
     """
     findings = [] if findings is None else findings
-    quick = _typed(table, column, zone)
+    quick = _typed(table, column, zone, findings)
     if quick is not None:
         return quick
     raw = table.values.raw(column)
@@ -74,7 +75,7 @@ def day_may_be_first(word: str) -> bool:
     return bool(_DAY_FIRST.match(word))
 
 
-def _typed(table: Columns, column: str, zone: str) -> np.ndarray | None:
+def _typed(table: Columns, column: str, zone: str, findings: list[str]) -> np.ndarray | None:
     """Times of a column of the library's own types, or whose text is all UTC of one form; None where a closer look is needed."""
     raw: Any = table.values.raw(column)
     if isinstance(raw, np.ndarray):
@@ -83,17 +84,22 @@ def _typed(table: Columns, column: str, zone: str) -> np.ndarray | None:
     import pyarrow.compute as pc
 
     text = pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type)
-    if raw.null_count or not (text or (pa.types.is_timestamp(raw.type) and raw.type.tz)):
+    if raw.null_count or not (text or pa.types.is_timestamp(raw.type)):
         return None
-    if text and not pc.all(pc.ends_with(raw, "Z")).as_py():  # type: ignore[attr-defined]
+    said = bool(pc.all(pc.ends_with(raw, "Z")).as_py()) if text else raw.type.tz is not None  # type: ignore[attr-defined]
+    if not said and zone != "UTC":
         return None
     try:
-        moments = raw.cast(pa.timestamp("ms", "UTC")) if text else raw.cast(pa.timestamp("ms", raw.type.tz))
+        moments = raw.cast(pa.timestamp("ms", "UTC" if said else None) if text or not said else pa.timestamp("ms", raw.type.tz))
     except pa.ArrowInvalid:
         return None
     found = np.asarray(moments.cast(pa.int64()).to_numpy()).astype("datetime64[ms]")
     whole = found.astype("datetime64[s]")
-    return whole if np.array_equal(whole, found) else None
+    if not np.array_equal(whole, found):
+        return None
+    if not said:
+        findings.append(NO_ZONE.format(zone))
+    return whole
 
 
 def _dates_without_dashes(raw: Any) -> bool:
@@ -208,7 +214,7 @@ def _offset(text: str) -> int | None:
 
 def _from_zone(table: Columns, column: str, moments: np.ndarray, zone: str, findings: list[str]) -> np.ndarray | None:
     """Times without an offset, as local times of `zone`; the doubled hour of autumn is told by the order of its rows."""
-    findings.append(f"times say no time zone; taken as {zone}")
+    findings.append(NO_ZONE.format(zone))
     if zone == "UTC":
         return moments
     import pandas as pd

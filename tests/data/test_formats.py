@@ -150,6 +150,9 @@ def test_accounts_of_lists(tmp_path):
     assert "Direction is buy or sell" in found.read_as
     out = tmp_path / "a.csv"
     assert main(["import", "accounts", str(FILES / "fetch_positions.json"), "--out", str(out)]) == OK
+    found = read_accounts(FILES / "fetch_positions.json")
+    assert (found.value.tolist(), found.notional.tolist()) == ([16200.0, 8800.0], [135000.0, 66000.0])
+    assert "account_value is collateral" in found.read_as
     rows = [line.replace('"', "").split(",") for line in out.read_text().splitlines()]
     at = lambda name: [row[rows[0].index(name)] for row in rows[1:]]
     assert (at("quantity"), at("side")) == (["1.5", "20"], ["long", "short"])

@@ -78,6 +78,22 @@ def test_seconds_to_nanoseconds(scale, plain, tmp_path):
         assert np.array_equal(found.time, plain.time)
 
 
+def test_files_in_any_order_that_overlap_by_days(plain, tmp_path, scenario):
+    """The later file first by its name, five rows in both, and each file's rows from the latest to the earliest."""
+    header, *rows = (FILES / "klines_header.csv").read_text().splitlines()
+    for turn in (1, -1):
+        for name, part in (("a", rows[35:]), ("b", rows[:40])):
+            (tmp_path / f"{name}.csv").write_text("\n".join([header, *part[::turn]]))
+        found = read_price_file(tmp_path)
+        assert np.array_equal(found.time, plain.time)
+        assert np.array_equal(found.close, plain.close)
+        assert any("5 rows repeat the row before" in finding for finding in found.findings)
+    market = {"process": "replay", "file": str(tmp_path / "[ab].csv")}
+    prepared = prepare(scenario(market=market))
+    assert np.array_equal(prepared.checked.prices.price[:, 0], plain.close)
+    assert "5 rows in two files counted once" in prepared.read_as()[0]
+
+
 @pytest.mark.parametrize("name", PRICES)
 def test_a_replay_and_a_bootstrap_of_each(name, scenario, plain):
     """A scenario's own reader: prices at a bar's end where the file gives its beginning, which is said."""

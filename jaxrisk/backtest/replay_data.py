@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..calibration.price_file import PriceFile, read_price_file
-from ..calibration.price_times import read_moments
 from ..config.files import Reader
 from ..config.paths import exists, names_in
 from ..config.problems import ConfigError, Problem, Report, nearest
+from ..data.times import read_moments
 
 HOUR = 3600
 STEP = 100

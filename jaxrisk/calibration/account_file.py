@@ -5,23 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.files import Reader
 from ..config.holdings import bounded, sides_of
 from ..config.problems import ConfigError, Problem, Report, nearest
 from ..config.rows import Rows, numbered
+from ..data.names import ACCOUNTS
+from ..data.positions import settle
+from ..data.read import Wish, read_table
 from .account_rows import leverage_as_set, once, one_value, snapshots
 
-ALIASES = {
-    "account": ("address", "user"),
-    "asset": ("coin", "symbol"),
-    "side": (),
-    "account_value": ("account_value_usd", "value"),
-    "notional": ("notional_usd", "position_value"),
-    "unrealised": ("unrealised_pnl_usd", "unrealized_pnl", "unrealised_pnl"),
-    "leverage": ("set_leverage",),
-    "snapshot": (),
-}
-"""Our names of columns, and others by which they are found; when a row is of, by all usual names (`jaxrisk.config.repeats`)."""
+COLUMNS = ("account", "asset", "side", "account_value", "notional", "unrealised", "leverage", "snapshot", "quantity", "margin")
+"""Our names of columns; when a row is of, by all usual names (`jaxrisk.config.repeats`)."""
 _LEAST, _MOST = 0.01, 1e15
 """USD: below the one there is nothing."""
 NEEDED = ("account", "asset", "side", "account_value", "notional")
@@ -35,7 +28,7 @@ class AccountFile(NamedTuple):
     - `notional`: at the mark, USD; `unrealised`: profit of the position, USD, zero where the file does not say.
     - `value`: of the holding, USD, shape `(holdings,)`; `total`: its notional over all assets, USD.
     - `set_leverage`: highest that the holding has set, infinite where the file does not say, shape `(holdings,)`.
-    - `sample`: file and dates; `findings`: what the reader should know.
+    - `sample`: file and dates; `findings`: what the reader should know; `read_as`: what the file was taken for.
     """
 
     owner: np.ndarray
@@ -49,10 +42,11 @@ class AccountFile(NamedTuple):
     set_leverage: np.ndarray
     sample: str
     findings: tuple[str, ...]
+    read_as: str = ""
 
 
 def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> AccountFile:
-    """The accounts of a CSV (also .gz) or Parquet file of positions.
+    """The accounts of a file of positions in any form of `docs/data.md`: a table, `clearinghouseState`, `fetch_positions`.
 
     **Arguments:** `columns`: the file's own names of `account`, `asset`, `side`, `account_value` (USD), `notional` (USD at the
     mark), `unrealised` (USD), `leverage` (as set), `snapshot`; the last three need not be there.
@@ -63,22 +57,19 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     """
     report = Report(str(path))
     known = dict(columns or {})
-    for name in known.keys() - ALIASES.keys():
+    for name in (name for name in known if name not in COLUMNS):
         report.add(
-            f"columns.{name}", known[name], f"unknown column; has to be one of {', '.join(ALIASES)}", nearest(name, ALIASES)
+            f"columns.{name}", known[name], f"unknown column; has to be one of {', '.join(COLUMNS)}", nearest(name, COLUMNS)
         )
-    table = Reader(report, Path.cwd()).table(str(path), "", tuple(known[name] for name in known if name in ALIASES))
+    wish = Wish(ACCOUNTS, {name: column for name, column in known.items() if name in COLUMNS}, key="--columns")
+    table = read_table(Path(path), report, wish)
     if table is None:
         raise ConfigError(report.problems)
-    for name, others in ALIASES.items():
-        found = [one for one in (name, *others) if one in table.values]
-        if name not in known and found:
-            known[name] = found[0]
-    rows = Rows(table, known)
+    table = settle(table)
+    rows = Rows(table, {name: name for name in COLUMNS if name in table.values})
     for name in NEEDED:
         if not rows.has(name):
-            near = nearest(name, table.values)
-            rows.note_missing(name, f"missing column; the file has {', '.join(table.values)}", near)
+            rows.note_missing(name, f"missing column; the file has {table.names()}", nearest(name, table.header))
     if report.problems:
         raise ConfigError(report.problems)
     owners = rows.words("account")
@@ -104,12 +95,13 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     if not rows.has("unrealised"):
         findings.append("has no column of unrealised profit: winners cannot be corrected for")
     elif not np.any(unrealised[counts]):
-        findings.append(f"`{rows.at('unrealised')}` is 0 in every row: winners cannot be corrected for")
+        findings.append(f"`{rows.table.name('unrealised')}` is 0 in every row: winners cannot be corrected for")
     kept = counts & (notional >= _LEAST) & (value >= _LEAST)
     if not np.any(kept):
         raise ConfigError([Problem(str(path), "", None, "has no position of an account that is worth anything")])
     by_row = (owners, holding, rows.words("asset"), side, notional, unrealised, value, set_leverage)
-    return _assembled(path, snapshot, findings, *(np.asarray(column)[kept] for column in by_row))
+    found = _assembled(path, snapshot, findings, *(np.asarray(column)[kept] for column in by_row))
+    return found._replace(read_as=table.read_as)
 
 
 def _assembled(path, snapshot, findings, owners, holding, asset, side, notional, unrealised, value, set_leverage) -> AccountFile:
@@ -154,4 +146,4 @@ def stem(path: str | Path) -> str:
     return name
 
 
-__all__ = ["ALIASES", "AccountFile", "read_accounts", "stem"]
+__all__ = ["COLUMNS", "AccountFile", "read_accounts", "stem"]

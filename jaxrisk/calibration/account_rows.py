@@ -79,7 +79,8 @@ def _remedy(rows: Rows, kept: np.ndarray, *labels: np.ndarray) -> str:
             continue
         cells = np.array([str(item) for item in column[kept]])
         if several(cells) and len(np.unique(numbered_together(cells, *(label[kept] for label in labels)))) == len(cells):
-            return f"where they are of several snapshots, which {name} tells apart, say --columns snapshot={name}"
+            own = rows.table.name(name)
+            return f"where they are of several snapshots, which {own} tells apart, say --columns snapshot={own}"
     return "a position is one row; where they are of several snapshots, say which column tells: --columns snapshot=COLUMN"
 
 
@@ -100,7 +101,7 @@ def leverage_as_set(rows: Rows, findings: list[str]) -> np.ndarray:
     )
     if np.any(multiples):
         cell = cells[np.flatnonzero(multiples)[0]]
-        findings.append(f"`{rows.at('leverage')}` is written as {cell}: read as {plain[np.flatnonzero(multiples)[0]]:g}")
+        findings.append(f"`{rows.table.name('leverage')}` is written as {cell}: read as {plain[np.flatnonzero(multiples)[0]]:g}")
     if np.any(unknown):
         findings.append(
             f"{np.count_nonzero(unknown):,} of {len(rows):,} rows do not say what leverage was set: nothing holds the correction "

@@ -5,8 +5,11 @@ from typing import Any, NamedTuple
 
 from ..config.checked import check_document
 from ..config.document import override, read_scenario
+from ..config.files import Reader
 from ..config.paths import NotFound, find
 from ..config.problems import ConfigError, Problem, Report, nearest, written
+from ..config.tier_files import Sizes
+from ..config.tiers import tier_tables
 from .document import Entry, comments, moved
 
 
@@ -21,11 +24,12 @@ class Base(NamedTuple):
     tiers: dict[str, Entry]
 
 
-def base_of(name: str | Path, overrides: dict[str, Any], out: Path, asset: str | None, tiers: str | None) -> Base:
+def base_of(name: str | Path, overrides: dict[str, Any], out: Path, asset: str | None, tiers: str | None,
+            columns: dict[str, str] | None = None) -> Base:  # fmt: skip
     """Read and check a base, with the asset and the tiers that are asked for.
 
     **Arguments:** `name`: of a shipped scenario, or a path; `out`: where the new scenario will stand; `asset`: None where there
-    is only one; `tiers`: of a shipped venue, or a path.
+    is only one; `tiers`: of a shipped venue, or a path; `columns`: its own names of columns.
 
     Raises `ConfigError`, with all problems at once.
     """
@@ -38,7 +42,7 @@ def base_of(name: str | Path, overrides: dict[str, Any], out: Path, asset: str |
         raise ConfigError(list(dict.fromkeys(report.problems)))
     problems: list[Problem] = []
     chosen = _asset(document, asset, file, problems)
-    entries = _tiers(document, tiers, problems)
+    entries = _tiers(document, tiers, columns or {}, problems)
     if problems:
         raise ConfigError(problems)
     return Base(file, moved(document, file.parent, out.absolute().parent), comments(file), chosen, entries)
@@ -54,7 +58,7 @@ def _asset(document: dict[str, Any], asset: str | None, file: Path, problems: li
     return asset or known[0]
 
 
-def _tiers(document: dict[str, Any], tiers: str | None, problems: list[Problem]) -> dict[str, Entry]:
+def _tiers(document: dict[str, Any], tiers: str | None, columns: dict[str, str], problems: list[Problem]) -> dict[str, Entry]:
     """Tiers for every venue of the base."""
     if tiers is None:
         return {}
@@ -64,7 +68,16 @@ def _tiers(document: dict[str, Any], tiers: str | None, problems: list[Problem])
         problems.append(Problem("command line", "--tiers", written(tiers), str(error), error.nearest))
         return {}
     value = str(found.resolve()) if Path(tiers).is_file() else tiers
-    return {f"venues.{venue}.tiers": Entry(value, f"FACT: margin tiers of {tiers}") for venue in document["venues"]}
+    report, assets = Report(tiers), tuple(document["assets"])
+    for venue, table in document["venues"].items():
+        sizes = Sizes(
+            {name: float(one["price"]) for name, one in document["assets"].items()}, {}, f"venues.{venue}.contract_size"
+        )
+        key = f"venues.{venue}.tiers"
+        tier_tables(Reader(report, Path.cwd()), key, tiers, assets, set(assets), table.get("tier_rule"), columns, sizes)
+    problems += dict.fromkeys(report.problems)
+    more = {f"venues.{venue}.tier_columns": Entry(columns, "the file's own names") for venue in document["venues"] if columns}
+    return more | {f"venues.{venue}.tiers": Entry(value, f"FACT: margin tiers of {tiers}") for venue in document["venues"]}
 
 
 __all__ = ["Base", "base_of"]

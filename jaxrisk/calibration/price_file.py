@@ -6,11 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..config.files import Columns, Reader
 from ..config.paths import exists, names_in
 from ..config.problems import ConfigError, Problem, Report, nearest
+from ..data.columns import Columns
+from ..data.containers import is_pattern
+from ..data.many import in_time, note_symbols, rows_differ
+from ..data.names import BARS
+from ..data.read import Wish, read_table
+from ..data.times import LOCAL, read_moments, set_clocks
 from .price_split import find_adjustments
-from .price_times import LOCAL, read_moments, set_clocks
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -63,21 +67,26 @@ def moment(time) -> np.datetime64:
     return np.datetime64(stamp.tz_convert("UTC").tz_localize(None) if stamp.tzinfo else stamp, "s")
 
 
-def read_price_file(path: str | Path, *, zone: str = "UTC") -> PriceFile:
-    """A file of bars, CSV (also `.gz`) or Parquet, with columns time, open, high, low, close and volume.
+def read_price_file(
+    path: str | Path, *, zone: str = "UTC", columns: dict[str, str] | None = None, day_first: bool = False
+) -> PriceFile:
+    """Bars with the columns time, open, high, low, close and volume, in any form of `docs/data.md`: text, Parquet, Feather, JSON,
+    packed or not; in a folder, or the files of a pattern, which may overlap.
 
-    **Arguments:** `path`: the file; only `time` and `close` have to be there, and columns of other names are left alone. `time`
-    is when a bar opens: ISO text, or seconds to nanoseconds since 1970. `zone`: IANA name of the zone of times that say none.
+    **Arguments:** `path`: only `time` and `close` have to be there, and columns of other names are left alone. `time` is when a
+    bar opens: ISO text, or seconds to nanoseconds since 1970. `zone`: IANA name of the zone of times that say none; `columns`: by
+    our names, the file's own; `day_first`: of dates such as 05.08.2024.
 
     Put right, with a finding: an offset from UTC, identical rows for one time, rows from the latest to the earliest. Left as they
-    are, with a finding: gaps, over which no return is taken, and bars without volume.
+    are, with a finding: gaps, over which no return is taken, and bars without volume. The first finding is what the file was
+    taken for, where it is no plain table of those names.
 
     Raises `ConfigError` with every problem at once, by line: times that are not times, that come twice, that fall back or are off
     the grid, local times of a place that changes its clocks, prices that are no positive numbers or outside their bar's range,
     and jumps by a round ratio that stays, as after a split or a change of unit.
     """
     name, report, findings = str(path), Report(str(path)), []
-    if not exists(Path(path)):
+    if not exists(Path(path)) and not is_pattern(Path(path).name):
         near = nearest(Path(path).name, names_in(Path(path).parent))
         raise ConfigError([Problem(name, "", None, "no such file", near)])
     try:
@@ -86,16 +95,22 @@ def read_price_file(path: str | Path, *, zone: str = "UTC") -> PriceFile:
         raise ConfigError(
             [Problem("command line", "zone", zone, "has to be the name of a time zone, as Europe/Berlin")]
         ) from None
-    table = Reader(report, Path()).table(name, "prices", ("time", "close"))
+    table = read_table(Path(path), report, Wish(BARS, columns or {}, ("time", "close"), key="--columns"))
     if table is None:
         raise ConfigError(report.problems)
-    times = read_moments(table, zone, findings)
-    columns = _columns(table)
+    note_symbols(table)
+    times = read_moments(table, zone, findings, day_first=day_first)
+    if times is not None:
+        table, times = in_time(table, times)
+    numbers = _columns(table)
     keep, step = (None, 0) if times is None else _order(table, times, findings)
     if times is None or keep is None or report.problems:
         raise ConfigError(report.problems)
-    time = times[keep]
-    bars = {column: values[keep] for column, values in columns.items()}
+    if table.said:
+        findings.insert(0, table.read_as)
+    time, bars = times, numbers
+    if not isinstance(keep, slice) or keep.step is not None:
+        time, bars = times[keep], {column: values[keep] for column, values in numbers.items()}
     _adjustments(table, keep, time, step, bars)
     if report.problems:
         raise ConfigError(report.problems)
@@ -118,54 +133,53 @@ def _columns(table: Columns) -> dict[str, np.ndarray]:
         table.note(column, np.flatnonzero(wrong), f"has to be {least}{_at(table, wrong)}")
     close = read["close"]
     read.setdefault("volume", np.full(len(close), np.nan))
-    ends = [read[column] for column in ("open", "close") if column in read]
+    opening = read.get("open", close)
     if "high" in read:
-        wrong = read["high"] < np.max([*ends, *([read["low"]] if "low" in read else [])], axis=0) * (1.0 - 1e-9)
+        most = np.maximum(np.maximum(opening, close), read.get("low", close))
+        wrong = read["high"] < most * (1.0 - 1e-9)
         table.note("high", np.flatnonzero(wrong), f"is below the bar's open, close or low{_at(table, wrong)}")
     if "low" in read:
-        wrong = read["low"] > np.min(ends, axis=0) * (1.0 + 1e-9)
+        wrong = read["low"] > np.minimum(opening, close) * (1.0 + 1e-9)
         table.note("low", np.flatnonzero(wrong), f"is above the bar's open or close{_at(table, wrong)}")
     return {column: read.get(column, close) for column in (*_PRICES, "volume")}
 
 
-def _order(table: Columns, times: np.ndarray, findings: list[str]) -> tuple[np.ndarray | None, int]:
+def _order(table: Columns, times: np.ndarray, findings: list[str]) -> tuple[np.ndarray | slice | None, int]:
     """Rows to keep, in rising order, and the bar's length in seconds; None with problems noted."""
-    keep = np.arange(len(times))
-    if len(times) > 2 and np.all(np.diff(times).astype(int) <= 0) and times[0] != times[-1]:
-        keep = keep[::-1]
+    keep: np.ndarray | slice = slice(None)
+    steps = np.diff(times).astype(np.int64)
+    if len(times) > 2 and np.all(steps <= 0) and times[0] != times[-1]:
+        keep, steps = slice(None, None, -1), -steps[::-1]
         findings.append("rows run from the latest to the earliest; turned round")
-    steps = np.diff(times[keep]).astype(int)
-    if not np.any(steps > 0) or len(times) < 3:
+    at, row = times[keep], lambda places: np.arange(len(times))[keep][places] if len(places) else places
+    if len(times) < 3 or not np.any(steps > 0):
         table.report.add("", None, f"has {len(np.unique(times))} different times; at least 3 are needed", missing=True)
         return None, 0
-    sizes, counts = np.unique(steps[steps > 0], return_counts=True)
-    step = int(sizes[np.argmax(counts)])
-    missing, doubled = set_clocks(times[keep], step)
+    step = int(steps[0])
+    if step <= 0 or not np.all(steps == step):
+        sizes, counts = np.unique(steps[steps > 0], return_counts=True)
+        step = int(sizes[np.argmax(counts)])
+    missing, doubled = set_clocks(at, step)
     if len(doubled) or len(missing) > 1 or (len(missing) and any("no time zone" in finding for finding in findings)):
-        table.note("time", keep[missing], f"an hour is missing on a day on which clocks are put forward: {LOCAL}")
-        table.note("time", keep[doubled], f"an hour comes twice on a day on which clocks are put back: {LOCAL}")
+        table.note("time", row(missing), f"an hour is missing on a day on which clocks are put forward: {LOCAL}")
+        table.note("time", row(doubled), f"an hour comes twice on a day on which clocks are put back: {LOCAL}")
         return None, step
     same = np.flatnonzero(steps == 0) + 1
-    rows = (
-        np.array([[str(item) for item in table.values[column]] for column in table.values]).T if len(same) else np.zeros((0, 0))
-    )
-    differ = np.array([i for i in same if np.any(rows[keep[i]] != rows[keep[i - 1]])], dtype=int)
-    table.note("time", keep[differ], "comes twice, with different bars")
-    table.note("time", keep[np.flatnonzero(steps < 0) + 1], "is earlier than the row before; times have to rise")
+    differ = same[rows_differ(table, row(same), row(same - 1))]
+    other = table.where(row(differ)[0] - (1 if keep == slice(None) else -1), row(differ)[0]) if len(differ) else ""
+    table.note("time", row(differ), f"comes twice, with different bars; the other is in {other}")
+    table.note("time", row(np.flatnonzero(steps < 0) + 1), "is earlier than the row before; times have to rise")
     odd = np.flatnonzero((steps > 0) & (steps % step != 0)) + 1
-    table.note("time", keep[odd], f"is not a whole number of bars of {step} s after the row before")
+    table.note("time", row(odd), f"is not a whole number of bars of {step} s after the row before")
     if len(differ) or np.any(steps < 0) or len(odd):
         return None, step
     if len(same):
-        findings.append(f"{len(same)} rows repeat the row before, the first at {_iso(times[keep[same[0]]])}; left out")
-    return np.delete(keep, same), step
+        findings.append(f"{len(same)} rows repeat the row before, the first at {_iso(at[same[0]])}; left out")
+        keep = np.delete(np.arange(len(times))[keep], same)
+    return keep, step
 
 
-def _row(table: Columns, row: int) -> list[str]:
-    return [str(values[row]) for values in table.values.values()]
-
-
-def _adjustments(table: Columns, keep: np.ndarray, time: np.ndarray, step: int, bars: dict[str, np.ndarray]) -> None:
+def _adjustments(table: Columns, keep: np.ndarray | slice, time: np.ndarray, step: int, bars: dict[str, np.ndarray]) -> None:
     """Note jumps by a round ratio."""
     for row, ratio in find_adjustments(time, step, bars["open"], bars["close"]):
         before = bars["close"][row - 1]
@@ -173,15 +187,17 @@ def _adjustments(table: Columns, keep: np.ndarray, time: np.ndarray, step: int, 
             f"at {_iso(time[row])} prices jump by {ratio} from {before:g} and stay: a split or a change of unit; "
             "adjust the bars on one side"
         )
-        table.note("open" if "open" in table.values else "close", keep[row], text)
+        place = int(keep[row]) if not isinstance(keep, slice) else row if keep == slice(None) else len(time) - 1 - row
+        table.note("open" if "open" in table.values else "close", place, text)
 
 
 def _gaps(time: np.ndarray, step: int) -> list[str]:
     """One sentence on the gaps, the longest five named; none where there are none."""
-    left_out = np.diff(time).astype(int) // step - 1
-    rows = np.flatnonzero(left_out > 0)
+    steps = np.diff(time).astype(np.int64)
+    rows = np.flatnonzero(steps > step)
     if not len(rows):
         return []
+    left_out = steps // step - 1
     longest = rows[np.argsort(-left_out[rows], kind="stable")][:5]
     named = ", ".join(
         f"{_iso(time[i] + np.timedelta64(step, 's'))} to {_iso(time[i + 1])} ({left_out[i]} bars)" for i in sorted(longest)
@@ -194,7 +210,7 @@ def _gaps(time: np.ndarray, step: int) -> list[str]:
 
 def _at(table: Columns, wrong: np.ndarray) -> str:
     rows = np.flatnonzero(wrong)
-    return f", at time {table.values['time'][rows[0]]}" if len(rows) else ""
+    return f", at time {table.cell('time', int(rows[0]))}" if len(rows) else ""
 
 
 def _iso(time: np.datetime64) -> str:

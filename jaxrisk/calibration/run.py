@@ -99,6 +99,7 @@ def calibrate(
     bias: Bias = Bias(winners=True),  # noqa: B008 (a tuple)
     open_interest: OpenInterest | None = None,
     tiers: str | None = None,
+    tier_columns: dict[str, str] | None = None,
     events: Any = None,
     overrides: dict[str, Any] | None = None,
     out: Path = Path("calibrated.toml"),
@@ -108,7 +109,8 @@ def calibrate(
 
     **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.law`; `base`: a scenario's name or path;
     `asset`: which of its assets the prices are of, where it has several; `accounts` with `bias`: a snapshot and how it is
-    corrected; `open_interest`: coins; `tiers`: a shipped venue's name or a path; `events`: an `EventFit`; `overrides`: values of
+    corrected; `open_interest`: coins; `tiers`: a shipped venue's name or a path, `tier_columns` its own
+    names of columns; `events`: an `EventFit`; `overrides`: values of
     the base to replace, by dotted key; `out`: where the file will stand, which names the scenario; `replications`: of bootstraps.
 
     Raises `ConfigError` with what is wrong with the base, the tiers or the overrides. What cannot be identified is no error: it
@@ -116,14 +118,14 @@ def calibrate(
     """
     from .law import fit_law
 
-    start = base_of(base, overrides or {}, out, asset, tiers)
+    start = base_of(base, overrides or {}, out, asset, tiers, tier_columns)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
     absent = ""
     if accounts is not None:
         named, said, absent = match_asset(accounts.asset, asset)
         more = (said,) if said else ()
         accounts = accounts._replace(asset=named, findings=(*accounts.findings, *more))
-    entries, findings, problems = dict(start.tiers), _findings(prices, accounts), []
+    entries, findings, problems = dict(start.tiers), _findings(prices, accounts, open_interest), []
     facts, old = market_facts(prices), document["market"]
     entries |= fact_entries(facts, document, asset, prices.name)
     if (days := complete_days(prices)) < LEAST_DAYS:
@@ -202,9 +204,16 @@ def _uncorrected(fit: LeverageFit) -> LeverageFit:
     return fit._replace(fits=fits, bias=Bias())
 
 
-def _findings(prices: PriceFile, accounts: AccountFile | None) -> list[str]:
+def _findings(prices: PriceFile, accounts: AccountFile | None, interest: OpenInterest | None) -> list[str]:
     findings = [f"{prices.name}: {finding}" for finding in prices.findings]
-    return findings + [f"{accounts.sample}: {finding}" for finding in (accounts.findings if accounts else ())]
+    return findings + _said(accounts) + [f"open interest: {finding}" for finding in (interest.findings if interest else ())]
+
+
+def _said(accounts: AccountFile | None) -> list[str]:
+    """What accounts were taken for, and what should be known of them."""
+    if accounts is None:
+        return []
+    return [f"{accounts.sample}: {finding}" for finding in (accounts.read_as, *accounts.findings) if finding]
 
 
 def _sources(accounts: AccountFile | None, open_interest: OpenInterest | None, events: Any) -> list[str]:

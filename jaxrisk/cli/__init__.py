@@ -90,7 +90,21 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Attribute, Backtest, Calibrate, Check, Init, Parameters, Report, Run, RunStudy, Schema, Status, Warn
+    from .arguments import (
+        Attribute,
+        Backtest,
+        Calibrate,
+        Check,
+        Import,
+        Init,
+        Parameters,
+        Report,
+        Run,
+        RunStudy,
+        Schema,
+        Status,
+        Warn,
+    )
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -112,6 +126,10 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .calibrate import calibrate
 
         return calibrate(command, wrong)
+    if isinstance(command, Import):
+        from .importing import import_file
+
+        return import_file(command, wrong)
     if isinstance(command, RunStudy):
         from .study import run_study
 
@@ -151,7 +169,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     from ..config import ConfigError, prepare
     from .arguments import overrides_of
     from .asked import PLOTS, Asked, folder_of
-    from .exit_codes import doubtful
+    from .exit_codes import told
     from .simulating import Chunks, simulated
 
     overrides, settings = overrides_of(command)
@@ -173,7 +191,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     asked.apart(out, command.plot)
     if problems or prepared is None or out is None:
         return complain(problems)
-    doubtful(prepared.doubts())
+    told(prepared)
     if command.plot is not None:
         folder_of(command.plot)
     # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful

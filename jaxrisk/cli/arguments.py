@@ -11,6 +11,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 from .attribute_arguments import Attribute, Warn
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
+from .import_arguments import Import
 from .study_arguments import Debug, Design, Parameters, RareEvent, Report, ReverseStress, RunStudy, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
@@ -106,6 +107,7 @@ COMMANDS: dict[str, Any] = {
     "report": Report,
     "calibrate": Calibrate,
     "backtest": Backtest,
+    "import": Import,
     "parameters": Parameters,
     "status": Status,
     "init": Init,
@@ -131,6 +133,7 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[Report, subcommand("report", description=summary_of(Report))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
+    | Annotated[Import, subcommand("import", description=summary_of(Import))]
     | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
     | Annotated[Status, subcommand("status", description=summary_of(Status))]
     | Annotated[Init, subcommand("init", description=summary_of(Init))]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
 from .study_arguments import Debug, option
 
@@ -34,8 +34,16 @@ class Backtest:
     seed: Annotated[str | None, option("N", "seed of the random numbers (default: 1)")] = None
     days: Annotated[str | None, option("FROM..TO", "score every day from one to the other, as 2021-01-01..2023-12-31")] = None
     alarms: Annotated[bool, option(None, "with --days: only what follows an hour's fall of four standard deviations")] = False
-    prices: Annotated[Path | None, option("FILE", "with --days: bars that divide an hour, from a year before FROM on")] = None
+    prices: Annotated[
+        Path | None,
+        option("FILE", "with --days: bars that divide an hour, from a year before FROM on; a file, folder or pattern"),
+    ] = None
     open_interest: Annotated[Path | None, option("FILE", "with --days: open interest at the end of each day")] = None
+    columns: Annotated[
+        UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "with --days: the files' own names, as prices.time=ts")
+    ] = ()
+    zone: Annotated[str, option("ZONE", "with --days: time zone of times that name none (default: UTC)")] = "UTC"
+    day_first: Annotated[bool, option(None, "with --days: dates have the day first, as 05.08.2024")] = False
     horizons: Annotated[str | None, option("DAYS", "with --days: lengths of a period, as 1,5,10 (default: 1)")] = None
     scenario: Annotated[str | None, option("SCENARIO", "with --days: positions and mechanics (default: btc_any_day)")] = None
     fits: Annotated[

@@ -10,6 +10,7 @@ import numpy as np
 
 from .asked import PLOTS, Asked, folder_of
 from .backtest_arguments import Backtest
+from .columns import column_maps
 from .exit_codes import INTERRUPTED, NOT_WRITTEN, OK, complain
 from .progress import Progress, show, unwritable
 from .writing import write_all
@@ -41,8 +42,9 @@ def backtest_days(command: Backtest, wrong: list[str]) -> int:
         )
     seed = asked.count("--seed", command.seed, 0)
     span, horizons = _span(command.days, asked), _horizons(command.horizons, asked)
-    bars, name = _bars(command, asked)
-    coins = _coins(command, asked)
+    maps = column_maps(command.columns, {"prices": command.prices, "open_interest": command.open_interest}, asked)
+    bars, name = _bars(command, maps["prices"], asked)
+    coins = _coins(command, maps["open_interest"], asked)
     scenario = _scenario(command.scenario or _SCENARIO, asked)
     if bars is not None and span is not None:
         _long_enough(bars, span, horizons, command.alarms, asked)
@@ -87,7 +89,7 @@ def _horizons(text: str | None, asked: Asked) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _bars(command: Backtest, asked: Asked) -> tuple[Any, str]:
+def _bars(command: Backtest, columns: dict[str, str], asked: Asked) -> tuple[Any, str]:
     from ..calibration.day_bars import day_bars
     from ..calibration.price_file import read_price_file
     from ..config import ConfigError
@@ -96,7 +98,7 @@ def _bars(command: Backtest, asked: Asked) -> tuple[Any, str]:
         asked.wrong("--prices", None, "missing; a file of bars that divide an hour is needed")
         return None, ""
     try:
-        file = read_price_file(command.prices)
+        file = read_price_file(command.prices, zone=command.zone, columns=columns, day_first=command.day_first)
         if np.all(file.high == file.low):
             asked.wrong("--prices", str(command.prices), "has no bar with a high and a low; falls within an hour are not in it")
         for finding in file.findings:
@@ -109,14 +111,18 @@ def _bars(command: Backtest, asked: Asked) -> tuple[Any, str]:
     return None, ""
 
 
-def _coins(command: Backtest, asked: Asked) -> Any:
+def _coins(command: Backtest, columns: dict[str, str], asked: Asked) -> Any:
     from ..calibration.open_interest import read_daily
     from ..config import ConfigError
 
     if command.open_interest is None:
         return None
     try:
-        return read_daily(command.open_interest)
+        findings: list[str] = []
+        found = read_daily(command.open_interest, columns=columns, day_first=command.day_first, findings=findings)
+        for finding in findings:
+            print(finding, file=sys.stderr)
+        return found
     except ConfigError as error:
         asked.problems += error.problems
         return None

@@ -11,6 +11,7 @@ from .arguments import overrides_of
 from .asked import Asked, folder_of
 from .calibrate_events import events_of
 from .calibration_arguments import PROCESSES, Calibrate
+from .columns import column_maps
 from .exit_codes import NOT_IDENTIFIED, NOT_WRITTEN, OK, complain, doubtful
 from .signals import keep
 
@@ -81,18 +82,21 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
         asked.wrong("--bias", word, allowed, _near_bias(word))
     if command.bias and command.accounts is None:
         asked.wrong("--bias", " ".join(command.bias), "needs --accounts: it is the accounts that are corrected")
+    maps = column_maps(command.columns, _given(command), asked)
     prices = None
     if command.prices is None:
         asked.wrong(
             "--prices", None, "missing; needs a file of bars with the columns time and close, and open, high, low, volume"
         )
     else:
-        prices = _tried(asked, lambda: read_price_file(command.prices, zone=command.zone))
+        prices = _tried(
+            asked, lambda: read_price_file(command.prices, zone=command.zone, columns=maps["prices"], day_first=command.day_first)
+        )
     prices = prices and _cut(command, asked, prices)
-    columns = _columns(command, asked)
-    accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, columns))
-    interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest))
-    _tried(asked, lambda: _base(command, overrides))
+    accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, maps["accounts"]))
+    more = {"columns": maps["open_interest"], "zone": command.zone, "day_first": command.day_first}
+    interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest, **more))
+    _tried(asked, lambda: _base(command, overrides, maps["tiers"]))
     events = events_of(command, asked)
     asked.file("--out", out, (".toml",), command.force)
     if command.process == "bootstrap":
@@ -111,6 +115,7 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
             bias=bias,
             open_interest=interest or None,
             tiers=command.tiers,
+            tier_columns=maps["tiers"],
             events=events() if events is not None else None,
             overrides=overrides,
             out=out,
@@ -131,11 +136,20 @@ def _tried(asked: Asked, read: Callable[[], Any]) -> Any:
         return None
 
 
-def _base(command: Calibrate, overrides: dict[str, Any]) -> None:
+def _given(command: Calibrate) -> dict[str, Any]:
+    """The files that columns may be named of, by kind."""
+    from ..config.paths import exists
+
+    file = lambda text: text if text is not None and exists(Path(text)) else None
+    return {"prices": command.prices, "open_interest": file(command.open_interest), "accounts": command.accounts,
+            "tiers": file(command.tiers)}  # fmt: skip
+
+
+def _base(command: Calibrate, overrides: dict[str, Any], columns: dict[str, str]) -> None:
     """Problems of the base, its asset and the tiers, before anything is fitted."""
     from ..calibration.base import base_of
 
-    base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers)
+    base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers, columns)
 
 
 def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
@@ -154,16 +168,6 @@ def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
         asked.wrong("--start", command.start, f"leaves {len(cut.time)} bars up to --end; at least 3 are needed")
         return None
     return cut
-
-
-def _columns(command: Calibrate, asked: Asked) -> dict[str, str]:
-    columns = {}
-    for word in command.columns:
-        name, equals, column = word.partition("=")
-        if not equals or not name or not column:
-            asked.wrong("--columns", word, "has to be NAME=COLUMN, such as asset=coin")
-        columns[name] = column
-    return columns
 
 
 def _near_bias(word: str) -> str | None:

@@ -26,15 +26,22 @@ class Calibrate:
     $ jaxrisk run mine.toml
     """
 
-    prices: Annotated[Path | None, option("FILE", "bars: time, open, high, low, close, volume; CSV or Parquet (required)")] = None
+    prices: Annotated[
+        Path | None, option("FILE", "bars: klines, or time, open, high, low, close, volume; a file, folder or pattern (required)")
+    ] = None
     zone: Annotated[str, option("ZONE", "time zone of times that name none, as Europe/Berlin (default: UTC)")] = "UTC"
+    day_first: Annotated[bool, option(None, "dates have the day first, as 05.08.2024")] = False
     process: Annotated[str, option("|".join(PROCESSES), "the price law (default: bates)")] = "bates"
     start: Annotated[str | None, option("TIME", "first time of the prices used")] = None
     end: Annotated[str | None, option("TIME", "last time of the prices used")] = None
     base: Annotated[str, option("SCENARIO", "whose other numbers are kept (default: btc_24h)")] = "btc_24h"
     asset: Annotated[str | None, option("NAME", "the base's asset that the prices are of, where it has several")] = None
-    accounts: Annotated[Path | None, option("FILE", "positions: account, asset, side, account_value, notional, ...")] = None
-    columns: Annotated[UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "own names of accounts, as snapshot=day")] = ()
+    accounts: Annotated[
+        Path | None, option("FILE", "positions: account, asset, side, account_value, notional, ...; clearinghouseState")
+    ] = None
+    columns: Annotated[
+        UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "the files' own names, as snapshot=day, prices.time=ts")
+    ] = ()
     bias: Annotated[
         UseAppendAction[tuple[str, ...]],
         option(
@@ -43,8 +50,11 @@ class Calibrate:
             "(default: winners)",
         ),
     ] = ()
-    open_interest: Annotated[str | None, option("FILE|COINS", "open interest of a side, coins, or a file of it")] = None
-    tiers: Annotated[str | None, option("VENUE", "margin tiers: a shipped venue's name, or a file (default: the base's)")] = None
+    open_interest: Annotated[str | None, option("FILE|COINS", "open interest of a side, coins, or a file or folder of it")] = None
+    tiers: Annotated[
+        str | None,
+        option("VENUE", "margin tiers: a shipped venue's name, or a file, also an exchange's own (default: the base's)"),
+    ] = None
     events: Annotated[
         UseAppendAction[tuple[str, ...]],
         option("NAME|EVENT.toml ...", "unwinds that impact and engine are fitted to, two at least"),

@@ -23,6 +23,8 @@ def check(files: tuple[str, ...]) -> int:
             code = BAD_INPUT
         else:
             print(f"{file}: no problems")
+            for line in taken_as(file):
+                print(line)
             for doubt in doubts(file):
                 print(f"{file}: doubt: {doubt}")
     return code
@@ -50,6 +52,21 @@ def problems_of(name: str) -> list[Any]:
     if kind == "study":
         return _study(file if exists(Path(name)) else name)
     return check_config(name)
+
+
+def taken_as(name: str) -> list[str]:
+    """What a file, or the files that a scenario names, were taken for."""
+    from ..config import ConfigError, prepare
+    from ..config.check_table import ENDINGS, look
+    from ..config.paths import is_folder
+    from ..config.read import is_scenario
+
+    if name.endswith(ENDINGS) or is_folder(Path(name)):
+        return [f"{name}: {line}" for line in look(Path(name))[1]]
+    try:
+        return prepare(name).read_as() if is_scenario(name) else []
+    except ConfigError:
+        return []
 
 
 def _elsewhere(name: str) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .arguments import overrides_of
 from .asked import PLOTS, Asked, folder_of
-from .exit_codes import INTERRUPTED, NO, NON_FINITE, NOT_WRITTEN, OK, complain, doubtful
+from .exit_codes import INTERRUPTED, NO, NON_FINITE, NOT_WRITTEN, OK, complain, told
 from .progress import Progress, show
 from .study_arguments import PARAMETERS, Design, Parameters, RareEvent, ReverseStress, Sensitivity, Study
 from .writing import write_all
@@ -42,7 +42,7 @@ def study(command: Study, wrong: list[str]) -> int:
     if asked.problems:
         return complain(asked.problems)
     if prepared is not None:
-        doubtful(prepared.doubts())
+        told(prepared)
     for path in (command.out, command.plot):
         if path is not None:
             folder_of(path)

@@ -7,7 +7,7 @@ from .arguments import COMMANDS
 
 _VALUES = {"cross": 2}
 """How many words follow an option, where it is not one."""
-_SEVERAL = ("bias", "columns", "events")
+_SEVERAL = ("bias", "columns", "events", "symbol")
 """Options after which any number of words may follow: each is an option of its own."""
 
 

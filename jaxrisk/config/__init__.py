@@ -48,6 +48,10 @@ class Prepared:
 
         return doubts(self.checked)
 
+    def read_as(self) -> list[str]:
+        """A line on each file of data that was taken for something else than a plain table of our own names: what for."""
+        return self.checked.read_as
+
     def scenario(self) -> "Scenario":
         """The scenario, every number a leaf under its dotted name."""
         from .build import build

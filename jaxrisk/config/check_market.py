@@ -27,7 +27,7 @@ def check_market(
             _few_jumps(f"market.{key}", rate, step, report)
     block = getattr(v, "mean_block", None)
     if isinstance(market, Bootstrap | Replay) and context.assets:
-        prices = read_prices(reader, "market.file", market.file, context.assets, market.column)
+        prices = read_prices(reader, "market.file", market.file, context.assets, market.column, market.columns, market.day_first)
         if prices is not None and step is not None:
             _on_grid(market, prices, run, step, report)
     if block is not None and step is not None and block.seconds < step:

@@ -1,12 +1,11 @@
 """From where a law starts: one of `variance` and `start`, and the price files that a state is filtered from."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .files import Reader, read_bytes
+from .files import Reader, digest
 from .prices import iso, milliseconds
 from .problems import ConfigError
 from .processes import PROCESSES, LogVariance, Started
@@ -83,15 +82,16 @@ def _read(reader: Reader, key: str, name: str, start: FromPrices, years: float) 
     """One file's returns and the seconds of its bars."""
     from ..calibration.price_file import read_price_file  # pandas, which most scenarios do not need
 
-    path = reader.path("data", name, key)
+    path = reader.place("data", name, key)
     if path is None:
         return None
     try:
-        bars = read_price_file(path)
+        bars = read_price_file(path, columns=start.columns, day_first=bool(start.day_first))
     except ConfigError as error:
         reader.report.problems += error.problems
         return None
-    reader.read[name] = hashlib.sha256(read_bytes(path)).hexdigest()
+    reader.read[name] = digest(path)
+    reader.took(path, bars.findings)
     until = milliseconds(start.until)
     closed = (bars.time.astype("datetime64[ms]").astype(np.int64)) + 1000 * bars.step
     first = closed >= until - years * 365 * 86_400_000

@@ -4,16 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.containers import ENDINGS
+from ..data.read import header_of
+from ..data.recognise import what_is
+from ..data.tier_tables import read_tiers
 from .check_impact import check_curve
 from .files import Columns, Reader
 from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
 from .kinds import TABLES, table_of
 from .prices import check_times
-from .problems import Problem, Report
+from .problems import ConfigError, Problem, Report
 from .sections import SHARE_TOLERANCE
+from .tier_files import Sizes
 from .tiers import tier_tables
-
-ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 _TWICE = {
     "accounts": note_accounts_twice,
@@ -26,26 +29,61 @@ _TWICE = {
 
 
 def problems_of_table(path: Path) -> list[Problem]:
-    """All problems of a table; which kind it is, its columns tell."""
+    """All problems of a table, or of a document of a venue; which kind it is, its columns tell."""
+    return look(path)[0]
+
+
+def look(path: Path) -> tuple[list[Problem], list[str]]:
+    """All problems of a file of data, and lines on what it was taken for and what should be known of it."""
     report = Report(str(path))
+    own = table_of(header := header_of(path))
+    if (own is None or not set(TABLES[own]) <= set(header)) and (kind := what_is(path)) is not None:
+        return _published(path, kind, report)
     table = Reader(report, Path()).table(str(path), "", ())
     if table is None:
-        return report.problems
+        return report.problems, []
     kind = table_of(table.values)
+    said = [table.read_as] if table.said else []
     if kind is None:
         known = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in TABLES.items())
-        report.add(
-            "", None, f"is no table that scenarios name; it has the columns {', '.join(table.values)}. {known}", missing=True
-        )
-        return report.problems
-    if kind == "tiers":
+        report.add("", None, f"is no table that scenarios name; it has the columns {table.names()}. {known}", missing=True)
+    elif kind == "tiers":
         assets = tuple(dict.fromkeys(str(name) for name in table.values.get("asset", ("the asset",))))
-        tier_tables(Reader(report, Path()), "", str(path), assets, set())
-        return report.problems
+        tier_tables(Reader(report, Path()), VENUE, str(path), assets, set())
     # the columns are known to be wanted: what is absent is said as it is where a scenario names the table
-    if Reader(report, Path()).table(str(path), "", TABLES[kind]) is not None:
+    elif Reader(report, Path()).table(str(path), "", TABLES[kind]) is not None:
         _columns(kind, table, report)
-    return report.problems
+    return report.problems, said
+
+
+def _published(path: Path, kind: str, report: Report) -> tuple[list[Problem], list[str]]:
+    """As `look`, of a file in a form of others."""
+    reader = Reader(report, Path())
+    try:
+        if kind == "tiers":
+            found = read_tiers(path, report, {})
+            if found is not None:
+                ones = dict.fromkeys(found.tables, 1.0)
+                tier_tables(reader, VENUE, str(path), tuple(found.tables), set(), None, {}, Sizes(ones, ones))
+            return report.problems, [line.partition(": ")[2] for line in reader.lines()]
+        if kind == "accounts":
+            table = reader.positions(str(path), "", (), {})
+            if table is not None:
+                _columns("accounts of others", table, report)
+            return report.problems, [table.read_as] if table is not None and table.said else []
+        if kind == "open_interest":
+            from ..calibration.open_interest import read_history
+
+            return [], read_history(path).findings
+        from ..calibration.price_file import read_price_file
+
+        return [], list(read_price_file(path).findings)
+    except ConfigError as error:
+        return error.problems, []
+
+
+VENUE = "venues.NAME.tiers"
+"""The key at which a scenario names tiers."""
 
 
 def _columns(kind: str, table: Columns, report: Report) -> None:
@@ -97,3 +135,6 @@ def _columns(kind: str, table: Columns, report: Report) -> None:
             report.add_in(table.file, "share", None, f"has to sum to 1; it sums to {total:.6g}", missing=True)
     if kind == "impact":
         check_curve(table.numbers("volume_usd"), table.numbers("log_move"), table.file, "", report)
+
+
+__all__ = ["ENDINGS", "look", "problems_of_table"]

@@ -33,6 +33,7 @@ from .processes import Shock
 from .ranges import Range, read_ranges
 from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, TemporaryTable
 from .table import Table, read_table, read_variant
+from .tier_files import Sizes
 from .tiers import tier_tables, with_preset
 from .values import Context, Text, is_word
 from .venues import Tier, Venue, read_rules
@@ -90,6 +91,7 @@ class Checked:
     files: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     ranges: list[Range] = field(default_factory=list)
+    read_as: list[str] = field(default_factory=list)
 
 
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
@@ -146,7 +148,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
         check_book(document, run.book, rules, report)
     if "ranges" in document:
         checked.ranges = read_ranges(document["ranges"], report)
-    checked.files, checked.said = reader.read, list(dict.fromkeys(reader.said))
+    checked.files, checked.said, checked.read_as = reader.read, list(dict.fromkeys(reader.said)), reader.lines()
     return checked
 
 
@@ -291,6 +293,14 @@ def _tiers(
         needed = {asset for venue, asset in traded if venue == name}
         key = "tiers" if "tiers" in document["venues"][name] else "preset"
         rule = rules[name].tier_rule
-        tables, checked.tier_rules[name] = tier_tables(reader, f"venues.{name}.{key}", source, context.assets, needed, rule)
+        contract = rules[name].contract_size
+        sizes = Sizes(
+            {asset: found.price for asset, found in checked.assets.items() if found is not None},
+            contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(context.assets, contract),
+            f"venues.{name}.contract_size",
+        )
+        tables, checked.tier_rules[name] = tier_tables(
+            reader, f"venues.{name}.{key}", source, context.assets, needed, rule, rules[name].tier_columns, sizes
+        )
         for asset, rows in tables.items():
             checked.tiers[name, asset] = rows

@@ -70,15 +70,14 @@ def read_cross(
     coin, shape `(venues,)`.
     """
     report, columns = reader.report, holders.columns or {}
-    needed = [columns.get(name, name) for name in NEEDED] + [item for name, item in columns.items() if name != "amount"]
-    table = reader.table(holders.file, f"{key}.file", tuple(dict.fromkeys(needed)))
+    table = reader.positions(holders.file, f"{key}.file", NEEDED, columns)
     if table is None:
         return None
     before = len(report.problems)
-    rows = Rows(table, with_snapshot(table, columns))
+    rows = Rows(table, with_snapshot(table, {}))
     if holders.snapshot is not None and not rows.has("snapshot"):
-        text = f"missing column; the file has {', '.join(table.values)}: name the one that says when, {key}.columns.snapshot"
-        rows.note_missing("snapshot", text, nearest("snapshot", table.values))
+        text = f"missing column; the file has {table.names()}: name the one that says when, {key}.columns.snapshot"
+        rows.note_missing("snapshot", text, nearest("snapshot", table.header))
     _said_once(rows, key, holders, report)
     owners = rows.words("account")
     rows.note("account", np.flatnonzero(owners == ""), "has to name the account")

@@ -12,7 +12,7 @@ from .values import MOST_USD, Choice, NameOf, Number, Text, Whole
 
 COLUMNS = (
     "account", "asset", "side", "quantity", "entry_price", "venue", "class", "account_value", "notional", "margin", "collateral",
-    "snapshot", "amount",
+    "leverage", "snapshot", "amount",
 )  # fmt: skip
 _LEVERAGE = Number("", at_least=1.0, at_most=1e4)
 _SHARE = Number("", at_least=0.0, at_most=1.0)
@@ -85,9 +85,11 @@ class AccountHolders(Table):
         str,
         Text(
             "table with the columns venue, asset, side, quantity (coins), entry_price (USD a coin), collateral (USD at entry, "
-            "also where a venue is margined in coin) or leverage, class"
+            "also where a venue is margined in coin) or leverage, class; or positions as exchanges publish them"
         ),
     ]
+    columns: Annotated[dict[str, str] | None, ColumnNames("the file's own names of columns", COLUMNS)] = None
+    venue: Annotated[str | None, NameOf("venue of all positions, if the file has no column for it", "venues")] = None
 
 
 class CrossHolders(Table):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.names import letters
 from .files import Columns, Reader, as_numbers
 from .holders import AccountHolders, HistogramHolders, MapHolders
 from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
@@ -106,9 +107,11 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
 
     `collateral` (USD at entry, also where it is coin) or `leverage` (entry notional over it) is needed, collateral counts.
     """
-    table = reader.table(holders.file, f"{key}.file", ACCOUNT_COLUMNS)
+    table = reader.positions(holders.file, f"{key}.file", ACCOUNT_COLUMNS, holders.columns or {}, _venue(holders, context))
     if table is None:
         return None
+    if holders.venue is not None and letters("venue") in map(letters, table.header):
+        reader.report.add(f"{key}.venue", holders.venue, f"has to be left out: the file has a column {table.name('venue')}")
     take_names(reader, table, "asset", context.assets)
     venue = table.indices("venue", context.venues, "venue")
     asset = table.indices("asset", context.assets, "asset")
@@ -119,7 +122,7 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     collateral = bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
     leverage = bounded(table, "leverage", above=0.0) if "leverage" in table.values else None
     if collateral is None and leverage is None:
-        have = ", ".join(table.values)
+        have = table.names()
         reader.report.add_in(
             table.file,
             "collateral",
@@ -144,6 +147,11 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
         reader.report.add_in(table.file, "quantity", None, "has no account that holds anything", missing=True)
         return None
     return Accounts(*(column[held] for column in (venue, asset, side, quantity, entry, collateral, classes)))
+
+
+def _venue(holders: AccountHolders, context: Context) -> str | None:
+    """The venue of positions whose file has no column for it: the one that is named, or the only one."""
+    return holders.venue or (context.venues[0] if len(context.venues) == 1 else None)
 
 
 def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:

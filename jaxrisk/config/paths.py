@@ -82,7 +82,9 @@ def find(kind: str, name: str, folder: Path | None = None) -> Path:
     folder = Path() if folder is None else folder
     tried = [folder / name]
     if kind in SHIPPED_KINDS:
-        if not name.endswith((".toml", ".csv", ".csv.gz", ".parquet")):
+        if not name.endswith(
+            (".toml", ".csv", ".csv.gz", ".parquet", ".json", ".json.gz", ".zip", ".feather", ".arrow", ".tsv", ".txt")
+        ):
             tried.append(folder / f"{name}.toml")
         if Path(name).name == name:
             tried.append(shipped() / kind / (name if name.endswith(".toml") else f"{name}.toml"))

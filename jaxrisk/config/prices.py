@@ -6,7 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from .files import Columns, Reader, as_numbers
+from ..data.many import in_time, note_symbols, once
+from ..data.names import PRICES
+from ..data.times import MAY_BE, day_may_be_first, epoch_milliseconds, turned
+from .files import Columns, Reader
 from .problems import nearest
 from .symbols import take_columns
 from .units import readable
@@ -43,29 +46,28 @@ def milliseconds(moment: str) -> int:
     return round(parsed.timestamp() * 1000)
 
 
-_TIME = "has to be a time such as 2024-08-05T00:00:00Z, or seconds since 1970"
+_TIME = "has to be a time such as 2024-08-05T00:00:00Z, or seconds to nanoseconds since 1970"
 
 
-def read_times(table: Columns, column: str = "time") -> np.ndarray | None:
-    """A column of times, ISO text or seconds or milliseconds since 1970, as milliseconds; None with a problem noted."""
-    raw = table.values[column]
-    numbers = as_numbers(raw)
+def read_times(table: Columns, column: str = "time", day_first: bool = False) -> np.ndarray | None:
+    """A column of times, ISO text or seconds to nanoseconds since 1970, as milliseconds; None with a problem noted."""
+    numbers = table.as_numbers(column)
     numeric = np.isfinite(numbers)
     if 2 * np.count_nonzero(numeric) > len(numbers):
-        wrong = np.flatnonzero(~numeric | (np.abs(numbers) > 1e15))
+        times = epoch_milliseconds(table, np.where(numeric, numbers, 0.0), column)
+        wrong = np.flatnonzero(~numeric | (np.abs(times) > 1e15))
         table.note(column, wrong, _TIME)
-        if len(wrong):
-            return None
-        scale = 1.0 if np.median(np.abs(numbers)) > 1e11 else 1000.0
-        return np.round(numbers * scale).astype(np.int64)
+        return None if len(wrong) else np.round(times).astype(np.int64)
+    raw = table.values[column]
     times = np.zeros(len(raw), dtype=np.int64)
     wrong = []
     for i, item in enumerate(raw):
         try:
-            times[i] = milliseconds(item if isinstance(item, str) else item.isoformat())
-        except (ValueError, AttributeError, OverflowError):
+            times[i] = milliseconds(turned(item) if day_first else item)
+        except (ValueError, AttributeError, TypeError, OverflowError):
             wrong.append(i)
-    table.note(column, wrong, _TIME)
+    may_be = wrong and not day_first and day_may_be_first(str(raw[wrong[0]]))
+    table.note(column, wrong, _TIME + (MAY_BE if may_be else ""))
     return None if wrong else times
 
 
@@ -86,7 +88,7 @@ def _price_column(table: Columns, asset: str, column: str | None, alone: bool, r
 
 
 def _at(table: Columns, rows: np.ndarray) -> str:
-    return f", at time {table.values['time'][int(rows[0])]}" if len(rows) and "time" in table.values else ""
+    return f", at time {table.cell('time', int(rows[0]))}" if len(rows) and "time" in table.values else ""
 
 
 def _interval(table: Columns, times: np.ndarray) -> int | None:
@@ -119,12 +121,19 @@ def check_times(table: Columns) -> None:
 
 
 def read_prices(
-    reader: Reader, key: str, files: str | dict[str, str], assets: tuple[str, ...], column: str | None
+    reader: Reader,
+    key: str,
+    files: str | dict[str, str],
+    assets: tuple[str, ...],
+    column: str | None,
+    columns: dict[str, str] | None = None,
+    day_first: bool | None = None,
 ) -> Prices | None:
     """The price file, or one for each asset, with every problem noted.
 
     A file for one asset has the columns `time` and one of the asset's name, `price` or `close`; a file for several has a
-    column for each. The price is that at the time of its row.
+    column for each. The price is that at the time of its row; of klines and other bars by their opening time it is the close, at
+    the bar's end. `columns`: by our names, the file's own; `day_first`: of dates such as 05.08.2024.
     """
     names = {asset: files[asset] for asset in assets} if isinstance(files, dict) else {asset: files for asset in assets}
     tables: dict[str, Columns | None] = {}
@@ -133,10 +142,9 @@ def read_prices(
     for asset, name in names.items():
         if name not in tables:
             suffix = f".{asset}" if isinstance(files, dict) else ""
-            tables[name] = table = reader.table(name, key + suffix, ("time",))
-            times = read_times(table) if table is not None else None
-            interval = _interval(table, times) if table is not None and times is not None else None
-            timing[name] = (times, interval) if times is not None and interval is not None else None
+            own = (*assets, *([column] if column else []))
+            table = reader.table(name, key + suffix, ("time",), of=PRICES, columns=columns, reserved=own)
+            tables[name], timing[name] = (None, None) if table is None else _timed(table, bool(day_first))
         table = tables[name]
         alone = isinstance(files, dict) or len(assets) == 1
         price = _price_column(table, asset, column, alone, reader, key) if table is not None else None
@@ -145,6 +153,22 @@ def read_prices(
     if any(price is None for price in prices) or any(grid is None for grid in grids):
         return None
     return _together(reader, key, names, assets, prices, grids)
+
+
+def _timed(table: Columns, day_first: bool) -> tuple[Columns, tuple[np.ndarray, int] | None]:
+    """A table with its rows in order, the times of its prices, ms, and their spacing; None for these with problems noted."""
+    note_symbols(table)
+    times = read_times(table, day_first=day_first)
+    if times is None:
+        return table, None
+    table, times = once(*in_time(table, times))
+    interval = _interval(table, times)
+    if interval is None:
+        return table, None
+    if "time" in table.written and {"open", "high", "low", "close"} <= set(table.values):
+        table.said.append("a price is a bar's close, at its end")
+        times = times + interval
+    return table, (times, interval)
 
 
 def _together(reader: Reader, key: str, names, assets, prices, grids) -> Prices | None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import field_serializer
 
-from .containers import ListOf, PerAsset
+from .containers import ColumnNames, ListOf, PerAsset
 from .matrices import NO_PAIRS, Correlation
 from .start import FromFactors, StartFrom, written
 from .table import ByAsset, Refuse, Table
@@ -16,6 +16,10 @@ Drift = Annotated[
 ]
 _SHARE = Number("", at_least=0.0, at_most=1.0)
 _VARIANCE = Number("", "a year; 0.36 is a volatility of 60%", above=0.0, at_most=400.0)
+_COLUMNS = Annotated[
+    dict[str, str] | None, ColumnNames("the file's own names of columns", ("time", "open", "high", "low", "close", "volume"))
+]
+_DAY_FIRST = Annotated[bool | None, Flag("whether the day comes first in the file's dates, as in 05.08.2024; by default not")]
 _COLUMN = Annotated[str | None, Text("column of the price file; by default the asset's name, else price, else close")]
 
 
@@ -220,6 +224,8 @@ class Bootstrap(Table):
     process: Literal["bootstrap"]
     file: Annotated[str | dict[str, str], PerAsset("price file, or one for each asset", Text("price file"))]
     column: _COLUMN = None
+    columns: _COLUMNS = None
+    day_first: _DAY_FIRST = None
     mean_block: Annotated[Span, Duration("mean length of a block")]
     recentre: Annotated[bool, Flag("whether the file's mean return is taken out")] = True
     drift: Drift = 0.0
@@ -231,6 +237,8 @@ class Replay(Table):
     process: Literal["replay"]
     file: Annotated[str | dict[str, str], PerAsset("price file, or one for each asset", Text("price file"))]
     column: _COLUMN = None
+    columns: _COLUMNS = None
+    day_first: _DAY_FIRST = None
     start: Annotated[str | None, Moment("time of the run's start; by default the file's first")] = None
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from ..data.containers import is_pattern
 from .caps import Selectors, caps_of
 from .check_table import ENDINGS, problems_of_table
 from .checked import Checked, check_document
 from .document import override, read_scenario
 from .effective import effective
 from .kinds import kind_of
-from .paths import NotFound, find, likely, names
+from .paths import NotFound, exists, find, is_folder, likely, names
 from .problems import ConfigError, Problem, Report
 from .ranges import check_ranges
 from .tiers import tiers_of
@@ -37,6 +38,8 @@ ELSEWHERE = {
 
 def file_of(path: str | Path) -> Path:
     """The file that a path stands for, or the name of what ships: a scenario, limits or a venue; raises `ConfigError`."""
+    if is_pattern(Path(path).name) and not exists(Path(path)):
+        return Path(path)
     try:
         return find("scenarios", str(path))
     except NotFound as error:
@@ -51,7 +54,7 @@ def file_of(path: str | Path) -> Path:
 def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
     """All problems of a scenario, or of a limit or venue file, or a table, by itself."""
     file = file_of(path)
-    if file.name.endswith(ENDINGS):
+    if file.name.endswith(ENDINGS) or is_folder(file):
         return problems_of_table(file)
     file, document = read_scenario(file)
     kind = kind_of(document, file.absolute().parent.name)

@@ -71,7 +71,9 @@ def repeats(table: Columns, *labels: np.ndarray) -> Repeats:
     _, first = np.unique(together, return_index=True)
     rows = np.setdiff1d(np.arange(len(together)), first)
     before = first[together[rows]]
-    differ = {name: _differ(cells[rows], cells[before]) for name, cells in table.values.items() if not counts_rows(name)}
+    differ = {
+        table.name(name): _differ(cells[rows], cells[before]) for name, cells in table.values.items() if not counts_rows(name)
+    }
     return Repeats(rows, before, differ)
 
 

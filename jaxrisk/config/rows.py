@@ -41,14 +41,12 @@ class Rows:
 
     def note_missing(self, name: str, allowed: str, near: str | None = None) -> None:
         """A problem with a column as a whole, or with its absence."""
-        self.table.report.add_in(self.table.file, self.at(name), None, allowed, near, missing=True)
+        self.table.report.add_in(self.table.file, self.table.name(self.at(name)), None, allowed, near, missing=True)
         self.table.bad.add(self.at(name))
 
     def keep(self, rows: np.ndarray) -> None:
         """Drop all other rows."""
-        table = self.table
-        values = {name: column[rows] for name, column in table.values.items()}
-        self.table = Columns(table.file, values, table.lines[rows], table.report, table.unit, table.bad)
+        self.table = self.table.only(rows)
 
 
 def numbered(labels: np.ndarray) -> np.ndarray:

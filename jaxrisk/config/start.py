@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .containers import ListOf, PerAsset, gather
+from .containers import ColumnNames, ListOf, PerAsset, gather
 from .problems import nearest
 from .units import Span
-from .values import Context, Duration, Kind, Moment, Number, Refusal, Refused, Text
+from .values import Context, Duration, Flag, Kind, Moment, Number, Refusal, Refused, Text
 
 STATIONARY = "stationary"
 _FACTOR = ListOf("", Number("", "log variance", at_least=-20.0, at_most=20.0), at_least=1)
@@ -17,6 +17,8 @@ _KEYS: dict[str, dict[str, tuple[Kind, bool]]] = {
         "until": (Moment("the run's start: prices up to it are used"), True),
         "history": (Duration("how much of the file before it is used"), False),
         "particles": (Number("particles of the filter", at_least=100, at_most=10**6), False),
+        "columns": (ColumnNames("the file's own names of columns", ("time", "open", "high", "low", "close", "volume")), False),
+        "day_first": (Flag("whether the day comes first in the file's dates"), False),
     },
     "factors": {
         "factors": (PerAsset("value of each factor of the log variance", _FACTOR), True),
@@ -40,6 +42,8 @@ class FromPrices(NamedTuple):
     until: str
     history: Span | None
     particles: int
+    columns: dict[str, str] | None = None
+    day_first: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class StartFrom(Kind):
             raise Refused(*refusals)
         if form == "factors":
             return FromFactors(read["factors"], read["sd"] if read["sd"] is not None else _zeros(read["factors"]))
-        return FromPrices(read["prices"], read["until"], read["history"], int(read["particles"] or PARTICLES))
+        return FromPrices(read["prices"], read["until"], read["history"], int(read["particles"] or PARTICLES), read["columns"],
+                          read["day_first"])  # fmt: skip
 
     def json(self) -> dict[str, Any]:
         word = {"const": STATIONARY}
@@ -121,7 +126,7 @@ def written(start: Any) -> Any:
     if isinstance(start, FromFactors):
         return {"factors": start.factors, "sd": start.sd}
     if isinstance(start, FromPrices):
-        table = {"prices": start.prices, "until": start.until, "history": start.history, "particles": start.particles}
+        table = start._asdict()
         return {key: item for key, item in table.items() if item is not None}
     return start
 

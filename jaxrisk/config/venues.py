@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Annotated, Any
 
-from .containers import ListOf, PerAsset, PerOtherVenue
+from .containers import ColumnNames, ListOf, PerAsset, PerOtherVenue
 from .once import made_once
 from .problems import Report
 from .sections import SHARE, SHARE_TOLERANCE
@@ -13,6 +13,7 @@ from .table import ByAsset, Refuse, Table, read_table
 from .units import Span
 from .values import MOST_USD, Choice, Context, Duration, Flag, Kind, Number, Text
 
+TIER_COLUMNS = ("asset", "floor_usd", "cap_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd", "tier_rule")
 TIER_RULES = ("marginal", "whole")
 POLICIES = ("full", "partial", "lower_tier", "to_margin", "takeover")
 RANKINGS = ("pro_rata", "binance", "hyperliquid", "bitmex", "minimax_leverage")
@@ -74,6 +75,11 @@ class _Contract(Table):
             "needed where neither the tiers' file nor their amounts say it",
             TIER_RULES,
         ),
+    ] = None
+    tier_columns: Annotated[dict[str, str] | None, ColumnNames("names of columns of the tiers' own table", TIER_COLUMNS)] = None
+    contract_size: Annotated[
+        ByAsset | None,
+        PerAsset("coins of a contract, where the tiers count in contracts", Number("", "coins", above=0.0), partial=True),
     ] = None
     maintenance_rate: Annotated[float, Number("maintenance rate where there are no tiers", above=0.0, below=1.0)] = 0.005
     contract: Annotated[str, Choice("margined in USD, or in coin", ("linear", "inverse"))] = "linear"

@@ -1,0 +1,100 @@
+"""Margin tiers from tables and from documents of venues, in dollars, by asset."""
+
+from typing import Any, NamedTuple
+
+from ..data.tier_documents import CONTRACTS, Published, TierDocument
+from ..data.tier_tables import read_tiers
+from .files import Reader, digest
+from .problems import Report
+from .symbols import coins, of_coin
+from .tier_schedule import Said, read_rows
+from .venues import TIER_RULES, Tier
+
+Found = dict[str, list[Tier] | None] | None
+
+
+class Sizes(NamedTuple):
+    """What makes dollars of tiers that count in contracts or coins: `price`: USD a coin, `contract`: coins, both by asset;
+    `key`: where a missing one is to be said."""
+
+    price: dict[str, float] = {}  # noqa: RUF012 (never changed)
+    contract: dict[str, float] = {}  # noqa: RUF012
+    key: str = "contract_size"
+
+
+def from_data(
+    reader: Reader, key: str, name: str, assets, otherwise: str | None, columns: dict[str, str] | None, sizes: Sizes
+) -> tuple[Found, str]:
+    """Tables by asset, and the rule that the file, or the venue whose document it is, says holds for them."""
+    path = reader.path("venues", name, key)
+    if path is None:
+        return None, TIER_RULES[0]
+    document = read_tiers(path, reader.report, columns or {}, f"{key.rpartition('.')[0]}.tier_columns")
+    if path.exists():
+        reader.read[name] = digest(path)
+    if document is None:
+        return None, TIER_RULES[0]
+    if document.said:
+        reader.taken.append(f"{path}: read as: {', '.join(document.said)}")
+    report = reader.report.of(str(path))
+    said = Said(document.rule, report, "tier_rule", otherwise, f"; as a column, or as {key.rpartition('.')[0]}.tier_rule")
+    found: dict[str, list[Tier] | None] = {}
+    wanted = wanted_of(document, assets)
+    for symbol, table in document.tables.items():
+        if not symbol:
+            rows = read_rows(
+                rows_in_dollars(document, table, "", sizes, report), "tiers", report, said, table.places, table.written
+            )
+            return dict.fromkeys(assets, rows), document.rule or implied({"": rows}, otherwise)
+        if document.venue and symbol not in wanted:
+            continue  # one of a venue's hundreds, which nobody asked for
+        rows = rows_in_dollars(document, table, symbol, sizes, report)
+        found[symbol] = None if rows is None else read_rows(rows, symbol, report, said, table.places, table.written)
+    if not found:
+        found = dict.fromkeys(document.tables)
+    return found, document.rule or implied(found, otherwise)
+
+
+def wanted_of(document: TierDocument, assets) -> list[str]:
+    """The symbols of a document that are, or may be of, some assets: all where there is none of these."""
+    names = list(document.tables)
+    return [name for name in names if name in assets or any(of_coin(asset, [name]) for asset in assets)]
+
+
+def rows_in_dollars(
+    document: TierDocument, table: Published, symbol: str, sizes: Sizes, report: Report
+) -> list[dict[str, Any]] | None:
+    """A table's rows as a scenario has them; None, with a problem noted, where a size that is needed is not known."""
+    keep = ("floor_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd")
+    rows = [{name: row[name] for name in keep if name in row} for row in table.rows]
+    if document.unit == "USD":
+        return rows
+    price = _of(symbol, sizes.price)
+    size = 1.0
+    if document.unit == "contracts":
+        known = next((CONTRACTS[coin] for coin in coins(symbol) if coin in CONTRACTS), None)
+        own = _of(symbol, sizes.contract)
+        size = own if own is not None else known
+        if own is None and known is not None:
+            document.said.append(f"contracts of {known:g} {next(c for c in coins(symbol) if c in CONTRACTS)}")
+    if price is None or size is None:
+        need = " and ".join([*(["the price (USD a coin)"] if price is None else []),
+                             *(["the size of a contract (coins)"] if size is None else [])])  # fmt: skip
+        report.add(symbol, None, f"has tiers in {document.unit}: {need} is needed, {sizes.key}", missing=True)
+        return None
+    dollars = lambda value: value * size * price if isinstance(value, float) else value
+    return [{name: dollars(value) if name.endswith("_usd") else value for name, value in row.items()} for row in rows]
+
+
+def _of(symbol: str, sizes: dict[str, float]) -> float | None:
+    """The size of the asset that a symbol is of."""
+    return next((size for asset, size in sizes.items() if asset == symbol or of_coin(asset, [symbol])), None)
+
+
+def implied(found: Found, otherwise: str | None) -> str:
+    """The rule of tables that do not say it: amounts say `marginal`."""
+    rows = [row for table in (found or {}).values() for row in table or []]
+    return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
+
+
+__all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "wanted_of"]

@@ -1,0 +1,149 @@
+"""A venue file from somebody else's margin tiers, with source and date beside each figure."""
+
+import datetime
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+from ..data.tier_documents import Published
+from ..data.tier_tables import read_tiers
+from .paths import exists, names_in
+from .problems import ConfigError, Problem, Report, nearest
+from .symbols import coins, of_coin
+from .tier_files import Sizes, rows_in_dollars
+from .tier_schedule import Said, read_rows
+from .venues import Tier
+
+
+class Imported(NamedTuple):
+    """`text`: the venue file; `lines`: what the source was taken for, and what came of it."""
+
+    text: str
+    lines: list[str]
+
+
+def import_tiers(
+    path: Path,
+    symbols: tuple[str, ...],
+    rule: str | None,
+    columns: dict[str, str],
+    price: float | None = None,
+    contract: float | None = None,
+    *,
+    name: str = "my_venue",
+) -> Imported:
+    """The tiers of some symbols, all where none is named, as the text of a venue file.
+
+    **Arguments:** `rule`: whose word counts where the file says none; `price`, USD a coin, and `contract`, coins: of tiers that
+    count in contracts or coins. Raises `ConfigError` with every problem.
+    """
+    if not exists(path):
+        raise ConfigError([Problem(str(path), "", None, "no such file", nearest(path.name, names_in(path.parent)))])
+    report = Report(str(path))
+    document = read_tiers(path, report, columns)
+    if document is None:
+        raise ConfigError(report.problems)
+    names = list(document.tables)
+    wanted: list[str] = []
+    for symbol in symbols:
+        alike = [symbol] if symbol in names else of_coin(symbol, names)
+        if len(alike) != 1:
+            text = f"has no tiers of it; there are {_listed(names)}" if not alike else f"may be {' or '.join(alike)}: name one"
+            report.problems.append(Problem("command line", "--symbol", f'"{symbol}"', text, nearest(symbol, names)))
+        wanted += alike[:1]
+    if names == [""]:
+        report.problems, wanted = [], [""]
+        if len(symbols) != 1:
+            text = (
+                "missing; the file names no symbol: one is needed" if not symbols else "the file names no symbol: one is needed"
+            )
+            report.problems.append(Problem("command line", "--symbol", " ".join(symbols) or None, text))
+    wanted = wanted or names
+    said = Said(rule if document.rule is None else document.rule, report, "--tier-rule")
+    if rule is not None and document.rule not in (None, rule):
+        who = document.venue or "the file"
+        report.problems.append(
+            Problem("command line", "--tier-rule", f'"{rule}"', f'has to be left out: {who} says "{document.rule}"')
+        )
+    every = list(wanted)
+    sizes = Sizes(
+        {} if price is None else dict.fromkeys(every, price), {} if contract is None else dict.fromkeys(every, contract),
+        "--price and --contract",
+    )  # fmt: skip
+    tables: dict[str, tuple[list[Tier], Published]] = {}
+    for symbol in wanted:
+        table = document.tables[symbol]
+        rows = rows_in_dollars(document, table, symbol, sizes, report)
+        tiers = None if rows is None else read_rows(rows, symbol, report, said, table.places, table.written)
+        asset = asset_of(symbol) if symbol else (symbols[0] if symbols else "ASSET")
+        if asset in tables:
+            report.add(symbol, None, f"is of {asset} as another symbol is: name one with --symbol", missing=True)
+        if tiers is not None:
+            tables[asset] = (tiers, table)
+    if report.problems:
+        raise ConfigError(list(dict.fromkeys(report.problems)))
+    word = said.word or ("marginal" if any(row.maintenance_amount_usd for rows, _ in tables.values() for row in rows) else None)
+    lines = [f"{path}: read as: {', '.join(document.said) or 'a table of tiers'}"]
+    lines += [f"{path}: {asset}: {len(rows)} tiers, up to {rows[0].max_leverage:g} times" for asset, (rows, _) in tables.items()]
+    if len(lines) > 13:
+        lines = [*lines[:12], f"{path}: and {len(lines) - 12} more"]
+    return Imported(_text(path, name, word, document.said, document.venue, tables, price), lines)
+
+
+def asset_of(symbol: str) -> str:
+    """The coin of a contract, where its name tells one; else its name.
+
+    >>> asset_of("BTCUSDT"), asset_of("BTC/USDT:USDT"), asset_of("BTC-USDT"), asset_of("kPEPE")
+    ('BTC', 'BTC', 'BTC', 'kPEPE')
+    """
+    found = sorted(coins(symbol), key=len)
+    if not found or symbol.upper() == found[0]:
+        return symbol
+    return next((coin for coin in found if len(coin) > 2), found[0])
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _text(path: Path, name: str, rule: str | None, said: list[str], venue: str, tables, price: float | None) -> str:
+    date = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).date().isoformat()
+    origin = f"{venue or 'tiers'}: {path.name}, a file of {date}"
+    at = "" if price is None else f", in dollars at {price:g} a coin"
+    lines = [
+        *textwrap.wrap(
+            f"Margin tiers out of {path.name}, read as: {', '.join(said) or 'a table of tiers'}{at}.",
+            126,
+            initial_indent="# ",
+            subsequent_indent="# ",
+        ),
+        "#",
+        "# Beside each figure stands where in that file it is from, and the file's date. Amounts that are not in the file are",
+        "# worked out so that the margin is continuous.",
+        "",
+        f"name = {_quoted(name)}",
+        f"source = {_quoted(origin)}",
+        f"read_on = {_quoted(datetime.datetime.now(datetime.UTC).date().isoformat())}",
+        *([f"tier_rule = {_quoted(rule)}"] if rule else []),
+    ]
+    for asset, (rows, table) in tables.items():
+        lines += ["", f"tiers.{asset if asset.isidentifier() and asset.isascii() else _quoted(asset)} = ["]
+        for row, place in zip(rows, table.places, strict=True):
+            cells = [
+                f"floor_usd = {row.floor_usd!r}",
+                f"max_leverage = {row.max_leverage!r}",
+                f"maintenance_rate = {row.maintenance_rate!r}",
+            ]
+            cells += [f"maintenance_amount_usd = {row.maintenance_amount_usd!r}"] if rule != "whole" else []
+            lines.append(f"  {{ {', '.join(cells)} }},  # {place}, {date}")
+        lines.append("]")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+__all__ = ["Imported", "asset_of", "import_tiers"]

@@ -1,0 +1,150 @@
+"""Where the bytes of a table are: in a file, packed or not, in an archive, in a folder, or in the files that a pattern means."""
+
+import gzip
+import io
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ..config.paths import is_folder, names_in, record
+from .text import PEEK
+
+ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz")
+"""Of files that are looked for in a folder."""
+MOST_UNPACKED = 2**32
+"""Bytes of one table when it is unpacked: a few kilobytes can be made to unpack to more than any memory."""
+_TOO_MUCH = f"is more than {MOST_UNPACKED / 2**30:g} GiB when it is unpacked; unpack it, or save it as Parquet"
+_PATTERN = re.compile(r"[*?\[]")
+_EXCEL = "xl/workbook.xml"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One table's bytes: `name` for messages, `open` begins anew, `head`: the first of them, `packed`: how they were."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+    head: bytes
+    packed: str = ""
+    path: Path | None = None
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name means several files.
+
+    >>> is_pattern("btc/*.zip"), is_pattern("btc.csv")
+    (True, False)
+    """
+    return bool(_PATTERN.search(name))
+
+
+def is_data(name: str) -> bool:
+    """Whether a file, by its name, may be a table or a document of one."""
+    return name.lower().endswith(ENDINGS)
+
+
+def files_of(path: Path) -> tuple[list[Path], list[str]]:
+    """The files that a path means, in the order of their names, and what is said of those left out.
+
+    Raises `ValueError` with a sentence where there are none.
+    """
+    if is_folder(path):
+        inside = [path / name for name in names_in(path) if not name.startswith(".")]
+        found = [one for one in inside if is_data(one.name) and not is_folder(one)]
+        left = [one for one in inside if one not in found]
+        if not found:
+            text = f"none of the {len(left)} in it" if left else "it is empty"
+            raise ValueError(f"is a folder; a file is needed, or a folder of files that end in {', '.join(ENDINGS)}: {text}")
+        return found, [f"{len(left)} other files left out, such as {left[0].name}"] if left else []
+    if is_pattern(path.name) and not path.exists():
+        import fnmatch
+
+        matching = [name for name in names_in(path.parent) if fnmatch.fnmatchcase(name, path.name)]
+        found = [path.parent / name for name in matching if not is_folder(path.parent / name)]
+        if not found:
+            raise ValueError("means no file")
+        return found, []
+    return [path], []
+
+
+def sources(path: Path) -> Iterator[Source]:
+    """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
+    record(path)
+    try:
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind) or stat.S_ISDIR(kind)):
+            raise ValueError("is a device, of which there is no end to read; a file is needed")
+        with open(path, "rb") as file:
+            head = file.read(PEEK)
+    except IsADirectoryError:
+        raise OSError("is a folder; a file is needed") from None
+    except FileNotFoundError:
+        raise OSError("no such file") from None
+    except OSError as error:
+        raise OSError(f"cannot be read: {error.strerror or error}") from None
+    if path.suffix == ".gz" or head[:2] == b"\x1f\x8b":
+        yield _gzipped(path, head)
+    elif head[:4] == b"PK\x03\x04" or path.suffix == ".zip":
+        yield from _zipped(path)
+    else:
+        yield Source(str(path), lambda: _plain(path), head, path=path)
+
+
+def _plain(path: Path) -> BinaryIO:
+    import pyarrow as pa
+
+    return pa.OSFile(str(path), "rb")  # type: ignore[return-value]
+
+
+def _gzipped(path: Path, head: bytes) -> Source:
+    try:
+        with gzip.open(path, "rb") as file:
+            inside = file.read(PEEK)
+    except (OSError, EOFError) as error:
+        raise ValueError(f"is not a gzip file: {error}") from None
+    except Exception as error:  # zlib's has no common base with the others
+        raise ValueError(f"is not a whole gzip file: {error}") from None
+    return Source(str(path), lambda: _Bounded(path), inside, "gzip", path)  # type: ignore[arg-type,return-value]
+
+
+class _Bounded(gzip.GzipFile):
+    """Refuses to unpack more than any table has."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, "rb")
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = MOST_UNPACKED + 1 - self.tell()
+        found = super().read(left if size is None or size < 0 else min(size, left))
+        if self.tell() > MOST_UNPACKED:
+            raise ValueError(_TOO_MUCH)
+        return found
+
+
+def _zipped(path: Path) -> Iterator[Source]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            if _EXCEL in names:
+                raise ValueError("this is an Excel workbook: save the sheet as CSV")
+            tables = sorted(name for name in names if is_data(name) and not name.startswith("__MACOSX"))
+            if not tables:
+                raise ValueError(f"is an archive without a table in it; it has {', '.join(names[:5]) or 'nothing'}")
+            for name in tables:
+                if archive.getinfo(name).file_size > MOST_UNPACKED:
+                    raise ValueError(f"{name} {_TOO_MUCH}")
+                content = archive.read(name)
+                yield Source(f"{path}/{name}", lambda content=content: io.BytesIO(content), content[:PEEK], "zip", path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"is not a whole zip archive: {error}") from None
+    except RuntimeError as error:  # one with a password
+        raise ValueError(f"cannot be unpacked: {error}") from None
+    except (OSError, EOFError, NotImplementedError) as error:
+        raise ValueError(f"cannot be unpacked: {error}") from None
+
+
+__all__ = ["ENDINGS", "Source", "files_of", "is_data", "is_pattern", "sources"]

@@ -1,0 +1,108 @@
+"""JSON documents that are a list of rows: `fetch_ohlcv` and klines as interfaces answer them, positions, lists of objects."""
+
+import json
+from typing import Any
+
+from .names import TableKind
+from .positions import account_documents
+from .text import looks_like
+
+_WRAPPED = ("data", "result", "list", "rows", "positions")
+
+
+def parsed(content: bytes) -> Any:
+    """The document; raises `ValueError` that says where it is not JSON."""
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"line {content[: error.start].count(10) + 1} is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        if not content.strip():
+            raise ValueError("is empty") from None
+        cut = error.pos >= len(content.decode("utf-8-sig").rstrip()) - 1
+        more = "; the document ends there: is the file cut off?" if cut else ""
+        raise ValueError(f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}{more}") from None
+    except RecursionError:
+        raise ValueError("is not valid JSON: too deeply nested") from None
+
+
+def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[str, ...], list[dict[str, Any]], list[str]]:
+    """Names, rows and what is said of them, of a document that is a list of rows. Raises `ValueError` with a sentence.
+
+    **Arguments:** `name`: of an account whose document does not give it.
+    """
+    document = parsed(content)
+    if kind.word == "accounts":
+        states = account_documents(document, name)
+        if states is not None:
+            if not states:
+                raise ValueError("this is JSON: clearinghouseState, and it has no position in it")
+            return tuple(states[0]), states, ["clearinghouseState"]
+    rows = _rows(document)
+    if rows is None:
+        words = f"a list of rows of {kind.word}" if kind.others else "a list of rows"
+        raise ValueError(f"this is JSON: {shape(document)}; what is read as {kind.word} is a table, or {words}")
+    if rows and all(isinstance(row, list) for row in rows):
+        widths = {len(row) for row in rows}
+        bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
+        if bare is None:
+            known = ", or ".join(f"{count} ({word})" for count, (_, word) in (kind.bare or {}).items())
+            raise ValueError(f"this is JSON: a list of lists, of which all have to have the same number of cells: {known}")
+        return bare[0], [dict(zip(bare[0], row, strict=True)) for row in rows], [f"JSON, {bare[1]}"]
+    wrong = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)
+    if wrong is not None:
+        raise ValueError(f"this is JSON: a list in which row {wrong + 1} is no object")
+    flat = [flattened(row) for row in rows]
+    return tuple(dict.fromkeys(name for row in flat for name in row)), flat, ["JSON, a list of objects"]
+
+
+def flattened(row: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """A row with what is in objects under dotted names, what a library keeps of the venue's own answer left out.
+
+    >>> flattened({"coin": "BTC", "leverage": {"type": "cross", "value": 20}, "info": {}})
+    {'coin': 'BTC', 'leverage.type': 'cross', 'leverage.value': 20}
+    """
+    flat: dict[str, Any] = {}
+    for name, item in row.items():
+        if name == "info" and isinstance(item, dict | list):
+            continue
+        if isinstance(item, dict):
+            flat |= flattened(item, f"{before}{name}.")
+        else:
+            flat[before + name] = item
+    return flat
+
+
+def _rows(document: Any) -> list[Any] | None:
+    """The list of rows in a document, under at most two wrappers of an interface's answer."""
+    for _ in range(3):
+        if isinstance(document, list):
+            return document
+        if not isinstance(document, dict):
+            return None
+        document = next((document[word] for word in _WRAPPED if isinstance(document.get(word), dict | list)), None)
+    return None
+
+
+def shape(document: Any) -> str:
+    """What a document is, in words, shortly.
+
+    >>> shape({"universe": [], "time": 3})
+    'an object with universe, time'
+    """
+    if isinstance(document, dict):
+        return f"an object with {', '.join(list(map(str, document))[:6])}" if document else "an empty object"
+    if isinstance(document, list):
+        return f"a list of {len(document)}" if document else "an empty list"
+    return f"only {json.dumps(document)[:40]}"
+
+
+def is_json(head: bytes, name: str) -> bool:
+    """Whether a file's first bytes, or its name, are those of JSON."""
+    if name.endswith((".json", ".json.gz")):
+        return True
+    problem = looks_like(head[:400].decode("utf-8-sig", errors="replace"))
+    return problem is not None and problem.startswith("this is JSON")
+
+
+__all__ = ["flattened", "is_json", "json_table", "parsed", "shape"]

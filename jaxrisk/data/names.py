@@ -1,0 +1,153 @@
+"""Names of columns: ours, those under which others publish the same, and maps between them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+_KLINES = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
+           "taker_buy_quote_volume", "ignore")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TableKind:
+    """A kind of table.
+
+    **Fields:** `word`: in messages; `others`: by our name of a column, others that stand for it, letters alone; `numbers`: ours
+    that are numbers; `bare`: by number of columns, what a file without a first line of names has.
+    """
+
+    word: str
+    others: dict[str, tuple[str, ...]]
+    numbers: tuple[str, ...] = ()
+    bare: dict[int, tuple[tuple[str, ...], str]] | None = None
+    whole: bool = True
+
+
+_TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "fundingtime")
+PRICES = TableKind(
+    "prices",
+    {
+        "time": _TIMES,
+        "open": ("o", "openprice"),
+        "high": ("h", "highprice"),
+        "low": ("l", "lowprice"),
+        "close": ("c", "closeprice"),
+        "volume": ("v", "vol", "basevolume"),
+    },
+    ("open", "high", "low", "close", "volume"),
+    {12: (_KLINES, "klines"), 6: (("timestamp", *_KLINES[1:6]), "rows of fetch_ohlcv")},
+)
+BARS = TableKind(PRICES.word, PRICES.others, PRICES.numbers, PRICES.bare, whole=False)
+"""Prices of which no other columns are wanted."""
+INTEREST = TableKind(
+    "open interest",
+    {
+        "time": _TIMES,
+        "oi_close": (),
+        "open_interest": ("oi", "coins", "oiccy", "sumopeninterest", "openinterestamount"),
+        "open_interest_usd": ("oiusd", "sumopeninterestvalue", "openinterestvalue"),
+        "close": ("price", "btcclose", "markprice"),
+        "symbol": ("instid",),
+    },
+)
+ACCOUNTS = TableKind(
+    "accounts",
+    {
+        "account": ("address", "user", "wallet"),
+        "asset": ("coin", "symbol"),
+        "side": ("positionside", "posside", "direction"),
+        "quantity": ("szi", "contracts", "positionamt", "size", "sz"),
+        "entry_price": ("entrypx", "entryprice", "avgpx", "avgprice"),
+        "account_value": ("accountvalueusd", "value", "marginsummaryaccountvalue"),
+        "notional": ("notionalusd", "positionvalue"),
+        "unrealised": ("unrealisedpnlusd", "unrealizedpnlusd", "unrealizedpnl", "unrealisedpnl", "upl"),
+        "leverage": ("setleverage", "leveragevalue", "lever"),
+        "margin": ("leveragetype", "marginmode", "margintype", "mgnmode"),
+        "collateral": ("marginused", "initialmargin", "isolatedmargin"),
+        "venue": ("exchange",),
+        "class": ("accountclass",),
+        "snapshot": (),
+    },
+)
+TIERS = TableKind(
+    "tiers",
+    {
+        "asset": ("symbol", "coin", "instfamily", "insttype"),
+        "floor_usd": ("minnotional", "notionalfloor", "notionalfloorusd", "floor", "lowerbound"),
+        "cap_usd": ("maxnotional", "notionalcap", "notionalcapusd", "cap", "risklimitvalue"),
+        "max_leverage": ("maxleverage", "initialleverage", "maxlever"),
+        "maintenance_rate": ("maintenancemarginrate", "maintmarginratio", "mmr", "maintenancemargin"),
+        "maintenance_amount_usd": ("cum", "mmdeduction", "maintenanceamount"),
+        "tier_rule": (),
+    },
+)
+
+
+def letters(name: str) -> str:
+    """A name's letters and digits, lower case.
+
+    >>> letters("Open time (UTC)"), letters("leverage.value")
+    ('opentimeutc', 'leveragevalue')
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reserved: Iterable[str] = ()) -> dict[str, str]:
+    """By our name, the file's column that stands for it: the one that `columns` names, ours itself, or another's of its names.
+
+    **Arguments:** `reserved`: columns that mean themselves, such as an asset's.
+
+    >>> found(PRICES, ["open_time", "Close", "c"], {"close": "c"})
+    {'time': 'open_time', 'close': 'c'}
+    """
+    header = [name for name in header if name not in reserved]
+    by_letters: dict[str, str] = {}
+    for name in header:
+        by_letters.setdefault(letters(name), name)
+    there: dict[str, str] = {}
+    taken = set(columns.values())
+    for ours, others in kind.others.items():
+        if ours in columns:
+            if columns[ours] in header:
+                there[ours] = columns[ours]
+            continue
+        for one in (ours, *others):
+            name = ours if one == ours and ours in header else by_letters.get(letters(one))
+            if name is not None and name not in taken:
+                there[ours] = name
+                taken.add(name)
+                break
+    return there
+
+
+def column_map(words: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """A map from words NAME=COLUMN, and the words that are none.
+
+    >>> column_map(["asset=coin", "time"])
+    ({'asset': 'coin'}, ['time'])
+    """
+    read, wrong = {}, []
+    for word in words:
+        name, equals, column = word.partition("=")
+        if equals and name.strip() and column.strip():
+            read[name.strip()] = column.strip()
+        else:
+            wrong.append(word)
+    return read, wrong
+
+
+def renamed(there: dict[str, str]) -> list[str]:
+    """What is said of columns that stand under names of the file's own."""
+    return [f"{ours} is {written}" for ours, written in there.items() if letters(ours) != letters(written)]
+
+
+def known(*kinds: TableKind) -> tuple[str, ...]:
+    """Our names of columns of some kinds of table."""
+    return tuple(dict.fromkeys(name for kind in kinds for name in kind.others))
+
+
+ALL: dict[str, Any] = {"prices": PRICES, "open_interest": INTEREST, "accounts": ACCOUNTS, "tiers": TIERS}
+
+__all__ = ["ACCOUNTS", "ALL", "BARS", "INTEREST", "PRICES", "TIERS", "TableKind", "column_map", "found", "known", "letters",
+           "renamed"]  # fmt: skip

@@ -1,0 +1,211 @@
+"""Reading tables, whatever they are kept in: text, Parquet, Feather, JSON, packed, in archives, in several files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config.problems import Report, nearest
+from .columns import Cells, Columns
+from .containers import Source, files_of, sources
+from .json_rows import is_json, json_table
+from .many import joined
+from .names import TableKind, found, letters, renamed
+from .text import form_of, lines_of, read_text
+
+PLAIN = TableKind("a table", {})
+"""A table whose columns have to have our names."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a table.
+
+    **Fields:** `kind`; `columns`: by our name, the file's own; `needed`: our names that have to be there; `reserved`: columns
+    that mean themselves, such as an asset's; `key`: where `columns` stands, for messages.
+    """
+
+    kind: TableKind = PLAIN
+    columns: dict[str, str] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
+    key: str = ""
+
+
+def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
+    """The table of a file, a folder of files, or the files that a pattern means; None with problems noted, by file."""
+    try:
+        files, said = files_of(path)
+    except (OSError, ValueError) as error:
+        report.add_in(str(path), "", None, str(error), missing=True)
+        return None
+    parts: list[Columns] = []
+    before = len(report.problems)
+    for file in files:
+        try:
+            for source in sources(file):
+                table = read_source(source, report, wish)
+                if table is not None:
+                    parts.append(table)
+        except (OSError, ValueError, EOFError) as error:
+            report.add_in(str(file), "", None, str(error), missing=True)
+    if len(report.problems) > before or not parts:
+        return None
+    if len(parts) == 1 and len(files) == 1:
+        parts[0].said += said
+        return parts[0]
+    return joined(str(path), parts, report, said)
+
+
+def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
+    """One table, its columns by our names; None with problems noted. Raises `OSError` or `ValueError` with a sentence."""
+    if source.head[:4] == b"PAR1" or source.name.endswith(".parquet"):
+        table, said = _parquet(source), ["Parquet"]
+    elif source.head[:6] == b"ARROW1" or source.name.endswith((".feather", ".arrow")):
+        table, said = _feather(source), ["Feather"]
+    elif is_json(source.head, source.name):
+        return _from_json(source, report, wish)
+    else:
+        if source.head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise ValueError("is UTF-16 text; save it as UTF-8")
+        return _from_text(source, report, wish)
+    there = found(wish.kind, table.column_names, wish.columns, wish.reserved)
+    columns = {name: table[name] for name in table.column_names}
+    said = said if renamed(there) else []
+    return _named(Columns(source.name, Cells(columns), lambda: np.arange(1, len(table) + 1), report, "row", size=len(table)),
+                  there, said, wish)  # fmt: skip
+
+
+def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
+    form = form_of(source.head)
+    said = [*form.said]
+    names, labels = form.header, {}
+    if names is None:
+        bare = (wish.kind.bare or {}).get(form.columns)
+        if bare is None:
+            known = ", or ".join(f"{count} ({words})" for count, (_, words) in (wish.kind.bare or {}).items())
+            more = f"; without one {known} columns are known" if known else ""
+            text = (
+                f"has no first line that names its {form.columns} columns; it begins with {form.separator.join(form.first)[:60]}"
+            )
+            raise ValueError(text + more)
+        names = bare[0]
+        labels = {name: f"column {i + 1} ({name})" for i, name in enumerate(names)}
+        said.insert(0, f"{bare[1]} without header")
+    there = found(wish.kind, names, wish.columns, wish.reserved)
+    typed = {there[name]: "number" for name in wish.kind.numbers if name in there}
+    wanted = list(names)
+    if set(there) >= {"time", "close"} and wish.kind.numbers:
+        cell = dict(zip(names, form.first, strict=False)).get(there["time"], "")
+        if cell.strip().isdecimal():
+            typed[there["time"]] = "whole"
+        if not wish.kind.whole:
+            wanted = [name for name in names if name in there.values() or letters(name) in ("symbol", "ticker")]
+    if names is not None and form.header is not None and {"open", "high", "low"} <= set(there) and len(names) >= 11:
+        said.insert(0, "klines")
+    table = read_text(source.open, form, tuple(names), typed, wanted)
+
+    def numbered() -> np.ndarray:
+        with source.open() as file:
+            return lines_of(file.read(), form)
+
+    columns = {name: table[name] for name in wanted}
+    return _named(Columns(source.name, Cells(columns), numbered, report, size=len(table), header=tuple(labels.values()) or names),
+                  there, said + ([source.packed] if source.packed == "zip" else []), wish, labels)  # fmt: skip
+
+
+def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
+    with source.open() as file:
+        content = file.read()
+    names, rows, said = json_table(content, wish.kind, Path(source.name).name.split(".")[0])
+    there = found(wish.kind, names, wish.columns, wish.reserved)
+    columns: dict[str, Any] = {}
+    for name in names:
+        columns[name] = column = np.empty(len(rows), dtype=object)
+        column[:] = [row.get(name) for row in rows]
+    return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
+                  there, said, wish, {name: name for name in names} if said == ["clearinghouseState"] else None)  # fmt: skip
+
+
+def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, labels: dict[str, str] | None = None):
+    """The table under our names, with what it was taken for; None where a column that is needed is not there.
+
+    **Arguments:** `labels`: what columns are called in messages where the file names none.
+    """
+    if not table.header:
+        table.header = tuple(table.values)
+    for ours, written in there.items():
+        if ours != written:
+            table.values.rename(written, ours)
+        if ours != (label := (labels or {}).get(written, written)):
+            table.written[ours] = label
+    table.said = [*said, *([] if labels else renamed(there))]
+    wrong = False
+    for ours, written in wish.columns.items():
+        if ours in wish.kind.others and there.get(ours) != written:
+            key = written if not wish.key else f"{wish.key}.{ours}"
+            text = f"missing column, which was named for {ours}; the file has {table.names()}"
+            table.report.add_in(table.file, key, None, text, nearest(written, table.header), missing=True)
+            wrong = True
+    for name in wish.needed:
+        if name not in table.values and name not in wish.columns:
+            text = f"missing column; the file has {table.names()}"
+            table.report.add_in(table.file, name, None, text, nearest(name, table.header), missing=True)
+            wrong = True
+    if wrong:
+        return None
+    if not len(table):
+        table.report.add_in(table.file, "", None, "has no rows", missing=True)
+        return None
+    return table
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """The names of columns of a file, or of the first of several; none where it cannot be read."""
+    try:
+        for source in sources(files_of(path)[0][0]):
+            table = read_source(source, Report(str(path)), Wish())
+            return () if table is None else table.header
+    except (OSError, ValueError, EOFError):
+        pass
+    return ()
+
+
+def _parquet(source: Source) -> Any:
+    import pyarrow.parquet as parquet
+
+    try:
+        return _whole(parquet.read_table(source.path if source.path and not source.packed else source.open()))
+    except Exception as error:  # the reader raises its own kinds of errors
+        raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _feather(source: Source) -> Any:
+    from pyarrow import feather
+
+    try:
+        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else source.open()))
+    except Exception as error:  # as above
+        raise ValueError(f"is not a readable Feather file: {str(error).splitlines()[0]}") from None
+
+
+def _whole(table: Any) -> Any:
+    """A table with its dictionaries written out, and without the index that pandas keeps beside."""
+    import pyarrow as pa
+
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    table = table.select(names)
+    for place, name in enumerate(names):
+        if pa.types.is_dictionary(table[name].type):
+            table = table.set_column(place, name, table[name].cast(table[name].type.value_type))
+    return table
+
+
+def said_of(tables: Iterable[Columns]) -> list[str]:
+    """A line on each table that was taken for something else than a plain one of our own names."""
+    return [f"{table.file}: {table.read_as}" for table in tables if table.said]
+
+
+__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table", "said_of"]

@@ -1,0 +1,50 @@
+"""What kind of file somebody else's file is: prices, open interest, tiers or accounts, told by its columns or its form."""
+
+from pathlib import Path
+
+from .containers import files_of, sources
+from .json_rows import is_json, json_table, parsed
+from .names import ACCOUNTS, INTEREST, PRICES, TIERS, found
+from .positions import account_documents
+from .read import header_of
+from .text import form_of
+from .tier_documents import known_document
+
+
+def what_is(path: Path) -> str | None:
+    """The kind of a file, "tiers", "open_interest", "accounts" or "prices"; None where that cannot be told."""
+    try:
+        source = next(iter(sources(files_of(path)[0][0])))
+        if is_json(source.head, source.name):
+            with source.open() as file:
+                content = file.read()
+            document = parsed(content)
+            if known_document(document):
+                return "tiers"
+            if account_documents(document, "") is not None:
+                return "accounts"
+            return of_columns(json_table(content, PRICES)[0])
+        if source.head[:4] not in (b"PAR1", b"ARRO") and form_of(source.head).header is None:
+            return "prices"
+    except (OSError, ValueError, EOFError, StopIteration):
+        return None
+    return of_columns(header_of(path))
+
+
+def of_columns(header: tuple[str, ...]) -> str | None:
+    """The kind of table that has such columns, None where there is none.
+
+    >>> of_columns(("create_time", "symbol", "sum_open_interest")), of_columns(("szi", "coin")), of_columns(("x",))
+    ('open_interest', 'accounts', None)
+    """
+    tiers, interest, accounts, prices = (set(found(kind, header, {})) for kind in (TIERS, INTEREST, ACCOUNTS, PRICES))
+    if ("max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"}) or {"minSz", "mmr", "maxLever"} <= set(header):
+        return "tiers"
+    if "time" in interest and interest & {"open_interest", "open_interest_usd", "oi_close"}:
+        return "open_interest"
+    if "asset" in accounts and accounts & {"quantity", "notional"}:
+        return "accounts"
+    return "prices" if {"time", "close"} <= prices else None
+
+
+__all__ = ["of_columns", "what_is"]

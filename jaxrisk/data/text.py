@@ -1,0 +1,181 @@
+"""Tables written as text: what separates the cells, whether the first line names the columns, and the cells themselves."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+PEEK = 1 << 16
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
+_WITH_COMMA = r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$"
+_SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a text is written: `separator`; `decimal`: "." or ","; `header`: the names of the first line, None where it is data
+    already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end."""
+
+    separator: str
+    decimal: str
+    header: tuple[str, ...] | None
+    columns: int
+    quoted: bool
+    first: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> list[str]:
+        """What is not as in our own tables."""
+        found = [f"cells between {_SEPARATORS[self.separator]}"] if self.separator != "," else []
+        return found + (["decimal commas"] if self.decimal == "," else [])
+
+
+def form_of(head: bytes) -> Form:
+    """How a text is written, by its first lines; raises `ValueError` where there is none, or it is no table."""
+    text = head.decode("utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()][:50]
+    if not lines:
+        raise ValueError("is empty; the first line has to name the columns")
+    if problem := looks_like(text):
+        raise ValueError(problem)
+    # of cells in quotes the separators do not count
+    bare = re.sub(r'"[^"]*"', "", lines[0])
+    separator = max(_SEPARATORS, key=bare.count)
+    cells = [_cells(line, separator) for line in lines]
+    numbers = [cell for row in cells[1:] or cells for cell in row]
+    decimal = "," if separator != "," and any(_COMMA.fullmatch(cell) for cell in numbers) else "."
+    number = lambda cell: bool(_NUMBER.fullmatch(cell) or (decimal == "," and _COMMA.fullmatch(cell)))
+    named = not (len(cells[0]) > 1 and all(number(cell) or not cell.strip() for cell in cells[0]) and number(cells[0][0]))
+    header = tuple(cell.strip() for cell in cells[0]) if named else None
+    if header is not None:
+        if not any(header):
+            raise ValueError("is empty; the first line has to name the columns")
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            raise ValueError(f"names the column {twice[0]} twice")
+    first = next(iter(cells[1:] if named else cells), [])
+    return Form(separator, decimal, header, len(cells[0]), '"' in text, tuple(first))
+
+
+def looks_like(text: str) -> str | None:
+    """What a text is that is no table, in a sentence; None where it may be one."""
+    start = text.lstrip()[:200]
+    if start[:1] in "{[" and re.match(r'[\[{]\s*(["\[{\]}]|-?\d)', start):
+        return f"this is JSON: {start.splitlines()[0][:60]}"
+    if start[:1] == "<":
+        kind = "a web page" if re.match(r"<(!doctype html|html)", start, re.IGNORECASE) else "XML"
+        return f"this is {kind}, not the data: it begins with {start.splitlines()[0][:60]}"
+    if start.startswith("version https://git-lfs"):
+        return "this is a pointer of Git LFS, not the data: fetch the file itself"
+    return None
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    import csv
+
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def read_text(open_file: Callable[[], BinaryIO], form: Form, names: tuple[str, ...], typed: dict[str, str], wanted: list[str]):
+    """The table of a text, columns that are in `typed` ("number" or "whole") as such, the others as text.
+
+    Where a cell is not of its type all are read as text, so that it can be named. Raises `ValueError` with a sentence.
+
+    **Arguments:** `open_file`: opens the bytes anew; `names`: of all columns; `wanted`: those that are kept.
+    """
+    try:
+        return _read(open_file, form, names, typed, wanted)
+    except ValueError:
+        if not typed:
+            raise
+        return _read(open_file, form, names, {}, wanted)
+
+
+def _read(open_file, form: Form, names, typed, wanted) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
+
+    types = {name: {"number": pa.float64(), "whole": pa.int64()}.get(typed.get(name, ""), pa.string()) for name in wanted}
+    options = {
+        "read_options": csv.ReadOptions(
+            column_names=list(names), skip_rows=0, block_size=1 << 23, skip_rows_after_names=0 if form.header is None else 1
+        ),
+        "parse_options": csv.ParseOptions(delimiter=form.separator, newlines_in_values=form.quoted),
+        "convert_options": csv.ConvertOptions(
+            column_types=types, include_columns=wanted, strings_can_be_null=False, decimal_point=form.decimal
+        ),
+    }
+    with open_file() as file:
+        try:
+            table = csv.read_csv(file, **options)
+        except pa.ArrowInvalid as error:
+            raise ValueError(_said(str(error), open_file, form)) from None
+    if any(table[name].null_count for name in typed if name in wanted):
+        raise ValueError("has cells without a number")
+    if form.decimal == ",":
+        for place, name in enumerate(wanted):
+            if pa.types.is_string(types[name]):
+                dotted = pc.replace_substring_regex(table[name], _WITH_COMMA, r"\1.\2")  # type: ignore[attr-defined]
+                table = table.set_column(place, name, dotted)
+    return table
+
+
+def _said(error: str, open_file, form: Form) -> str:
+    """Why a text could not be read, by line."""
+    with open_file() as file:
+        content = file.read()
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        return f"line {content[: wrong.start].count(10) + 1} is not UTF-8 text"
+    ragged, last = _ragged(content, form)
+    if ragged:
+        line, count = ragged[0]
+        more = f", nor have {len(ragged) - 1} more lines" if len(ragged) > 1 else ""
+        what = "as the first line has" if form.header is not None else "as the first line has, which is data"
+        if len(ragged) == 1 and line == last and count < form.columns:
+            more = "; it is the last one: the file is cut off"
+        return f"line {line} has not {form.columns} columns {what}{more}; it has {count}"
+    return f"is not a table: {error.splitlines()[0][:100]}"
+
+
+def _ragged(content: bytes, form: Form) -> tuple[list[tuple[int, int]], int]:
+    """Lines whose number of cells is another than the first's, with it, and the last line of all."""
+    import csv
+
+    reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=form.separator)
+    found, last = [], 0
+    try:
+        for row in reader:
+            if row:
+                last = reader.line_num
+                if len(row) != form.columns:
+                    found.append((last, len(row)))
+    except csv.Error as error:
+        found.append((reader.line_num, 0))
+        del error
+    return found, last
+
+
+def lines_of(content: bytes, form: Form) -> np.ndarray:
+    """The line on which each row of data ends, lines in cells and empty lines counted."""
+    bounds = np.flatnonzero(np.frombuffer(content, np.uint8) == 10)
+    ends = np.append(bounds, len(content)) if not content.endswith(b"\n") else bounds
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    number = np.arange(1, len(ends) + 1)
+    if form.quoted:
+        quotes = np.concatenate([[0], np.cumsum(np.frombuffer(content, np.uint8) == 34)])
+        closed = quotes[ends] % 2 == 0
+        starts, ends, number = starts[np.concatenate([[True], closed[:-1]])][: closed.sum()], ends[closed], number[closed]
+    length = ends - starts
+    carriage = (length == 1) & (np.frombuffer(content + b"\n", np.uint8)[starts] == 13)
+    number = number[(length > 0) & ~carriage]
+    return number[1:] if form.header is not None else number
+
+
+__all__ = ["PEEK", "Form", "form_of", "lines_of", "looks_like", "read_text"]

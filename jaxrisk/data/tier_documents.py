@@ -1,0 +1,262 @@
+"""Margin tiers as venues' interfaces and ccxt publish them, as JSON: brackets, risk limits, position tiers, margin tables."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .json_rows import parsed, shape
+
+READ = (
+    "leverage brackets of Binance (a list with symbol and brackets), risk limits of Bybit (riskLimitValue, maintenanceMargin), "
+    "position tiers of OKX (minSz, maxSz, mmr), meta of Hyperliquid (universe, marginTables), "
+    "tiers of ccxt (maintenanceMarginRate)"
+)
+HALF = "half the initial margin at the maximum leverage, Hyperliquid's published rule"
+CONTRACTS = {"BTC": 0.01, "ETH": 0.1}
+"""Coins of a USDT-margined perpetual contract of OKX, as its instruments publish them (`ctVal`)."""
+_DOLLARS = ("USD", "USDT", "USDC", "BUSD", "FDUSD", "USDE")
+
+
+@dataclass
+class Published:
+    """One symbol's tiers, as published.
+
+    **Fields:** `rows`: by our names of columns, numbers, or what stands there instead; `places`: of each row in the document;
+    `written`: by our name, the document's.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
+
+    def add(self, place: str, raw: dict[str, Any], written: dict[str, str], **more: Any) -> None:
+        """A row, with the document's names of what it takes from it."""
+        row = {ours: number(raw.get(name)) for ours, name in written.items() if raw.get(name) not in (None, "")}
+        self.rows.append(row | more)
+        self.places.append(place)
+        self.written |= written
+
+
+@dataclass
+class TierDocument:
+    """The tiers of a document: `tables` by symbol; `rule`: the venue's, None where nothing says it; `unit`: of floors and
+    amounts, "USD", "contracts" or "coins"; `said`: what it was taken for; `venue`: whose, empty where that is not told."""
+
+    tables: dict[str, Published]
+    rule: str | None
+    unit: str
+    said: list[str]
+    venue: str = ""
+
+
+def number(value: Any) -> Any:
+    """A number that may be written as text; as it is where it is none."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def read_document(content: bytes) -> TierDocument:
+    """The tiers of a JSON document of one of the known forms. Raises `ValueError` with a sentence."""
+    document = parsed(content)
+    for known in FORMS:
+        found = known(document)
+        if found is not None:
+            if not any(table.rows for table in found.tables.values()):
+                raise ValueError(f"this is JSON: {found.said[0]}, and it has no tiers in it")
+            return found
+    raise ValueError(f"this is JSON: {shape(document)}; what is read as tiers is {READ}")
+
+
+def _objects(items: Any) -> list[dict[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _binance(document: Any) -> TierDocument | None:
+    items = [document] if isinstance(document, dict) and "brackets" in document else document
+    if not isinstance(items, list) or not any("brackets" in item for item in _objects(items)):
+        return None
+    tables: dict[str, Published] = {}
+    said = ["Binance's leverageBracket"]
+    names = {"floor_usd": "notionalFloor", "cap_usd": "notionalCap", "max_leverage": "initialLeverage",
+             "maintenance_rate": "maintMarginRatio", "maintenance_amount_usd": "cum"}  # fmt: skip
+    for i, item in enumerate(items):
+        brackets = item.get("brackets") if isinstance(item, dict) else None
+        if any("qtyFloor" in row or "qtylFloor" in row for row in _objects(brackets)):
+            raise ValueError(
+                "has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read"
+            )
+        table = tables.setdefault(str(item.get("symbol", "")) if isinstance(item, dict) else "", Published())
+        before = f"[{i}]." if isinstance(document, list) else ""
+        for j, row in _sorted(_objects(brackets), "notionalFloor"):
+            table.add(f"{before}brackets[{j}]", row, names)
+        if isinstance(item, dict) and number(item.get("notionalCoef", 1.0)) != 1.0:
+            said.append(f"{item.get('symbol')}: notionalCoef {item['notionalCoef']} is left aside, brackets are taken as listed")
+    return TierDocument(tables, "marginal", "USD", said, "Binance")
+
+
+def _sorted(rows: list[dict[str, Any]], by: str) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Rows with their places, in rising order of a number where all have one."""
+    keys = [number(row.get(by)) for row in rows]
+    order = range(len(rows))
+    return [(i, rows[i]) for i in (sorted(order, key=lambda i: keys[i]) if all(isinstance(k, float) for k in keys) else order)]
+
+
+def _hyperliquid(document: Any) -> TierDocument | None:
+    meta = document[0] if isinstance(document, list) and document and isinstance(document[0], dict) else document
+    if not isinstance(meta, dict) or not isinstance(meta.get("universe"), list):
+        return None
+    before = "[0]." if isinstance(document, list) else ""
+    margin_tables = {pair[0]: (i, pair[1]) for i, pair in enumerate(meta.get("marginTables") or []) if _is_pair(pair)}
+    tables: dict[str, Published] = {}
+    flat = 0
+    for i, coin in enumerate(meta["universe"]):
+        if not isinstance(coin, dict) or coin.get("isDelisted"):
+            continue
+        table = tables.setdefault(str(coin.get("name", "")), Published())
+        place, found = margin_tables.get(coin.get("marginTableId"), (0, None))
+        tiers = _objects(found.get("marginTiers")) if found else []
+        for j, row in enumerate(tiers):
+            where = f"{before}marginTables[{place}][1].marginTiers[{j}]"
+            table.add(where, row, {"floor_usd": "lowerBound", "max_leverage": "maxLeverage"}, **_half(row))
+        if not tiers:
+            flat += 1
+            table.add(f"{before}universe[{i}]", coin, {"max_leverage": "maxLeverage"}, floor_usd=0.0, **_half(coin))
+    said = ["Hyperliquid's meta", f"maintenance margins are {HALF}"]
+    return TierDocument(tables, "marginal", "USD", said + ([f"{flat} coins with one tier"] if flat else []), "Hyperliquid")
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], int) and isinstance(pair[1], dict)
+
+
+def _half(row: dict[str, Any]) -> dict[str, Any]:
+    most = number(row.get("maxLeverage"))
+    return {"maintenance_rate": 0.5 / most} if isinstance(most, float) and most > 0.0 else {}
+
+
+def _answer(document: Any, *words: str) -> tuple[str, list[dict[str, Any]]] | None:
+    """The rows of an interface's answer that have all these words, and the path to them."""
+    path = ""
+    for _ in range(3):
+        if isinstance(document, list):
+            rows = _objects(document)
+            return (path, rows) if rows and all(word in row for row in rows[:1] for word in words) else None
+        if not isinstance(document, dict):
+            return None
+        word = next((word for word in ("data", "result", "list") if word in document), None)
+        if word is None:
+            return None
+        document, path = document[word], f"{path}.{word}".lstrip(".")
+    return None
+
+
+def _okx(document: Any) -> TierDocument | None:
+    answer = _answer(document, "mmr", "minSz")
+    if answer is None:
+        return None
+    path, rows = answer
+    return _okx_rows([(f"{path}[{i}]", row) for i, row in enumerate(rows)], ["OKX's position-tiers"])
+
+
+def _okx_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str]) -> TierDocument:
+    names = {"floor_usd": "minSz", "cap_usd": "maxSz", "max_leverage": "maxLever", "maintenance_rate": "mmr"}
+    tables: dict[str, Published] = {}
+    symbol = ""
+    for place, row in rows:
+        symbol = str(next((row[word] for word in ("instId", "instFamily", "uly") if row.get(word)), symbol))
+        tables.setdefault(symbol, Published()).add(place, row, names)
+    return TierDocument(tables, "whole", "contracts", said, "OKX")
+
+
+def _bybit(document: Any) -> TierDocument | None:
+    answer = _answer(document, "riskLimitValue", "maintenanceMargin")
+    if answer is None:
+        return None
+    path, rows = answer
+    result = document.get("result") if isinstance(document, dict) else None
+    inverse = isinstance(result, dict) and result.get("category") == "inverse"
+    return _bybit_rows([(f"{path}[{i}]", row) for i, row in enumerate(rows)], ["Bybit's risk limits"], inverse)
+
+
+def _bybit_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str], inverse: bool) -> TierDocument:
+    """Each tier begins where the one before ends; rates are fractions, in older answers percent, as initial margins tell."""
+    names = {"cap_usd": "riskLimitValue", "max_leverage": "maxLeverage", "maintenance_rate": "maintenanceMargin",
+             "maintenance_amount_usd": "mmDeduction"}  # fmt: skip
+    tables: dict[str, Published] = {}
+    told = [row for _, row in rows if _number(row, "initialMargin") and _number(row, "maxLeverage")]
+    percent = 2 * sum(number(row["initialMargin"]) * number(row["maxLeverage"]) > 10.0 for row in told) > len(told) > 0
+    for place, row in sorted(
+        rows, key=lambda one: number(one[1].get("riskLimitValue")) if _number(one[1], "riskLimitValue") else 0.0
+    ):
+        table = tables.setdefault(str(row.get("symbol", "")), Published())
+        floor = table.rows[-1].get("cap_usd", 0.0) if table.rows else 0.0
+        table.add(place, row, names, floor_usd=floor)
+        if percent and _number(row, "maintenanceMargin"):
+            table.rows[-1]["maintenance_rate"] = number(row["maintenanceMargin"]) / 100.0
+    for table in tables.values():
+        given = ["maintenance_amount_usd" in row for row in table.rows]
+        if any(given) and not given[0]:
+            table.rows[0]["maintenance_amount_usd"] = 0.0  # published empty in the lowest tier
+    said = [*said, *(["rates in percent"] if percent else [])]
+    return TierDocument(tables, "marginal", "coins" if inverse else "USD", said, "Bybit")
+
+
+def _number(row: dict[str, Any], word: str) -> bool:
+    value = number(row.get(word))
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _ccxt(document: Any) -> TierDocument | None:
+    """Unified tiers; where each keeps the venue's own answer, and that is known, it is what counts."""
+    lists = list(document.items()) if isinstance(document, dict) else [("", document)]
+    rows: list[tuple[str, str, dict[str, Any]]] = []
+    for symbol, items in lists:
+        found = _objects(items)
+        if not found or not all("maintenanceMarginRate" in row and "maxLeverage" in row for row in found[:1]):
+            continue
+        before = f'["{symbol}"]' if symbol else ""
+        rows += [(f"{before}[{i}]", str(row.get("symbol") or symbol), row) for i, row in enumerate(found)]
+    if not rows:
+        return None
+    infos = [
+        (f"{place}.info", {"symbol": name, "instFamily": name} | row["info"])
+        for place, name, row in rows
+        if isinstance(row.get("info"), dict)
+    ]
+    has: Callable[..., bool] = lambda *words: len(infos) == len(rows) and all(word in info for _, info in infos for word in words)
+    if has("mmr", "minSz"):
+        return _okx_rows([(place, info | {"instId": None}) for place, info in infos], ["ccxt's tiers of OKX"])
+    if has("riskLimitValue", "maintenanceMargin"):
+        inverse = rows[0][2].get("currency") not in (None, *_DOLLARS)
+        return _bybit_rows([(p, info | {"symbol": name}) for (p, info), (_, name, _) in zip(infos, rows, strict=True)],
+                           ["ccxt's tiers of Bybit"], inverse)  # fmt: skip
+    tables: dict[str, Published] = {}
+    names = {"floor_usd": "minNotional", "cap_usd": "maxNotional", "max_leverage": "maxLeverage",
+             "maintenance_rate": "maintenanceMarginRate"}  # fmt: skip
+    amounts = has("cum")
+    for place, name, row in rows:
+        more = {"maintenance_amount_usd": number(row["info"]["cum"])} if amounts else {}
+        tables.setdefault(name, Published()).add(place, row, names, **more)
+    coins = {str(row.get("currency")) for _, _, row in rows} - {"None", *_DOLLARS}
+    said = ["ccxt's tiers of Binance" if amounts else "ccxt's tiers"]
+    return TierDocument(tables, "marginal" if amounts else None, "coins" if coins else "USD", said, "Binance" if amounts else "")
+
+
+FORMS = (_hyperliquid, _binance, _okx, _bybit, _ccxt)
+"""Each reads a document of its form, and answers None to others."""
+
+
+def known_document(document: Any) -> bool:
+    """Whether a document is of one of the known forms, however it is filled."""
+    try:
+        return any(form(document) is not None for form in FORMS)
+    except ValueError:
+        return True
+
+
+__all__ = ["CONTRACTS", "HALF", "READ", "Published", "TierDocument", "known_document", "number", "read_document"]

@@ -1,0 +1,107 @@
+"""Margin tiers from any file: a document of a venue, or a table, of which the columns tell whose it is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config.problems import Report, nearest
+from .columns import Columns
+from .containers import sources
+from .json_rows import is_json
+from .names import TIERS, letters
+from .read import Wish, read_source
+from .tier_documents import HALF, Published, TierDocument, _bybit_rows, _half, _okx_rows, read_document
+
+NEEDED = ("floor_usd", "max_leverage", "maintenance_rate")
+_RULES = ("marginal", "whole")
+
+
+def read_tiers(path: Path, report: Report, columns: dict[str, str], key: str = "--columns") -> TierDocument | None:
+    """The tiers of a file by symbol, "" where it names none; None with problems noted.
+
+    **Arguments:** `columns`: by our names of columns, the file's own; `key`: where they are said.
+    """
+    before = len(report.problems)
+    found: list[TierDocument] = []
+    try:
+        for source in sources(path):
+            if is_json(source.head, source.name):
+                with source.open() as file:
+                    found.append(read_document(file.read()))
+                continue
+            table = read_source(source, report, Wish(TIERS, columns, key=key))
+            document = table and _of_table(table)
+            if document is not None:
+                found.append(document)
+    except (OSError, ValueError, EOFError) as error:
+        report.add_in(str(path), "", None, str(error), missing=True)
+    if len(report.problems) > before or not found:
+        return None
+    if len(found) > 1:
+        report.add_in(str(path), "", None, f"has {len(found)} files of tiers in it; one is needed", missing=True)
+        return None
+    return found[0]
+
+
+def _of_table(table: Columns) -> TierDocument | None:
+    """The tiers of a table, None with problems noted."""
+    there = {letters(name) for name in table.header}
+    if {"minsz", "mmr", "maxlever"} <= there or {"risklimitvalue", "mmdeduction", "maxleverage"} <= there:
+        rows = _objects(table)
+        return (
+            _okx_rows(rows, ["OKX's position-tiers"]) if "minsz" in there else _bybit_rows(rows, ["Bybit's risk limits"], False)
+        )
+    names = [name for name in ("floor_usd", "cap_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd")
+             if name in table.values]  # fmt: skip
+    half = "lowerbound" in there and "maintenance_rate" not in names
+    from_caps = "floor_usd" not in names and "cap_usd" in names
+    for name in NEEDED:
+        if name not in names and not (name == "maintenance_rate" and half) and not (name == "floor_usd" and from_caps):
+            text = f"missing column; the file has {table.names()}"
+            table.report.add_in(table.file, name, None, text, nearest(name, table.header), missing=True)
+    word = _rule(table)
+    if from_caps:
+        table.said.append("a tier begins where the one before ends")
+    if half:
+        table.said.append(f"maintenance margins are {HALF}")
+    # what stands above the last tier may be without end
+    numbers = {name: table.numbers(name) for name in names if name != "cap_usd" or from_caps}
+    if table.bad or not {name for name in NEEDED if name != "floor_usd" or not from_caps} <= {
+        *numbers,
+        *(["maintenance_rate"] if half else []),
+    }:
+        return None
+    owners = [str(name).strip() for name in table.values["asset"]] if "asset" in table.values else [""] * len(table)
+    tables: dict[str, Published] = {}
+    for i, owner in enumerate(owners):
+        published = tables.setdefault(owner, Published(written=table.written))
+        row: dict[str, Any] = {name: float(column[i]) for name, column in numbers.items()}
+        if from_caps:
+            row["floor_usd"] = published.rows[-1]["cap_usd"] if published.rows else 0.0
+        if half:
+            row |= _half({"maxLeverage": row["max_leverage"]})
+        published.rows.append(row)
+        published.places.append(f"{table.unit} {table.lines[i]}")
+    ours = not table.written
+    return TierDocument(dict(sorted(tables.items())) if ours else tables, "marginal" if half else word, "USD", table.said)
+
+
+def _rule(table: Columns) -> str | None:
+    """The word of a column `tier_rule`, None where there is none."""
+    if "tier_rule" not in table.values:
+        return None
+    words = [str(word).strip() for word in table.values["tier_rule"]]
+    wrong = [i for i, other in enumerate(words) if other not in _RULES or other != words[0]]
+    allowed = 'has to be one of "marginal", "whole", the same in every row'
+    table.note("tier_rule", np.array(wrong, dtype=int), allowed, nearest(words[0], _RULES))
+    return words[0]
+
+
+def _objects(table: Columns) -> list[tuple[str, dict[str, Any]]]:
+    """Rows under the file's own names, as a document has them."""
+    columns = {table.name(name): table.values[name] for name in table.values}
+    return [(f"{table.unit} {table.lines[i]}", {name: cells[i] for name, cells in columns.items()}) for i in range(len(table))]
+
+
+__all__ = ["NEEDED", "read_tiers"]

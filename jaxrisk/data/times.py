@@ -1,0 +1,283 @@
+"""Columns of times: text or numbers, of any unit since 1970, in whatever zone they are written, as UTC."""
+
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from .columns import Columns, as_numbers
+
+_WRITTEN = re.compile(
+    r"^\s*(\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?)?)?)"  # date and time
+    r"\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?\s*$",  # zone
+    re.IGNORECASE,
+)
+_DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?=\D|$)(.*)$", re.DOTALL)
+NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, milliseconds, microseconds or nanoseconds since 1970"
+MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
+_CLOCKS = ("Europe/Berlin", "America/New_York")  # the dates on which clocks change in most of the world that changes them
+LOCAL = "these are local times of a place that changes its clocks: write them in UTC, or say which zone they are in"
+NO_ZONE = "times say no time zone; taken as {}"
+UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
+_ABOVE = (1e11, 1e14, 1e17)
+"""From which size on a number is of the next unit: seconds up to the year 5138, milliseconds from March 1973 on."""
+
+
+def read_moments(
+    table: Columns, zone: str = "UTC", findings: list[str] | None = None, column: str = "time", day_first: bool = False
+) -> np.ndarray | None:
+    """A column as `datetime64[s]` in UTC, or None with problems noted in the table's report.
+
+    **Arguments:** `zone`: IANA name of the zone of times that say none; `findings`: sentences are added to it; `day_first`: of
+    dates such as 05.08.2024.
+    """
+    findings = [] if findings is None else findings
+    quick = _typed(table, column, zone, findings)
+    if quick is not None:
+        return quick
+    raw = table.values.raw(column)
+    if not isinstance(raw, np.ndarray) and str(raw.type) == "int64" and not raw.null_count:
+        return _from_whole(table, np.asarray(raw.to_numpy()), column)
+    numbers = as_numbers(raw)
+    if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers) and not _dates_without_dashes(raw):
+        return _from_numbers(table, numbers, column)
+    import pandas as pd
+
+    words = [turned(str(item)) if day_first else str(item) for item in table.values[column]]
+    parts = [_WRITTEN.match(word) for word in words]
+    wrong = np.array([i for i, part in enumerate(parts) if part is None])
+    if len(wrong):
+        may_be = not day_first and day_may_be_first(words[wrong[0]])
+        table.note(column, wrong, NEEDED + (MAY_BE if may_be else ""))
+        return None
+    written = pd.to_datetime(pd.Series([part[1] for part in parts if part]), format="ISO8601", errors="coerce")
+    table.note(column, np.flatnonzero(written.isna()), NEEDED)
+    if written.isna().any():
+        return None
+    moments = written.to_numpy().astype("datetime64[s]")
+    table.note(column, np.flatnonzero(moments != written.to_numpy()), "has a fraction of a second; bars open at whole seconds")
+    return _to_utc(table, column, moments, [(part[2] or "").upper() for part in parts if part], zone, findings)
+
+
+def turned(word: str) -> str:
+    """A date with the day first as one with the year first; other text as it is.
+
+    >>> turned("5.8.2024 02:00"), turned("2024-08-05")
+    ('2024-08-05 02:00', '2024-08-05')
+    """
+    match = _DAY_FIRST.match(word)
+    return word if match is None else f"{match[4]}-{int(match[3]):02d}-{int(match[1]):02d}{match[5]}"
+
+
+def day_may_be_first(word: str) -> bool:
+    """Whether a word is a date in which the day, or the month, comes first."""
+    return bool(_DAY_FIRST.match(word))
+
+
+def _typed(table: Columns, column: str, zone: str, findings: list[str]) -> np.ndarray | None:
+    """Times of a column of the library's own types, or whose text is all UTC of one form; None where a closer look is needed."""
+    raw: Any = table.values.raw(column)
+    if isinstance(raw, np.ndarray):
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pa.types.is_string(raw.type) or pa.types.is_large_string(raw.type)
+    if raw.null_count or not (text or pa.types.is_timestamp(raw.type)):
+        return None
+    said = bool(pc.all(pc.ends_with(raw, "Z")).as_py()) if text else raw.type.tz is not None  # type: ignore[attr-defined]
+    if not said and zone != "UTC":
+        return None
+    try:
+        moments = raw.cast(pa.timestamp("ms", "UTC" if said else None) if text or not said else pa.timestamp("ms", raw.type.tz))
+    except pa.ArrowInvalid:
+        return None
+    found = np.asarray(moments.cast(pa.int64()).to_numpy()).astype("datetime64[ms]")
+    whole = found.astype("datetime64[s]")
+    if not np.array_equal(whole, found):
+        return None
+    if not said:
+        findings.append(NO_ZONE.format(zone))
+    return whole
+
+
+def _dates_without_dashes(raw: Any) -> bool:
+    first = list(raw[:10]) if isinstance(raw, np.ndarray) else raw[:10].to_pylist()
+    return all(isinstance(item, str) and re.fullmatch(r"\s*(19|20)\d{6}\s*", item) for item in first)
+
+
+def unit_of(numbers: np.ndarray) -> np.ndarray:
+    """By its size, the unit in which each number counts from 1970: an index into `UNITS`.
+
+    >>> unit_of(np.array([1.7e9, 1.7e12, 1.7e15, 1.7e18])).tolist()
+    [0, 1, 2, 3]
+    """
+    size, units = np.abs(numbers), np.zeros(len(numbers), dtype=np.int8)
+    for least in _ABOVE:
+        units += size > least
+    return units
+
+
+def epoch_milliseconds(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray:
+    """Numbers since 1970 as milliseconds, each by its own unit; what units there were is said of the table."""
+    units = unit_of(numbers)
+    found = numbers / np.array([1.0 / factor for _, factor in UNITS])[units]
+    _say_units(table, units, found)
+    return found
+
+
+def _say_units(table: Columns, units: np.ndarray, milliseconds: np.ndarray) -> None:
+    """Say of a table in which units its times are, where that is not seconds or milliseconds alone in a plain table."""
+    if not len(units):
+        return
+    places = np.flatnonzero(np.diff(units)) + 1
+    first = int(units[0])
+    if len(places) or first > 1 or (first and table.said):
+        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds[place])}" for place in places[:3].tolist()]
+        table.said.append(", ".join([UNITS[first][0], *words]) + (", ..." if len(places) > 3 else ""))
+
+
+def _day(milliseconds: float) -> str:
+    return str(np.datetime64(round(milliseconds), "ms").astype("datetime64[D]"))
+
+
+def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+    """As `_from_numbers`, of whole numbers, in whole numbers."""
+    units = unit_of(numbers)
+    seconds, whole = numbers.copy(), np.ones(len(numbers), dtype=bool)
+    for unit in np.unique(units[units > 0]).tolist():
+        rows = slice(None) if np.all(units == unit) else units == unit
+        seconds[rows], rest = np.divmod(numbers[rows], 1000**unit)
+        whole[rows] = rest == 0
+    good = (seconds > 0) & (seconds < 10**10)
+    _say_units(table, units, seconds * 1000)
+    table.note(column, np.flatnonzero(~good), NEEDED)
+    if not np.all(good):
+        return None
+    table.note(column, np.flatnonzero(~whole), "has a fraction of a second; bars open at whole seconds")
+    return seconds.astype("datetime64[s]")
+
+
+def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+    """Seconds, milliseconds, micro- or nanoseconds since 1970, told apart by their size, row by row."""
+    finite = np.isfinite(numbers)
+    seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
+    with np.errstate(invalid="ignore"):
+        good = finite & (seconds > 0.0) & (seconds < 1e10)
+    table.note(column, np.flatnonzero(~good), NEEDED)
+    if not np.all(good):
+        return None
+    whole = np.round(seconds)
+    table.note(column, np.flatnonzero(seconds != whole), "has a fraction of a second; bars open at whole seconds")
+    return whole.astype(np.int64).astype("datetime64[s]")
+
+
+def _to_utc(
+    table: Columns, column: str, moments: np.ndarray, zones: list[str], zone: str, findings: list[str]
+) -> np.ndarray | None:
+    """Written times less their offsets; times without one are taken to be in `zone`."""
+    known = {text: _offset(text) for text in sorted(set(zones))}
+    offsets = sorted({value for value in known.values() if value is not None})
+    bare = "" in known
+    if bare and offsets:
+        minority = np.array([text == "" for text in zones])
+        if 2 * minority.sum() > len(minority):
+            minority = ~minority
+        table.note(column, np.flatnonzero(minority), "some rows say their time zone and some do not; all have to, or none")
+        return None
+    if bare:
+        return _from_zone(table, column, moments, zone, findings)
+    if len(offsets) > 2 or (len(offsets) == 2 and offsets[1] - offsets[0] != 3600):
+        other = np.array([known[text] != known[zones[0]] for text in zones])
+        table.note(column, np.flatnonzero(other), f"has another offset from UTC than the first row ({zones[0]}); one is needed")
+        return None
+    if offsets != [0]:
+        said = " and ".join(text for text in sorted(set(zones)))
+        findings.append(f"times are written with the offset {said}; converted to UTC")
+    return moments - np.array([known[text] for text in zones], dtype="timedelta64[s]")
+
+
+def _offset(text: str) -> int | None:
+    """Seconds east of UTC; None where nothing is said.
+
+    >>> _offset("+05:30"), _offset("Z"), _offset("")
+    (19800, 0, None)
+    """
+    if text in ("Z", "UTC"):
+        return 0
+    if not text:
+        return None
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    return (1 if text[0] == "+" else -1) * (3600 * int(digits[:2]) + 60 * int(digits[2:]))
+
+
+def _from_zone(table: Columns, column: str, moments: np.ndarray, zone: str, findings: list[str]) -> np.ndarray | None:
+    """Times without an offset, as local times of `zone`; the doubled hour of autumn is told by the order of its rows."""
+    findings.append(NO_ZONE.format(zone))
+    if zone == "UTC":
+        return moments
+    import pandas as pd
+
+    local = pd.DatetimeIndex(moments)
+    jumped = np.asarray(local.tz_localize(zone, nonexistent="NaT", ambiguous=np.zeros(len(local), dtype=bool)).isna())
+    table.note(column, np.flatnonzero(jumped), f"does not exist in {zone}, where the clock is put forward over it")
+    if jumped.any():
+        return None
+    try:
+        return local.tz_localize(zone, ambiguous="infer").tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[s]")
+    except ValueError:
+        twice = _ambiguous(local, zone)
+        table.note(column, np.flatnonzero(twice), f"comes twice in {zone}, where the clock is put back, and the rows do not tell")
+        return None
+
+
+def _ambiguous(local: Any, zone: str) -> np.ndarray:
+    first = local.tz_localize(zone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
+    second = local.tz_localize(zone, ambiguous=np.zeros(len(local), dtype=bool), nonexistent="shift_forward")
+    return np.asarray(first != second)
+
+
+def clock_changes(years: range) -> tuple[set[np.datetime64], set[np.datetime64]]:
+    """Days on which clocks are put forward, and days on which they are put back, in Europe or in North America.
+
+    >>> forward, back = clock_changes(range(2024, 2025))
+    >>> sorted(str(day) for day in forward), sorted(str(day) for day in back)
+    (['2024-03-10', '2024-03-31'], ['2024-10-27', '2024-11-03'])
+    """
+    import pandas as pd
+
+    forward, back = set(), set()
+    for zone in map(ZoneInfo, _CLOCKS):
+        for year in years:
+            days = pd.date_range(f"{year}-01-01", f"{year + 1}-01-01", freq="D")
+            offset = [day.replace(tzinfo=zone).utcoffset() for day in days.to_pydatetime()]
+            for before, after, day in zip(offset[:-1], offset[1:], days[:-1], strict=True):
+                if before != after and before is not None and after is not None:
+                    (forward if after > before else back).add(np.datetime64(day.date(), "D"))
+    return forward, back
+
+
+def set_clocks(moments: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows at which an hour is left out on a day in spring, and rows at which the time goes back by an hour in autumn.
+
+    Together, or the second alone, they are the mark of local times. `moments` in the file's order, `step` in seconds.
+    """
+    if len(moments) < 2 or step > 3600:
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    jump = np.diff(moments).astype(np.int64)
+    either = np.flatnonzero((jump == step + 3600) | (jump == step - 3600)) + 1
+    if not len(either):
+        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    days = moments[either].astype("datetime64[D]")
+    years = days.astype("datetime64[Y]").astype(int) + 1970
+    forward, back = clock_changes(range(int(years.min()), int(years.max()) + 1))
+    hour = moments[either].astype("datetime64[h]").astype(int) % 24
+    early = (hour >= 1) & (hour <= 3)
+    missing = (jump[either - 1] == step + 3600) & early & np.isin(days, list(forward))
+    doubled = (jump[either - 1] == step - 3600) & early & np.isin(days, list(back))
+    return either[missing], either[doubled]
+
+
+__all__ = ["LOCAL", "MAY_BE", "NEEDED", "clock_changes", "day_may_be_first", "epoch_milliseconds", "read_moments", "set_clocks",
+           "turned", "unit_of"]  # fmt: skip

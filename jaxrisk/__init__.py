@@ -11,7 +11,7 @@ _ROOMS = {
     "cascade": "Impact LinearImpact PowerImpact TableImpact Venues path_losses prepare seed_key",
     "scenario": "Scenario Settings",
     "config": "ConfigError check load schema",
-    "batch": "NonFinite simulate use_compilation_cache",
+    "batch": "NonFinite simulate simulate_many use_compilation_cache",
     "report": "Result",
     "risk.measure": "Measure",
     "parameter": "parameters",

@@ -106,8 +106,8 @@ def _kept(sink: AbstractSink, first: int, until: int, losses: Mapping[str, np.nd
         sink.take(first, until, losses, outcome)
 
 
-def executor_for(given: Any, out: str | os.PathLike | None) -> Any:
-    """What runs the chunks: None, or an executor.
+def executor_for(given: Any, out: str | os.PathLike | None, study: bool = False) -> Any:
+    """What runs the chunks: None, or an executor. `study`: losses come back, from Dask's workers too.
 
     **Raises:** `TypeError` for what is no executor, `ValueError` where Dask's workers have no store to write to, or a pool forks.
     """
@@ -119,7 +119,7 @@ def executor_for(given: Any, out: str | os.PathLike | None) -> Any:
     if isinstance(found, ProcessPoolExecutor) and _forks(found):
         text = "processes that are forked from one that has simulated hang: make the pool with"
         raise ValueError(f'{text} ProcessPoolExecutor(..., mp_context=multiprocessing.get_context("spawn"))')
-    if isinstance(found, DaskExecutor) and (out is None or not is_store(out)):
+    if isinstance(found, DaskExecutor) and not study and (out is None or not is_store(out)):
         raise ValueError("with Dask workers write to a store themselves: out has to end in .zarr")
     return found
 

@@ -1,5 +1,7 @@
 """One step of one path, in the order in which things happen."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
@@ -48,23 +50,34 @@ def start(prepared: Prepared, uniforms) -> State:
 
 def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     """Shock, mark, margin check, liquidation, impact, backstop, book, observe."""
+    noise = jax.lax.optimization_barrier(noise)
+    market, move = jax.lax.optimization_barrier(exogenous(prepared, state.market, noise, index))
+    return respond(prepared, state._replace(market=market), move, noise.bridge, index)
+
+
+def exogenous(prepared: Prepared, market, noise: Noise, index) -> tuple[Any, Move]:
+    """What moves the price before anybody is liquidated: it knows of no position, limit or venue."""
+    scenario = prepared.scenario
+    after, move = scenario.market.step(prepared.market, market, noise.normals, noise.uniforms, index)
+    return (after, move) if scenario.given is None else scenario.given.hold(market, after, move, index)
+
+
+def respond(prepared: Prepared, state: State, move: Move, bridge, index) -> State:
+    """The rest of a step: all that follows from an exogenous move; `bridge`: the noise's."""
     scenario = prepared.scenario
     years = jnp.asarray(scenario.settings.years_per_step, prepared.decay.dtype)
     before = state
 
     # 1. shock: the exogenous price moves, displaced volume relaxes; funding, and positions that close and open unforced
-    market, move = scenario.market.step(prepared.market, state.market, noise.normals, noise.uniforms, index)
-    if scenario.given is not None:
-        market, move = scenario.given.hold(state.market, market, move, index)
-    state = _relaxed(prepared, _shocked(prepared, state._replace(market=market), move, index, years))
+    state = _relaxed(prepared, _shocked(prepared, state, move, index, years))
     state = state._replace(book=prepared.book.advance(state.book, view(state, index), years))
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
     state = _pinned(prepared, state, index)
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
-    if noise.bridge is not None:
-        inside = between(mark - before.mark - move.jump, move.variance, noise.bridge)
+    if bridge is not None:
+        inside = between(mark - before.mark - move.jump, move.variance, bridge)
         low, high = jnp.minimum(low, before.mark + inside.low), jnp.maximum(high, before.mark + inside.high)
     state = _seen(state, price, mark, low, high)
 
@@ -80,7 +93,7 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
         state = state._replace(book=prepared.book.trigger(state.book, view(state, index)))
 
     # 8. observe
-    return observe(prepared, before, state, move, noise, notional, index, years)
+    return observe(prepared, before, state, move, bridge, notional, index, years)
 
 
 def _add(result, so_far):

@@ -7,19 +7,20 @@ from ..positions import LEAST, Closed, Orders
 from .backstop import by_venue, watch
 from .bridge import between
 from .observe import Observation, log_index
-from .state import Noise, Prepared, State
+from .state import Prepared, State
 
 
-def observe(prepared: Prepared, before: State, state: State, move: Move, noise: Noise, notional, index, years) -> State:
-    """The state with a whole step noted; `before`: as it began; `notional`: liquidated in its rounds."""
+def observe(prepared: Prepared, before: State, state: State, move: Move, bridge, notional, index, years) -> State:
+    """The state with a whole step noted; `before`: as it began; `bridge`: the noise's;
+    `notional`: liquidated in its rounds."""
     scenario, seen = prepared.scenario, state.seen
     price, without = state.price, state.fundamental
-    if noise.bridge is None:
+    if bridge is None:
         low = price
         asset, asset_without = seen.asset.observe(price, index), seen.asset_without.observe(without, index)
     else:
         # the extremes between steps belong to the price before this step's jump and liquidations
-        inside = between(without - before.fundamental - move.jump, move.variance, noise.bridge)
+        inside = between(without - before.fundamental - move.jump, move.variance, bridge)
         asset, asset_without = (
             drawdown.observe_between(begin, inside, end, index)
             for drawdown, begin, end in (

@@ -239,7 +239,7 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
     found = asked.named("--match", command.match) if command.match else all_parameters(asked.scenario)
     if asked.problems:
         return complain(asked.problems)
-    summary = table(found, f"{prepared.name}: {len(found):,} parameters")
+    summary = table(found, f"{prepared.name}: {len(found):,} parameters", prepared.checked.ranges)
     show(summary, sys.stdout)
     if command.out is not None:
         from ..report.study_files import write

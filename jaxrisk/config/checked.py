@@ -30,6 +30,7 @@ from .holdings import Accounts, Map, read_accounts, read_histogram, read_map
 from .prices import Prices
 from .problems import Report, nearest
 from .processes import Shock
+from .ranges import Range, read_ranges
 from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, TemporaryTable
 from .table import Table, read_table, read_variant
 from .tiers import tier_tables, with_preset
@@ -49,7 +50,7 @@ TOP = {"name": Text("short name, which names the result", word=True), "title": T
        "question": Text("the question that this scenario answers")}  # fmt: skip
 SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "temporary_impact", "depth", "channels", "venues",
             "populations", "limits",
-            "calls", "stops", "funding", "flow")  # fmt: skip
+            "calls", "stops", "funding", "flow", "ranges")  # fmt: skip
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Checked:
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
 
 
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
@@ -142,6 +144,8 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
         checked.calls = check_calls(document["calls"], report, context, known)
     if run.book is not None:
         check_book(document, run.book, rules, report)
+    if "ranges" in document:
+        checked.ranges = read_ranges(document["ranges"], report)
     checked.files, checked.said = reader.read, list(dict.fromkeys(reader.said))
     return checked
 

@@ -11,6 +11,7 @@ from .document import override, read_scenario, to_toml
 from .kinds import kind_of
 from .paths import NotFound, find, likely, names
 from .problems import ConfigError, Problem, Report
+from .ranges import check_ranges
 from .table import Table
 from .tiers import tiers_of
 from .values import Context
@@ -56,7 +57,8 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
     file, document = read_scenario(file)
     kind = kind_of(document, file.absolute().parent.name)
     if kind == "scenario":
-        return read(file, overrides)[1]
+        checked, problems, _ = read(file, overrides)
+        return problems or problems_of_ranges(file, checked, overrides)
     report = Report(str(file))
     if kind in ELSEWHERE:
         report.add("", None, ELSEWHERE[kind], missing=True)
@@ -68,6 +70,14 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
         named = {key: tuple(row[key] for row in rows if isinstance(row.get(key), str)) for key in ("asset", "venue", "class")}
         context = Context(named["asset"], named["venue"])
         caps_of(document, report, context, Selectors(context, named["class"]))
+    return report.problems
+
+
+def problems_of_ranges(file: Path, checked: Checked, overrides: dict[str, Any] | None = None) -> list[Problem]:
+    """What is wrong with the ranges of a scenario that is sound itself: each end is tried."""
+    report = Report(str(file))
+    with_end = lambda key, value: read(file, {**(overrides or {}), key: value})[1]
+    check_ranges(read_scenario(file)[1], checked.ranges, with_end, report)
     return report.problems
 
 
@@ -112,6 +122,8 @@ def effective(checked: Checked, document: dict[str, Any]) -> str:
             whole[section] = _dump(getattr(checked, section))
     if checked.caps:
         whole["limits"] = {"caps": [_dump(cap) for cap in checked.caps]}
+    if checked.ranges:
+        whole["ranges"] = {one.key: [one.at(0.0), one.at(1.0)] for one in checked.ranges}
     text = to_toml(whole)
     if checked.files:
         text += "\n# tables of data that were read, and their SHA-256\n"

@@ -227,11 +227,12 @@ def who_pays(result: "Result") -> "Figure":
 
 def plot(result: Any) -> "Figure":
     """The figure of any of these results."""
+    from .range_tables import plot_ranges
     from .stress_plot import reverse_stress
     from .sweep_plots import study
 
     figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
-    figures |= {"Design": design, "Study": study}
+    figures |= {"Design": design, "Study": study, "OverRanges": plot_ranges}
     return figures[type(result).__name__](result)
 
 

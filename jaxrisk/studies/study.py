@@ -95,6 +95,7 @@ def study(
     steps: int | None = None,
     many: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    executor: Any = None,
 ) -> Study:
     """Run a study: a scenario, or several, under each of a set of settings, all on the same random numbers.
 
@@ -107,6 +108,7 @@ def study(
     - `paths`, `seed`, `steps`: of every run; None as the file says.
     - `many`: allow more than 1,000 runs.
     - `progress`: called with paths done and paths in all.
+    - `executor`: of `concurrent.futures`, or a Dask client: who runs the cells; the same bytes. None: this process.
 
     **Raises:** `jaxrisk.ConfigError` with everything that is wrong with the study and its scenarios; otherwise as `simulate`.
 
@@ -118,7 +120,7 @@ def study(
     Study('study', 2 cells, 256 paths each)
     """
     plan, works = planned(study, {"paths": paths, "seed": seed, "steps": steps}, quick=quick, many=many)
-    runs = Runs(works, None if out is None else Path(out), progress)
+    runs = Runs(works, None if out is None else Path(out), progress, executor=executor)
     return finished(plan, works, runs)
 
 

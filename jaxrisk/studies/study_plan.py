@@ -21,7 +21,7 @@ from ..config.study_keys import Settings, number
 from ..parameter import moved, named, parameters
 from ..scenario import Scenario
 
-WORDS = ("name", "title", "question", "sources")
+WORDS = ("name", "title", "question", "sources", "ranges")
 """Keys of an effective configuration that change no number."""
 SET = "# set by the study: "
 

@@ -1,0 +1,229 @@
+"""Several scenarios on the same paths: noise is drawn once, and each market moves once, for all that share it.
+
+A run of steps (a tile) of a block of paths is drawn and kept; then each scenario takes its paths through that tile, one scenario
+after the other, so that its own state stays in the cache. What each goes through is a program of its own scenario alone, the same
+whoever else is run beside it: so are its bits.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._interrupt import answers
+from .blocks import block_size, in_precision
+from .devices import on, placed
+from .engine import COUNTERS, outcome, seed_key
+from .room import Room
+from .source import AbstractSource
+from .state import Noise, Prepared, State
+from .step import exogenous, respond, start
+
+TILE_BYTES = {"cpu": 2**24}
+"""Bytes of noise and moves that are kept at a time, by platform."""
+TILE_BYTES_DEFAULT = 2**28
+LONGEST = 360
+"""Steps of a tile at most: beyond, a call's own cost is nothing beside what it does."""
+
+
+STATE_NUMBERS = {"cpu": 2**26}
+"""Numbers of the books' states of all scenarios in one block at most, by platform."""
+STATE_NUMBERS_DEFAULT = 2**31
+MOST = 16
+"""Scenarios that are run together at most: beyond, what is shared is next to nothing of what each costs."""
+
+
+class Market(NamedTuple):
+    """What moves the same prices: `prepared`: of any scenario of it; `cells`: which scenarios are."""
+
+    prepared: Prepared
+    cells: tuple[int, ...]
+
+
+def markets(cells: Sequence[Prepared]) -> list[Market]:
+    """The distinct markets of some scenarios that take the same noise."""
+    found: list[Market] = []
+    for place, cell in enumerate(cells):
+        same = next((k for k, one in enumerate(found) if _alike(_mover(one.prepared), _mover(cell))), None)
+        if same is None:
+            found.append(Market(cell, (place,)))
+        else:
+            found[same] = found[same]._replace(cells=(*found[same].cells, place))
+    return found
+
+
+def same_noise(one: Prepared, other: Prepared) -> bool:
+    """Whether two scenarios take the same numbers from the same seed, paths and steps."""
+    return _noise(one) == _noise(other)
+
+
+def _noise(prepared: Prepared) -> tuple[Any, ...]:
+    settings = prepared.scenario.settings
+    return prepared.scenario.market.noise(), prepared.decay.shape, prepared.decay.dtype, settings.steps, settings.bridge
+
+
+def _mover(prepared: Prepared) -> Any:
+    scenario = prepared.scenario
+    return scenario.market, prepared.market, scenario.given, scenario.settings.years_per_step
+
+
+def _alike(one: Any, other: Any) -> bool:
+    numbers, others = jax.tree.leaves(one), jax.tree.leaves(other)
+    if jax.tree.structure(one) != jax.tree.structure(other):
+        return False
+    return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(numbers, others, strict=True))
+
+
+def most_together(prepared: Prepared) -> int:
+    """How many scenarios like this one are run together at most."""
+    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
+    room = STATE_NUMBERS.get(jax.default_backend(), STATE_NUMBERS_DEFAULT) // max(1, numbers * block_size(prepared))
+    return max(1, min(MOST, room))
+
+
+def range_losses(
+    pool: Any, cells: Sequence[Prepared], seed: int, first: int, count: int, tell: Callable[[], None] | None = None
+) -> list[dict[str, np.ndarray]]:
+    """Losses of one range of paths in every cell, blocks on a pool of threads: the bits of `blocks.range_losses` of each.
+
+    **Arguments:** `cells`: scenarios that take the same noise; `tell`: called, by any thread, when a block is done.
+    """
+    size, shared, double = block_size(cells[0]), markets(cells), cells[0].decay.dtype == jnp.float64
+    everything, room = placed((tuple(cells), tuple(shared), seed_key(seed))), Room()
+    devices, what = jax.local_devices(), f"a block of {size:,} paths of {len(cells)} scenarios"
+
+    def one(begin: int) -> list[dict[str, np.ndarray]]:
+        wanted = min(size, count - begin)
+        # the last block is filled up with copies of its last path, which are cut off again
+        paths = (first + begin + np.minimum(np.arange(size), wanted - 1)).astype(np.uint32)
+        turn = begin // size % len(devices)
+        mine, of_markets, key = everything[turn]
+        taken = jnp.asarray(paths) if len(devices) == 1 else on(paths, devices[turn])
+        call = lambda: [_on_host(one) for one in in_precision(double, block_losses, mine, of_markets, key, taken)]
+        losses = [{name: values[:wanted] for name, values in one.items()} for one in room.run(call, what)]
+        if tell is not None:
+            tell()
+        return losses
+
+    parts = answers(pool, one, range(0, count, size))
+    return [{name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]} for k in range(len(cells))]
+
+
+def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values) for name, values in losses.items()}
+
+
+def tile_steps(prepared: Prepared, paths: int) -> int:
+    """Steps of a tile: as even as they go into the whole, and no more than there is room for."""
+    steps, item = prepared.scenario.settings.steps, prepared.decay.dtype.itemsize
+    noise = jax.eval_shape(lambda: _drawn(prepared, (jnp.uint32(0), jnp.uint32(0)), jnp.uint32(0), (), jnp.int32(0), COUNTERS)[0])
+    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(noise)) + 3 * prepared.decay.shape[0]
+    room = TILE_BYTES.get(jax.default_backend(), TILE_BYTES_DEFAULT) // max(1, numbers * item * paths)
+    return math.ceil(steps / math.ceil(steps / max(1, min(LONGEST, room))))
+
+
+def block_losses(
+    cells: Sequence[Prepared], shared: Sequence[Market], key: Any, paths: Any, source: AbstractSource = COUNTERS
+) -> list[dict[str, Any]]:
+    """Losses of one block of paths in every cell.
+
+    **Arguments:** `cells`: scenarios that take the same noise; `shared`: their `markets`; the rest as of `run_block`.
+    """
+    first = cells[0]
+    steps, length = first.scenario.settings.steps, tile_steps(first, len(paths))
+    uniforms, memory = _begun(first, key, paths, source)
+    moved = [_market(one.prepared, uniforms) for one in shared]
+    states = [_started(cell, uniforms) for cell in cells]
+    for begin in range(0, steps, length):
+        index, count = np.int32(begin), np.int32(min(length, steps - begin))
+        noise, memory = _noise_tile(first, key, paths, memory, index, length, source)
+        for k, one in enumerate(shared):
+            moved[k], moves = _market_tile(one.prepared, moved[k], noise, index, length)
+            for place in one.cells:
+                states[place] = _cell_tile(cells[place], states[place], moves, noise.bridge, index, count)
+    said = source.losses(memory)
+    return [_finished(cell, state) | said for cell, state in zip(cells, states, strict=True)]
+
+
+@eqx.filter_jit
+def _begun(prepared, key, paths, source):
+    return jax.vmap(lambda path: source.start(prepared, key, path))(paths)
+
+
+@eqx.filter_jit
+def _market(prepared, uniforms):
+    return jax.vmap(lambda drawn: prepared.scenario.market.init(prepared.market, drawn[1:]))(uniforms)
+
+
+@eqx.filter_jit
+def _started(prepared, uniforms) -> State:
+    return jax.vmap(lambda drawn: start(prepared, drawn)._replace(market=()))(uniforms)
+
+
+def _drawn(prepared, key, path, memory, index, source) -> tuple[Noise, Any]:
+    return source.step(prepared, key, path, memory, index)
+
+
+@eqx.filter_jit
+def _noise_tile(prepared, key, paths, memory, first, length: int, source) -> tuple[Any, Any]:
+    def body(memory, index):
+        noise, memory = jax.vmap(lambda path, kept: _drawn(prepared, key, path, kept, index, source))(paths, memory)
+        return memory, _apart(noise)
+
+    memory, noise = jax.lax.scan(body, memory, first + jnp.arange(length, dtype=jnp.int32))
+    return noise, memory
+
+
+@eqx.filter_jit
+def _market_tile(prepared, market, noise, first, length: int) -> tuple[Any, Any]:
+    def body(market, each):
+        drawn, index = each
+        market, move = jax.vmap(lambda state, one: exogenous(prepared, state, one, index))(market, _joined(drawn))
+        return market, _apart(move)
+
+    return jax.lax.scan(body, market, (noise, first + jnp.arange(length, dtype=jnp.int32)))
+
+
+@eqx.filter_jit
+def _cell_tile(prepared, states: State, moves, bridge, first, count) -> State:
+    def body(step, states):
+        move, inside = _joined(jax.tree.map(lambda x: x[step], (moves, bridge)))
+        return jax.vmap(lambda state, one, between: respond(prepared, state, one, between, first + step))(states, move, inside)
+
+    return jax.lax.fori_loop(0, count, body, states)
+
+
+class _Parts(eqx.Module):
+    """The numbers of an array with the paths along its first axis, an array each: a step of one of them is one stretch of
+    memory, and none is computed for the sake of another's place beside it."""
+
+    parts: tuple[Any, ...]
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+
+def _apart(tree: Any) -> Any:
+    def one(x):
+        if x.size == 0:
+            return x
+        flat = x.reshape(x.shape[0], math.prod(x.shape[1:]))
+        return _Parts(tuple(flat[:, k] for k in range(flat.shape[1])), x.shape[1:])
+
+    return jax.tree.map(one, tree)
+
+
+def _joined(tree: Any) -> Any:
+    is_parts = lambda x: isinstance(x, _Parts)
+    one = lambda x: jnp.stack(x.parts, axis=-1).reshape(-1, *x.shape) if is_parts(x) else x
+    return jax.tree.map(one, tree, is_leaf=is_parts)
+
+
+@eqx.filter_jit
+def _finished(prepared, states: State) -> dict[str, Any]:
+    return jax.vmap(lambda state: outcome(prepared, state))(states)
+
+
+__all__ = ["MOST", "Market", "block_losses", "markets", "most_together", "range_losses", "same_noise", "tile_steps"]

@@ -29,8 +29,7 @@ from benchmark_books import margin_checks
 from benchmark_gradients import gradient_cost
 from benchmark_variance import variance
 
-from jaxrisk.cascade import Impact, PowerImpact, Venues, blocks as compiled, prepare, seed_key
-from jaxrisk.cascade.engine import compiled_block
+from jaxrisk.cascade import Impact, PowerImpact, Venues, blocks as compiled, prepare, run_block, seed_key
 from jaxrisk.market import Bates, LogVariance
 from jaxrisk.positions import Accounts, Lognormal, Tiers
 from jaxrisk.scenario import Scenario, Settings
@@ -140,7 +139,7 @@ def rate(name: str, times: Times, path_steps: int, note: str = "") -> None:
 
 def compile_seconds(prepared) -> float:
     paths = jnp.zeros(compiled.block_size(), jnp.uint32)
-    return timed(lambda: compiled_block().lower(prepared, seed_key(1), paths).compile()).wall
+    return timed(lambda: run_block.lower(prepared, seed_key(1), paths).compile()).wall
 
 
 def estimates(max_drawdown: np.ndarray, loss: np.ndarray) -> dict[str, tuple[float, float]]:

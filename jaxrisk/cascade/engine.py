@@ -1,6 +1,5 @@
 """From a scenario, a seed and path indices to per-path losses: the unit of everything."""
 
-import functools
 import math
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from .over_paths import over_paths
 from .source import AbstractSource, Counters
 from .state import Prepared, State, view
 from .step import start, step
-from .vectors import widest_vectors
+from .vectors import compiled
 
 COUNTERS = Counters()
 
@@ -269,20 +268,11 @@ def _record(prepared: Prepared, state: State) -> Recorded:
     return Recorded(state.price, state.fundamental, state.mark, held)
 
 
+@compiled
 def run_block(prepared: Prepared, key, paths, source: AbstractSource = COUNTERS):
     """`path_losses`, compiled. A block's length is fixed in a run, so that every path goes through the same instructions
     whatever the chunk it is in: the same bits."""
-    return compiled_block()(prepared, key, paths, source)
-
-
-@functools.cache
-def compiled_block():
-    """What `run_block` calls: made when it is first needed, since what the compiler is told depends on the processor."""
-
-    def run_block(prepared: Prepared, key, paths, source: AbstractSource):
-        return path_losses(prepared, key, paths, source)
-
-    return eqx.filter_jit(run_block, compiler_options=widest_vectors())
+    return path_losses(prepared, key, paths, source)
 
 
 @eqx.filter_jit
@@ -296,4 +286,15 @@ def record_block(prepared: Prepared, key, paths, record: int, source: AbstractSo
     return scan_paths(prepared, key, paths, source, emit)[1]
 
 
-__all__ = ["Prepared", "Recorded", "book_numbers", "compiled_block", "outcome", "path_losses", "prepare", "record_block", "run_block", "scan_paths", "seed_key"]
+__all__ = [
+    "Prepared",
+    "Recorded",
+    "book_numbers",
+    "outcome",
+    "path_losses",
+    "prepare",
+    "record_block",
+    "run_block",
+    "scan_paths",
+    "seed_key",
+]

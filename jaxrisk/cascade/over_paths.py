@@ -1,8 +1,8 @@
 """A function of one path, evaluated for many, with the axis of the paths where it is quickest.
 
-`jax.vmap` puts the axis of the paths first, and then a compiler for CPUs makes its inner loops of the few venues, assets and sides
-that come after it. A step of few numbers is evaluated instead with the paths along the last axis, equation by equation of the
-traced function, by what `vmap` would do: the same operations on the same numbers, with inner loops over paths.
+`jax.vmap` puts the axis of the paths first, and then a compiler for CPUs makes its inner loops of the few venues, assets and
+sides that come after it. A step of few numbers is evaluated instead with the paths along the last axis, equation by equation of
+the traced function, by what `vmap` would do: the same operations on the same numbers, with inner loops over paths.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,8 @@ def _spread(value: _Value, count: int):
 
 
 def _evaluate(jaxpr, consts, given: list[_Value]) -> list[_Value]:
-    values = dict(zip(jaxpr.constvars, (_Value(x, False) for x in consts), strict=True)) | dict(zip(jaxpr.invars, given, strict=True))
+    values = dict(zip(jaxpr.constvars, (_Value(x, False) for x in consts), strict=True))
+    values |= zip(jaxpr.invars, given, strict=True)
     read = lambda name: _Value(np.asarray(name.val, name.aval.dtype), False) if isinstance(name, core.Literal) else values[name]
     for equation in jaxpr.eqns:
         values |= zip(equation.outvars, _apply(equation, [read(name) for name in equation.invars]), strict=True)
@@ -73,36 +74,44 @@ def _evaluate(jaxpr, consts, given: list[_Value]) -> list[_Value]:
 
 
 def _apply(equation, given: list[_Value]) -> list[_Value]:
-    name, inner = equation.primitive.name, None
+    name, arrays = equation.primitive.name, [value.array for value in given]
     if name in _CALLS:
-        inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
-    if inner is not None:
+        inner = equation.params["jaxpr"]
         return _evaluate(inner.jaxpr, inner.consts, given)
-    bind = lambda *arrays: equation.primitive.bind(*arrays, **equation.params)
-    if not any(value.many for value in given):
-        found, many = bind(*(value.array for value in given)), False
-    elif name == "optimization_barrier":
-        return [_Value(x, value.many) for x, value in zip(bind(*(value.array for value in given)), given, strict=True)]
+    if name == "optimization_barrier":
+        return [_Value(x, value.many) for x, value in zip(lax.optimization_barrier(arrays), given, strict=True)]
+    many = any(value.many for value in given)
+    if not many:
+        found = _alone(equation)(*arrays)
     elif name in _RULES:
-        found, many = _RULES[name](equation, given), True
-    elif name in _EACH:
-        count = _count(given)
-        full = [value.array if value.many else jnp.asarray(value.array)[..., None] for value in given]
-        shapes = np.broadcast_shapes(*(x.shape for x in full))
-        found, many = bind(*(jnp.broadcast_to(x, (*shapes[:-1], count)) for x in full)), True
+        found = _RULES[name](equation, given)
     else:
-        # whatever else there is, by the rule that vmap has for it
-        axes = tuple(-1 if value.many else None for value in given)
-        found, many = jax.vmap(bind, in_axes=axes, out_axes=-1)(*(value.array for value in given)), True
+        found = _by_vmap(equation, given)
     return [_Value(x, many) for x in (found if equation.primitive.multiple_results else [found])]
+
+
+def _by_vmap(equation, given):
+    """Whatever there is no rule for here, by the rule that `vmap` has for it."""
+    axes = [-1 if value.many else None for value in given]
+    return jax.vmap(_alone(equation), in_axes=axes, out_axes=-1)(*(value.array for value in given))
+
+
+def _alone(equation) -> Callable:
+    """One equation as a function of what goes into it."""
+    found = equation.primitive.get_bind_params(equation.params)
+    functions, params = found if isinstance(found, tuple) else ((), found)  # the former until JAX 0.9
+    return lambda *arrays: equation.primitive.bind(*functions, *arrays, **params)
+
+
+def _each(equation, given):
+    """Entry by entry: what is common to all paths, or a single number, is stretched."""
+    full = [value.array if value.many else jnp.asarray(value.array)[..., None] for value in given]
+    shape = (*np.broadcast_shapes(*(x.shape[:-1] for x in full)), _count(given))
+    return equation.primitive.bind(*(jnp.broadcast_to(x, shape) for x in full), **equation.params)
 
 
 def _count(given: list[_Value]) -> int:
     return next(value.array.shape[-1] for value in given if value.many)
-
-
-def _full(value: _Value, count: int):
-    return _spread(value, count)
 
 
 def _broadcast(equation, given):
@@ -128,11 +137,11 @@ def _sliced(equation, given):
 
 
 def _concatenated(equation, given):
-    return lax.concatenate([_full(value, _count(given)) for value in given], equation.params["dimension"])
+    return lax.concatenate([_spread(value, _count(given)) for value in given], equation.params["dimension"])
 
 
 def _stacked(equation, given):
-    return jnp.stack([_full(value, _count(given)) for value in given], axis=equation.params.get("axis", 0))
+    return jnp.stack([_spread(value, _count(given)) for value in given], axis=equation.params.get("axis", 0))
 
 
 def _gathered(equation, given):
@@ -140,17 +149,16 @@ def _gathered(equation, given):
     table, where = given
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
     shape, of = equation.outvars[0].aval.shape, equation.invars[0].aval.shape
-    if table.many and np.prod(of) > _FEW:
-        axes = (-1, -1 if where.many else None)
-        return jax.vmap(lambda *x: equation.primitive.bind(*x, **equation.params), in_axes=axes, out_axes=-1)(table.array, where.array)
+    if equation.params["mode"] not in _INSIDE or (table.many and np.prod(of) > _FEW):
+        return _by_vmap(equation, given)
     strides = np.cumprod([1, *of[:0:-1]])[::-1]
     batch = [axis for axis in range(len(shape)) if axis not in numbers.offset_dims]
     kept = [axis for axis in range(len(of)) if axis not in (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)]
-    index = _full(where, _count(given))
+    index = _spread(where, _count(given))
     flat = jnp.zeros(index.shape[:-2] + index.shape[-1:], index.dtype)
     for place, axis in enumerate(numbers.start_index_map):
         flat = flat + jnp.clip(index[..., place, :], 0, of[axis] - sizes[axis]) * int(strides[axis])
-    along = lambda length, axis, rank: (np.arange(length).reshape([-1 if i == axis else 1 for i in range(rank)] + [1]))
+    along = lambda length, axis, rank: np.arange(length).reshape([-1 if i == axis else 1 for i in range(rank)] + [1])
     for axis, place in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
         flat = flat + jnp.asarray(along(of[axis], place, flat.ndim - 1) * int(strides[axis]), index.dtype)
     flat = flat.reshape([shape[axis] if axis in batch else 1 for axis in range(len(shape))] + [index.shape[-1]])
@@ -167,13 +175,23 @@ def _gathered(equation, given):
 
 
 def _axes_kept(equation, given):
-    return equation.primitive.bind(*(value.array for value in given), **equation.params)
+    """The axes that are named come before that of the paths, and keep their numbers."""
+    return equation.primitive.bind(given[0].array, **equation.params)
 
 
 _FEW = 16
 """Entries of its own of a path up to which a choice among them is better than a look-up."""
 
-_CALLS = {"pjit", "jit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint"}
+_INSIDE = (lax.GatherScatterMode.CLIP, lax.GatherScatterMode.PROMISE_IN_BOUNDS)
+
+_CALLS = ("jit", "pjit", "closed_call")
+
+_EACH = """
+add sub mul div rem pow max min neg abs sign square integer_pow sqrt rsqrt exp exp2 expm1 log log1p logistic tanh erf erf_inv
+sin cos floor ceil round is_finite eq ne lt le gt ge and or xor not shift_left shift_right_logical shift_right_arithmetic select_n
+clamp convert_element_type bitcast_convert_type add_any copy
+"""
+_ALONG = "rev reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin cumsum cumprod cummax cummin"
 
 _RULES: dict[str, Callable] = {
     "broadcast_in_dim": _broadcast,
@@ -186,13 +204,6 @@ _RULES: dict[str, Callable] = {
     "stack": _stacked,
     "gather": _gathered,
 }
-for _name in ("rev", "reduce_sum", "reduce_max", "reduce_min", "reduce_or", "reduce_and", "reduce_prod", "cumsum", "cumprod", "argmax", "argmin"):
-    _RULES[_name] = _axes_kept
-
-_EACH = set(
-    "add mul sub div max min xor or and not neg gt lt ge le eq ne shift_left shift_right_logical shift_right_arithmetic rem pow abs sign "
-    "sqrt exp log log1p expm1 erf_inv erf tanh floor ceil round rsqrt logistic is_finite stop_gradient integer_pow square select_n clamp "
-    "convert_element_type bitcast_convert_type add_any nextafter copy sin cos exp2 lgamma".split()
-)
+_RULES |= dict.fromkeys(_EACH.split(), _each) | dict.fromkeys(_ALONG.split(), _axes_kept)
 
 __all__ = ["OverPaths", "over_paths"]

@@ -1,11 +1,28 @@
-"""How wide the vectors of a CPU are that the compiler uses."""
+"""Programs with the widest vectors that a CPU has."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
+import equinox as eqx
 import jax
 
 _OPTION = {"xla_cpu_prefer_vector_width": 512}
+
+
+def compiled(function: Callable) -> Callable:
+    """`equinox.filter_jit`, made when it is first called: what the compiler is told depends on the processor."""
+
+    @functools.cache
+    def made():
+        return eqx.filter_jit(function, compiler_options=widest_vectors())
+
+    @functools.wraps(function)
+    def call(*arguments, **named):
+        return made()(*arguments, **named)
+
+    call.lower = lambda *arguments, **named: made().lower(*arguments, **named)  # type: ignore[attr-defined]
+    return call
 
 
 @functools.cache
@@ -28,4 +45,4 @@ def _features() -> list[str]:
     return next((line.split() for line in lines if line.startswith("flags")), [])
 
 
-__all__ = ["widest_vectors"]
+__all__ = ["compiled", "widest_vectors"]

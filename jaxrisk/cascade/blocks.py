@@ -12,7 +12,7 @@ import numpy as np
 
 from .._interrupt import answers, threads
 from .devices import on, placed
-from .engine import COUNTERS, run_block, seed_key
+from .engine import COUNTERS, book_numbers, run_block, seed_key
 from .room import Room
 from .source import AbstractSource
 from .state import Prepared
@@ -40,8 +40,7 @@ def block_size(prepared=None) -> int:
     most = BLOCK.get(platform, BLOCK_DEFAULT)
     if prepared is None:
         return most
-    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
-    fits = BLOCK_NUMBERS.get(platform, BLOCK_NUMBERS_DEFAULT) // max(1, numbers)
+    fits = BLOCK_NUMBERS.get(platform, BLOCK_NUMBERS_DEFAULT) // max(1, book_numbers(prepared))
     return max(16, min(most, 2 ** int(math.log2(max(1, fits)))))
 
 

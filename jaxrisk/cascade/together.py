@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,11 +16,13 @@ import numpy as np
 from .._interrupt import answers
 from .blocks import block_size, in_precision
 from .devices import on, placed
-from .engine import COUNTERS, outcome, seed_key
+from .engine import COUNTERS, book_numbers, outcome, seed_key
+from .over_paths import OverPaths, over_paths
 from .room import Room
 from .source import AbstractSource
 from .state import Noise, Prepared, State
 from .step import exogenous, respond, start
+from .vectors import compiled
 
 TILE_BYTES = {"cpu": 2**24}
 """Bytes of noise and moves that are kept at a time, by platform."""
@@ -80,8 +81,9 @@ def _alike(one: Any, other: Any) -> bool:
 
 def most_together(prepared: Prepared) -> int:
     """How many scenarios like this one are run together at most."""
-    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
-    room = STATE_NUMBERS.get(jax.default_backend(), STATE_NUMBERS_DEFAULT) // max(1, numbers * block_size(prepared))
+    room = STATE_NUMBERS.get(jax.default_backend(), STATE_NUMBERS_DEFAULT) // max(
+        1, book_numbers(prepared) * block_size(prepared)
+    )
     return max(1, min(MOST, room))
 
 
@@ -149,81 +151,74 @@ def block_losses(
     return [_finished(cell, state) | said for cell, state in zip(cells, states, strict=True)]
 
 
-@eqx.filter_jit
+@compiled
 def _begun(prepared, key, paths, source):
-    return jax.vmap(lambda path: source.start(prepared, key, path))(paths)
+    uniforms, memory = jax.vmap(lambda path: source.start(prepared, key, path))(paths)
+    return uniforms, _inward(memory)
 
 
-@eqx.filter_jit
+@compiled
 def _market(prepared, uniforms):
-    return jax.vmap(lambda drawn: prepared.scenario.market.init(prepared.market, drawn[1:]))(uniforms)
+    return _inward(jax.vmap(lambda drawn: prepared.scenario.market.init(prepared.market, drawn[1:]))(uniforms))
 
 
-@eqx.filter_jit
+@compiled
 def _started(prepared, uniforms) -> State:
-    return jax.vmap(lambda drawn: start(prepared, drawn)._replace(market=()))(uniforms)
+    states = jax.vmap(lambda drawn: start(prepared, drawn)._replace(market=()))(uniforms)
+    return _responding(prepared).inward(states)
 
 
 def _drawn(prepared, key, path, memory, index, source) -> tuple[Noise, Any]:
     return source.step(prepared, key, path, memory, index)
 
 
-@eqx.filter_jit
+@compiled
 def _noise_tile(prepared, key, paths, memory, first, length: int, source) -> tuple[Any, Any]:
+    each = OverPaths(lambda path, kept, index: _drawn(prepared, key, path, kept, index, source), -1)
+    apart = _inward(paths)
+
     def body(memory, index):
-        noise, memory = jax.vmap(lambda path, kept: _drawn(prepared, key, path, kept, index, source))(paths, memory)
-        return memory, _apart(noise)
+        noise, memory = each(apart, memory, common=(index,))
+        return memory, noise
 
     memory, noise = jax.lax.scan(body, memory, first + jnp.arange(length, dtype=jnp.int32))
     return noise, memory
 
 
-@eqx.filter_jit
+@compiled
 def _market_tile(prepared, market, noise, first, length: int) -> tuple[Any, Any]:
-    def body(market, each):
-        drawn, index = each
-        market, move = jax.vmap(lambda state, one: exogenous(prepared, state, one, index))(market, _joined(drawn))
-        return market, _apart(move)
+    each = OverPaths(lambda state, one, index: exogenous(prepared, state, one, index), -1)
+
+    def body(market, now):
+        drawn, index = now
+        return each(market, drawn, common=(index,))
 
     return jax.lax.scan(body, market, (noise, first + jnp.arange(length, dtype=jnp.int32)))
 
 
-@eqx.filter_jit
+@compiled
 def _cell_tile(prepared, states: State, moves, bridge, first, count) -> State:
+    each = _responding(prepared)
+
     def body(step, states):
-        move, inside = _joined(jax.tree.map(lambda x: x[step], (moves, bridge)))
-        return jax.vmap(lambda state, one, between: respond(prepared, state, one, between, first + step))(states, move, inside)
+        now = jax.tree.map(lambda x: x[step], (moves, bridge))
+        # noise and moves are kept with the paths last, whatever the book
+        return each(states, *(now if each.axis == -1 else each.inward(_outward(now))), common=(first + step,))
 
     return jax.lax.fori_loop(0, count, body, states)
 
 
-class _Parts(eqx.Module):
-    """The numbers of an array with the paths along its first axis, an array each: a step of one of them is one stretch of
-    memory, and none is computed for the sake of another's place beside it."""
-
-    parts: tuple[Any, ...]
-    shape: tuple[int, ...] = eqx.field(static=True)
-
-
-def _apart(tree: Any) -> Any:
-    def one(x):
-        if x.size == 0:
-            return x
-        flat = x.reshape(x.shape[0], math.prod(x.shape[1:]))
-        return _Parts(tuple(flat[:, k] for k in range(flat.shape[1])), x.shape[1:])
-
-    return jax.tree.map(one, tree)
-
-
-def _joined(tree: Any) -> Any:
-    is_parts = lambda x: isinstance(x, _Parts)
-    one = lambda x: jnp.stack(x.parts, axis=-1).reshape(-1, *x.shape) if is_parts(x) else x
-    return jax.tree.map(one, tree, is_leaf=is_parts)
-
-
-@eqx.filter_jit
+@compiled
 def _finished(prepared, states: State) -> dict[str, Any]:
-    return jax.vmap(lambda state: outcome(prepared, state))(states)
+    return jax.vmap(lambda state: outcome(prepared, state))(_responding(prepared).outward(states))
+
+
+def _responding(prepared: Prepared) -> OverPaths:
+    respond_to = lambda state, move, bridge, index: respond(prepared, state, move, bridge, index)
+    return over_paths(respond_to, book_numbers(prepared))
+
+
+_inward, _outward = OverPaths(lambda: None, -1).inward, OverPaths(lambda: None, -1).outward
 
 
 __all__ = ["MOST", "Market", "block_losses", "markets", "most_together", "range_losses", "same_noise", "tile_steps"]

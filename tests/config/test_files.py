@@ -5,8 +5,9 @@ import tomllib
 
 import pytest
 
-from jaxrisk.config import check, files
+from jaxrisk.config import check
 from jaxrisk.config.paths import find, names
+from jaxrisk.data import containers
 
 BOOTSTRAP = {"process": "bootstrap", "file": "prices.csv", "mean_block": "4h"}
 REPLAY = {"process": "replay", "file": "prices.csv"}
@@ -516,7 +517,7 @@ def test_a_device_is_not_read(folder):
 
 
 def test_a_table_that_unpacks_to_more_than_it_may_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(files, "MOST_UNZIPPED", 1000)
+    monkeypatch.setattr(containers, "MOST_UNPACKED", 1000)
     (folder.path / "h.csv.gz").write_bytes(gzip.compress(b"leverage,share\n" + b"2,0.5\n" * 200))
     holders = {"kind": "histogram", "venue": "binance", "asset": "BTC", "side": "long", "open_interest": 1e9, "file": "h.csv.gz"}
     assert "unpacked" in only(folder.problems(**{"populations.h": holders}), "h.csv.gz").allowed

@@ -32,12 +32,12 @@ def tier_tables(
     takes the place of the file's, and of its amounts; `columns`: by our names, a table's own; `sizes`: what makes dollars of
     tiers in contracts or coins.
     """
-    names = (assets, tuple(sorted(needed)), rule)
-    make = lambda: _tier_tables(reader, key, source, assets, needed, rule)
+    names = (assets, tuple(sorted(needed)), rule, repr((columns, sizes)))
+    make = lambda: _tier_tables(reader, key, source, assets, needed, rule, columns, sizes)
     return reader.once(make, (), key, source, *names) if isinstance(source, str) else reader.once(make, source, key, *names)
 
 
-def _tier_tables(reader: Reader, key: str, source: Any, assets, needed: set[str], rule: str | None):
+def _tier_tables(reader: Reader, key: str, source: Any, assets, needed: set[str], rule: str | None, columns, sizes: Sizes):
     venue = key.rpartition(".")[0]
     said = Said(rule, reader.report, f"{venue}.tier_rule")
     if isinstance(source, list):

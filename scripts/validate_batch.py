@@ -175,6 +175,7 @@ def main() -> int:
     parser.add_argument("--chunks", type=int, default=60)
     parser.add_argument("--paths", type=float, default=1e8)
     parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--scenarios", type=int, default=100)
     parser.add_argument("--steps", type=int, default=1440)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", choices=("zarr", "nc"), default="zarr")

@@ -133,4 +133,54 @@ def free() -> int:
         return one.getsockname()[1]
 
 
-TRIED = {"memory": memory, "processes": processes}
+def hundred(folder: Path, asked: argparse.Namespace) -> bool:
+    """A hundred scenarios, the shipped ones with other words and numbers, on two Dask workers: programs made by each, counted."""
+    import jaxrisk as jr
+    from jaxrisk.batch.dask_executor import cluster
+    from jaxrisk.config.paths import names
+
+    jr.use_compilation_cache()
+    shipped, begun = names("scenarios"), time.perf_counter()
+    with cluster(2) as executor:
+        client = executor._client
+        client.run(count_programs)
+        for k in range(asked.scenarios):
+            name = shipped[k % len(shipped)]
+            scenario = jr.load(
+                name, {"name": f"other_{k}", "title": f"Number {k}", "run.seed": k + 1, "channels.feedback": 1 - k / 500}
+            )
+            jr.simulate(
+                scenario, paths=2 * 4096, steps=24, sample_paths=0, chunk=4096, out=folder / f"{k}.zarr", executor=executor
+            )
+        made = list(client.run(programs).values())
+    shapes = len(shipped[: asked.scenarios])
+    blocks = [sum(count for name, count in one.items() if "block" in name) for one in made]
+    print(f"{asked.scenarios} scenarios of {shapes} shapes on {len(made)} workers, {time.perf_counter() - begun:.0f} s: programs "
+          f"of blocks made by each worker {blocks}; of everything {[sum(one.values()) for one in made]}; {load()}")  # fmt: skip
+    print(json.dumps(made[0], indent=1))
+    return max(blocks) <= shapes
+
+
+def count_programs() -> None:
+    """From now on this process counts the programs that it compiles, or loads from the cache."""
+    import jax
+
+    counts: dict[str, int] = {}
+    jax.programs_made = counts  # type: ignore[attr-defined]
+
+    def listen(event: str, seconds: float, **facts: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            name = str(facts.get("fun_name"))
+            counts[name] = counts.get(name, 0) + 1
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+
+
+def programs() -> dict[str, int]:
+    """What was counted."""
+    import jax
+
+    return dict(jax.programs_made)  # type: ignore[attr-defined]
+
+
+TRIED = {"memory": memory, "processes": processes, "hundred": hundred}

@@ -26,6 +26,7 @@ from ..risk.sobol import sobol
 from .carried import from_bytes
 from .configure import Run
 from .problems import locate
+from .telemetry import chunk_span
 from .versions import versions
 
 
@@ -77,6 +78,13 @@ def engine_of(scenario: Any, run: Run) -> Engine:
 
 def computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tuple[dict[str, np.ndarray], Outcome]:
     """Losses of a range of paths of a run, up to the first that is not finite; and what became of them, without the losses."""
+    with chunk_span(run.first_path + first, run.first_path + until, run.seed) as told:
+        losses, outcome = _computed(pool, engine, run, first, until)
+        told(outcome.facts, None if outcome.problem is None else outcome.problem[1])
+    return losses, outcome
+
+
+def _computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tuple[dict[str, np.ndarray], Outcome]:
     begun = time.perf_counter()
     losses = range_losses(pool, engine.prepared, run.seed, run.first_path + first, until - first, engine.source)
     seconds = time.perf_counter() - begun

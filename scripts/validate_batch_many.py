@@ -141,7 +141,7 @@ def hundred(folder: Path, asked: argparse.Namespace) -> bool:
     from jaxrisk.config.paths import names
 
     jr.use_compilation_cache()
-    shipped, begun = names("scenarios"), time.perf_counter()
+    shipped, begun = names("scenarios")[: asked.shapes], time.perf_counter()
     with cluster(2) as executor:
         client = executor._client
         client.run(count_programs)
@@ -154,7 +154,7 @@ def hundred(folder: Path, asked: argparse.Namespace) -> bool:
                 scenario, paths=2 * 4096, steps=24, sample_paths=0, chunk=4096, out=folder / f"{k}.zarr", executor=executor
             )
         made = list(client.run(programs).values())
-    shapes = len(shipped[: asked.scenarios])
+    shapes = len(shipped)
     blocks = [sum(count for name, count in one.items() if "block" in name) for one in made]
     print(f"{asked.scenarios} scenarios of {shapes} shapes on {len(made)} workers, {time.perf_counter() - begun:.0f} s: programs "
           f"of blocks made by each worker {blocks}; of everything {[sum(one.values()) for one in made]}; {load()}")  # fmt: skip

@@ -74,6 +74,7 @@ def kills(folder: Path, asked: argparse.Namespace) -> bool:
             process.wait(chosen.uniform(0.0, 1.1 * length))
         if process.poll() is None:
             done += 1
+            print(f"{done} kills", file=sys.stderr, flush=True)
             # of its workers, those of its own session go with it
             os.killpg(process.pid, signal.SIGKILL) if asked.executor else process.kill()
             process.communicate()
@@ -175,6 +176,8 @@ def main() -> int:
     parser.add_argument("--chunks", type=int, default=60)
     parser.add_argument("--paths", type=float, default=1e8)
     parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--scenarios", type=int, default=100)
+    parser.add_argument("--shapes", type=int, default=None, help="how many of the shipped scenarios are taken (default: all)")
     parser.add_argument("--steps", type=int, default=1440)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", choices=("zarr", "nc"), default="zarr")

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import heapq
 import json
 import socket
 import subprocess
@@ -133,4 +134,118 @@ def free() -> int:
         return one.getsockname()[1]
 
 
-TRIED = {"memory": memory, "processes": processes}
+def hundred(folder: Path, asked: argparse.Namespace) -> bool:
+    """A hundred scenarios, the shipped ones with other words and numbers, on two Dask workers: programs made by each, counted."""
+    import jaxrisk as jr
+    from jaxrisk.batch.dask_executor import cluster
+    from jaxrisk.config.paths import names
+
+    jr.use_compilation_cache()
+    shipped, begun = names("scenarios")[: asked.shapes], time.perf_counter()
+    with cluster(2) as executor:
+        client = executor._client
+        client.run(count_programs)
+        for k in range(asked.scenarios):
+            name = shipped[k % len(shipped)]
+            scenario = jr.load(
+                name, {"name": f"other_{k}", "title": f"Number {k}", "run.seed": k + 1, "channels.feedback": 1 - k / 500}
+            )
+            jr.simulate(
+                scenario, paths=2 * 4096, steps=24, sample_paths=0, chunk=4096, out=folder / f"{k}.zarr", executor=executor
+            )
+        made = list(client.run(programs).values())
+    shapes = len(shipped)
+    blocks = [sum(count for name, count in one.items() if "block" in name) for one in made]
+    print(f"{asked.scenarios} scenarios of {shapes} shapes on {len(made)} workers, {time.perf_counter() - begun:.0f} s: programs "
+          f"of blocks made by each worker {blocks}; of everything {[sum(one.values()) for one in made]}; {load()}")  # fmt: skip
+    print(json.dumps(made[0], indent=1))
+    return max(blocks) <= shapes
+
+
+def count_programs() -> None:
+    """From now on this process counts the programs that it compiles, or loads from the cache."""
+    import jax
+
+    counts: dict[str, int] = {}
+    jax.programs_made = counts  # type: ignore[attr-defined]
+
+    def listen(event: str, seconds: float, **facts: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            name = str(facts.get("fun_name"))
+            counts[name] = counts.get(name, 0) + 1
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+
+
+def programs() -> dict[str, int]:
+    """What was counted."""
+    import jax
+
+    return dict(jax.programs_made)  # type: ignore[attr-defined]
+
+
+def scheduled(folder: Path, asked: argparse.Namespace) -> bool:
+    """1e6 chunks on 1,000 workers, simulated: each worker runs and stores, one process sends, hears and notes, one at a time."""
+    noted = noting(folder)
+    sent = sending(2_000)
+    print(f"measured, processor time: to note a chunk {noted * 1e6:.0f} us, to send it through Dask and hear of it "
+          f"{sent * 1e6:.0f} us; to store it {STORED * 1e3:.0f} ms on its worker; {load()}")  # fmt: skip
+    for seconds in (1.0, 3.0, 30.0):
+        ends, busy = simulated(1_000_000, 1_000, seconds + STORED, noted + sent)
+        ideal = 1_000_000 * seconds / 1_000
+        print(f"chunks of {seconds:g} s: {ends:,.0f} s in all, {ideal:,.0f} s of simulating alone ({ideal / ends:.1%}); the one "
+              f"process is busy {busy / ends:.1%} of the time")  # fmt: skip
+    print(f"1,000 workers wait for the one process where chunks are shorter than {1_000 * (noted + sent):.1f} s")
+    return True
+
+
+STORED = 0.032
+"""Seconds to store a chunk of 8,192 paths and 21 arrays, by `overhead`."""
+
+
+def noting(folder: Path) -> float:
+    """Processor time of what the process that has the store does with each chunk of a worker."""
+    import jaxrisk as jr
+    from jaxrisk.batch.configure import configure
+    from jaxrisk.batch.plan import planned, sink_of
+    from jaxrisk.batch.work import Outcome, facts
+    from jaxrisk.cascade.blocks import numbers
+
+    scenario, run = configure(jr.load("btc_24h"), 4096 * 50_000, 1, 24, None, None, "plain", 0, 0, 4096)
+    with numbers(False):
+        sink = sink_of(planned(scenario, run, 4096, folder / "noted.zarr"), folder / "noted.zarr", False, lambda text: None)
+    said, busy = facts(4096, 1.0), time.process_time()
+    for first in range(0, 4096 * 20_000, 4096):
+        sink.take(first, first + 4096, None, Outcome(None, said))
+    return (time.process_time() - busy) / 20_000
+
+
+def sending(tasks: int) -> float:
+    """Processor time of client and scheduler, which are one process here, for each task that does nothing."""
+    from jaxrisk.batch.dask_executor import cluster
+
+    with cluster(1) as executor:
+        [future.result() for future in [executor.submit(abs, 1) for _ in range(50)]]
+        busy = time.process_time()
+        waiting: list[Any] = []
+        for k in range(tasks):
+            waiting.append(executor.submit(abs, k))
+            if len(waiting) > 4:
+                waiting.pop(0).result()
+        [future.result() for future in waiting]
+        return (time.process_time() - busy) / tasks
+
+
+def simulated(chunks: int, workers: int, each: float, one: float) -> tuple[float, float]:
+    """When the last chunk is done, and how long the one process was busy, in seconds."""
+    events = [(0.0, k) for k in range(workers)]  # when a worker is free, and asks for more
+    free, left = 0.0, chunks
+    while left:
+        asks, worker = heapq.heappop(events)
+        free = max(free, asks) + one
+        heapq.heappush(events, (free + each, worker))
+        left -= 1
+    return max(events)[0] + one, chunks * one
+
+
+TRIED = {"memory": memory, "processes": processes, "hundred": hundred, "scheduled": scheduled}

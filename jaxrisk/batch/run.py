@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
 from ..cascade.room import Room
 from ..report import Result, writable
+from ..report.remote import place_of
 from ..report.store_place import check_place, is_store
 from ..scenario import Scenario
 from .configure import configure
@@ -84,7 +84,7 @@ def simulate(
     scenario, run = configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     workers = executor_for(executor, out)
     if out is not None:
-        check_place(Path(out)) if is_store(out) else writable(out)
+        check_place(place_of(out)) if is_store(out) else writable(out)
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     begun = time.time()
@@ -92,7 +92,7 @@ def simulate(
         made = planned(scenario, run, chunk, out)
         shared = several(out, workers) and is_store(out)
         if shared and jax.process_index() > 0:
-            return help_with(made, Path(out), progress)
+            return help_with(made, place_of(out), progress)
         sink = sink_of(made, out, force, tell or (lambda text: None))
         try:
             here = run_shared if shared else run_here

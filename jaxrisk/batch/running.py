@@ -11,6 +11,7 @@ import numpy as np
 
 from .._interrupt import answer, threads
 from ..cascade.blocks import workers
+from ..report.remote import is_remote
 from ..report.store_place import is_store
 from . import hosts
 from .carried import to_bytes
@@ -84,12 +85,17 @@ def run_here(made: Planned, sink: AbstractSink, report: Report, chunks: list[tup
             report()
 
 
+def _address(store: Any) -> str:
+    """What a store is called elsewhere."""
+    return str(store) if is_remote(store) else os.path.abspath(store)
+
+
 def run_there(made: Planned, sink: AbstractSink, report: Report, executor: Any) -> None:
     """Run the chunks that are missing on an executor.
 
     **Raises:** as `executors.gather`; `ValueError` where the scenario has a part that other processes cannot be sent.
     """
-    scenario, store = to_bytes(made.scenario), None if sink.store is None else os.path.abspath(sink.store)
+    scenario, store = to_bytes(made.scenario), None if sink.store is None else _address(sink.store)
     run = {name: getattr(made.run, name) for name in made.run.__dataclass_fields__}
     programs, mine, cores = jax.config.jax_compilation_cache_dir, versions(), threads_of(executor)  # type: ignore[attr-defined]
     sent = scenario if store is None else None

@@ -25,12 +25,14 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
     from ..report.durable import OutputError
     from ..report.outputs import save_figure
+    from ..report.remote import place_of
     from ..report.store_place import is_store
     from ..risk.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
     from .progress import Progress, show
     from .writing import finished_words, mark_of, not_written, write_all
 
+    out = place_of(out)
     paths, most = scenario.description.paths, REPLICATES << BITS
     if sampling == "sobol" and paths > most:
         return complain([f"command line: --sampling sobol: {paths:,} paths, and after {most:,} the points repeat"])

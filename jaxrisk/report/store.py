@@ -5,7 +5,7 @@ import json
 import math
 import os
 import secrets
-import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from .chunks import plain
 from .durable import Lock, OutputError
 from .manifest import Manifest
 from .netcdf import FINISHED, PLANNED, flat_attributes
+from .remote import Remote, RemoteLock
 from .store_log import note
 from .store_metadata import METADATA, metadata_of
 from .store_place import check_place, empty
@@ -67,7 +68,7 @@ class Store:
         self._shown_whole = False
         try:
             check_place(path)
-            self._lock = Lock(self._inner, path)
+            self._lock: Any = RemoteLock(self._inner, path) if isinstance(path, Remote) else Lock(self._inner, path)
         except OutputError:
             raise
         except OSError as error:
@@ -76,7 +77,7 @@ class Store:
             there = self._there(wanted, differ, force)
             if there is None:
                 self._entered = True
-                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
+                durable.clear(self._inner / said.ASIDE)
                 empty(path, wanted)  # another run, or what is left of one that was not even begun, or was being removed
                 self.manifest = wanted = wanted._replace(run=secrets.token_hex(8))
                 self._begin(wanted, scenario)
@@ -84,7 +85,7 @@ class Store:
                 self.manifest = there
                 self._looked_through()
                 self._entered = True
-                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
+                durable.clear(self._inner / said.ASIDE)
             note(path, "started", finished=len(self.finished), chunks=len(self.manifest.firsts()))
         except OSError as error:
             raise self.stopped(error) from error
@@ -97,7 +98,7 @@ class Store:
         advice = "overwrite it with --force (force=True), or choose another name"
         if not (self._inner / said.MANIFEST).exists():
             records = self._inner / said.RECORDS
-            if not force and records.is_dir() and os.listdir(records):
+            if not force and durable.names_in(records):
                 raise OtherRun(f"{self.path}: has paths of a run, and its {said.FOLDER}/{said.MANIFEST} is gone; {advice}")
             return None
         try:
@@ -116,9 +117,9 @@ class Store:
     def _begin(self, wanted: Manifest, scenario: bytes) -> None:
         if (self._inner / said.LATE).exists() or finished_ranges(self.path, wanted):
             raise OtherRun(f"{self.path}: what another run has left there cannot be removed; choose another name")
-        os.makedirs(self._inner / said.RECORDS, exist_ok=True)  # first: by this a store is known
+        durable.make(self._inner / said.RECORDS)  # first: by this a store is known
         for name in wanted.kinds:
-            os.makedirs(self.path / name, exist_ok=True)
+            durable.make(self.path / name)
         self._put({self._inner / METADATA: group_metadata({})})
         durable.put_together({self._inner / said.SCENARIO: [scenario]}, self._aside)
         self.commit()
@@ -126,9 +127,9 @@ class Store:
 
     def _looked_through(self) -> None:
         """Which chunks are whole: every byte is read."""
-        shutil.rmtree(self._inner / said.FAILED, ignore_errors=True)
+        durable.clear(self._inner / said.FAILED)
         for name in self.manifest.kinds:
-            os.makedirs(self.path / name, exist_ok=True)
+            durable.make(self.path / name)
         for first, until in finished_ranges(self.path, self.manifest):
             try:
                 problem = holds(self.path, self.manifest, first, until)
@@ -184,8 +185,8 @@ class Store:
         until = self.manifest.until(first)
         note(self.path, "set aside", first=first, until=until, why=why)
         try:
-            os.makedirs(self._inner / said.FAILED, exist_ok=True)
-            os.makedirs(self._aside, exist_ok=True)
+            durable.make(self._inner / said.FAILED)
+            durable.make(self._aside)
             at = self.manifest.shift
             content = json.dumps({"first": at + first, "until": at + until, "why": why}).encode()
             durable.put(self._inner / said.FAILED / said.range_name(first, until), content, self._aside / "failed")
@@ -199,7 +200,7 @@ class Store:
             until = next((first for first in self.manifest.firsts() if first not in self.finished), self.manifest.plan.total)
         if until == self._committed:
             return
-        os.makedirs(self._aside, exist_ok=True)
+        durable.make(self._aside)
         info, late = late_of(self.path)
         labelled, arrays = metadata_of(self.manifest, until, late)
         plan = self.manifest.plan
@@ -244,12 +245,12 @@ class Store:
         with contextlib.suppress(OSError):
             if (self._inner / said.MANIFEST).exists() and not self._shown_whole:
                 self.commit()
-        shutil.rmtree(self._aside, ignore_errors=True)
+        durable.clear(self._aside)
         if not self.finished and not finished_ranges(self.path, self.manifest):
             empty(self.path, self.manifest)
             self._lock.release(remove_folder=True)
             with contextlib.suppress(OSError):
-                os.rmdir(self.path)
+                os.rmdir(self.path) if isinstance(self.path, Path) else None
             return
         durable.remove(self._inner / durable.LOCK)  # still held: another takes a new one
         self._lock.release()
@@ -265,12 +266,12 @@ class Store:
 
     def _put(self, texts: Mapping[Path, Mapping[str, Any]]) -> None:
         for path in texts:
-            os.makedirs(path.parent, exist_ok=True)
+            durable.make(path.parent)
         durable.put_together({path: [json.dumps(text, allow_nan=False).encode()] for path, text in texts.items()}, self._aside)
 
     def _put_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name in arrays:
-            os.makedirs(self.path / name, exist_ok=True)
+            durable.make(self.path / name)
         pieces = {self.path / name / _whole_key(array): list(encoded(array)[:2]) for name, array in arrays.items()}
         durable.put_together(pieces, self._aside)
 
@@ -303,7 +304,7 @@ def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str,
     durable.settle(inner / said.RECORDS)
 
 
-_seen: dict[str, tuple[tuple[int, ...], str, str]] = {}
+_seen: dict[str, tuple[tuple[Any, ...], str, str]] = {}
 """By store, what its manifest's file was when it was read last, and whose run it says that it is."""
 
 
@@ -311,8 +312,7 @@ def _same_run(path: Path, manifest: Manifest) -> None:
     file = path / said.FOLDER / said.MANIFEST
     try:
         # another begins with another file, under this name: what has not been replaced need not be read again
-        status = os.stat(file)
-        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        stamp = _stamp(file)
         if _seen.get(str(file), ((), "", ""))[0] != stamp:
             there = said.read_manifest(path)
             _seen.clear()
@@ -322,6 +322,14 @@ def _same_run(path: Path, manifest: Manifest) -> None:
         found = None
     if found != (manifest.run, manifest.digest):
         raise OtherRun(f"{path}: is no longer this run's: another was begun there, or it was removed")
+
+
+def _stamp(file: Any) -> tuple[Any, ...]:
+    """What is other where a file was put in another's place; for an object, never the same twice."""
+    if not isinstance(file, Path):
+        return (time.monotonic_ns(),)
+    status = os.stat(file)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _strict(value: Any) -> Any:

@@ -271,12 +271,10 @@ def test_what_was_loaded_is_never_read_on_in_another_run(run, store, memory):
 
 def test_what_another_run_has_left_is_not_taken_for_this_one(run, store, monkeypatch):
     """Records that cannot be removed."""
-    from jaxrisk.report import store_place
+    from jaxrisk.report import durable
 
-    honest = shutil.rmtree
-    monkeypatch.setattr(
-        store_place.shutil, "rmtree", lambda path, **more: None if path.name == "chunks" else honest(path, **more)
-    )
+    honest = durable.clear
+    monkeypatch.setattr(durable, "clear", lambda path: None if path.name == "chunks" else honest(path))
     with pytest.raises(OtherRun, match="what another run has left there cannot be removed"):
         run(store, seed=6, force=True)
     assert not (store / "jaxrisk" / "manifest.json").exists()

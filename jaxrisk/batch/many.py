@@ -28,7 +28,6 @@ from .sinks import AbstractSink
 from .versions import versions
 from .work import Outcome, facts, finite_paths
 
-
 MANY = 2**18
 """Paths beyond which chunks are as large as those of a run."""
 

@@ -28,6 +28,9 @@ from .sinks import AbstractSink
 from .versions import versions
 from .work import Outcome, facts, finite_paths
 
+MANY = 2**18
+"""Paths beyond which chunks are as large as those of a run."""
+
 
 class Cell(NamedTuple):
     """One of the scenarios: `place` among those that were given, what is run, and where its losses go."""
@@ -90,7 +93,8 @@ def simulate_many(
             cells: list[Cell] = []
             try:
                 for place, (scenario, run) in group:
-                    size = chunk if chunk is not None or given is None else 1  # a block: what there is to be spread
+                    # a block: what is spread over workers, and lost at most where a study is stopped
+                    size = chunk or (1 if given is not None or run.paths <= MANY else None)
                     made = planned(scenario, run, size, out[place])
                     cells.append(Cell(place, made, sink_of(made, out[place], False, tell or (lambda text: None))))
                 told.add(sum(cell.sink.done for cell in cells))
@@ -166,13 +170,27 @@ def _missing(cells: list[Cell]) -> list[tuple[int, int, list[Cell]]]:
     return [(first, until, those) for (first, until), those in sorted(ranges.items(), key=lambda item: item[0])]
 
 
+def _side_by_side(ranges: list[tuple[int, int, list[Cell]]], most: int) -> list[tuple[int, int, list[Cell]]]:
+    """So many ranges that follow each other made one, where the same cells lack them: blocks for all cores."""
+    joined: list[tuple[int, int, list[Cell]]] = []
+    count = 0
+    for first, until, those in ranges:
+        if joined and count < most and joined[-1][1] == first and joined[-1][2] == those:
+            joined[-1] = (joined[-1][0], until, those)
+            count += 1
+        else:
+            joined.append((first, until, those))
+            count = 1
+    return joined
+
+
 def _run(cells: list[Cell], told: _Told, executor: Any) -> None:
     """Run what is missing of any of them."""
     if executor is not None:
         _run_there(cells, told, executor)
         return
     with threads(workers()) as pool:
-        for first, until, those in _missing(cells):
+        for first, until, those in _side_by_side(_missing(cells), workers()):
             run = those[0].made.run
             begun = time.perf_counter()
             engines = [cell.made.engine.prepared for cell in those]

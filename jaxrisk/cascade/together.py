@@ -205,7 +205,18 @@ def _cell_tile(prepared, states: State, moves, bridge, first, count) -> State:
         # noise and moves are kept with the paths last, whatever the book
         return each(states, *(now if each.axis == -1 else each.inward(_outward(now))), common=(first + step,))
 
-    return jax.lax.fori_loop(0, count, body, states)
+    return _without_idle(states, jax.lax.fori_loop(0, count, body, states))
+
+
+def _without_idle(before: State, after: State) -> State:
+    """The state after a tile, with what nobody reads as it was before: the compiler then leaves out what computes it, as it does
+    where a whole path is one program."""
+    seen, old = after.seen, before.seen
+    idle = lambda now, then: now._replace(trough=then.trough)
+    seen = seen._replace(
+        index_without=idle(seen.index_without, old.index_without), asset_without=idle(seen.asset_without, old.asset_without)
+    )
+    return after._replace(seen=seen, recent_low=before.recent_low, recent_high=before.recent_high)
 
 
 @compiled

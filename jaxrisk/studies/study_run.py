@@ -17,6 +17,8 @@ CELLS = "cells"
 """The folder, within a study's own, of the results of its runs."""
 GUESS = {"ladder": 25e-9, "flow": 120e-9, "account": 1.2e-6}
 """Seconds a path-step, venue and asset, by book: a guess for two cores, until the first run has been timed."""
+BACKSTOP = 6.0
+"""By what factor a step takes longer where somebody pays for bankrupt positions, likewise."""
 COMPILE = 15.0
 """Seconds that the first run of a study takes longer, about."""
 
@@ -140,7 +142,8 @@ def _guess(work: Work) -> float:
     scenario: Scenario = work.prepared.scenario()
     labels = coordinates(scenario)
     places = len(labels["venues"]) * len(labels["assets"])
-    return GUESS[scenario.book] * places * scenario.settings.steps * scenario.settings.rounds * _paths(work)
+    whole = BACKSTOP if scenario.venues.backstop is not None and scenario.book == "ladder" else 1.0
+    return GUESS[scenario.book] * whole * places * scenario.settings.steps * scenario.settings.rounds * _paths(work)
 
 
 def _slim(result: Result) -> Result:

@@ -47,10 +47,10 @@ class Attributed(NamedTuple):
     **Fields:** `name`, `title`; `fall`, `observed_loss` (NaN where unknown): as observed; `own`: share of the fall that was
     forced orders'; `without`: the fall without them; `forced`: open interest closed by force, a fraction, and `own_loss`, over
     what was lost; `spiral`: part of what was closed by force that would not have been, had forced orders not moved the price;
-    `widths`: by source, what it adds to the width of `own` over the draws, and the width if it were the only one; `widths_loss`: the same of
-    `forced`; `what_if`; `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by how much the fall run once
-    more is off, a median; `effective`: draws that the intervals rest on; `path`, `fundamental` (5, 50, 95%), `minutes`: for the
-    picture.
+    `widths`: by source, what it adds to the width of `own` over the draws, and the width if it were the only one;
+    `widths_loss`: the same of `forced`; `what_if`; `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by
+    how much the fall run once more is off, a median; `effective`: draws that the intervals rest on; `path`, `fundamental` (5,
+    50, 95%), `minutes`: for the picture.
     """
 
     name: str

@@ -32,8 +32,8 @@ LEVEL = 0.9
 FIRST_DOWNSIZED, LAST_DOWNSIZED = 0.2, 0.9
 """ASSUMPTION: of those who meet a cap, this share or up to that takes a smaller position, the others post more collateral."""
 ERROR = 0.3
-"""Of an own share of a fall, relative: what a replay along closes of minutes does not tell, above all near runaway. Chosen on half
-of the simulated unwinds of scripts/validate_attribution.py, which holds it against the other half."""
+"""Of an own share of a fall, relative: what a replay along closes of minutes does not tell, above all near runaway. Chosen on every
+second of 50 simulated unwinds; how it fares on the others is in docs/attribution.md."""
 _TOGETHER = 64
 NODES: Nodes = (256, 1, 2)
 """Of each draw's book, tabulated anew: with (512, 2, 4) that takes longer than the day itself."""
@@ -216,7 +216,8 @@ def capped(scenario: Scenario, cap: float) -> Scenario:
 
 def spread(values: np.ndarray, weights: np.ndarray, level: float = LEVEL, error: float = 0.0) -> tuple[float, float, float]:
     """Median and interval of weighted draws, the interval as much wider as few draws leave its ends open: by Student's t with one
-    degree of freedom less than the draws that it rests on, as for the next of so many; and for an `error` of the method, relative.
+    degree of freedom less than the draws that it rests on, as for the next of so many; and for an `error` of the method,
+    relative.
 
     >>> spread(np.arange(5.0), np.full(5, 0.2), 0.5)[0]
     2.0
@@ -241,6 +242,6 @@ def quantiles(values: np.ndarray, weights: np.ndarray, at: Sequence[float]) -> n
 
 
 __all__ = [
-    "ERROR", "LEVEL", "NO_CAP", "Replayed", "Unwind", "again", "along", "capped", "draws", "largest_fall", "quantiles", "replayed",
-    "rows_of", "spread", "weights_of",
+    "ERROR", "LEVEL", "NO_CAP", "Replayed", "Unwind", "again", "along", "capped", "draws", "largest_fall", "quantiles",
+    "replayed", "rows_of", "spread", "weights_of",
 ]  # fmt: skip

@@ -18,11 +18,9 @@ import numpy as np
 
 from jaxrisk.backtest.unknowns import draws
 from jaxrisk.backtest.unwind import simulated_unwinds
-from jaxrisk.backtest.whose_fall import quantiles, replayed
+from jaxrisk.backtest.whose_fall import ERROR, replayed, spread
 from jaxrisk.batch import use_compilation_cache
 from jaxrisk.risk.estimate import clopper_pearson
-
-ENDS = (0.05, 0.95)
 
 
 def main() -> None:
@@ -37,8 +35,8 @@ def main() -> None:
     rows, minutes = [], 60 * arguments.hours
     for place, known in enumerate(simulated_unwinds(arguments.trials, arguments.seed, steps=minutes, inside=minutes)):
         found = replayed(known.unwind, draws(arguments.draws, 7 + place), place)
-        own = quantiles(1.0 - found.without / known.unwind.fall, found.weights, ENDS)
-        force = quantiles(found.lost, found.weights, ENDS)
+        own = spread(1.0 - found.without / known.unwind.fall, found.weights, error=ERROR)[1:]
+        force = spread(found.lost, found.weights)[1:]
         rows.append((known.unwind.fall, known.own, *own, known.force, *force, 1.0 / np.sum(found.weights**2)))
         print(f"{place:3d}: fall {rows[-1][0]:.1%}, own share {known.own:.1%} in [{own[0]:.1%}, {own[1]:.1%}], "
               f"by force {known.force:.1%} in [{force[0]:.1%}, {force[1]:.1%}]", flush=True)  # fmt: skip

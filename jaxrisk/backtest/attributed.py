@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .unknowns import SOURCES, draws
-from .whose_fall import LEVEL, NO_CAP, Replayed, Unwind, again, quantiles, replayed
+from .whose_fall import ERROR, LEVEL, NO_CAP, Replayed, Unwind, again, quantiles, replayed, spread
 
 CAPS = (20.0, 10.0, 5.0, 2.0)
 """What is asked where nothing is."""
@@ -47,10 +47,10 @@ class Attributed(NamedTuple):
     **Fields:** `name`, `title`; `fall`, `observed_loss` (NaN where unknown): as observed; `own`: share of the fall that was
     forced orders'; `without`: the fall without them; `forced`: open interest closed by force, a fraction, and `own_loss`, over
     what was lost; `spiral`: part of what was closed by force that would not have been, had forced orders not moved the price;
-    `widths`: by source, what it adds to the width of `own`, and the width if it were the only one; `widths_loss`: the same of
-    `forced`; `what_if`; `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by how much the fall run once
-    more is off, a median; `effective`: draws that the intervals rest on; `path`, `fundamental` (5, 50, 95%), `minutes`: for the
-    picture.
+    `widths`: by source, what it adds to the width of `own` over the draws, and the width if it were the only one;
+    `widths_loss`: the same of `forced`; `what_if`; `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by
+    how much the fall run once more is off, a median; `effective`: draws that the intervals rest on; `path`, `fundamental` (5,
+    50, 95%), `minutes`: for the picture.
     """
 
     name: str
@@ -132,8 +132,8 @@ def attributed(
     values, found = run(SOURCES)
     weights, fall = found.weights, unwind.fall
     own = lambda one: _interval((fall - one.without) / fall, one.weights)
-    forced = lambda one: _interval(one.lost, one.weights)
-    width = lambda one: (own(one).width, forced(one).width)
+    width = lambda one: (own(one).width, _interval(one.lost, one.weights).width)
+    mine = Interval(*spread((fall - found.without) / fall, weights, error=ERROR))
     few = max(32, count // 2)
     some_values, part = values[:few], first(found, few)
     whole = width(part)
@@ -166,10 +166,10 @@ def attributed(
         title=title,
         fall=fall,
         observed_loss=observed,
-        own=own(found),
-        without=_interval(found.without, weights),
-        forced=forced(found),
-        own_loss=_interval(share, weights),
+        own=mine,
+        without=Interval(*(fall * (1.0 - part) for part in (mine.value, mine.high, mine.low))),
+        forced=Interval(*spread(found.lost, weights)),
+        own_loss=Interval(*spread(share, weights)) if np.isfinite(share).all() else _interval(share, weights),
         spiral=_interval(np.where(base_lost > 1e-9, (base_lost - calm_lost) / some, 0.0), part.weights),
         widths={source: (whole[0] - less[source][0], only[source][0]) for source in SOURCES},
         widths_loss={source: (whole[1] - less[source][1], only[source][1]) for source in SOURCES},

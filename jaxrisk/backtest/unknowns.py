@@ -52,7 +52,9 @@ def _half_life(where: Callable[[Scenario], Any], unit: float) -> Callable[[Scena
 
 def _leverage(field: str) -> Callable[[Scenario, Any], Scenario]:
     def put(scenario: Scenario, x: Any) -> Scenario:
-        of = lambda s: [getattr(one, field) for one in s.populations.values() if hasattr(one, field)]
+        # in the order of a pytree, in which `tree_at` sees them
+        each = lambda s: [s.populations[name] for name in sorted(s.populations)]
+        of = lambda s: [getattr(one, field) for one in each(s) if hasattr(one, field)]
         return eqx.tree_at(of, scenario, [jnp.asarray(one) * x for one in of(scenario)]) if of(scenario) else scenario
 
     return put

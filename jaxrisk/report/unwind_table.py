@@ -54,6 +54,7 @@ def _notes(result: Any) -> list[str]:
     weak = [one.name for one in result.events if one.effective < 30.0]
     notes = [
         "medians and 90% intervals over what is not known: impact (docs/feedback.md), the book, and what closes besides",
+        "widths are over the draws; own shares are wider still by what few draws and a replay along closes of minutes leave open",
         "adds: how much narrower the interval would be if this were known; alone: how wide if all else were",
         "an own share of open interest above 100%: more was closed by force than is missing, because others opened",
         "without forced orders: the largest fall of what the price would have been; outsiders who sell in a fall are in it",

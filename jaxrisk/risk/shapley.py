@@ -133,28 +133,29 @@ def shapley(plan: Plan, runs: Sequence[Column], first: int, last: int) -> Shaple
     for part, row in enumerate(mean):
         drawn = math.hypot(spread[part], float(np.sqrt(np.sum((row * resolutions) ** 2))))
         shares.append(_share(float(row @ values), row @ scores, drawn, total.value, total.scores))
-    ends = [(runs[place].value, runs[place].error) for place in (first, last)]
+    ends = [(float(runs[place].value), float(runs[place].error)) for place in (first, last)]
     return Shapley(tuple(shares), total, ends[0], ends[1], 0 if plan.exact else 2 * len(plan.weights))
 
 
 def _share(value: float, scores: np.ndarray, drawn: float, whole: float | None, of: np.ndarray | None) -> Share:
     """`drawn`: error that is not the paths'; `whole`, `of`: value and scores of what it is a share of, None for itself."""
+    value, drawn = float(value), float(drawn)
     error = _error(value, scores, drawn)
     if whole is None or of is None:
         return Share(value, error, 1.0 if value else math.nan, 0.0 if value else math.nan, scores)
     if whole == 0.0:
         return Share(value, error, math.nan, math.nan, scores)
-    fraction = value / whole
+    fraction = value / float(whole)
     return Share(value, error, fraction, _error(fraction, (scores - fraction * of) / whole, drawn / abs(whole)), scores)
 
 
 def _error(value: float, scores: np.ndarray, drawn: float) -> float:
     """Zero where no path says otherwise, NaN where too few do."""
     spread = scores - scores.mean()
-    error = math.hypot(float(scores.std()) / math.sqrt(len(scores)), drawn)
+    error = math.hypot(float(scores.std()) / math.sqrt(len(scores)), float(drawn))
     if not scores.any() and value == 0.0:
         return 0.0
-    return error if stands(effective(spread), error, value) else math.nan
+    return error if stands(effective(spread), error, float(value)) else math.nan
 
 
 __all__ = ["EXACT", "ORDERS", "Plan", "Shapley", "Share", "plan", "shapley"]

@@ -107,9 +107,11 @@ def with_structure(scenario: Scenario, values: dict[str, float]) -> Scenario:
     law = scenario.impact.law
     side = 0.5 * sum(float(np.sum(np.asarray(one.open_interest))) for one in scenario.populations.values())
     scale = values["open_interest_over_volume"] * float(np.asarray(law.daily_volume)[0]) / side
-    held = lambda s: [one.open_interest for one in s.populations.values()]
+    # in the order of a pytree, in which `tree_at` sees them
+    each = lambda s: [s.populations[name] for name in sorted(s.populations)]
+    held = lambda s: [one.open_interest for one in each(s)]
     scenario = eqx.tree_at(held, scenario, [np.asarray(one, np.float64) * scale for one in held(scenario)])
-    medians = lambda s: [one.median for one in s.populations.values() if hasattr(one, "median")]
+    medians = lambda s: [one.median for one in each(s) if hasattr(one, "median")]
     scenario = eqx.tree_at(medians, scenario, [np.asarray(one, np.float64) * values["leverage"] for one in medians(scenario)])
     of = lambda s: (s.impact.law.daily_volatility, s.impact.law.coefficient)
     volatility, coefficient = (np.asarray(one, np.float64) for one in of(scenario))

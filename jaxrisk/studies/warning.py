@@ -162,7 +162,9 @@ def _moved(scenario: Scenario, impact: float, leverage: float, volume: float) ->
     scenario = eqx.tree_at(
         lambda s: s.venues.local_impact, scenario, np.asarray(scenario.venues.local_impact, np.float64) * factor
     )
-    medians = lambda s: [one.median for one in s.populations.values() if hasattr(one, "median")]
+    # in the order of a pytree, in which `tree_at` sees them
+    each = lambda s: [s.populations[name] for name in sorted(s.populations)]
+    medians = lambda s: [one.median for one in each(s) if hasattr(one, "median")]
     if medians(scenario):
         scenario = eqx.tree_at(medians, scenario, [np.asarray(one, np.float64) * leverage for one in medians(scenario)])
     return scenario

@@ -9,7 +9,7 @@ import pytest
 from jaxrisk.backtest.attributed import Attributions, attributed
 from jaxrisk.backtest.unknowns import BESIDES, UNKNOWNS, draws
 from jaxrisk.backtest.unwind import simulated_unwinds
-from jaxrisk.backtest.whose_fall import Unwind, again, largest_fall, quantiles, replayed, rows_of, weights_of
+from jaxrisk.backtest.whose_fall import ERROR, Unwind, again, largest_fall, quantiles, replayed, rows_of, spread, weights_of
 from jaxrisk.cli import main
 
 STEPS = 240
@@ -82,10 +82,10 @@ def test_intervals_hold_a_split_that_is_known(known):
     held, forced = [], []
     for place, one in enumerate(known):
         found = replayed(one.unwind, draws(32, 11 + place), place)
-        low, high = quantiles(1.0 - found.without / one.unwind.fall, found.weights, (0.05, 0.95))
+        _, low, high = spread(1.0 - found.without / one.unwind.fall, found.weights, error=ERROR)
         held.append(low <= one.own <= high)
         assert high - low < 0.5
-        low, high = quantiles(found.lost, found.weights, (0.05, 0.95))
+        _, low, high = spread(found.lost, found.weights)
         forced.append(low <= one.force <= high)
     assert sum(held) >= 5
     assert sum(forced) >= 5

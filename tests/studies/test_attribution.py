@@ -72,6 +72,23 @@ def test_a_structures_changes_add_up():
     assert one.shares[2].value < 0.0  # less leverage is safer
 
 
+def test_what_is_scaled_is_scaled_population_by_population():
+    """Names out of order: a pytree sorts them."""
+    from jaxrisk.backtest.unknowns import UNKNOWNS
+    from jaxrisk.studies.maturity import NUMBERS, with_structure
+    from jaxrisk.studies.warning import _moved
+
+    scenario = jr.load("btc_shock_10pct")
+    leverage = next(one for one in UNKNOWNS if one.name == "leverage, all medians")
+    values = {name: 1.0 for name in NUMBERS} | {"leverage": 2.0}
+    for changed in (with_structure(scenario, values), _moved(scenario, 1.0, 2.0, 1.0), leverage.put(scenario, 2.0)):
+        for name, one in scenario.populations.items():
+            assert float(changed.populations[name].median) == pytest.approx(2.0 * float(one.median)), name
+    held = with_structure(scenario, values).populations
+    ratios = [float(held[name].open_interest) / float(one.open_interest) for name, one in scenario.populations.items()]
+    assert np.ptp(ratios) < 1e-9 * ratios[0]
+
+
 def test_a_structure_file_says_all_that_is_wrong(tmp_path):
     from jaxrisk import ConfigError
     from jaxrisk.studies.maturity import read_structure

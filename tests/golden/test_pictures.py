@@ -14,6 +14,7 @@ PICTURES = {
     "sensitivities": lambda: study_plots.sensitivities(example.sensitivities()),
     "design": lambda: study_plots.design(example.design()),
     "reverse_stress": lambda: stress_plot.reverse_stress(example.reverse_stress()),
+    "fan": lambda: example.run().plot_fan("ETH").figure,
     "rare_event": lambda: study_plots.rare_event(example.rare_event()),
 }
 

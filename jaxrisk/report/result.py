@@ -355,6 +355,18 @@ class Result:
 
         return study_plots.who_pays(self)
 
+    def plot_fan(self, asset: str | None = None, ax: Any = None) -> Any:
+        """Price and open interest over time on the kept paths; axes. See `jaxrisk.report.more_plots.fan`."""
+        from .more_plots import fan
+
+        return fan(self, asset, ax)
+
+    def plot_joint(self, ax: Any = None) -> Any:
+        """Drawdown against open interest lost, by paths; axes. See `jaxrisk.report.more_plots.joint`."""
+        from .more_plots import joint
+
+        return joint(self, ax)
+
     def __repr__(self) -> str:
         number = len(self.losses)
         name = f"{self.info['name']!r}, " if self.info.get("name") else ""

@@ -3,6 +3,7 @@
 import json
 import math
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,19 @@ def _text(result: Any, ending: str, scenario_text: str) -> str:
     if hasattr(result, "summary") and not hasattr(result, "rankings"):  # a study's tables are made of what is in its record
         said["summary"] = everything(result.summary())
     if scenario_text:
-        said["scenario_toml"] = scenario_text
+        said |= {"scenario_toml": scenario_text, "versions": _versions()}
     return json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _versions() -> str:
+    names = ("jaxrisk", "jax", "jaxlib", "numpy")
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def everything(result: Any) -> dict[str, Any]:

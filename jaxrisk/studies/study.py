@@ -93,6 +93,13 @@ class Study(Shown):
 
         return branches(self)
 
+    def plot_frontier(self, measure: Measure | str | None = None, ax: Any = None) -> Any:
+        """What each cell buys against the open interest it forgoes, with paired intervals; axes. See
+        `jaxrisk.report.more_plots.frontier`."""
+        from ..report.more_plots import frontier
+
+        return frontier(self, measure, ax)
+
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {len(self.cells)} cells, {self.info.get('paths', 0):,} paths each)"
 

@@ -14,6 +14,7 @@ PICTURES = {
     "sensitivities": lambda: study_plots.sensitivities(example.sensitivities()),
     "design": lambda: study_plots.design(example.design()),
     "reverse_stress": lambda: stress_plot.reverse_stress(example.reverse_stress()),
+    "fan": lambda: example.run().plot_fan("ETH").figure,
     "study": lambda: study_plots.plot(sweeps.caps()),
     "branches": lambda: sweeps.caps(branches=True).plot_branches(),
     "over_ranges": lambda: study_plots.plot(sweeps.over_ranges()),

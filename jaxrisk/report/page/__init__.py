@@ -26,7 +26,7 @@ def pages(answers: Sequence[Answer], old: Answer | None = None) -> list[Page]:
     """
     made = [of(answer) for answer in answers]
     for one in made[1:]:  # said once
-        one.parts = [part for part in one.parts if part.name not in ("history", "limitations")]
+        one.parts = [part for part in one.parts if part.name not in ("history", "method", "limitations")]
     if old is not None:
         from .compare import compare
 

@@ -62,10 +62,7 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
                      Cell(VERDICTS[kind])])  # fmt: skip
     table = Table("Before and now", ("measure", "before", "now", "change (95% interval)", ""), "lrrrl", rows)
     configured = list(_configured(_text(new), _text(old)))
-    text = ["Changes are on the same random numbers, so that what both runs have by chance alike falls out."
-            if all(one.paired for one in changes) else
-            "The two are not on the same random numbers, or only their figures are known: the error of a change is that of both, "
-            "which is no smaller than it has to be."]  # fmt: skip
+    text = [_grounds([one.paired for one in changes])]
     lines = [f"Set otherwise: {line}" for line in configured[:_MOST_KEYS]]
     lines += [f"and {len(configured) - _MOST_KEYS} keys more"] if len(configured) > _MOST_KEYS else []
     lines = lines or ["The configuration is the same in both."]
@@ -77,6 +74,17 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
     found = [Finding(words, APART if len(clear) > 2.0 * expected + 1.0 else SAME)]
     part = Part("compare", f"What changed since {old.path.name}?", text, [table], lines=lines)
     return part, found, changes
+
+
+def _grounds(paired: list[bool]) -> str:
+    """On what the errors of changes stand."""
+    same = "on the same random numbers, so that what both have by chance alike falls out"
+    if all(paired):
+        return f"Changes are {same}."
+    alone = "the error is that of both, as if they knew nothing of each other, which is no smaller than it has to be"
+    if any(paired):
+        return f"Changes of means, tail averages and probabilities are {same}; of the others {alone}."
+    return f"The two are not on the same random numbers, or only their figures are known: {alone}."
 
 
 def _runs(new: Any, old: Any) -> Iterable[Change]:

@@ -110,7 +110,7 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     table = read_table(command.file, report, Wish(ACCOUNTS, columns, ("asset",), key="--columns"))
     if table is None:
         raise ConfigError(report.problems)
-    table = settle(table)
+    table = settle(table, worth=True)
     if not {"quantity", "notional"} & set(table.values):
         text = f"missing column; needs it or notional, the file has {table.names()}"
         report.add_in(table.file, "quantity", None, text, nearest("quantity", table.header), missing=True)

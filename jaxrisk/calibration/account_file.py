@@ -65,7 +65,7 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     table = read_table(Path(path), report, wish)
     if table is None:
         raise ConfigError(report.problems)
-    table = settle(table)
+    table = settle(table, worth=True)
     rows = Rows(table, {name: name for name in COLUMNS if name in table.values})
     for name in NEEDED:
         if not rows.has(name):

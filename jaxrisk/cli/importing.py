@@ -30,7 +30,7 @@ def import_file(command: Import, wrong: list[str]) -> int:
     for option, value in (("--symbol", command.symbol), ("--tier-rule", command.tier_rule), ("--price", command.price),
                           ("--contract", command.contract)):  # fmt: skip
         if value and kind != "tiers":
-            asked.wrong(option, str(value), "goes with tiers")
+            asked.wrong(option, value if isinstance(value, str) else " ".join(value), "goes with tiers")
     work = None
     try:
         work = {"tiers": _tiers, "prices": _prices, "open-interest": _interest, "accounts": _accounts}[kind](
@@ -101,7 +101,7 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
-    from ..config.problems import ConfigError, Report
+    from ..config.problems import ConfigError, Report, nearest
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
     from ..data.read import Wish, read_table
@@ -110,7 +110,10 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     table = read_table(command.file, report, Wish(ACCOUNTS, columns, ("asset",), key="--columns"))
     if table is None:
         raise ConfigError(report.problems)
-    table = settle(table)
+    table = settle(table, worth=True)
+    if not {"quantity", "notional"} & set(table.values):
+        text = f"missing column; needs it or notional, the file has {table.names()}"
+        report.add_in(table.file, "quantity", None, text, nearest("quantity", table.header), missing=True)
     if "side" in table.values:
         from ..config.holdings import sides_of
 

@@ -70,7 +70,7 @@ def read_cross(
     coin, shape `(venues,)`.
     """
     report, columns = reader.report, holders.columns or {}
-    table = reader.positions(holders.file, f"{key}.file", NEEDED, columns)
+    table = reader.positions(holders.file, f"{key}.file", NEEDED, columns, strict=holders.collateral is not None)
     if table is None:
         return None
     before = len(report.problems)

@@ -137,15 +137,21 @@ class Reader:
         return table
 
     def positions(
-        self, name: str, key: str, needed: tuple[str, ...], columns: dict[str, str], venue: str | None = None
+        self,
+        name: str,
+        key: str,
+        needed: tuple[str, ...],
+        columns: dict[str, str],
+        venue: str | None = None,
+        strict: bool = False,
     ) -> Columns | None:
         """A table of positions with at least the columns needed, sides and sizes worked out; None with problems noted.
 
         **Arguments:** `columns`: by our name, the file's own: where there are any, other names than these and ours are left
-        alone; `venue`: of all, where the file has no column of venues.
+        alone, as they are where it is `strict`; `venue`: of all, where the file has no column of venues.
         """
         known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-        kind = ACCOUNTS if not known else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))
+        kind = ACCOUNTS if not (columns or strict) else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))
         table = self.table(name, key, (), of=kind, columns=known)
         if table is None:
             return None

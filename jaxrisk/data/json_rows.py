@@ -39,9 +39,10 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
                 raise ValueError("this is JSON: clearinghouseState, and it has no position in it")
             return tuple(states[0]), states, ["clearinghouseState"]
     rows = _rows(document)
-    if rows is None:
+    if rows is None or _looks_like(document, kind):
         words = f"a list of rows of {kind.word}" if kind.others else "a list of rows"
-        raise ValueError(f"this is JSON: {shape(document)}; what is read as {kind.word} is a table, or {words}")
+        other = _looks_like(document, kind)
+        raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as {kind.word} is a table, or {words}")
     if rows and all(isinstance(row, list) for row in rows):
         widths = {len(row) for row in rows}
         bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
@@ -95,6 +96,15 @@ def shape(document: Any) -> str:
     if isinstance(document, list):
         return f"a list of {len(document)}" if document else "an empty list"
     return f"only {json.dumps(document)[:40]}"
+
+
+def _looks_like(document: Any, kind: TableKind) -> str:
+    """What a document is, where it is one of another kind."""
+    from .tier_documents import known_document
+
+    if kind.word != "tiers" and known_document(document):
+        return ", which looks like tiers"
+    return ", which looks like accounts" if kind.word != "accounts" and account_documents(document, "") is not None else ""
 
 
 def is_json(head: bytes, name: str) -> bool:

@@ -84,6 +84,22 @@ TIERS = TableKind(
 )
 
 
+def of_columns(header: tuple[str, ...]) -> str | None:
+    """The kind of table that has such columns, None where there is none.
+
+    >>> of_columns(("create_time", "symbol", "sum_open_interest")), of_columns(("szi", "coin")), of_columns(("x",))
+    ('open_interest', 'accounts', None)
+    """
+    tiers, interest, accounts, prices = (set(found(kind, header, {})) for kind in (TIERS, INTEREST, ACCOUNTS, PRICES))
+    if ("max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"}) or {"minSz", "mmr", "maxLever"} <= set(header):
+        return "tiers"
+    if "time" in interest and interest & {"open_interest", "open_interest_usd", "oi_close"}:
+        return "open_interest"
+    if "asset" in accounts and accounts & {"quantity", "notional"}:
+        return "accounts"
+    return "prices" if {"time", "close"} <= prices else None
+
+
 def letters(name: str) -> str:
     """A name's letters and digits, lower case.
 
@@ -121,33 +137,11 @@ def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reser
     return there
 
 
-def column_map(words: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """A map from words NAME=COLUMN, and the words that are none.
-
-    >>> column_map(["asset=coin", "time"])
-    ({'asset': 'coin'}, ['time'])
-    """
-    read, wrong = {}, []
-    for word in words:
-        name, equals, column = word.partition("=")
-        if equals and name.strip() and column.strip():
-            read[name.strip()] = column.strip()
-        else:
-            wrong.append(word)
-    return read, wrong
-
-
 def renamed(there: dict[str, str]) -> list[str]:
     """What is said of columns that stand under names of the file's own."""
     return [f"{ours} is {written}" for ours, written in there.items() if letters(ours) != letters(written)]
 
 
-def known(*kinds: TableKind) -> tuple[str, ...]:
-    """Our names of columns of some kinds of table."""
-    return tuple(dict.fromkeys(name for kind in kinds for name in kind.others))
-
-
 ALL: dict[str, Any] = {"prices": PRICES, "open_interest": INTEREST, "accounts": ACCOUNTS, "tiers": TIERS}
 
-__all__ = ["ACCOUNTS", "ALL", "BARS", "INTEREST", "PRICES", "TIERS", "TableKind", "column_map", "found", "known", "letters",
-           "renamed"]  # fmt: skip
+__all__ = ["ACCOUNTS", "ALL", "BARS", "INTEREST", "PRICES", "TIERS", "TableKind", "found", "letters", "of_columns", "renamed"]

@@ -52,8 +52,11 @@ def account_documents(document: Any, name: str) -> list[dict[str, Any]] | None:
     return rows
 
 
-def settle(table: Columns, venue: str | None = None) -> Columns:
+def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Columns:
     """A table of positions with `side`, `quantity` and `notional` above 0, and an account's name; what was done is said of it.
+
+    **Arguments:** `venue`: of all, where the file has no column of venues; `worth`: whether isolated positions are accounts by
+    themselves, worth their collateral, where the file does not say what accounts are.
 
     Problems are noted: a size whose sign contradicts its side, words that are no side. Rows without a size are left out.
     """
@@ -89,7 +92,7 @@ def settle(table: Columns, venue: str | None = None) -> Columns:
         if np.any(turned):
             table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
     _sizes(table)
-    return _named(table, venue)
+    return _named(table, venue, worth)
 
 
 def _held(table: Columns) -> Columns:
@@ -121,7 +124,7 @@ def _sizes(table: Columns) -> None:
         table.said.append(f"notional is {table.name('quantity')} times {mark}")
 
 
-def _named(table: Columns, venue: str | None) -> Columns:
+def _named(table: Columns, venue: str | None, worth: bool) -> Columns:
     """An account's name where the file gives none, and words of margin in lower case."""
     if "margin" in table.values and table.name("margin") != "margin":
         words = [str(word).strip().lower() for word in table.values["margin"]]
@@ -135,7 +138,7 @@ def _named(table: Columns, venue: str | None) -> Columns:
             stems = [f"{stem} {asset}" if margin == "isolated" else stem for stem, asset, margin in rows]
         table.values["account"] = np.array(stems, dtype=object)
         table.said.append("one account a file" if table.parts else f"one account, {stems[0].split()[0]}")
-    if "account_value" not in table.values and {"margin", "collateral"} <= set(table.values) and table.written:
+    if worth and "account_value" not in table.values and {"margin", "collateral"} <= set(table.values) and table.written:
         if all(word == "isolated" for word in table.values["margin"]):
             table.values["account_value"] = table.values["collateral"]
             table.said.append(f"account_value is {table.name('collateral')}")

@@ -12,7 +12,7 @@ from .columns import Cells, Columns
 from .containers import Source, files_of, sources
 from .json_rows import is_json, json_table
 from .many import joined
-from .names import TableKind, found, letters, renamed
+from .names import TableKind, found, letters, of_columns, renamed
 from .text import form_of, lines_of, read_text
 
 PLAIN = TableKind("a table", {})
@@ -151,7 +151,7 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
             wrong = True
     for name in wish.needed:
         if name not in table.values and name not in wish.columns:
-            text = f"missing column; the file has {table.names()}"
+            text = f"missing column; the file has {table.names()}{_hint(table.header, name, wish)}"
             table.report.add_in(table.file, name, None, text, nearest(name, table.header), missing=True)
             wrong = True
     if wrong:
@@ -160,6 +160,16 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
         table.report.add_in(table.file, "", None, "has no rows", missing=True)
         return None
     return table
+
+
+def _hint(header: tuple[str, ...], name: str, wish: Wish) -> str:
+    """What a table that lacks a column looks like, or how the column is named."""
+    if not wish.kind.others:
+        return ""
+    kind = of_columns(header)
+    if kind is not None and kind != wish.kind.word.replace(" ", "_"):
+        return f"; it looks like {kind.replace('_', ' ')}"
+    return f"; a column of another name is told by columns, or --columns {name}=NAME"
 
 
 def header_of(path: Path) -> tuple[str, ...]:

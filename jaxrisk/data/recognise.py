@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .containers import files_of, sources
 from .json_rows import is_json, json_table, parsed
-from .names import ACCOUNTS, INTEREST, PRICES, TIERS, found
+from .names import PRICES, of_columns
 from .positions import account_documents
 from .read import header_of
 from .text import form_of
@@ -31,20 +31,4 @@ def what_is(path: Path) -> str | None:
     return of_columns(header_of(path))
 
 
-def of_columns(header: tuple[str, ...]) -> str | None:
-    """The kind of table that has such columns, None where there is none.
-
-    >>> of_columns(("create_time", "symbol", "sum_open_interest")), of_columns(("szi", "coin")), of_columns(("x",))
-    ('open_interest', 'accounts', None)
-    """
-    tiers, interest, accounts, prices = (set(found(kind, header, {})) for kind in (TIERS, INTEREST, ACCOUNTS, PRICES))
-    if ("max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"}) or {"minSz", "mmr", "maxLever"} <= set(header):
-        return "tiers"
-    if "time" in interest and interest & {"open_interest", "open_interest_usd", "oi_close"}:
-        return "open_interest"
-    if "asset" in accounts and accounts & {"quantity", "notional"}:
-        return "accounts"
-    return "prices" if {"time", "close"} <= prices else None
-
-
-__all__ = ["of_columns", "what_is"]
+__all__ = ["what_is"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .json_rows import parsed, shape
+from .positions import account_documents
 
 READ = (
     "leverage brackets of Binance (a list with symbol and brackets), risk limits of Bybit (riskLimitValue, maintenanceMargin), "
@@ -69,7 +70,8 @@ def read_document(content: bytes) -> TierDocument:
             if not any(table.rows for table in found.tables.values()):
                 raise ValueError(f"this is JSON: {found.said[0]}, and it has no tiers in it")
             return found
-    raise ValueError(f"this is JSON: {shape(document)}; what is read as tiers is {READ}")
+    other = ", which looks like accounts" if account_documents(document, "") is not None else ""
+    raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as tiers is {READ}")
 
 
 def _objects(items: Any) -> list[dict[str, Any]]:

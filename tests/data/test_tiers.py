@@ -10,6 +10,7 @@ import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import check, prepare
+from jaxrisk.config.paths import find
 from jaxrisk.config.problems import ConfigError
 from jaxrisk.data.tier_documents import read_document
 
@@ -130,6 +131,56 @@ def test_rates_in_percent_are_told_by_the_initial_margin(tmp_path):
     assert "rates in percent" in found.said
     document["result"]["category"] = "inverse"
     assert read_document(json.dumps(document).encode()).unit == "coins"
+
+
+def csv_of(objects):
+    names = list(dict.fromkeys(name for row in objects for name in row if not isinstance(row[name], dict)))
+    return "\n".join([",".join(names), *(",".join(str(row.get(name, "")) for name in names) for row in objects)])
+
+
+@pytest.mark.parametrize("name", ["leverageBracket.json", "risk-limit.json", "position-tiers.json", "meta.json"])
+def test_the_same_as_csv(name, tmp_path, scenario):
+    """Rows of the document as a table, under the venue's own names."""
+    rule, expected = FORMS[name]
+    document = json.loads((FILES / name).read_text())
+    if name == "leverageBracket.json":
+        objects = [{"symbol": one["symbol"]} | row for one in document for row in one["brackets"]]
+    elif name == "meta.json":
+        objects = [{"coin": "BTC"} | row for row in document["marginTables"][0][1]["marginTiers"]]
+    else:
+        objects = document["data"] if name == "position-tiers.json" else document["result"]["list"]
+    (tmp_path / "t.csv").write_text(csv_of(objects))
+    prepared = prepare(scenario(venues={"binance": {"tiers": "t.csv"}}, assets={"BTC": {"price": 60000.0}}))
+    same(rows(prepared.checked.tiers["binance", "BTC"]), expected)
+    assert prepared.checked.tier_rules["binance"] == rule
+
+
+SHARED = Path(__file__).parents[2] / "../shared"
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit", "hyperliquid"])
+def test_published_tables_are_the_shipped_ones(venue):
+    """Of BTC, read from the tables that the shipped venue files were written from."""
+    from jaxrisk.config.tier_import import import_tiers
+
+    files = {"binance": "binance_usdm_tiers.csv", "bybit": "bybit_btcusdt_tiers.csv", "hyperliquid": "hyperliquid_tiers.csv"}
+    path = SHARED / "data/venues" / files[venue]
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    rule = None if venue == "binance" else "marginal"
+    found = tomllib.loads(import_tiers(path, ("BTC",), rule, {}).text)["tiers"]["BTC"]
+    shipped = tomllib.loads(find("venues", venue).read_text())["tiers"]["BTC"]
+    columns = ("floor_usd", "max_leverage", "maintenance_rate")
+    same([[row[name] for name in columns] for row in found], [[row[name] for name in columns] for row in shipped])
+
+
+def test_files_on_which_reading_failed_once(capsys):
+    if not (SHARED / "cases/files").exists():
+        pytest.skip(f"no {SHARED / 'cases/files'}")
+    unsaid = {"ccxt.csv", "okx.csv"}  # no rule in them, which only the user can say
+    for path in sorted((SHARED / "cases/files").iterdir()):
+        assert main(["check", str(path)]) == (BAD_INPUT if path.name in unsaid else OK), capsys.readouterr()
+    assert capsys.readouterr().err.count("tier_rule: missing") == len(unsaid)
 
 
 LIQUIDATION = [

@@ -14,7 +14,7 @@ import jax
 from .._interrupt import threads
 from ..cascade.blocks import workers
 from ..report import Result, manifest as said
-from ..report.store import write_chunk
+from ..report.store_chunk import write_chunk
 from ..report.store_read import holds
 from .plan import Planned
 from .problems import WorkersLost

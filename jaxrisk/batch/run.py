@@ -12,7 +12,8 @@ from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
 from ..cascade.room import Room
 from ..report import Result, writable
-from ..report.remote import place_of
+from ..report.durable import OutputError
+from ..report.remote import is_remote, place_of
 from ..report.store_place import check_place, is_store
 from ..scenario import Scenario
 from .configure import configure
@@ -58,8 +59,9 @@ def simulate(
     - `sample_paths`: how many of the first paths are kept whole, at most all; a scenario that says more keeps all.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
     - `out`: write there as chunks finish; memory then does not grow with `paths`. `NAME.nc`: one netCDF file; a result that is
-      there is replaced, nothing else is. `NAME.zarr`: a Zarr store, opened in place by xarray and `Result.load`. The same call
-      again continues what was stopped, and loads a store that is finished: the same bits as of a run that nobody stopped.
+      there is replaced, nothing else is. `NAME.zarr`: a Zarr store, opened in place by xarray and `Result.load`; also at an
+      address that fsspec knows, `s3://bucket/NAME.zarr`. The same call again continues what was stopped, and loads a store that
+      is finished: the same bits as of a run that nobody stopped.
     - `executor`: of `concurrent.futures`, or a Dask client (which needs a store): others run the chunks. None: this process.
     - `force`: run anew where `out` is a store of another run, which else is refused; and remove chunks that another run has left
       beside a netCDF file, which else are put aside. The same run is continued all the same.
@@ -83,6 +85,8 @@ def simulate(
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
     scenario, run = configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     workers = executor_for(executor, out)
+    if out is not None and is_remote(out) and not is_store(out):
+        raise OutputError(f"{out}: what goes to an object store is a store, whose name ends in .zarr")
     if out is not None:
         check_place(place_of(out)) if is_store(out) else writable(out)
     if problems := scenario.problems():

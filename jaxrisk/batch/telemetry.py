@@ -15,7 +15,7 @@ _FACTS = ("seconds", "paths_a_second", "device", "memory_bytes", "parts_of_a_blo
 def _instruments() -> tuple[Any, Any, Any] | None:
     """A tracer, a counter of paths and a histogram of seconds; None where OpenTelemetry is not installed."""
     try:
-        from opentelemetry import metrics, trace
+        from opentelemetry import metrics, trace  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     meter = metrics.get_meter("jaxrisk")

@@ -19,7 +19,7 @@ from ..cascade.blocks import block_size, numbers, parts_of, range_losses, worker
 from ..cascade.engine import COUNTERS
 from ..report import manifest as said
 from ..report.remote import place_of
-from ..report.store import write_chunk
+from ..report.store_chunk import write_chunk
 from ..report.store_read import holds
 from ..risk.sample import prepare_lean
 from ..risk.sobol import sobol

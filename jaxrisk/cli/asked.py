@@ -77,10 +77,14 @@ class Asked:
         """Where a run's result is to be written while it goes on: no other run may be writing there."""
         from ..report.outputs import PARTIAL
         from ..report.place import writable
+        from ..report.remote import is_remote, place_of
         from ..report.store_place import is_store
 
         if is_store(path):
             self._store(path, force)
+            return
+        if is_remote(path):
+            self.wrong("--out", _short(str(place_of(path))), "has to end in .zarr: what goes to an object store is a store")
             return
         self._place(path, unwritable(path, force, "--out", self.inputs, PARTIAL), writable)
 

@@ -328,8 +328,8 @@ class Result:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Result":
-        """Open a saved result, or the folder `NAME.partial` of a run that goes on or was stopped; each observable is read when
-        asked for.
+        """Open a saved result, the folder `NAME.partial` of a run that goes on or was stopped, or a store, also at an address
+        such as `s3://bucket/NAME.zarr`; each observable is read when asked for.
 
         **Raises:** `FileNotFoundError` where there is none, and `ValueError` for a file that is not a result, or is damaged; it
         names the file and says what it is.

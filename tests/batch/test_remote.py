@@ -10,7 +10,7 @@ from jaxrisk.batch.processes import Processes
 from jaxrisk.cascade import blocks
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.report import manifest, remote
-from jaxrisk.report.durable import Busy
+from jaxrisk.report.durable import Busy, OutputError
 from jaxrisk.report.outputs import NotReplaced
 from jaxrisk.report.remote import is_remote, place_of
 from jaxrisk.report.status import status_of
@@ -118,15 +118,20 @@ def test_objects_of_others_are_not_replaced(run, system):
         run(OUT)
 
 
-@pytest.mark.parametrize("out", ["nosuch://x/r.zarr", "memory://x/y.zarr"])
+def test_a_file_is_not_put_at_an_address(run):
+    with pytest.raises(OutputError, match=r"s3://b/x\.nc: what goes to an object store is a store"):
+        run("s3://b/x.nc")
+
+
+@pytest.mark.parametrize("out", ["nosuch://x/r.zarr", "memory://x/y.nc", "memory://x/y.zarr"])
 def test_the_command_line_takes_addresses_and_says_what_is_wrong(out, tmp_path, capsys, tiny, monkeypatch):
     from test_cli import SCENARIO
 
     (tmp_path / "tiny.toml").write_text(SCENARIO)
     code = main(["run", str(tmp_path / "tiny.toml"), "--out", out])
     said = capsys.readouterr()
-    assert code == (BAD_INPUT if out.startswith("nosuch") else OK), said.err
-    assert ("nosuch" in said.err) if code else (f"result: {out}" in said.out)
+    assert code == (OK if out == "memory://x/y.zarr" else BAD_INPUT), said.err
+    assert (out in said.err) if code else (f"result: {out}" in said.out)
     assert "Traceback" not in said.err
     if not code:
         assert main(["status", out]) == OK

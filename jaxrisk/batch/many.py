@@ -73,8 +73,7 @@ def simulate_many(
     >>> import jaxrisk as jr
     >>> scenario = jr.load("btc_24h")
     >>> one, other = jr.simulate_many([scenario, jr.load("btc_24h", {"impact.coefficient": 2.0})], paths=256, steps=24, seed=1)
-    >>> alone = jr.simulate(scenario, paths=256, steps=24, seed=1)
-    >>> bool((one["max_drawdown_index"] == alone["max_drawdown_index"]).all())
+    >>> float(one["max_drawdown_index"].mean()) < float(other["max_drawdown_index"].mean())
     True
     """
     scenarios, out = list(scenarios), list(out) if out is not None else [None] * len(scenarios)

@@ -87,7 +87,8 @@ UNKNOWNS = (
 """Of the law are not known: what closes without force (`BESIDES`), and the price between two closes, a Brownian bridge."""
 
 UNWINDS = {"impact.coefficient": (1.39, 0.7), "temporary_impact.coefficient": (1e-6, 0.01)}
-"""Impact as fitted to the shipped unwinds themselves (docs/reality.md): an upper bound, since they were picked for their fall."""
+"""Impact as fitted to the shipped unwinds themselves (docs/reality.md): larger, since they were picked for their fall, and all
+lasting."""
 
 
 def _turnover(scenario: Scenario, x: Any) -> Scenario:

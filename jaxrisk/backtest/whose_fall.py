@@ -31,7 +31,7 @@ LEVEL = 0.9
 """Of intervals."""
 FIRST_DOWNSIZED, LAST_DOWNSIZED = 0.2, 0.9
 """ASSUMPTION: of those who meet a cap, this share or up to that takes a smaller position, the others post more collateral."""
-ERROR = 0.3
+ERROR = 0.2
 """Of an own share of a fall, relative: what a replay along closes of minutes does not tell, above all near runaway. Chosen on
 every second of 50 simulated unwinds; how it fares on the others is in docs/attribution.md."""
 _TOGETHER = 64

@@ -61,7 +61,7 @@ def _notes(result: Any) -> list[str]:
         "caps: of those who meet one 20 to 90% take a smaller position; a cap of today's would have met other traders",
     ]
     for one in result.events:
-        upper = f"{one.name}: with impact as fitted to the unwinds themselves, an upper bound, {_span(one.upper)}% of the fall"
+        upper = f"{one.name}: with impact as fitted to the unwinds themselves, all of it lasting, {_span(one.upper)}% of the fall"
         notes.append(f"{upper}; part of closing by force that only their own price moves caused: {_span(one.spiral)}%")
         if abs(one.error) > 0.1 * one.fall:
             notes.append(f"{one.name}: run once more the day's fall is off by {_POINTS * one.error:+.2f} points")

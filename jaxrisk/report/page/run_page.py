@@ -83,7 +83,7 @@ def _headline(result: Any) -> Table | None:
             continue
         rows.append([Cell(name), *_numbers(row)])
     text = "In short; a fall is the largest from a high to a later low within the horizon"
-    return Table(text, ("", "value", "std. error", "95% interval"), "lrrl", rows) if rows else None
+    return Table(text, ("measure", "value", "std. error", "95% interval"), "lrrr", rows) if rows else None
 
 
 def _numbers(row: Row) -> list[Cell]:

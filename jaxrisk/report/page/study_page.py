@@ -101,23 +101,31 @@ def first(study: Any) -> list[Any]:
 
 
 def _listed(study: Any) -> list[Any]:
-    """Cells of the first screen: all, or the reference and those spread evenly over the others."""
-    others = _others(study)
-    if len(others) > MOST_FIRST:
-        step = len(others) / MOST_FIRST
-        others = [others[int(k * step)] for k in range(MOST_FIRST)]
-    return [*[cell for cell in study.cells if cell.name in study.reference.values()], *reversed(others)]
+    """Cells of the first screen, by scenario: the reference, then all others, or those spread evenly over them."""
+    listed, each = [], max(2, MOST_FIRST // len(study.reference))
+    for scenario, reference in study.reference.items():
+        others = [cell for cell in _others(study) if cell.scenario == scenario]
+        if len(others) > each:
+            others = [others[int(k * len(others) / each)] for k in range(each)]
+        listed += [*[cell for cell in study.cells if cell.name == reference], *reversed(others)]
+    return listed
+
+
+def _against(study: Any) -> str:
+    """What settings are compared with, in a sentence."""
+    names = list(dict.fromkeys(study.reference.values()))
+    return f"\u201c{names[0]}\u201d" if len(names) == 1 else "each scenario's reference"
 
 
 def _lead(study: Any, cells: Cells) -> list[str]:
-    info, refs = study.info, ", ".join(dict.fromkeys(study.reference.values()))
+    info = study.info
     said = f"{counted(len(study.cells), 'setting is', 'settings are')} compared on the same {cells.horizon_words()}"
     return [
         "People who trade with borrowed money lose their stake when the price moves too far against them: the exchange closes "
         "their "
         "position, and those forced sales push the price further. This page says, from simulated markets and not from a "
         "forecast, "
-        f"what other rules would change. {said}, {info['paths']:,} of them, against \u201c{refs}\u201d.",
+        f"what other rules would change. {said}, {info['paths']:,} of them, against {_against(study)}.",
         "After each figure stands the range that would hold the true answer of the model 95 times in a hundred. Where that range "
         "reaches both sides of no change, the two are not told apart: the simulation cannot say that there is a difference.",
     ]
@@ -138,7 +146,8 @@ def _headline(study: Any, ahead: list[Any]) -> Table | None:
             one, size = study.over_branches.get((cell.name, str(measure))), sizes[str(measure)]
             row.append(_both(one, size) if one is not None else Cell("not asked"))
         rows.append(row)
-    text = "Each setting's average of a simulated market, and below it the change against the first row with its 95% interval"
+    row = "the first row" if len(study.reference) == 1 else "the first row of its scenario"
+    text = f"Each setting's average of a simulated market, and below it the change against {row} with its 95% interval"
     return Table(text, tuple(columns), "l" + "r" * len(ahead), rows)
 
 
@@ -186,7 +195,7 @@ def _today(study: Any, cells: Cells) -> Part:
             rows.append([Cell(label[:1].upper() + label[1:]), *numbers_of(one, size, with_unit=True)])
     refs = ", ".join(dict.fromkeys(study.reference.values()))
     table = Table(f"Under {refs}", ("measure", "value", "std. error", "95% interval"), "lrrl", rows)
-    return Part("today", f"Who loses what under \u201c{refs}\u201d?", [], [table])
+    return Part("today", f"Who loses what under {_against(study)}?", [], [table])
 
 
 def numbers_of(one: Any, size: Size, with_unit: bool = False) -> list[Cell]:
@@ -256,7 +265,7 @@ def _drawn_words(drawn: list[dict[str, Any]], size: Size) -> str:
 def _cost(study: Any) -> Part | None:
     """Open interest that is forgone."""
     held = study.held
-    if max(held.values()) - min(held.values()) <= 1e-6 * max(held.values()):
+    if all(abs(held[cell.name] - held[study.reference[cell.scenario]]) <= 1e-6 * held[cell.name] for cell in study.cells):
         return None
     size = Size.of("USD", max(held.values()))
     rows, drawn = [], []

@@ -34,9 +34,17 @@ def from_data(
         reader.read[name] = digest(path)
     if document is None:
         return None, TIER_RULES[0]
+    report = reader.report.of(str(path))
+    found = _by_symbol(reader, key, document, assets, otherwise, sizes, report)
     if document.said:
         reader.taken.append(f"{path}: read as: {', '.join(document.said)}")
-    report = reader.report.of(str(path))
+    return found
+
+
+def _by_symbol(
+    reader: Reader, key: str, document: TierDocument, assets, otherwise: str | None, sizes: Sizes, report: Report
+) -> tuple[Found, str]:
+    """The rows of each symbol, checked."""
     said = Said(document.rule, report, "tier_rule", otherwise, f"; as a column, or as {key.rpartition('.')[0]}.tier_rule")
     found: dict[str, list[Tier] | None] = {}
     wanted = wanted_of(document, assets)
@@ -76,12 +84,14 @@ def rows_in_dollars(
         own = _of(symbol, sizes.contract)
         size = own if own is not None else known
         if own is None and known is not None:
-            document.said.append(f"contracts of {known:g} {next(c for c in coins(symbol) if c in CONTRACTS)}")
+            coin = next(c for c in coins(symbol) if c in CONTRACTS)
+            document.said.append(f"contracts of {known:g} {coin}")
     if price is None or size is None:
         need = " and ".join([*(["the price (USD a coin)"] if price is None else []),
                              *(["the size of a contract (coins)"] if size is None else [])])  # fmt: skip
         report.add(symbol, None, f"has tiers in {document.unit}: {need} is needed, {sizes.key}", missing=True)
         return None
+    document.said.append(f"floors of {symbol} in dollars at {price:g} a coin")
     dollars = lambda value: value * size * price if isinstance(value, float) else value
     return [{name: dollars(value) if name.endswith("_usd") else value for name, value in row.items()} for row in rows]
 

@@ -22,6 +22,13 @@ class Sizes(NamedTuple):
     key: str = "contract_size"
 
 
+def sizes_of(assets: dict[str, Any], contract: float | dict[str, float] | None, venue: str) -> Sizes:
+    """Of a scenario's assets, at one of its venues; `contract`: its key `contract_size`."""
+    known = contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(assets, contract)
+    prices = {name: found.price for name, found in assets.items() if found is not None}
+    return Sizes(prices, known, f"venues.{venue}.contract_size")
+
+
 def from_data(
     reader: Reader, key: str, name: str, assets, otherwise: str | None, columns: dict[str, str] | None, sizes: Sizes
 ) -> tuple[Found, str]:
@@ -107,4 +114,4 @@ def implied(found: Found, otherwise: str | None) -> str:
     return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
 
 
-__all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "wanted_of"]
+__all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "sizes_of", "wanted_of"]

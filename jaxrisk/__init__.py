@@ -11,7 +11,7 @@ _ROOMS = {
     "cascade": "Impact LinearImpact PowerImpact TableImpact Venues path_losses prepare seed_key",
     "scenario": "Scenario Settings",
     "config": "ConfigError check load schema",
-    "batch": "NonFinite simulate use_compilation_cache",
+    "batch": "NonFinite simulate simulate_many use_compilation_cache",
     "report": "Result",
     "risk.measure": "Measure",
     "parameter": "parameters",
@@ -20,6 +20,8 @@ _ROOMS = {
     "studies.rare_event": "rare_event",
     "studies.design": "design_limits",
     "studies.study": "study",
+    "studies.attribution": "attribute",
+    "studies.warning": "warning",
 }
 _PUBLIC = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

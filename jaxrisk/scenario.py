@@ -250,6 +250,8 @@ class Scenario(eqx.Module):
             "venues.policy.margin_target": (target, (venues,) if np.ndim(target) else ()),
             "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
             "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
+            "venues.breaker.halt_move": (v.breaker and v.breaker.halt_move, (venues,)),
+            "venues.breaker.halt_length": (v.breaker and v.breaker.halt_length, (venues,)),
             "given.log_prices": (self.given and self.given.log_prices, (self.given.steps + 1 if self.given else 0, assets)),
             "calls.level": (c and c.level, (classes,)),
             "calls.top_up": (c and c.top_up, (classes,)),

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from benchmark_books import margin_checks
 from benchmark_gradients import gradient_cost
+from benchmark_together import together_cost
 from benchmark_variance import variance
 
 from jaxrisk.cascade import Impact, PowerImpact, Venues, blocks as compiled, prepare, run_block, seed_key
@@ -297,7 +298,7 @@ def main() -> None:
     parser.add_argument("--numpy-paths", type=int, help="default: an eighth of the paths")
     parser.add_argument(
         "--only",
-        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "laws", "margins", "sweep"),
+        choices=("product", "peers", "blocks", "ladder", "variance", "gradients", "laws", "margins", "sweep", "together"),
         help="one part; peers includes the product",
     )
     options = parser.parse_args()
@@ -316,6 +317,8 @@ def main() -> None:
         laws(options)
     if options.only in (None, "sweep"):
         sweep(options)
+    if options.only in (None, "together"):
+        together_cost(reference(options.steps), timed, options.repeats, options.paths)
     if options.only in (None, "margins"):
         margin_checks(reference(1), accounts, timed, cores(), options.repeats)
 

@@ -5,15 +5,19 @@
     python scripts/validate_batch.py kills --number 20 --executor dask         # scheduler and two workers with it
     python scripts/validate_batch.py workers --number 5 --executor processes   # workers alone
     python scripts/validate_batch.py disk                                      # a small tmpfs, which needs root
-    python scripts/validate_batch.py overhead --chunks 1000                    # of storing
-    python scripts/validate_batch.py workers-speed                             # two workers pinned to a core each, against one
+    python scripts/validate_batch.py overhead --chunks 1000                    # of scheduling and storing
+    python scripts/validate_batch.py plan                                      # 10,000 cells of a study
+    python scripts/validate_batch.py speed                                     # two workers pinned to a core each, against one
+    python scripts/validate_batch.py memory --paths 1e8                        # memory of a long run, and ES out of core
+    python scripts/validate_batch.py hundred                                   # a hundred scenarios over Dask, compilations
+    python scripts/validate_batch.py processes                                 # two processes of jax.distributed, one store
+    python scripts/validate_batch.py scheduled                                 # 1e6 chunks on 1,000 workers, simulated
 
 Each prints its figures and ends with an exit code other than 0 where one does not hold.
 """
 
 import argparse
 import contextlib
-import hashlib
 import os
 import random
 import shutil
@@ -26,53 +30,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-SCENARIO = """
-name = "tiny"
-[run]
-horizon = "2h"
-step = "5min"
-[assets.BTC]
-price = 78000.0
-[market]
-process = "gbm"
-volatility = 0.6
-[impact]
-law = "power"
-coefficient = 1.0
-daily_volatility = 0.03
-daily_volume = 3e10
-resilience_half_life = "30min"
-[venues.binance]
-[populations.retail]
-venue = "binance"
-asset = "BTC"
-side = "both"
-kind = "lognormal"
-open_interest = 1e9
-median = 20.0
-log_sd = 0.8
-"""
-CHUNK = 4096
-
-
-def command(folder: Path, out: Path, chunks: int, executor: str | None) -> list[str]:
-    """A run of so many chunks."""
-    more = [] if executor is None else ["--executor", executor, "--workers", "2"]
-    paths = ["--paths", str(chunks * CHUNK), "--chunk", str(CHUNK)]
-    return [sys.executable, "-m", "jaxrisk.cli", "run", str(folder / "tiny.toml"), *paths, "--out", str(out), *more]
-
-
-def digest(out: Path) -> str:
-    """Of every observable, whole paths and curves of a result."""
-    import numpy as np
-
-    import jaxrisk as jr
-
-    result, total = jr.Result.load(out), hashlib.sha256()
-    for arrays in (result.losses, result.samples, result.curves):
-        for name in sorted(arrays):
-            total.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
-    return total.hexdigest()
+import validate_batch_many
+import validate_batch_scale
+from validate_batch_scale import SCENARIO, bits, command, digest
 
 
 def files(out: Path) -> list[str]:
@@ -114,6 +74,7 @@ def kills(folder: Path, asked: argparse.Namespace) -> bool:
             process.wait(chosen.uniform(0.0, 1.1 * length))
         if process.poll() is None:
             done += 1
+            print(f"{done} kills", file=sys.stderr, flush=True)
             # of its workers, those of its own session go with it
             os.killpg(process.pid, signal.SIGKILL) if asked.executor else process.kill()
             process.communicate()
@@ -144,11 +105,6 @@ def kills(folder: Path, asked: argparse.Namespace) -> bool:
         f"finished chunks run again: {twice}"
     )
     return same and not stray and not twice
-
-
-def bits(same: bool) -> str:
-    """Whether bits are the same, in words."""
-    return "the same bits" if same else "OTHER BITS"
 
 
 def repeated(out: Path) -> int:
@@ -211,64 +167,26 @@ def disk(folder: Path, asked: argparse.Namespace) -> bool:
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
-def overhead(folder: Path, asked: argparse.Namespace) -> bool:
-    """Seconds of a run that stores its chunks, against one that does not."""
-    import jaxrisk as jr
-    from jaxrisk.cascade.blocks import block_size
-
-    jr.use_compilation_cache()
-    scenario = jr.load("btc_24h")
-    chunk = asked.blocks * block_size()
-    arguments = {"paths": asked.chunks * chunk, "chunk": chunk, "steps": asked.steps, "sample_paths": 0}
-    jr.simulate(scenario, **{**arguments, "paths": block_size()})
-    seconds: dict[str, list[float]] = {"memory": [], "zarr": []}
-    worked: dict[str, list[float]] = {"memory": [], "zarr": []}
-    for turn in range(2):
-        for kind, out in (("memory", None), ("zarr", folder / f"r{turn}.zarr")):
-            begun, busy = time.perf_counter(), time.process_time()
-            jr.simulate(scenario, **arguments, out=out)
-            seconds[kind].append(time.perf_counter() - begun)
-            worked[kind].append(time.process_time() - busy)
-            if out is not None:
-                shutil.rmtree(out)
-    best = {kind: min(all_of) for kind, all_of in seconds.items()}
-    share = best["zarr"] / best["memory"] - 1.0
-    processor = min(worked["zarr"]) / min(worked["memory"]) - 1.0
-    print(f"{asked.chunks} chunks of {chunk} paths, {asked.steps} steps: {best['memory']:.2f} s in memory, "
-          f"{best['zarr']:.2f} s with a store, {share:+.1%}; processor time {processor:+.1%}")  # fmt: skip
-    return share < 0.03
-
-
-def workers_speed(folder: Path, asked: argparse.Namespace) -> bool:
-    """Paths a second of two workers pinned to a core each, against one on one core."""
-    from jaxrisk.report.status import status_of
-
-    (folder / "tiny.toml").write_text(SCENARIO.replace('step = "5min"', 'step = "6s"'))
-    rates = []
-    for many in (1, 2):
-        out = folder / f"r{many}.zarr"
-        made = command(folder, out, asked.chunks, "processes")
-        made[made.index("--workers") + 1] = str(many)
-        pinned = lambda many=many: os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:many]))
-        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, preexec_fn=pinned)
-        rates.append(status_of(out).rate)
-    print(f"{rates[0]:,.0f} paths a second with one worker, {rates[1]:,.0f} with two: {rates[1] / rates[0]:.2f} times")
-    return rates[1] > 1.8 * rates[0]
-
-
 def main() -> int:
     """Try what is asked for."""
-    tried = {"kills": kills, "workers": workers, "disk": disk, "overhead": overhead, "workers-speed": workers_speed}
+    tried = {"kills": kills, "workers": workers, "disk": disk, **validate_batch_scale.TRIED, **validate_batch_many.TRIED}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=tried)
     parser.add_argument("--number", type=int, default=50)
     parser.add_argument("--chunks", type=int, default=60)
-    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--paths", type=float, default=1e8)
+    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--scenarios", type=int, default=100)
+    parser.add_argument("--shapes", type=int, default=None, help="how many of the shipped scenarios are taken (default: all)")
     parser.add_argument("--steps", type=int, default=1440)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", choices=("zarr", "nc"), default="zarr")
     parser.add_argument("--executor", choices=("processes", "dask"))
+    parser.add_argument("--folder", type=Path, help="where a run is kept, to be continued by the same command")
     asked = parser.parse_args()
+    if asked.folder:
+        asked.folder.mkdir(exist_ok=True)
+        return 0 if tried[asked.what](asked.folder, asked) else 1
     with tempfile.TemporaryDirectory() as folder:
         return 0 if tried[asked.what](Path(folder), asked) else 1
 

@@ -12,10 +12,12 @@ import argparse
 import copy
 import io
 import json
+import multiprocessing
 import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +29,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from validate_reader_files import kinds
 
 from jaxrisk.report import Result, ResultWriter, manifest as said
 from jaxrisk.report.chunks import Plan
@@ -34,7 +37,7 @@ from jaxrisk.report.manifest import Kind, Manifest
 from jaxrisk.report.status import status_of
 from jaxrisk.report.store import Store
 
-SECONDS, MEMORY = 2.0, 2**30
+SECONDS, STOPPED, MEMORY = 2.0, 60.0, 2**30
 VALUES: list[Any] = [
     None, True, -1, 0, 1, 2**31, 2**40, 2**63, 10**30, -(10**30), 0.5, float("inf"), "", "x", "a" * 5000, "../../../etc/passwd",
     "/etc", "\x00", "é", [], [1], [[1]], [-1], [2**40], {}, {"a": 1}, "object", "O", "|O", "<U4", "NaN",
@@ -212,10 +215,11 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str, list[Change], Callable[[Path
     "plan": (make_folder, "plan.json", [bytes_changed, json_changed], read_result),
     "chunk of a file": (make_folder, "0000000000-0000000010.npz", [bytes_changed, zip_changed], read_result),
     "scenario": (make_scenario, "", [bytes_changed, zip_changed, zip_changed], read_scenario),
+    **kinds(bytes_changed),
 }
 
 
-def tried(kind: str, folder: Path, number: int, seed: int) -> bool:
+def tried(kind: str, folder: Path, places: range, seed: int, reached: Any) -> bool:
     """Change and read one kind of file."""
     make, name, changes, read = KINDS[kind]
     where = make(folder)
@@ -223,10 +227,13 @@ def tried(kind: str, folder: Path, number: int, seed: int) -> bool:
     content, refused = file.read_bytes(), 0
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     worst = 0.0
-    for at in range(number):
+    read(where)  # as it is
+    for at in places:
         chosen = random.Random(f"{seed} {kind} {at}")
         file.write_bytes(chosen.choice(changes)(content, chosen))
         begun = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, STOPPED)  # one that never ends is ended
+        reached.value = at
         try:
             read(where)
         except (ValueError, OSError) as error:
@@ -243,7 +250,7 @@ def tried(kind: str, folder: Path, number: int, seed: int) -> bool:
             return False
     file.write_bytes(content)
     after = sorted(path.relative_to(folder) for path in folder.rglob("*"))
-    print(f"{kind}: {number:,} changed, {refused:,} refused in words, {worst:.3f} s at most", flush=True)
+    print(f"{kind}: {len(places):,} changed, {refused:,} refused in words, {worst:.3f} s at most", flush=True)
     return before == after
 
 
@@ -252,18 +259,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--number", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first change, so that one can be tried again")
     parser.add_argument("--kind", choices=KINDS)
     asked = parser.parse_args()
     fine = True
+    spawn = multiprocessing.get_context("spawn")
     for kind in [asked.kind] if asked.kind else KINDS:
-        with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            fine &= tried(kind, Path(folder), asked.number, asked.seed)
-            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
-            if grown > MEMORY:
-                print(f"{kind}: {grown / 2**30:.1f} GiB more memory")
-                fine = False
+        reached = spawn.Value("q", -1)
+        process = spawn.Process(target=alone, args=(kind, asked.number, asked.seed, asked.first, reached))
+        process.start()
+        process.join()
+        if process.exitcode:
+            ended = "ended" if process.exitcode > 0 else f"killed by {signal.Signals(-process.exitcode).name}"
+            print(f"{kind} {reached.value} of seed {asked.seed}: {ended}", flush=True)
+            fine = False
     return 0 if fine else 1
+
+
+def alone(kind: str, number: int, seed: int, first: int, reached: Any) -> None:
+    """One kind of file in a process of its own, which a reader that crashes takes with it."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        fine = tried(kind, Path(folder), range(first, first + number), seed, reached)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
+        if grown > MEMORY:
+            print(f"{kind}: {grown / 2**30:.1f} GiB more memory")
+    sys.exit(0 if fine and grown <= MEMORY else 1)
 
 
 if __name__ == "__main__":

@@ -104,9 +104,15 @@ class Event:
         """Log prices since the start over the beginning that a conditional forecast is given, the start's 0 first."""
         return self.path(self.given_span)
 
-    def path(self, seconds: int | None = None) -> np.ndarray:
-        """Log prices since the start at 0, `grid`, ... seconds, up to `seconds` (the horizon): the last close by then."""
-        closes = _at(self._prices, self.start, self.horizon if seconds is None else seconds, self.grid)
+    @property
+    def bar(self) -> int:
+        """Seconds of a bar of the price file."""
+        return self._prices.step
+
+    def path(self, seconds: int | None = None, grid: int | None = None) -> np.ndarray:
+        """Log prices since the start at 0, `grid` (the event's own), ... seconds, up to `seconds` (the horizon): the last close
+        by then."""
+        closes = _at(self._prices, self.start, self.horizon if seconds is None else seconds, grid or self.grid)
         return closes - closes[0]
 
     def observed(self) -> Observed:

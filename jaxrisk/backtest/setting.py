@@ -30,17 +30,18 @@ FLOW_SD = 0.03
 from 2020, 2.8% from 2021, 2.6% from 2022 on (btc_oi_funding_1d_2019_2024)."""
 
 
-def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None) -> Scenario:
+def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None, overrides: dict[str, Any] | None = None) -> Scenario:
     """The event's scenario at its own price, open interest, volume and volatility, on the event's grid, with positions that turn
     over.
 
-    **Arguments:** `seconds`: how long it runs; `given`: log prices that it begins with, or None. The price law is the base's and
-    has to be replaced.
+    **Arguments:** `seconds`: how long it runs; `given`: log prices that it begins with, or None; `overrides`: keys of the base by
+    their dotted names. The price law is the base's and has to be replaced.
 
     Raises `ConfigError` where the base has several assets or venues, or impact is not a power law.
     """
-    base = load(event.scenario, {"run.precision": "float32"})
-    base = base if base.book == "flow" else load(event.scenario, FLOW)
+    other = overrides or {}
+    base = load(event.scenario, {"run.precision": "float32", **other})
+    base = base if base.book == "flow" else load(event.scenario, {**FLOW, **other})
     wrong = [name for name, many in (("assets", base.names.assets), ("venues", base.names.venues)) if len(many) != 1]
     if wrong or not hasattr(base.impact.law, "daily_volume"):
         text = f"has several {' and '.join(wrong)}" if wrong else "has no power law of impact"

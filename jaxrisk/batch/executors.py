@@ -27,6 +27,7 @@ def gather(
     tasks: Iterable[Task],
     take: Callable[[Task, Outcome], None],
     give_up: Callable[[Task, str, int], bool],
+    call: Callable[[Any], Outcome] = work,
 ) -> None:
     """Run tasks on an executor.
 
@@ -35,6 +36,7 @@ def gather(
     - `executor`: of `concurrent.futures`. Where it has `refuse`, workers of other versions are left out, and where it has
       `renew`, lost ones are replaced. Where it has `stranded`, it says of which chunks the workers are gone.
     - `take`: is given each outcome that is good, or not finite.
+    - `call`: what a worker does with a task.
     - `give_up`: is given a task that failed always, why, and a path; says whether the others are run all the same.
 
     **Raises:** `WorkersRefused` where a worker has other versions, `WorkersLost` where none is left, `OSError` where one cannot
@@ -45,7 +47,7 @@ def gather(
     try:
         with presses_kept():
             while waiting or flying:
-                _send(executor, waiting, flying, tried)
+                _send(executor, waiting, flying, tried, call)
                 done = wait(flying, timeout=PAUSE, return_when=FIRST_COMPLETED).done
                 look()
                 if hasattr(executor, "stranded") and time.monotonic() - looked > LOOKS:
@@ -62,7 +64,7 @@ def gather(
             future.cancel()
 
 
-def _send(executor: Any, waiting: deque, flying: dict, tried: dict[tuple[int, int], int]) -> None:
+def _send(executor: Any, waiting: deque, flying: dict, tried: dict[tuple[int, int], int], call: Callable) -> None:
     """Send what there is room for; one that has been lost often alone, so that it is known whether it is to blame."""
     often = lambda task: tried.get((task.first, LOST), 0) >= TRIES
     while waiting and len(flying) < AHEAD * workers_of(executor):
@@ -70,7 +72,7 @@ def _send(executor: Any, waiting: deque, flying: dict, tried: dict[tuple[int, in
         if alone and flying:
             return
         try:
-            flying[executor.submit(work, waiting[0])] = waiting[0]
+            flying[executor.submit(call, waiting[0])] = waiting[0]
         except BrokenExecutor:
             if flying:  # these say the same, and are sent again
                 return

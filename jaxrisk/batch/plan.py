@@ -14,6 +14,7 @@ from ..cascade.blocks import block_size, whole_blocks
 from ..observables import DIMS
 from ..report.chunks import Plan
 from ..report.manifest import Kind
+from ..report.remote import is_remote, place_of
 from ..report.store_place import is_store
 from ..report.writer import CONFIGURATION
 from ..scenario import coordinates
@@ -68,7 +69,7 @@ def sink_of(made: Planned, out: str | os.PathLike | None, force: bool, tell: Tel
     shapes = kinds(made.engine, made.run)
     plan = made.plan._replace(dims={name: DIMS.get(name, ()) for name in shapes})
     scenario = _carried(made.scenario)
-    place = Path(os.path.realpath(out)) if os.path.islink(out) else Path(out)
+    place = Path(os.path.realpath(out)) if not is_remote(out) and os.path.islink(out) else place_of(out)
     return Stored(place, plan, made.chunk, shapes, made.found, made.digest, scenario, force, tell)
 
 

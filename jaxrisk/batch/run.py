@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,13 +12,16 @@ from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
 from ..cascade.room import Room
 from ..report import Result, writable
+from ..report.durable import OutputError
+from ..report.remote import is_remote, place_of
 from ..report.store_place import check_place, is_store
 from ..scenario import Scenario
 from .configure import configure
 from .describe import criticality, curves, sample
+from .hosts import help_with, several
 from .plan import Planned, planned, sink_of
 from .problems import NonFinite, WorkersLost
-from .running import Report, executor_for, run_here, run_there
+from .running import Report, executor_for, run_here, run_shared, run_there
 from .sinks import AbstractSink
 
 
@@ -57,8 +59,9 @@ def simulate(
     - `sample_paths`: how many of the first paths are kept whole, at most all; a scenario that says more keeps all.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
     - `out`: write there as chunks finish; memory then does not grow with `paths`. `NAME.nc`: one netCDF file; a result that is
-      there is replaced, nothing else is. `NAME.zarr`: a Zarr store, opened in place by xarray and `Result.load`. The same call
-      again continues what was stopped, and loads a store that is finished: the same bits as of a run that nobody stopped.
+      there is replaced, nothing else is. `NAME.zarr`: a Zarr store, opened in place by xarray and `Result.load`; also at an
+      address that fsspec knows, `s3://bucket/NAME.zarr`. The same call again continues what was stopped, and loads a store that
+      is finished: the same bits as of a run that nobody stopped.
     - `executor`: of `concurrent.futures`, or a Dask client (which needs a store): others run the chunks. None: this process.
     - `force`: run anew where `out` is a store of another run, which else is refused; and remove chunks that another run has left
       beside a netCDF file, which else are put aside. The same run is continued all the same.
@@ -82,21 +85,27 @@ def simulate(
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
     scenario, run = configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
     workers = executor_for(executor, out)
+    if out is not None and is_remote(out) and not is_store(out):
+        raise OutputError(f"{out}: what goes to an object store is a store, whose name ends in .zarr")
     if out is not None:
-        check_place(Path(out)) if is_store(out) else writable(out)
+        check_place(place_of(out)) if is_store(out) else writable(out)
     if problems := scenario.problems():
         raise ValueError("the scenario does not fit together: " + "; ".join(problems))
     begun = time.time()
     with numbers(run.precision == "float64"):
         made = planned(scenario, run, chunk, out)
+        shared = several(out, workers) and is_store(out)
+        if shared and jax.process_index() > 0:
+            return help_with(made, place_of(out), progress)
         sink = sink_of(made, out, force, tell or (lambda text: None))
         try:
-            return sink.loaded() if sink.closed else _run(made, sink, Report(sink, run, progress), workers, begun)
+            here = run_shared if shared else run_here
+            return sink.loaded() if sink.closed else _run(made, sink, Report(sink, run, progress), workers, begun, here)
         finally:
             sink.release()
 
 
-def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun: float) -> Result:
+def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun: float, here: Callable[..., None]) -> Result:
     """Run what is missing, and make one result of it."""
     (prepared, source), run, double = made.engine, made.run, made.run.precision == "float64"
 
@@ -110,7 +119,7 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
         mapped = aside.submit(in_precision, double, _told, "the fragility map", fragility, prepared)
         sampled = aside.submit(in_precision, double, _told, "whole paths", sample, *whole)
         try:
-            run_here(made, sink, report) if workers is None else run_there(made, sink, report, workers)
+            here(made, sink, report) if workers is None else run_there(made, sink, report, workers)
             if report.reasons and not (sink.goes_on and sink.done):
                 raise report.problem()
             result = finish(answer(sampled), answer(mapped))
@@ -130,4 +139,4 @@ def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun:
 
 def _told(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function returns; `MemoryError`, in words, where the device has no room for it."""
-    return Room().run(lambda: jax.block_until_ready(function(*arguments)), what)
+    return Room().run(lambda parts: jax.block_until_ready(function(*arguments)), what)

@@ -1,6 +1,7 @@
 """The chunks of a run, one after the other here, or on an executor; and what is said as they come."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 
 from .._interrupt import answer, threads
 from ..cascade.blocks import workers
+from ..report.remote import is_remote
 from ..report.store_place import is_store
+from . import hosts
 from .carried import to_bytes
 from .configure import Run
 from .executors import gather, threads_of
@@ -47,11 +50,20 @@ class Report:
         return SetAside([(first + shift, until + shift, why) for first, until, why, _ in told], told[0][3])
 
 
-def run_here(made: Planned, sink: AbstractSink, report: Report) -> None:
-    """Run the chunks that are missing in this process; each is written while the next is run."""
+def run_shared(made: Planned, sink: AbstractSink, report: Report) -> None:
+    """Run this process's share of the chunks, take note of those of the others, and run what they leave."""
+    missing, begun = sink.missing(), time.monotonic()
+    own = hosts.mine(missing, made.chunk)
+    run_here(made, sink, report, own)
+    longest = (time.monotonic() - begun) / max(1, len(own))
+    run_here(made, sink, report, hosts.gather(sink, [one for one in missing if one not in set(own)], longest, report))
+
+
+def run_here(made: Planned, sink: AbstractSink, report: Report, chunks: list[tuple[int, int]] | None = None) -> None:
+    """Run the chunks that are missing, or those given, in this process; each is written while the next is run."""
     with threads(workers()) as pool, ThreadPoolExecutor(1) as writer:
         writing: Future | None = None
-        for first, until in sink.missing():
+        for first, until in sink.missing() if chunks is None else chunks:
             losses, outcome = computed(pool, made.engine, made.run, first, until)
             if writing is not None:
                 answer(writing)
@@ -73,12 +85,17 @@ def run_here(made: Planned, sink: AbstractSink, report: Report) -> None:
             report()
 
 
+def _address(store: Any) -> str:
+    """What a store is called elsewhere."""
+    return str(store) if is_remote(store) else os.path.abspath(store)
+
+
 def run_there(made: Planned, sink: AbstractSink, report: Report, executor: Any) -> None:
     """Run the chunks that are missing on an executor.
 
     **Raises:** as `executors.gather`; `ValueError` where the scenario has a part that other processes cannot be sent.
     """
-    scenario, store = to_bytes(made.scenario), None if sink.store is None else os.path.abspath(sink.store)
+    scenario, store = to_bytes(made.scenario), None if sink.store is None else _address(sink.store)
     run = {name: getattr(made.run, name) for name in made.run.__dataclass_fields__}
     programs, mine, cores = jax.config.jax_compilation_cache_dir, versions(), threads_of(executor)  # type: ignore[attr-defined]
     sent = scenario if store is None else None
@@ -106,8 +123,8 @@ def _kept(sink: AbstractSink, first: int, until: int, losses: Mapping[str, np.nd
         sink.take(first, until, losses, outcome)
 
 
-def executor_for(given: Any, out: str | os.PathLike | None) -> Any:
-    """What runs the chunks: None, or an executor.
+def executor_for(given: Any, out: str | os.PathLike | None, study: bool = False) -> Any:
+    """What runs the chunks: None, or an executor. `study`: losses come back, from Dask's workers too.
 
     **Raises:** `TypeError` for what is no executor, `ValueError` where Dask's workers have no store to write to, or a pool forks.
     """
@@ -119,7 +136,7 @@ def executor_for(given: Any, out: str | os.PathLike | None) -> Any:
     if isinstance(found, ProcessPoolExecutor) and _forks(found):
         text = "processes that are forked from one that has simulated hang: make the pool with"
         raise ValueError(f'{text} ProcessPoolExecutor(..., mp_context=multiprocessing.get_context("spawn"))')
-    if isinstance(found, DaskExecutor) and (out is None or not is_store(out)):
+    if isinstance(found, DaskExecutor) and not study and (out is None or not is_store(out)):
         raise ValueError("with Dask workers write to a store themselves: out has to end in .zarr")
     return found
 

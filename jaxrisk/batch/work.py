@@ -15,16 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._interrupt import threads
-from ..cascade.blocks import block_size, numbers, range_losses, workers
+from ..cascade.blocks import block_size, numbers, parts_of, range_losses, workers
 from ..cascade.engine import COUNTERS
 from ..report import manifest as said
-from ..report.store import write_chunk
+from ..report.remote import place_of
+from ..report.store_chunk import write_chunk
 from ..report.store_read import holds
 from ..risk.sample import prepare_lean
 from ..risk.sobol import sobol
 from .carried import from_bytes
 from .configure import Run
 from .problems import locate
+from .telemetry import chunk_span
 from .versions import versions
 
 
@@ -76,6 +78,13 @@ def engine_of(scenario: Any, run: Run) -> Engine:
 
 def computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tuple[dict[str, np.ndarray], Outcome]:
     """Losses of a range of paths of a run, up to the first that is not finite; and what became of them, without the losses."""
+    with chunk_span(run.first_path + first, run.first_path + until, run.seed) as told:
+        losses, outcome = _computed(pool, engine, run, first, until)
+        told(outcome.facts, None if outcome.problem is None else outcome.problem[1])
+    return losses, outcome
+
+
+def _computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tuple[dict[str, np.ndarray], Outcome]:
     begun = time.perf_counter()
     losses = range_losses(pool, engine.prepared, run.seed, run.first_path + first, until - first, engine.source)
     seconds = time.perf_counter() - begun
@@ -86,7 +95,10 @@ def computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tup
         path = run.first_path + first + good
         problem = ("not finite", locate(engine.prepared, run.seed, path, names, engine.source), path)
         losses = {name: values[:good] for name, values in losses.items()}
-    return losses, Outcome(None, facts(until - first, seconds), problem)
+    seen = facts(until - first, seconds)
+    if (parts := parts_of(engine.prepared)) > 1:
+        seen["parts_of_a_block"] = parts  # what a device with little memory has cost
+    return losses, Outcome(None, seen, problem)
 
 
 def finite_paths(losses: Mapping[str, np.ndarray]) -> int:
@@ -144,7 +156,7 @@ def work(task: Task) -> Outcome:
     try:
         manifest = None
         if task.store is not None:
-            store = Path(task.store)
+            store = place_of(task.store)
             manifest = _manifest(store, task.digest)
             record = store / said.FOLDER / said.RECORDS / said.range_name(task.first, task.until)
             if record.exists() and not holds(store, manifest, task.first, task.until):
@@ -159,7 +171,7 @@ def work(task: Task) -> Outcome:
         if task.store is None:
             return outcome._replace(losses=losses)
         if outcome.problem is None and manifest is not None:
-            write_chunk(Path(task.store), manifest, task.first, losses, outcome.facts)
+            write_chunk(place_of(task.store), manifest, task.first, losses, outcome.facts)
         return outcome
     except OSError as error:
         return Outcome(None, {}, ("disk", error.strerror or str(error), error.errno or 0))
@@ -181,7 +193,7 @@ def _engine(digest: str, scenario: bytes | None, store: str | None, run: Run) ->
     with _making:  # a worker may have several threads
         if digest not in _ready:
             if scenario is None and store is not None:
-                scenario = (Path(store) / said.FOLDER / said.SCENARIO).read_bytes()
+                scenario = (place_of(store) / said.FOLDER / said.SCENARIO).read_bytes()
             made = engine_of(from_bytes(scenario or b""), run)
             _ready.clear()
             _ready[digest] = made

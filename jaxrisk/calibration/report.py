@@ -11,24 +11,6 @@ from ..report.outputs import write_whole
 from .bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
-_HTML = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="jaxrisk"><title>{{ title }}</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: 14px; }
-th, td { padding: .2rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-</style></head><body>
-<h1>{{ title }}</h1>
-{% for section in sections %}<h2>{{ section.title }}</h2>
-{% for line in section.text %}<p>{{ line }}</p>
-{% endfor %}{% if section.rows %}<table><tr>{% for name in section.header %}<th>{{ name }}</th>{% endfor %}</tr>
-{% for row in section.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</table>
-{% endif %}{% endfor %}</body></html>
-"""
-
-
 IMPACT_SEEN = 2.71
 """Of twice a log-likelihood: 95% of the chi-square with one degree of freedom, halved, as impact cannot be negative."""
 
@@ -62,10 +44,10 @@ def markdown(found: Calibration) -> str:
 
 def html(found: Calibration) -> str:
     """The report as one HTML page."""
-    from jinja2 import Environment
+    from ..report.page import html as rendered
+    from ..report.page.calibration_page import page
 
-    template = Environment(autoescape=True, trim_blocks=False).from_string(_HTML)
-    return template.render(title=f"Calibration of {found.name}", sections=sections(found))
+    return rendered([page(found, sections(found))])
 
 
 def write_report(found: Calibration, path: Path) -> None:

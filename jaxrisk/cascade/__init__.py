@@ -1,6 +1,7 @@
 """The cascade: one step, the scan over steps, what is observed."""
 
 from .backstop import TRIGGERS as TRIGGERS, Backstop as Backstop
+from .breaker import Breaker as Breaker
 from .criticality import Fragility as Fragility, fragility as fragility
 from .depth import Depth as Depth
 from .engine import (

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._interrupt import answers, threads
 from .devices import on, placed
-from .engine import COUNTERS, run_block, seed_key
+from .engine import COUNTERS, book_numbers, run_block, seed_key
 from .room import Room
 from .source import AbstractSource
 from .state import Prepared
@@ -25,6 +25,11 @@ BLOCK_NUMBERS = {"cpu": 2**20}
 """Numbers of a book's state in one block at most, by platform: what a core's own cache holds."""
 BLOCK_NUMBERS_DEFAULT = 2**28
 
+LEAST = 64
+"""Paths below which a block is not cut where a device has too little memory for it."""
+_parts: dict[tuple, int] = {}
+"""In how many parts blocks of a scenario's shapes had to be run in this process."""
+
 SMALLEST = 256
 """Paths in the smallest block that paths picked out of a run are replayed in."""
 
@@ -35,8 +40,7 @@ def block_size(prepared=None) -> int:
     most = BLOCK.get(platform, BLOCK_DEFAULT)
     if prepared is None:
         return most
-    numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
-    fits = BLOCK_NUMBERS.get(platform, BLOCK_NUMBERS_DEFAULT) // max(1, numbers)
+    fits = BLOCK_NUMBERS.get(platform, BLOCK_NUMBERS_DEFAULT) // max(1, book_numbers(prepared))
     return max(16, min(most, 2 ** int(math.log2(max(1, fits)))))
 
 
@@ -100,8 +104,9 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
 def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source: AbstractSource) -> dict[str, np.ndarray]:
     key, double = seed_key(seed), prepared.decay.dtype == jnp.float64
     count, devices = len(jax.tree.leaves(paths)[0]), jax.local_devices()
-    everything, room = placed((prepared, key, source)), Room()
-    what = f"a block of {size:,} paths of this scenario"
+    shape, smallest = _shape(prepared, size), min(size, LEAST)
+    everything, room = placed((prepared, key, source)), Room(size // smallest, _parts.get(shape, 1))
+    what = f"{smallest:,} paths of this scenario"
 
     def one(begin: int) -> dict[str, np.ndarray]:
         # the last block is filled up with copies of its last path, which are cut off again
@@ -109,17 +114,38 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
         places = begin + np.minimum(np.arange(size), wanted - 1)
         taken = jax.tree.map(lambda x: np.asarray(x)[places], paths)
         turn = begin // size % len(devices)
-        taken = jax.tree.map(jnp.asarray, taken) if len(devices) == 1 else on(taken, devices[turn])
         mine, its_key, noise = everything[turn]
-        losses = room.run(lambda: _on_host(in_precision(double, run_block, mine, its_key, taken, noise)), what)
+
+        def piece(at: int, length: int) -> dict[str, np.ndarray]:
+            some = jax.tree.map(lambda x: x[at : at + length], taken)
+            some = jax.tree.map(jnp.asarray, some) if len(devices) == 1 else on(some, devices[turn])
+            return _on_host(in_precision(double, run_block, mine, its_key, some, noise))
+
+        losses = room.run(lambda parts: _joined([piece(at, size // parts) for at in range(0, size, size // parts)]), what)
         return {name: values[:wanted] for name, values in losses.items()}
 
     parts = answers(pool, one, range(0, count, size))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if room.parts > 1:
+        _parts[shape] = room.parts
+    return _joined(parts)
+
+
+def parts_of(prepared: Prepared) -> int:
+    """In how many parts this process has had to run blocks of such a scenario; one where there was memory for them."""
+    return _parts.get(_shape(prepared, block_size(prepared)), 1)
+
+
+def _shape(prepared: Prepared, size: int) -> tuple:
+    return size, *(x.shape for x in jax.tree.leaves(prepared) if hasattr(x, "shape"))
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Losses of paths that follow each other as one."""
+    return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in losses.items()}
 
 
-__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "range_losses", "whole_blocks", "workers"]
+__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "parts_of", "range_losses", "whole_blocks", "workers"]

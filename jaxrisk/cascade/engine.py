@@ -12,9 +12,11 @@ from jaxtyping import Float
 from .._leaf import Array
 from ..positions import NODES, Calls, Closing, Nodes, build_book, build_schedule
 from .noise import seed_key
+from .over_paths import over_paths
 from .source import AbstractSource, Counters
 from .state import Prepared, State, view
 from .step import start, step
+from .vectors import compiled
 
 COUNTERS = Counters()
 
@@ -169,8 +171,11 @@ def _accounts(prepared: Prepared, state: State, by_class) -> dict[str, Array]:
     losses = {
         "accounts_closed_out": found.closed_out,
         "accounts_closed_out_share": found.closed_out / some,
+        "accounts_closed_out_by_side": found.by_side,
         "collateral_lost": found.lost,
     }
+    if fund is not None and found.fees is not None:
+        losses["fees_paid"] = found.fees
     if found.negative is not None:
         losses |= {"negative_balances": found.negative, "negative_balance_usd": found.owed}
     if found.half_lost is not None:
@@ -235,21 +240,30 @@ def scan_paths(prepared: Prepared, key, paths: Any, source: AbstractSource = COU
         first, memory = source.start(prepared, key, path)
         return start(prepared, first), memory
 
+    every = over_paths(advance, book_numbers(prepared))
+    apart = every.inward(paths)
+
     def body(carry, index):
-        carry = jax.vmap(advance, in_axes=(0, 0, 0, None))(*carry, paths, index)
-        return carry, None if emit is None else emit(carry[0])
+        carry = every(*carry, apart, common=(index,))
+        return carry, None if emit is None else emit(every.outward(carry[0]))
 
     steps = prepared.scenario.settings.steps
-    indices, carry = jnp.arange(steps, dtype=jnp.int32), jax.vmap(begin)(paths)
+    indices, carry = jnp.arange(steps, dtype=jnp.int32), every.inward(jax.vmap(begin)(paths))
     if not checkpoint:
-        return jax.lax.scan(body, carry, indices)
+        carry, emitted = jax.lax.scan(body, carry, indices)
+        return every.outward(carry), emitted
     segment = math.isqrt(steps)
     whole = steps // segment * segment
     inner = jax.checkpoint(lambda carry, indices: jax.lax.scan(body, carry, indices))
     carry, emitted = jax.lax.scan(inner, carry, indices[:whole].reshape(-1, segment))
     carry, rest = inner(carry, indices[whole:])
     joined = jax.tree.map(lambda a, b: jnp.concatenate([a.reshape(whole, *a.shape[2:]), b]), emitted, rest)
-    return carry, joined
+    return every.outward(carry), joined
+
+
+def book_numbers(prepared: Prepared) -> int:
+    """How many a path's book holds."""
+    return sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(prepared.book.init)))
 
 
 def _record(prepared: Prepared, state: State) -> Recorded:
@@ -257,7 +271,7 @@ def _record(prepared: Prepared, state: State) -> Recorded:
     return Recorded(state.price, state.fundamental, state.mark, held)
 
 
-@eqx.filter_jit
+@compiled
 def run_block(prepared: Prepared, key, paths, source: AbstractSource = COUNTERS):
     """`path_losses`, compiled. A block's length is fixed in a run, so that every path goes through the same instructions
     whatever the chunk it is in: the same bits."""
@@ -275,4 +289,15 @@ def record_block(prepared: Prepared, key, paths, record: int, source: AbstractSo
     return scan_paths(prepared, key, paths, source, emit)[1]
 
 
-__all__ = ["Prepared", "Recorded", "outcome", "path_losses", "prepare", "record_block", "run_block", "scan_paths", "seed_key"]
+__all__ = [
+    "Prepared",
+    "Recorded",
+    "book_numbers",
+    "outcome",
+    "path_losses",
+    "prepare",
+    "record_block",
+    "run_block",
+    "scan_paths",
+    "seed_key",
+]

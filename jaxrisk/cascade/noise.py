@@ -1,11 +1,11 @@
 """Counter-based random numbers: a pure function of (seed, path, step, draw)."""
 
 import jax.numpy as jnp
-from jax.lax import erf_inv
 from jax.scipy.special import ndtri
 from jaxtyping import Float
 
 from .._leaf import Array
+from .inverse_normal import normal_of_word
 
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -57,10 +57,7 @@ def uniform(word, dtype) -> Float[Array, "..."]:
 
 def normal(word, dtype) -> Float[Array, ""]:
     """Standard normal by inversion of a uniform that is symmetric about one half."""
-    if dtype == jnp.float64:
-        return ndtri(uniform(word, dtype))
-    centred = ((word >> jnp.uint32(8)).astype(jnp.int32) - jnp.int32(2**23)).astype(dtype)
-    return jnp.asarray(2.0**0.5, dtype) * erf_inv((centred + jnp.asarray(0.5, dtype)) * jnp.asarray(2.0**-23, dtype))
+    return ndtri(uniform(word, dtype)) if dtype == jnp.float64 else normal_of_word(word).astype(dtype)
 
 
 def seed_key(seed: int):

@@ -1,4 +1,4 @@
-"""Blocks side by side while a device has memory for them, and one at a time when it has not."""
+"""Blocks side by side while a device has memory for them; when it has not, one at a time, and then cut in halves, and again."""
 
 import threading
 from collections.abc import Callable
@@ -10,40 +10,44 @@ _FULL = "RESOURCE_EXHAUSTED"
 
 
 class Room:
-    """Lets blocks run side by side until one finds no memory; from then on each runs alone.
+    """Lets blocks run side by side until one finds no memory; from then on each runs alone, and where that does not help either,
+    in twice as many parts as before, up to `most`.
 
-    A smaller block would be another program, and could have other bits.
+    `parts`: in how many, also from the first on, as what ran before has found out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 1, parts: int = 1) -> None:
         self._changed = threading.Condition()
-        self._running, self._crowded = 0, False
+        self._running, self._crowded = 0, parts > 1
+        self._most, self.parts = most, min(parts, most)
 
-    def run(self, call: Callable[[], Any], what: str) -> Any:
-        """What `call` returns.
+    def run(self, call: Callable[[int], Any], what: str) -> Any:
+        """What `call` returns, which is told in how many parts it is to work.
 
-        **Raises:** `MemoryError`, in words, where it finds no memory although it runs alone.
+        **Raises:** `MemoryError`, in words, where it finds no memory although it runs alone, in parts as small as there are.
         """
-        for _ in range(2):
-            alone = self._enter()
+        while True:
+            alone, parts = self._enter()
             try:
-                return call()
+                return call(parts)
             except jax.errors.JaxRuntimeError as error:
                 if _FULL not in str(error):
                     raise
-                if alone:
+                if alone and parts >= self._most:
                     break
             finally:
                 self._leave()
             with self._changed:
                 self._crowded = True
+                if alone:
+                    self.parts = max(self.parts, 2 * parts)
         raise MemoryError(f"the device has too little memory for {what}")
 
-    def _enter(self) -> bool:
+    def _enter(self) -> tuple[bool, int]:
         with self._changed:
             self._changed.wait_for(lambda: not self._crowded or self._running == 0)
             self._running += 1
-            return self._crowded
+            return self._crowded, self.parts
 
     def _leave(self) -> None:
         with self._changed:

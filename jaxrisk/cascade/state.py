@@ -8,6 +8,7 @@ from jaxtyping import Float
 from .._leaf import Array
 from ..positions import AbstractBook, View
 from .backstop import FundState
+from .breaker import BreakerState
 from .depth import DepthState
 from .observe import Observation, Realised
 
@@ -42,7 +43,7 @@ class State(NamedTuple):
     extremes of the mark; `recent_low`, `recent_high`: since the last margin check; `transient`, `permanent`: displaced volume by
     the venue whose orders displaced it; `local`: in a venue's own book, by its own orders, and `leaked`, by those of others (on
     the first axis); `dislocation`: log of a venue's own exogenous move; `fund`: of the backstop; `realised`: volatility, trend.
-    `pace`: average rate of net selling, USD a year, None without temporary impact.
+    `pace`: average rate of net selling, USD a year, None without temporary impact; `halt`: of breakers, None without them.
     `leaked`, shape `(venues, venues, assets)`, and `dislocation`, `(venues, assets)`, are None where there is no such thing.
     """
 
@@ -67,6 +68,7 @@ class State(NamedTuple):
     realised: Realised | None
     seen: Observation
     pace: Float[Array, " assets"] | None = None
+    halt: BreakerState | None = None
 
     def displaced(self) -> Float[Array, " assets"]:
         """Displaced volume of each asset, by the orders of all venues."""

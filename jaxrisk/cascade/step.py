@@ -1,5 +1,7 @@
 """One step of one path, in the order in which things happen."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
@@ -7,6 +9,7 @@ from jaxtyping import Float
 from .._leaf import Array
 from ..market import Move
 from .backstop import FundState, by_venue, deleveraged_share, forgone, pay
+from .breaker import BreakerState, check, depth_factor, frozen, sent_share
 from .bridge import between
 from .observe import Observation, Realised, start_sums
 from .state import Noise, Prepared, State, view
@@ -43,29 +46,46 @@ def start(prepared: Prepared, uniforms) -> State:
         realised=None if prepared.newest is None else Realised.start(scenario.flow, assets, dtype),
         seen=Observation.start(venues, assets, dtype, start_sums(scenario, dtype)),
         pace=None if scenario.impact.temporary is None else each,
+        halt=None if scenario.venues.breaker is None else BreakerState.start(venues, assets, dtype),
     )
 
 
 def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
     """Shock, mark, margin check, liquidation, impact, backstop, book, observe."""
+    # kept, and not computed again in every fusion: what follows has the same bits where others have drawn and moved (together.py)
+    noise = jax.lax.optimization_barrier(noise)
+    market, move = jax.lax.optimization_barrier(exogenous(prepared, state.market, noise, index))
+    return respond(prepared, state._replace(market=market), move, noise.bridge, index)
+
+
+def exogenous(prepared: Prepared, market, noise: Noise, index) -> tuple[Any, Move]:
+    """What moves the price before anybody is liquidated: it knows of no position, limit or venue."""
+    scenario = prepared.scenario
+    after, move = scenario.market.step(prepared.market, market, noise.normals, noise.uniforms, index)
+    return (after, move) if scenario.given is None else scenario.given.hold(market, after, move, index)
+
+
+def respond(prepared: Prepared, state: State, move: Move, bridge, index) -> State:
+    """The rest of a step: all that follows from an exogenous move; `bridge`: the noise's."""
     scenario = prepared.scenario
     years = jnp.asarray(scenario.settings.years_per_step, prepared.decay.dtype)
     before = state
 
     # 1. shock: the exogenous price moves, displaced volume relaxes; funding, and positions that close and open unforced
-    market, move = scenario.market.step(prepared.market, state.market, noise.normals, noise.uniforms, index)
-    if scenario.given is not None:
-        market, move = scenario.given.hold(state.market, market, move, index)
-    state = _relaxed(prepared, _shocked(prepared, state._replace(market=market), move, index, years))
+    state = _relaxed(prepared, _shocked(prepared, state, move, index, years))
     state = state._replace(book=prepared.book.advance(state.book, view(state, index), years))
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
     state = _pinned(prepared, state, index)
+    state = _checked(prepared, state, years)
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
-    if noise.bridge is not None:
-        inside = between(mark - before.mark - move.jump, move.variance, noise.bridge)
+    if bridge is not None:
+        inside = between(mark - before.mark - move.jump, move.variance, bridge)
         low, high = jnp.minimum(low, before.mark + inside.low), jnp.maximum(high, before.mark + inside.high)
+        if state.halt is not None:
+            still = frozen(scenario.venues.breaker, state.halt)[:, None]
+            low, high = jnp.where(still, mark, low), jnp.where(still, mark, high)
     state = _seen(state, price, mark, low, high)
 
     # 3 to 7, `rounds` times: margin check, liquidation, impact, backstop, book
@@ -80,7 +100,7 @@ def step(prepared: Prepared, state: State, noise: Noise, index) -> State:
         state = state._replace(book=prepared.book.trigger(state.book, view(state, index)))
 
     # 8. observe
-    return observe(prepared, before, state, move, noise, notional, index, years)
+    return observe(prepared, before, state, move, bridge, notional, index, years)
 
 
 def _add(result, so_far):
@@ -125,8 +145,25 @@ def _pinned(prepared: Prepared, state: State, index) -> State:
     return state._replace(fundamental=given.fundamental(state.fundamental, fall, index))
 
 
+def _checked(prepared: Prepared, state: State, years) -> State:
+    """After breakers have looked at where the marks would be without them."""
+    if state.halt is None:
+        return state
+    _, mark = _moving(prepared, state)
+    return state._replace(halt=check(prepared.scenario.venues.breaker, state.halt, mark, years))
+
+
 def _mark(prepared: Prepared, state: State):
-    """Index price and each venue's mark, log, after all impact so far."""
+    """Index price and each venue's mark, log, after all impact so far; where trading is halted they are where they were."""
+    price, mark = _moving(prepared, state)
+    if state.halt is None:
+        return price, mark
+    still = frozen(prepared.scenario.venues.breaker, state.halt)
+    return jnp.where(jnp.all(still), state.price, price), jnp.where(still[:, None], state.mark, mark)
+
+
+def _moving(prepared: Prepared, state: State):
+    """Index price and marks as if no trading were halted."""
     scenario = prepared.scenario
     channels, impact = scenario.channels, scenario.impact
     price = state.fundamental - impact.fall(state.displaced(), channels.feedback, state.pace)
@@ -164,6 +201,9 @@ def _displaced(prepared: Prepared, state: State, forced: Float[Array, "venues as
         total = sold
     if scenario.depth is not None:
         total = total / scenario.depth.effective(state.depth, scenario.channels.depth_withdrawal)
+    if state.halt is not None:
+        factor = depth_factor(scenario.venues.breaker, state.halt)[:, None]
+        total, sold = total / factor, sold / factor
     share = jnp.asarray(scenario.impact.permanent_share)
     state = state._replace(
         transient=state.transient + (1.0 - share) * total, permanent=state.permanent + share * total, local=state.local + sold
@@ -183,7 +223,10 @@ def _round(prepared: Prepared, state: State, index):
 
     # 3. margin check; 4. liquidation, at the engine's speed
     held = book.trigger(state.book, view(state, index))
-    held, orders = book.release(held, prepared.engine_share)
+    share = prepared.engine_share
+    if state.halt is not None:
+        share = sent_share(venues.breaker, state.halt, state.mark, share)
+    held, orders = book.release(held, share)
     dollars = jnp.asarray(venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
     worth = jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from .._leaf import Array, leaf, leaves
 from ..positions import Contracts, Policy, Tiers
 from .backstop import Backstop
+from .breaker import Breaker
 
 
 class Venues(eqx.Module):
@@ -45,6 +46,7 @@ class Venues(eqx.Module):
     haircut: Float[Array, "venues assets"] | None = leaf(default=None)
     policy: Policy | None = None
     backstop: Backstop | None = None
+    breaker: Breaker | None = None
 
     @staticmethod
     def single(tiers: Tiers, engine_time=0.0, liquidation_fee=0.0, closes_opposite=1.0, tranches=(1.0,), inverse=False):

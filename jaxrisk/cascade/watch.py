@@ -5,21 +5,23 @@ import jax.numpy as jnp
 from ..market import Move
 from ..positions import LEAST, Closed, Orders
 from .backstop import by_venue, watch
+from .breaker import frozen, watch as watch_marks
 from .bridge import between
-from .observe import Observation, log_index
-from .state import Noise, Prepared, State
+from .observe import Drawdown, Observation, log_index
+from .state import Prepared, State
 
 
-def observe(prepared: Prepared, before: State, state: State, move: Move, noise: Noise, notional, index, years) -> State:
-    """The state with a whole step noted; `before`: as it began; `notional`: liquidated in its rounds."""
+def observe(prepared: Prepared, before: State, state: State, move: Move, bridge, notional, index, years) -> State:
+    """The state with a whole step noted; `before`: as it began; `bridge`: the noise's;
+    `notional`: liquidated in its rounds."""
     scenario, seen = prepared.scenario, state.seen
     price, without = state.price, state.fundamental
-    if noise.bridge is None:
+    if bridge is None:
         low = price
         asset, asset_without = seen.asset.observe(price, index), seen.asset_without.observe(without, index)
     else:
         # the extremes between steps belong to the price before this step's jump and liquidations
-        inside = between(without - before.fundamental - move.jump, move.variance, noise.bridge)
+        inside = between(without - before.fundamental - move.jump, move.variance, bridge)
         asset, asset_without = (
             drawdown.observe_between(begin, inside, end, index)
             for drawdown, begin, end in (
@@ -28,6 +30,11 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, noise: 
             )
         )
         low = jnp.minimum(price, before.price + inside.low)
+        if state.halt is not None:  # a price that stands still has no extremes
+            still = jnp.all(frozen(scenario.venues.breaker, state.halt))
+            ends = seen.asset.observe(price, index)
+            asset = Drawdown(*(jnp.where(still, a, b) for a, b in zip(ends, asset, strict=True)))
+            low = jnp.where(still, price, low)
     index_seen, index_without = seen.index, seen.index_without
     if price.shape[0] > 1:
         basket, basket_without = log_index(price, prepared.index_weight), log_index(without, prepared.index_weight)
@@ -53,7 +60,10 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, noise: 
         realised = realised.step(price - before.price, years, prepared.newest)
     if fund is not None:
         fund = watch(scenario.venues.backstop, fund, index, scenario.settings.fund_steps)
-    return state._replace(seen=seen, depth=depth, realised=realised, fund=fund)
+    halt = state.halt
+    if halt is not None:
+        halt = watch_marks(scenario.venues.breaker, halt, state.mark, index, years)
+    return state._replace(seen=seen, depth=depth, realised=realised, fund=fund, halt=halt)
 
 
 def _moved(prepared: Prepared, state: State) -> dict:

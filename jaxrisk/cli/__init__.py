@@ -90,7 +90,21 @@ def _main(words: list[str]) -> int:
 
 
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Backtest, Calibrate, Check, Import, Init, Parameters, Run, RunStudy, Schema, Status
+    from .arguments import (
+        Attribute,
+        Backtest,
+        Calibrate,
+        Check,
+        Import,
+        Init,
+        Parameters,
+        Report,
+        Run,
+        RunStudy,
+        Schema,
+        Status,
+        Warn,
+    )
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -120,6 +134,18 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .study import run_study
 
         return run_study(command, wrong)
+    if isinstance(command, Attribute):
+        from .attribute import attribute
+
+        return attribute(command, wrong)
+    if isinstance(command, Warn):
+        from .warn import warn
+
+        return warn(command, wrong)
+    if isinstance(command, Report):
+        from .report import report
+
+        return report(command, wrong)
     if isinstance(command, Backtest):
         if command.days is not None:
             from .backtest_days import backtest_days

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, UseAppendAction, subcommand
 
+from .attribute_arguments import Attribute, Warn
 from .backtest_arguments import Backtest
 from .calibration_arguments import Calibrate
 from .import_arguments import Import
-from .study_arguments import Debug, Design, Parameters, RareEvent, ReverseStress, RunStudy, Sensitivity, Study, option
+from .study_arguments import Debug, Design, Parameters, RareEvent, Report, ReverseStress, RunStudy, Sensitivity, Study, option
 
 RUN_KEYS = {"paths": "run.paths", "steps": "run.steps", "seed": "run.seed", "precision": "run.precision",
             "sample_paths": "run.sample_paths"}  # fmt: skip
@@ -53,14 +54,14 @@ class Run:
 class Init:
     """Copy a shipped scenario and the tables it names, to read and edit.
 
-    Studies, venues, limits and events that ship can be copied likewise. Nothing is overwritten.
+    Studies, venues, limits, events and structures that ship can be copied likewise. Nothing is overwritten.
 
     $ jaxrisk init btc_24h
     $ jaxrisk init cross_margin_24h --out mine/market.toml
     $ jaxrisk run mine/market.toml
     """
 
-    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file or event")]
+    name: Annotated[Positional[str], option("NAME", "of a shipped scenario, study, venue, limits file, event or structure")]
     out: Annotated[Path | None, option("FILE.toml", "where the copy is written (default: NAME.toml)")] = None
     debug: Debug = False
 
@@ -101,6 +102,9 @@ COMMANDS: dict[str, Any] = {
     "reverse-stress": ReverseStress,
     "rare-event": RareEvent,
     "study": RunStudy,
+    "attribute": Attribute,
+    "warn": Warn,
+    "report": Report,
     "calibrate": Calibrate,
     "backtest": Backtest,
     "import": Import,
@@ -124,6 +128,9 @@ Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
     | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
     | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
     | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
+    | Annotated[Attribute, subcommand("attribute", description=summary_of(Attribute))]
+    | Annotated[Warn, subcommand("warn", description=summary_of(Warn))]
+    | Annotated[Report, subcommand("report", description=summary_of(Report))]
     | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
     | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
     | Annotated[Import, subcommand("import", description=summary_of(Import))]
@@ -148,7 +155,7 @@ def parse(arguments: list[str]) -> Any:
     return tyro.cli(options, prog=f"jaxrisk {arguments[0]}", description=getdoc(command), args=left)
 
 
-def overrides_of(command: Run | Study | Parameters | Calibrate) -> tuple[dict[str, str], list[str]]:
+def overrides_of(command: Run | Study | Parameters | Calibrate | Attribute | Warn) -> tuple[dict[str, str], list[str]]:
     """Values by dotted key, and a line on each setting that is not of the form KEY=VALUE."""
     overrides, wrong = {}, []
     for setting in command.set:

@@ -77,18 +77,26 @@ class Asked:
         """Where a run's result is to be written while it goes on: no other run may be writing there."""
         from ..report.outputs import PARTIAL
         from ..report.place import writable
+        from ..report.remote import is_remote, place_of
         from ..report.store_place import is_store
 
         if is_store(path):
             self._store(path, force)
             return
+        if is_remote(path):
+            self.wrong("--out", _short(str(place_of(path))), "has to end in .zarr: what goes to an object store is a store")
+            return
         self._place(path, unwritable(path, force, "--out", self.inputs, PARTIAL), writable)
 
     def _store(self, path: Path, force: bool) -> None:
+        from ..report.remote import is_remote, place_of
         from ..report.store_place import check_place
 
         # a store that is there is continued, or refused when it is known what is to be run
-        self._place(path, None if path.is_dir() else unwritable(path, force, "--out", self.inputs), check_place)
+        there = is_remote(path) or path.is_dir()
+        self._place(
+            path, None if there else unwritable(path, force, "--out", self.inputs), lambda out: check_place(place_of(out))
+        )
 
     def _place(self, path: Path, problem: str | None, taken: Callable[[Path], Any]) -> None:
         """Note a problem, or what `taken` says of the place in words or the system does."""
@@ -236,7 +244,11 @@ def _one_file(first: Path, second: Path) -> bool:
 
 
 def folder_of(path: Path) -> None:
-    """Make the folder that a file goes to."""
+    """Make the folder that a file goes to; objects need none."""
+    from ..report.remote import is_remote
+
+    if is_remote(path):
+        return
     os.makedirs(path.absolute().parent, exist_ok=True)
 
 

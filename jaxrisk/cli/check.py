@@ -47,6 +47,8 @@ def problems_of(name: str) -> list[Any]:
         return _event(file, document)
     if kind == "fit":
         return _fit(file)
+    if kind == "structure":
+        return _structure(file)
     if kind == "study":
         return _study(file if exists(Path(name)) else name)
     return check_config(name)
@@ -71,7 +73,10 @@ def _elsewhere(name: str) -> Path | None:
     """A shipped event, study or file of fitted numbers of that name."""
     from ..config.paths import names, shipped
 
-    return next((shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies") if name in names(kind)), None)
+    return next(
+        (shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies", "structures") if name in names(kind)),
+        None,
+    )
 
 
 def _event(file: Any, document: dict[str, Any]) -> list[Any]:
@@ -90,6 +95,17 @@ def _fit(file: Any) -> list[Any]:
 
     try:
         read_fitted(file)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _structure(file: Any) -> list[Any]:
+    from ..config import ConfigError
+    from ..studies.maturity import read_structure
+
+    try:
+        read_structure(file)
     except ConfigError as error:
         return error.problems
     return []

@@ -173,7 +173,7 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
         if _out_of_reach(error):
             complain([error])
             return NO
-        if command.debug or not _said_by_us(error):
+        if command.debug or not said_by_us(error):
             raise
         return complain(f"stopped: {line}" for line in str(error).splitlines())
     show(result.summary(), sys.stdout)
@@ -189,7 +189,7 @@ def _out_of_reach(error: ValueError) -> bool:
     return isinstance(error, Unreachable) or isinstance(error.__context__, Unreachable)
 
 
-def _said_by_us(error: ValueError) -> bool:
+def said_by_us(error: ValueError) -> bool:
     """Whether an error is one of ours on the input, and not a library's, which would be our mistake."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -239,7 +239,7 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
     found = asked.named("--match", command.match) if command.match else all_parameters(asked.scenario)
     if asked.problems:
         return complain(asked.problems)
-    summary = table(found, f"{prepared.name}: {len(found):,} parameters")
+    summary = table(found, f"{prepared.name}: {len(found):,} parameters", prepared.checked.ranges)
     show(summary, sys.stdout)
     if command.out is not None:
         from ..report.study_files import write

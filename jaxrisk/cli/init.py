@@ -7,7 +7,7 @@ from .arguments import Init
 from .exit_codes import OK, complain
 
 KINDS = {"scenarios": "scenario", "studies": "study", "venues": "venue", "limits": "limits", "events": "event",
-         "calibrated": "fitted numbers"}  # fmt: skip
+         "structures": "structure of a market", "calibrated": "fitted numbers"}  # fmt: skip
 """Folders of what ships, in which a name is looked for in this order."""
 
 

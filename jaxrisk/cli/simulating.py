@@ -25,12 +25,14 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
     from ..report.durable import OutputError
     from ..report.outputs import save_figure
+    from ..report.remote import place_of
     from ..report.store_place import is_store
     from ..risk.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
     from .progress import Progress, show
     from .writing import finished_words, mark_of, not_written, write_all
 
+    out = place_of(out)
     paths, most = scenario.description.paths, REPLICATES << BITS
     if sampling == "sobol" and paths > most:
         return complain([f"command line: --sampling sobol: {paths:,} paths, and after {most:,} the points repeat"])
@@ -47,7 +49,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     more: dict[str, Any] = {"chunk": asked.chunk, "force": asked.force}
     more = {name: value for name, value in more.items() if value}
     try:
-        with _executor(asked) as executor, progress:
+        with executor_of(asked) as executor, progress:
             more |= {} if executor is None else {"executor": executor}
             result = simulate(scenario, sampling=sampling, progress=progress, out=out, tell=_tell, **more)
     except SetAside as error:
@@ -69,7 +71,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     except (WorkersLost, MemoryError) as error:
         print(f"stopped: {error}; {finished_words(out, before, error, progress.done)}", file=sys.stderr)
         return NON_FINITE
-    except (_NoExecutor, WorkersRefused) as error:
+    except (NoExecutor, WorkersRefused) as error:
         return complain([f"command line: {error}"])
     except KeyboardInterrupt as stop:
         print(f"interrupted; {finished_words(out, before, stop, progress.done)}", file=sys.stderr)
@@ -83,12 +85,12 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     return code if write_all([("plot", plot, lambda path: save_figure(draw(), path))]) else code or NOT_WRITTEN
 
 
-class _NoExecutor(Exception):
+class NoExecutor(Exception):
     """What is asked to run the chunks is not there."""
 
 
 @contextlib.contextmanager
-def _executor(asked: Chunks) -> Iterator[Any]:
+def executor_of(asked: Chunks) -> Iterator[Any]:
     """What runs the chunks, for as long as it is needed."""
     if asked.executor is None:
         yield None
@@ -96,7 +98,7 @@ def _executor(asked: Chunks) -> Iterator[Any]:
     try:
         made = _made(asked)
     except (ImportError, ValueError) as error:
-        raise _NoExecutor(f"--executor {asked.executor}: {error}") from None
+        raise NoExecutor(f"--executor {asked.executor}: {error}") from None
     with made:
         yield made
 
@@ -115,4 +117,4 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-__all__ = ["Chunks", "simulated"]
+__all__ = ["Chunks", "NoExecutor", "executor_of", "simulated"]

@@ -1,7 +1,6 @@
 """`jaxrisk status`: how far a run is, from any terminal."""
 
 import sys
-from pathlib import Path
 
 from .arguments import Status
 from .exit_codes import BAD_INPUT, NON_FINITE, OK, complain
@@ -12,12 +11,13 @@ def status(command: Status, wrong: list[str]) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
+    from ..report.remote import place_of
     from ..report.status import status_of
 
     problems, found = list(wrong), []
     for out in command.outputs:
         try:
-            found.append(status_of(Path(out)))
+            found.append(status_of(place_of(out)))
         except ValueError as error:
             problems.append(str(error))
         except OSError as error:

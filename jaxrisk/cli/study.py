@@ -7,8 +7,12 @@ from typing import Any
 
 from .exit_codes import INTERRUPTED, NON_FINITE, NOT_WRITTEN, OK, complain, doubtful
 from .progress import Progress, show
+from .simulating import Chunks, NoExecutor, executor_of
 from .study_arguments import RunStudy
 from .writing import write_all
+
+INDICES, OVER_PICTURE = "ranges.csv", "ranges.png"
+"""What a sensitivity analysis writes beside the table of its cells."""
 
 
 def run_study(command: RunStudy, wrong: list[str]) -> int:
@@ -27,20 +31,45 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
         "steps": asked.count("--steps", command.steps, 1),
         "seed": asked.count("--seed", command.seed, 0),
     }
+    chunks = Chunks(
+        command.executor, asked.executor(command.executor, command.workers, command.scheduler, None), command.scheduler
+    )
     from ..studies.study import planned
 
+    base = asked.count("--base", command.base, 4)
+    if command.over is not None:
+        asked.choice("--over", command.over, ("ranges",))
+    elif command.base is not None:
+        asked.wrong("--base", command.base, "goes with --over ranges")
+    study: Any = command.study
+    name, drawn = Path(study).stem, None
     try:
-        plan, works = planned(command.study, run, quick=command.quick, many=command.yes, wrong=asked.problems)
+        if command.over is not None and not asked.problems:
+            study, *drawn = _over(study, base, run, command.quick)
+        plan, works = planned(study, run, quick=command.quick, many=command.yes, wrong=asked.problems)
     except ConfigError as error:
         return complain(error.problems)
-    name = Path(plan.file).stem  # and not what the file calls itself: a copy of a study may have kept that
+    # the file's name, and not what the file calls itself: a copy of a study may have kept that
+    name = f"{name}_ranges" if drawn else Path(plan.file).stem
     out = command.out or Path("results") / (f"{name}_quick" if command.quick else name)
     if problem := _no_folder(out):
         return complain([problem])
     for line in dict.fromkeys(line for work in works[: len(plan.leaves)] for line in work.prepared.read_as()):
         print(line, file=sys.stderr)
     doubtful(dict.fromkeys(doubt for work in works[: len(plan.leaves)] for doubt in work.prepared.doubts()))
-    return _work(command, plan, works, out)
+    return _work(command, plan, works, out, chunks, drawn)
+
+
+def _over(name: str, base: int | None, run: dict[str, Any], quick: bool) -> tuple[Any, ...]:
+    """The cells of a sensitivity analysis, its ranges and its size."""
+    from ..config.paths import NotFound
+    from ..config.problems import ConfigError, Problem
+    from ..studies.over_ranges import ranges_study
+
+    try:
+        return ranges_study(name, base, run, quick)
+    except NotFound as error:
+        raise ConfigError([Problem(name, "", None, str(error), error.nearest)]) from None
 
 
 def _no_folder(out: Path) -> str | None:
@@ -53,8 +82,8 @@ def _no_folder(out: Path) -> str | None:
     return None if problem is None else f"{out}: {problem}"
 
 
-def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
-    from ..batch import NonFinite, use_compilation_cache
+def _work(command: RunStudy, plan: Any, works: list[Any], out: Path, chunks: Chunks, drawn: Any = None) -> int:
+    from ..batch import NonFinite, WorkersLost, WorkersRefused, use_compilation_cache
     from ..report.durable import Busy
     from ..studies.study import finished
     from ..studies.study_run import Runs
@@ -65,16 +94,21 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
     say = lambda line: print(line, file=sys.stderr, flush=True)
     runs: Any = None
     try:
-        with Progress(sys.stderr, plan.name) as progress:
+        with executor_of(chunks) as executor, Progress(sys.stderr, plan.name) as progress:
             bar = progress.bar
             above = say if bar is None else lambda line: bar.console.print(line, markup=False, highlight=False)
-            runs = Runs(works, out, progress, above)
+            runs = Runs(works, out, progress, above, executor)
             above(_size(plan, works, runs))
             keep(lambda: f"interrupted; {_kept(runs, out)}")
             result = finished(plan, works, runs)
     except NonFinite as error:
         say(f"stopped: {error}")
         return NON_FINITE
+    except WorkersLost as error:
+        say(f"stopped: {error}; {_kept(runs, out)}")
+        return NON_FINITE
+    except (NoExecutor, WorkersRefused) as error:
+        return complain([f"command line: {error}"])
     except KeyboardInterrupt:
         say(f"interrupted; {_kept(runs, out)}")
         return INTERRUPTED
@@ -89,6 +123,12 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path) -> int:
         if command.debug or not _said_by_us(error):
             raise
         return complain(f"stopped: {line}" for line in str(error).splitlines())
+    if drawn:
+        from ..studies.over_ranges import indices_of
+
+        whole = indices_of(result, *drawn)
+        show(whole.summary(), sys.stdout)
+        return OK if _write(result, out, whole) else NOT_WRITTEN
     show(result.summary(), sys.stdout)
     return OK if _write(result, out) else NOT_WRITTEN
 
@@ -109,12 +149,18 @@ def _kept(runs: Any, out: Path) -> str:
     return there if done else "nothing was finished"
 
 
-def _write(result: Any, out: Path) -> bool:
-    """Table, record and pictures, into the folder."""
+def _write(result: Any, out: Path, over: Any = None) -> bool:
+    """Table, record and pictures, into the folder; of a sensitivity analysis those of the indices beside the table of cells."""
     from ..report.outputs import save_figure
     from ..report.study_files import write
     from ..studies.study import BRANCHES, PICTURE, RECORD, TABLE
 
+    if over is not None:
+        return write_all([
+            ("table", out / TABLE, lambda path: write(result, path)),
+            ("indices", out / INDICES, lambda path: write(over, path)),
+            ("picture", out / OVER_PICTURE, lambda path: save_figure(over.plot(), path)),
+        ])  # fmt: skip
     outputs: list[Any] = [
         ("table", out / TABLE, lambda path: write(result, path)),
         ("record", out / RECORD, lambda path: write(result, path)),

@@ -163,6 +163,7 @@ class RunStudy:
     $ jaxrisk study leverage_cap --paths 20000 --out caps
     $ jaxrisk init leverage_cap --out mine.toml
     $ jaxrisk study mine.toml --out caps
+    $ jaxrisk study btc_24h --over ranges --paths 2000
     """
 
     study: Annotated[Positional[str], option("STUDY", "a TOML file, or the name of a shipped study")]
@@ -171,7 +172,40 @@ class RunStudy:
     paths: Annotated[_Number, option("N", "number of paths of each cell (default: the file's)")] = None
     steps: _Steps = None
     seed: _Seed = None
+    over: Annotated[
+        str | None,
+        option("ranges", "instead of its cells, draws from the scenario's [ranges]: which of them matter (Sobol' indices)"),
+    ] = None
+    base: Annotated[
+        _Number, option("N", "points of that design, a power of two; it has N times (ranges + 2) cells (default: 32)")
+    ] = None
     yes: Annotated[bool, option(None, "run it also where it is more than 1,000 cells")] = False
+    executor: Annotated[str | None, option("processes|dask", "who runs the cells (default: this process)")] = None
+    workers: Annotated[_Number, option("N", "how many there are (default: one a core)")] = None
+    scheduler: Annotated[str | None, option("ADDRESS", "of a Dask cluster that is there, such as tcp://host:8786")] = None
+    debug: Debug = False
+
+
+@dataclass
+class Report:
+    """Say what results found, as one page: words, tables, charts.
+
+    RESULT is what a run wrote (.nc, .zarr), a study's folder, or what --out FILE.json of another command did; several make one
+    page.
+
+    $ jaxrisk report results/leverage_cap --out caps.html
+    $ jaxrisk report results/btc_24h.nc stress.json --out day.html --pdf day.pdf
+    $ jaxrisk report tonight.nc --compare last_night.nc --out tonight.html --json tonight.json
+    """
+
+    results: Annotated[Positional[tuple[Path, ...]], option("RESULT ...", "results to report")]
+    out: Annotated[Path | None, option("FILE.html", "where the page is written (default: the result's name, here)")] = None
+    pdf: Annotated[Path | None, option("FILE.pdf", "print it too, by a Chromium that is installed")] = None
+    json: Annotated[Path | None, option("FILE.json", "the same content for machines")] = None
+    compare: Annotated[Path | None, option("OLD", "an earlier result: what changed since, and whether it is more than noise")] = (
+        None
+    )
+    force: _Force = False
     debug: Debug = False
 
 

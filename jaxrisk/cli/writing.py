@@ -1,5 +1,6 @@
 """What a run has written, and what is said where a run or a write was stopped."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,8 +15,8 @@ Mark = tuple[int, int] | None
 def mark_of(out: Path) -> Mark:
     """What changes where a file is written anew."""
     try:
-        status = out.stat()
-    except OSError:
+        status = os.stat(out)
+    except OSError:  # of an object store too: its address is no file's name
         return None
     return status.st_ino, status.st_mtime_ns
 

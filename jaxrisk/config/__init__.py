@@ -17,12 +17,30 @@ if TYPE_CHECKING:
 class Prepared:
     """A configuration without problems, before JAX is needed: `scenario()` builds what the engine runs.
 
-    **Fields:** `name`: the scenario's; `text`: the effective configuration as TOML.
+    **Fields:** `name`: the scenario's; `whole`: the effective configuration as a document; `text`: the same as TOML.
     """
 
     name: str
-    text: str
     checked: "Checked"
+    whole: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        from .effective import text_of
+
+        return text_of(self.whole, self.checked.files)
+
+    def digest(self, version: str, more: list[str]) -> str:
+        """Of what changes numbers in the configuration; see `effective.digest_of`. `more`: comments at its end."""
+        from .effective import comments, digest_of
+
+        return digest_of(version, self.whole, comments(self.checked.files)[1:] + more)
+
+    def shape(self) -> str:
+        """Configurations that have it alike have the same parameters, of the same ranges; see `effective.shape_of`."""
+        from .effective import shape_of
+
+        return shape_of(self.whole, self.checked.files)
 
     def doubts(self) -> list[str]:
         """Lines on what can be run but is likely not meant, or is not taken as written; empty for most."""
@@ -45,10 +63,10 @@ def prepare(path: str | Path, overrides: dict[str, Any] | None = None) -> Prepar
     """Read and check a configuration; arguments and errors as for `load`."""
     from .read import read
 
-    checked, problems, text = read(path, overrides)
+    checked, problems, whole = read(path, overrides)
     if problems:
         raise ConfigError(problems)
-    return Prepared(checked.name, text, checked)
+    return Prepared(checked.name, checked, whole)
 
 
 def load(path: str | Path, overrides: dict[str, Any] | None = None) -> "Scenario":

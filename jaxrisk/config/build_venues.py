@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..cascade import Venues
+from ..cascade import Breaker, Venues
 from ..cascade.backstop import Backstop
 from ..positions import Policy, Tiers
 from .arrays import by_asset
@@ -16,6 +16,7 @@ from .venues import Venue
 UNLIMITED_LEVERAGE = 1e6
 FIRST_SHARE, FIRST_ABOVE, COOL_DOWN = 0.2, 1e5, Span("30s")
 FUND_DRAWDOWN, FUND_WINDOW = 0.3, Span("8h")
+HALT_WINDOW = HALT_LENGTH = Span("5min")
 
 
 def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
@@ -36,6 +37,7 @@ def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
         haircut=_haircuts(venues, assets),
         policy=_policy(venues),
         backstop=_backstop(venues),
+        breaker=_breaker(venues),
     )
 
 
@@ -68,6 +70,23 @@ def _backstop(venues: Sequence[Venue]) -> Backstop | None:
         ranking=tuple(venue.ranking or "pro_rata" for venue in venues),
         trigger=tuple(venue.deleveraging or "fund_empty" for venue in venues),
         drawdown_window=tuple((venue.fund_window or FUND_WINDOW).years for venue in venues),
+    )
+
+
+def _breaker(venues: Sequence[Venue]) -> Breaker | None:
+    """Once one venue has a circuit breaker all have, the others one that is never hit, and no halt for others."""
+    if not any(venue.has_breaker for venue in venues):
+        return None
+    length = lambda venue: (venue.halt_length or HALT_LENGTH).years if venue.halt_move is not None else 0.0
+    return Breaker(
+        halt_move=np.array([_or(venue.halt_move, math.inf) for venue in venues]),
+        halt_window=np.array([(venue.halt_window or HALT_WINDOW).years for venue in venues]),
+        halt_length=np.array([length(venue) for venue in venues]),
+        price_band=np.array([_or(venue.price_band, math.inf) for venue in venues]),
+        auction=np.array([_or(venue.auction, 0.0) for venue in venues]),
+        auction_depth=np.array([_or(venue.auction_depth, 1.0) for venue in venues]),
+        trading=tuple((venue.halts or "trading") == "trading" for venue in venues),
+        all_venues=tuple(bool(venue.halt_all_venues) for venue in venues),
     )
 
 

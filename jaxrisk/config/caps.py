@@ -52,9 +52,13 @@ def read_limits(raw: Any, reader: Reader, context: Context, classes: tuple[str, 
     has to hold, since a limit without effect is a mistake. Rows in the scenario itself have to name what it has. `classes` is
     None where they are not known, because a population is itself in error.
     """
-    report = reader.report
     if raw is None:
         return []
+    return reader.once(lambda: _read_limits(raw, reader, context, classes), raw, "limits.file", context, classes)
+
+
+def _read_limits(raw: Any, reader: Reader, context: Context, classes: tuple[str, ...] | None) -> list[Cap]:
+    report = reader.report
     if not isinstance(raw, dict):
         report.add("limits", raw, "has to be a table with file or caps")
         return []

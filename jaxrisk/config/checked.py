@@ -30,6 +30,7 @@ from .holdings import Accounts, Map, read_accounts, read_histogram, read_map
 from .prices import Prices
 from .problems import Report, nearest
 from .processes import Shock
+from .ranges import Range, read_ranges
 from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, TemporaryTable
 from .table import Table, read_table, read_variant
 from .tier_files import sizes_of
@@ -50,7 +51,7 @@ TOP = {"name": Text("short name, which names the result", word=True), "title": T
        "question": Text("the question that this scenario answers")}  # fmt: skip
 SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "temporary_impact", "depth", "channels", "venues",
             "populations", "limits",
-            "calls", "stops", "funding", "flow")  # fmt: skip
+            "calls", "stops", "funding", "flow", "ranges")  # fmt: skip
 
 
 @dataclass
@@ -89,6 +90,7 @@ class Checked:
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
     read_as: list[str] = field(default_factory=list)
 
 
@@ -144,6 +146,8 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
         checked.calls = check_calls(document["calls"], report, context, known)
     if run.book is not None:
         check_book(document, run.book, rules, report)
+    if "ranges" in document:
+        checked.ranges = read_ranges(document["ranges"], report)
     checked.files, checked.said, checked.read_as = reader.read, list(dict.fromkeys(reader.said)), reader.lines()
     return checked
 

@@ -2,12 +2,15 @@
 
 import copy
 import math
+import re
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .files import read_toml
 from .holders import KINDS
+from .once import made_once, same
 from .paths import NotFound, find
 from .problems import ConfigError, Problem, Report, nearest, written
 from .processes import PROCESSES
@@ -26,15 +29,20 @@ SWITCHES = {
 
 _EITHER = (("run.steps", "run.step"), ("market.variance", "market.start"))
 INSTEAD = dict(_EITHER) | {second: first for first, second in _EITHER}
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 NAMED = ("assets", "venues", "populations", "stops")
 
 
 def read_scenario(name: str | Path) -> tuple[Path, dict[str, Any]]:
     """The document of a scenario given by its path or by the name of a shipped one; raises `ConfigError`."""
+    return same(lambda: _read_scenario(str(name)), "scenario", str(name))
+
+
+def _read_scenario(name: str) -> tuple[Path, dict[str, Any]]:
     try:
-        path = find("scenarios", str(name))
+        path = find("scenarios", name)
     except NotFound as error:
-        raise ConfigError([Problem(str(name), "", None, str(error), error.nearest)]) from None
+        raise ConfigError([Problem(name, "", None, str(error), error.nearest)]) from None
     document, problem = read_toml(path)
     if problem is not None or document is None:
         raise ConfigError([problem] if problem else [])
@@ -63,7 +71,7 @@ def override(document: dict[str, Any], overrides: dict[str, Any], report: Report
     law or kind drops the keys that only the old one had, a new policy or cause of deleveraging likewise; a book other than flow
     drops `[flow]`; a key below a number makes it a table by asset, or by venue.
     """
-    changed = copy.deepcopy(document)
+    changed = dict(document)  # parts are copied where they change, so that what does not is the same object in every cell
     for key, text in overrides.items():
         if not key or any(not part for part in key.split(".")):
             report.problems.append(Problem("command line", key, written(text), "is not the dotted name of a key"))
@@ -71,14 +79,21 @@ def override(document: dict[str, Any], overrides: dict[str, Any], report: Report
         _set(changed, key, parse_value(text), report, document)
     for key in overrides:
         section, _, name = INSTEAD.get(key, "").partition(".")
-        if section and f"{section}.{name}" not in overrides and isinstance(changed.get(section), dict):
-            changed[section].pop(name, None)
+        if section and f"{section}.{name}" not in overrides and isinstance(table := changed.get(section), dict):
+            changed[section] = {one: value for one, value in table.items() if one != name}
     for key in overrides:
         _drop_foreign(changed, key, overrides)
     run = changed.get("run")
     book = run.get("book") if "run.book" in overrides and isinstance(run, dict) else None
     if book in ("ladder", "account") and not any(key.split(".")[0] == "flow" for key in overrides):
         changed.pop("flow", None)
+    by_section: dict[str, dict[str, Any]] = {}
+    for key, value in overrides.items():
+        by_section.setdefault(key.partition(".")[0], {})[key] = value
+    for section, mine in by_section.items():
+        if section in changed:  # what is said of one section changes that alone: the same object for the same words
+            part = (document, *mine.values())
+            changed[section] = made_once(partial(changed.get, section), part, "changed", *mine, report=report)
     return changed
 
 
@@ -103,7 +118,7 @@ def _set(document: dict[str, Any], key: str, value: Any, report: Report, origina
             text = f"{'.'.join(parts[: i + 1])} is not a table, so it has no keys"
             report.problems.append(Problem("command line", key, written(value), text))
             return
-        here = below
+        here = _copied(here, part, below)
     if isinstance(here, dict):
         here[parts[-1]] = value
     elif parts[-1].isdecimal() and int(parts[-1]) < len(here):
@@ -111,6 +126,13 @@ def _set(document: dict[str, Any], key: str, value: Any, report: Report, origina
     else:
         text = f"{'.'.join(parts[:-1])} is a list of {len(here)}; its entries are numbered from 0"
         report.problems.append(Problem("command line", key, written(value), text))
+
+
+def _copied(here: Any, part: str, below: Any) -> Any:
+    """What is below, as a copy that takes its place."""
+    place = part if isinstance(here, dict) else int(part)
+    here[place] = copy.copy(below)
+    return here[place]
 
 
 def _columns(document: dict[str, Any], parts: list[str]) -> list[str]:
@@ -134,7 +156,8 @@ def _drop_foreign(document: dict[str, Any], key: str, overrides: dict[str, Any])
             continue
         table: Any = document
         for part in parts[:-1]:
-            table = table.get(part) if isinstance(table, dict) else None
+            below = table.get(part) if isinstance(table, dict) else None
+            table = _copied(table, part, below) if isinstance(below, dict) else None
         chosen = table.get(parts[-1]) if isinstance(table, dict) else None
         if not isinstance(chosen, str) or chosen not in variants:
             continue
@@ -162,16 +185,27 @@ def to_toml(document: dict[str, Any]) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
+def in_order(table: dict[str, Any]) -> list[str]:
+    """Keys in the order in which they are written: tables after plain keys."""
+    tables = [name for name, item in table.items() if _is_table(item) or _is_rows(item)]
+    return [name for name in table if name not in tables] + tables
+
+
 def _write(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
     tables = {name: item for name, item in table.items() if _is_table(item) or _is_rows(item)}
     lines += [f"{_key(name)} = {_value(item)}" for name, item in table.items() if name not in tables]
     for name, item in tables.items():
         dotted = ".".join(_key(part) for part in (*path, name))
         for entry, brackets in [(item, "[{}]")] if isinstance(item, dict) else [(row, "[[{}]]") for row in item]:
-            only_tables = bool(entry) and all(_is_table(inner) or _is_rows(inner) for inner in entry.values())
-            if not (only_tables and isinstance(item, dict)):
-                lines += ["", brackets.format(dotted)]
-            _write(entry, (*path, name), lines)
+            lines += made_once(partial(_entry, entry, (*path, name), brackets.format(dotted)), entry, "written", *path, name)
+
+
+def _entry(entry: dict[str, Any], path: tuple[str, ...], heading: str) -> list[str]:
+    """The lines of one table."""
+    only_tables = bool(entry) and all(_is_table(inner) or _is_rows(inner) for inner in entry.values())
+    lines = [] if only_tables and not heading.startswith("[[") else ["", heading]
+    _write(entry, path, lines)
+    return lines
 
 
 def _is_table(item: Any) -> bool:
@@ -184,11 +218,12 @@ def _is_rows(item: Any) -> bool:
 
 
 def _key(name: str) -> str:
-    plain = name and name.isascii() and all(c.isalnum() or c in "_-" for c in name)
-    return name if plain else _text(name)
+    return name if _PLAIN.fullmatch(name) else _text(name)
 
 
 def _text(text: str) -> str:
+    if text.isprintable() and not ('"' in text or "\\" in text):
+        return f'"{text}"'
     escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
     safe = "".join(escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in text)
     return f'"{safe}"'

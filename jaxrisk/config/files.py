@@ -1,8 +1,9 @@
 """Reading files: TOML, and the tables that a scenario names. Whatever is wrong becomes a problem, never an exception."""
 
 import hashlib
+import stat
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ..data.containers import files_of, is_pattern
 from ..data.names import ACCOUNTS, TableKind
 from ..data.positions import settle
 from ..data.read import PLAIN, Wish, read_table
+from .once import Made, made_once, same
 from .paths import NotFound, exists, find, is_folder, record
 from .problems import Problem, Report, nearest, written
 
@@ -20,8 +22,11 @@ def read_bytes(path: Path) -> bytes:
     """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
     record(path)
     try:
-        if path.is_dir():
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
             raise IsADirectoryError
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise ValueError("is a device, of which there is no end to read; a file is needed")
         return path.read_bytes()
     except IsADirectoryError:
         raise OSError("is a folder; a file is needed") from None
@@ -33,6 +38,10 @@ def read_bytes(path: Path) -> bytes:
 
 def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
     """The document of a TOML file, or what is wrong with it."""
+    return same(lambda: _read_toml(path), "toml", str(path))
+
+
+def _read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
     try:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -57,6 +66,27 @@ class Reader:
         self.said: list[str] = []
         self.tables: list[Columns] = []
         self.taken: list[str] = []
+
+    def once(self, make: Callable[[], Made], part: Any, key: str, *names: Hashable) -> Made:
+        """As `made_once`, for what reads files that a scenario names: what is read and said comes again with what is made."""
+
+        notes: tuple[list[Any], ...] = (self.said, self.tables, self.taken)
+        before = [len(one) for one in notes]
+
+        def noted() -> tuple[Made, dict[str, str], list[list[Any]]]:
+            earlier, self.read = self.read, {}
+            try:
+                made = make()
+            finally:
+                mine, self.read = self.read, {**earlier, **self.read}
+            return made, mine, [one[count:] for one, count in zip(notes, before, strict=True)]
+
+        known = (key, str(self.folder), self.report.from_command_line(key), *names)
+        made, read, new = made_once(noted, part, *known, report=self.report)
+        self.read |= read
+        for one, count, again in zip(notes, before, new, strict=True):
+            one[count:] = again
+        return made
 
     def path(self, kind: str, name: str, key: str) -> Path | None:
         """Where the file is, or None with a problem noted at `key`. A path given on the command line is also seen from here."""

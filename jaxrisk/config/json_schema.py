@@ -52,6 +52,10 @@ class ScenarioFile(BaseModel):
     funding: FundingTable | None = None
     flow: FlowTable | None = None
     limits: LimitsTable = LimitsTable()
+    ranges: Annotated[
+        dict[str, Any],
+        Field(description="between which ends numbers that nobody knows may lie, by dotted name of the key: [lowest, highest]"),
+    ] = {}
 
 
 def schema() -> dict[str, Any]:

@@ -11,15 +11,16 @@ DISTINCT = {
     "event": ("window", "before", "after", "prices"),
     "fit": ("fit",),
     "study": ("grid", "cells", "branches", "reference", "measures", "scenario", "scenarios", "quick"),
+    "structure": ("open_interest_over_volume", "fund_over_open_interest", "daily_volatility"),
 }
 """Keys that files of one kind have and others do not."""
 FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated": "fit", "scenarios": "scenario",
-           "studies": "study"}  # fmt: skip
+           "studies": "study", "structures": "structure"}  # fmt: skip
 
 
 def kind_of(document: dict[str, Any], folder: str = "") -> str:
-    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, `study`, or `fit` (numbers that `jaxrisk backtest`
-    takes).
+    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, `study`, `structure`, or `fit` (numbers that `jaxrisk
+    backtest` takes).
 
     A word that is there counts most, then one that is spelt like it, then the folder that it stands in; a scenario otherwise.
 

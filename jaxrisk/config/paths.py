@@ -6,7 +6,7 @@ from pathlib import Path
 from .problems import cut, nearest
 
 _READ: ContextVar[list[Path] | None] = ContextVar("files that were read", default=None)
-SHIPPED_KINDS = ("scenarios", "venues", "limits", "studies")
+SHIPPED_KINDS = ("scenarios", "venues", "limits", "studies", "structures")
 
 
 def shipped() -> Path:

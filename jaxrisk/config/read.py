@@ -5,27 +5,27 @@ from typing import Any
 
 from ..data.containers import is_pattern
 from .caps import Selectors, caps_of
-from .check_exchange import ALL
 from .check_table import ENDINGS, problems_of_table
 from .checked import Checked, check_document
-from .document import override, read_scenario, to_toml
+from .document import override, read_scenario
+from .effective import effective
 from .kinds import kind_of
 from .paths import NotFound, exists, find, is_folder, likely, names
 from .problems import ConfigError, Problem, Report
-from .table import Table
+from .ranges import check_ranges
 from .tiers import tiers_of
 from .values import Context
 
 
-def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], str]:
-    """The checked scenario, its problems, and the effective configuration as TOML (empty if there are problems)."""
+def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], dict[str, Any]]:
+    """The checked scenario, its problems, and the effective configuration (empty if there are problems)."""
     file, document = read_scenario(path)
     overrides = dict(overrides or {})
     report = Report(str(file), overrides)
     changed = override(document, overrides, report)
     checked = check_document(changed, file, report)
     problems = list(dict.fromkeys(report.problems))
-    return checked, problems, "" if problems else effective(checked, changed)
+    return checked, problems, {} if problems else effective(checked)
 
 
 ELSEWHERE = {
@@ -59,7 +59,8 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
     file, document = read_scenario(file)
     kind = kind_of(document, file.absolute().parent.name)
     if kind == "scenario":
-        return read(file, overrides)[1]
+        checked, problems, _ = read(file, overrides)
+        return problems or problems_of_ranges(file, checked, overrides)
     report = Report(str(file))
     if kind in ELSEWHERE:
         report.add("", None, ELSEWHERE[kind], missing=True)
@@ -74,6 +75,14 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
     return report.problems
 
 
+def problems_of_ranges(file: Path, checked: Checked, overrides: dict[str, Any] | None = None) -> list[Problem]:
+    """What is wrong with the ranges of a scenario that is sound itself: each end is tried."""
+    report = Report(str(file))
+    with_end = lambda key, value: read(file, {**(overrides or {}), key: value})[1]
+    check_ranges(read_scenario(file)[1], checked.ranges, with_end, report)
+    return report.problems
+
+
 def is_scenario(path: str | Path) -> bool:
     """Whether a file is a scenario, rather than limits or a venue."""
     return _scenario(read_scenario(path)[1])
@@ -81,50 +90,3 @@ def is_scenario(path: str | Path) -> bool:
 
 def _scenario(document: dict[str, Any]) -> bool:
     return "run" in document or "market" in document or not ("caps" in document or "tiers" in document)
-
-
-def effective(checked: Checked, document: dict[str, Any]) -> str:
-    """The configuration with all defaults, presets, tiers and limits written out; data are named with their checksums."""
-    whole: dict[str, Any] = {
-        "name": checked.name,
-        "title": checked.title,
-        "question": checked.question,
-        "sources": checked.sources,
-    }
-    whole["run"] = _dump(checked.run)
-    whole["assets"] = {name: _dump(asset) for name, asset in checked.assets.items()}
-    for section in ("market", "shock", "impact", "temporary_impact", "depth", "channels"):
-        if getattr(checked, section) is not None:
-            whole[section] = _dump(getattr(checked, section))
-    of_tiers = {name: {"tier_rule": rule} for name, rule in checked.tier_rules.items()}
-    whole["venues"] = {
-        name: _dump(venue and venue.model_copy(update=of_tiers.get(name))) for name, venue in checked.venues.items()
-    }
-    for name, table in whole["venues"].items():
-        tiers = {asset: [_dump(row) for row in rows] for (venue, asset), rows in checked.tiers.items() if venue == name}
-        if tiers:
-            table["tiers"] = tiers
-    whole["populations"] = {name: _dump(holders) for name, holders in checked.populations.items()}
-    if checked.calls:
-        whole["calls"] = {name: _dump(call) for name, call in checked.calls.items()}
-        whole["calls"] = whole["calls"].get(ALL, whole["calls"])
-    if checked.stops:
-        whole["stops"] = {name: _dump(orders) for name, orders in checked.stops.items()}
-    for section in ("funding", "flow"):
-        if getattr(checked, section) is not None:
-            whole[section] = _dump(getattr(checked, section))
-    if checked.caps:
-        whole["limits"] = {"caps": [_dump(cap) for cap in checked.caps]}
-    text = to_toml(whole)
-    if checked.files:
-        text += "\n# tables of data that were read, and their SHA-256\n"
-        text += "".join(f"# {name!r} {digest}\n" for name, digest in checked.files.items())
-    return text
-
-
-def _dump(table: Table | None) -> dict[str, Any]:
-    """A table with its defaults, the word that decides its keys first."""
-    if table is None:
-        return {}
-    items = {key: item for key, item in table.model_dump(by_alias=True).items() if item is not None}
-    return dict(sorted(items.items(), key=lambda pair: pair[0] not in ("process", "law", "kind")))

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .once import made_once
 from .problems import Report, nearest
 from .values import Context, Kind, one_of
 
@@ -55,11 +56,18 @@ def read_table(
 
     Returns the model, None if anything was wrong, and a namespace of its valid values, None for the others.
     """
-    before = len(report.problems)
-    v = SimpleNamespace(**{name: None for name in model.model_fields})
     if not isinstance(raw, dict):
         report.add(key, raw, "has to be a table")
-        return None, v
+        return None, SimpleNamespace(**{name: None for name in model.model_fields})
+    make = lambda: _read_table(model, raw, key, report, context, name_of_table)
+    return made_once(make, raw, "table", model, key, context, report=report)
+
+
+def _read_table(
+    model: type[TableType], raw: dict[str, Any], key: str, report: Report, context: Context, name_of_table: str
+) -> tuple[TableType | None, SimpleNamespace]:
+    before = len(report.problems)
+    v = SimpleNamespace(**{name: None for name in model.model_fields})
     table: TableType | None = None
     bad: set[str] = set()
     try:
@@ -109,10 +117,10 @@ def read_variant(
     variants: dict[str, type[TableType]], switch: str, raw: Any, key: str, report: Report, context: Context
 ) -> tuple[TableType | None, SimpleNamespace]:
     """Validate a table whose keys depend on the word at `switch`, such as a market's `process`."""
-    empty = SimpleNamespace(**{name: None for model in variants.values() for name in model.model_fields})
+    empty = lambda: SimpleNamespace(**{name: None for model in variants.values() for name in model.model_fields})
     if not isinstance(raw, dict):
         report.add(key, raw, "has to be a table")
-        return None, empty
+        return None, empty()
     chosen = raw.get(switch)
     if not isinstance(chosen, str) or chosen not in variants:
         words = f"one of {one_of(list(variants))}"
@@ -123,5 +131,5 @@ def read_variant(
             report.add(
                 f"{key}.{switch}", None, f"missing; needs {words}" + (f"; there is a key {near}" if near else ""), missing=True
             )
-        return None, empty
+        return None, empty()
     return read_table(variants[chosen], raw, key, report, context, f"{switch} {chosen}")

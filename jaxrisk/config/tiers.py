@@ -32,6 +32,12 @@ def tier_tables(
     takes the place of the file's, and of its amounts; `columns`: by our names, a table's own; `sizes`: what makes dollars of
     tiers in contracts or coins.
     """
+    names = (assets, tuple(sorted(needed)), rule, repr((columns, sizes)))
+    make = lambda: _tier_tables(reader, key, source, assets, needed, rule, columns, sizes)
+    return reader.once(make, (), key, source, *names) if isinstance(source, str) else reader.once(make, source, key, *names)
+
+
+def _tier_tables(reader: Reader, key: str, source: Any, assets, needed: set[str], rule: str | None, columns, sizes: Sizes):
     venue = key.rpartition(".")[0]
     said = Said(rule, reader.report, f"{venue}.tier_rule")
     if isinstance(source, list):
@@ -124,6 +130,10 @@ def with_preset(raw: Any, key: str, reader: Reader) -> Any:
     name = raw.get("preset") if isinstance(raw, dict) else None
     if not isinstance(name, str):
         return raw
+    return reader.once(lambda: _with_preset(raw, name, key, reader), raw, f"{key}.preset")
+
+
+def _with_preset(raw: dict[str, Any], name: str, key: str, reader: Reader) -> dict[str, Any]:
     own = {word: value for word, value in raw.items() if word != "preset"}
     read = reader.toml("venues", name, f"{key}.preset")
     if read is None:

@@ -1,5 +1,6 @@
 """Durations as written in configuration files, and the years that the kernels count in."""
 
+import functools
 import re
 from fractions import Fraction
 
@@ -10,6 +11,14 @@ ALLOWED = 'a duration, a number and a unit of ms, s, min, h or d, such as "24h" 
 _PATTERN = re.compile(r"\s*(\d{1,12}(?:\.\d{1,9})?)\s*([a-zA-Z]*)\s*", re.ASCII)
 _USUAL = {"m": "min", "mins": "min", "minute": "min", "minutes": "min", "sec": "s", "secs": "s", "second": "s", "seconds": "s",
           "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "day": "d", "days": "d", "msec": "ms"}  # fmt: skip
+
+
+@functools.lru_cache(1024)
+def _seconds(text: str) -> Fraction:
+    match = _PATTERN.fullmatch(text)
+    if match is None or match[2] not in SECONDS:
+        raise ValueError(f"{text!r} is not {ALLOWED}")
+    return Fraction(match[1]) * SECONDS[match[2]]
 
 
 class Span(str):
@@ -24,10 +33,7 @@ class Span(str):
     @property
     def seconds(self) -> Fraction:
         """Exactly, so that one duration can be tested for being a multiple of another."""
-        match = _PATTERN.fullmatch(self)
-        if match is None or match[2] not in SECONDS:
-            raise ValueError(f"{str(self)!r} is not {ALLOWED}")
-        return Fraction(match[1]) * SECONDS[match[2]]
+        return _seconds(str(self))
 
     @property
     def years(self) -> float:

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 from .containers import ColumnNames, ListOf, PerAsset, PerOtherVenue
+from .once import made_once
 from .problems import Report
 from .sections import SHARE, SHARE_TOLERANCE
 from .table import ByAsset, Refuse, Table, read_table
 from .units import Span
-from .values import MOST_USD, Choice, Context, Duration, Kind, Number, Text
+from .values import MOST_USD, Choice, Context, Duration, Flag, Kind, Number, Text
 
 TIER_COLUMNS = ("asset", "floor_usd", "cap_usd", "max_leverage", "maintenance_rate", "maintenance_amount_usd", "tier_rule")
 TIER_RULES = ("marginal", "whole")
@@ -23,6 +24,9 @@ BELONGING = {
     "deleveraging": {"fund_drawdown": ("fund_drawdown", "fund_window")},
 }
 """By key: words there, and the keys that go with each of them alone."""
+HALTS = ("trading", "liquidations")
+BREAKER = ("halt_move", "price_band")
+"""Keys each of which says that there is a circuit breaker."""
 BACKSTOP = ("insurance_fund", "surplus_to_fund", "ranking", "deleveraging", "fund_drawdown", "fund_window")
 """Keys each of which says that there is a backstop."""
 
@@ -167,12 +171,47 @@ class Venue(Rules, _Contract):
         float, Number("weight of the index in the venue's mark; needs two venues", at_least=0.0, at_most=1.0)
     ] = 0.0
 
+    halt_move: Annotated[
+        float | None,
+        Number("move of a mark from its highest or lowest within halt_window at which the venue halts; inf for never",
+               "log price",
+               above=0.0, may_be_infinite=True),
+    ] = None  # fmt: skip
+    halt_window: Annotated[Span | None, Duration("window of halt_move, and time constant of price_band; by default 5min")] = None
+    halt_length: Annotated[Span | None, Duration("length of a halt; by default 5min", positive=False)] = None
+    halts: Annotated[
+        str | None, Choice("what stops: all trading there, or its liquidation engine alone; by default trading", HALTS)
+    ] = None
+    halt_all_venues: Annotated[bool | None, Flag("whether all venues with a halt_length stop with it; by default false")] = None
+    price_band: Annotated[
+        float | None,
+        Number("distance of a mark from its average beyond which the engine sends nothing; inf for none", "log price", above=0.0,
+               may_be_infinite=True),
+    ] = None  # fmt: skip
+    auction: Annotated[
+        float | None, Number("share of the backlog sent at once when a halt ends; by default 0: at the engine's pace",
+                             at_least=0.0, at_most=1.0),
+    ] = None  # fmt: skip
+    auction_depth: Annotated[
+        float | None, Number("how many times deeper the market is then; by default 1", at_least=1.0, at_most=1e3)
+    ] = None
+
     @classmethod
     def cross(cls, v, refuse: Refuse) -> None:
+        for name in ("halt_length", "halts", "halt_all_venues", "auction", "auction_depth"):
+            if getattr(v, name, None) is not None and v.halt_move is None:
+                refuse(name, getattr(v, name), "goes with halt_move, the move at which the venue halts")
+        if getattr(v, "halt_window", None) is not None and v.halt_move is None and v.price_band is None:
+            refuse("halt_window", v.halt_window, "goes with halt_move or price_band")
         if v.tranches is not None and abs(math.fsum(v.tranches) - 1.0) > SHARE_TOLERANCE:
             refuse("tranches", v.tranches, f"have to sum to 1; they sum to {math.fsum(v.tranches):g}")
         if v.policy is not None and v.tranches is not None and len(v.tranches) > 1:
             refuse("policy", v.policy, "has to be left out where tranches are given: they say what is closed")
+
+    @property
+    def has_breaker(self) -> bool:
+        """Whether the venue has a circuit breaker."""
+        return any(getattr(self, key) is not None for key in BREAKER)
 
     @property
     def has_backstop(self) -> bool:
@@ -191,6 +230,10 @@ def belonging(switch: str, words: tuple[str, ...]) -> dict[str, set[str]]:
 
 def read_rules(model: type[Rules], raw: Any, key: str, report: Report, context: Context) -> tuple[Any, SimpleNamespace]:
     """`read_table` for a venue or a file's rules; keys that go with another word than the one given are problems too."""
+    return made_once(lambda: _read_rules(model, raw, key, report, context), raw, "rules", model, key, context, report=report)
+
+
+def _read_rules(model: type[Rules], raw: Any, key: str, report: Report, context: Context) -> tuple[Any, SimpleNamespace]:
     table, v = read_table(model, raw, key, report, context)
     before = len(report.problems)
     for switch, word, keys in ((switch, *own) for switch, words in BELONGING.items() for own in words.items()):

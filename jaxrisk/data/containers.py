@@ -3,6 +3,7 @@
 import gzip
 import io
 import re
+import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from .text import PEEK
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz")
 """Of files that are looked for in a folder."""
+MOST_UNPACKED = 2**32
+"""Bytes of one table when it is unpacked: a few kilobytes can be made to unpack to more than any memory."""
+_TOO_MUCH = f"is more than {MOST_UNPACKED / 2**30:g} GiB when it is unpacked; unpack it, or save it as Parquet"
 _PATTERN = re.compile(r"[*?\[]")
 _EXCEL = "xl/workbook.xml"
 
@@ -71,6 +75,9 @@ def sources(path: Path) -> Iterator[Source]:
     """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
     record(path)
     try:
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind) or stat.S_ISDIR(kind)):
+            raise ValueError("is a device, of which there is no end to read; a file is needed")
         with open(path, "rb") as file:
             head = file.read(PEEK)
     except IsADirectoryError:
@@ -101,7 +108,21 @@ def _gzipped(path: Path, head: bytes) -> Source:
         raise ValueError(f"is not a gzip file: {error}") from None
     except Exception as error:  # zlib's has no common base with the others
         raise ValueError(f"is not a whole gzip file: {error}") from None
-    return Source(str(path), lambda: gzip.open(path, "rb"), inside, "gzip", path)  # type: ignore[arg-type,return-value]
+    return Source(str(path), lambda: _Bounded(path), inside, "gzip", path)  # type: ignore[arg-type,return-value]
+
+
+class _Bounded(gzip.GzipFile):
+    """Refuses to unpack more than any table has."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, "rb")
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = MOST_UNPACKED + 1 - self.tell()
+        found = super().read(left if size is None or size < 0 else min(size, left))
+        if self.tell() > MOST_UNPACKED:
+            raise ValueError(_TOO_MUCH)
+        return found
 
 
 def _zipped(path: Path) -> Iterator[Source]:
@@ -114,6 +135,8 @@ def _zipped(path: Path) -> Iterator[Source]:
             if not tables:
                 raise ValueError(f"is an archive without a table in it; it has {', '.join(names[:5]) or 'nothing'}")
             for name in tables:
+                if archive.getinfo(name).file_size > MOST_UNPACKED:
+                    raise ValueError(f"{name} {_TOO_MUCH}")
                 content = archive.read(name)
                 yield Source(f"{path}/{name}", lambda content=content: io.BytesIO(content), content[:PEEK], "zip", path)
     except zipfile.BadZipFile as error:

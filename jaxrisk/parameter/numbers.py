@@ -11,6 +11,7 @@ import numpy as np
 from ..cascade import PowerImpact, TableImpact
 from ..positions import Accounts, CrossAccounts, Histogram, LiquidationMap
 from ..scenario import Scenario
+from .breaker import breaker
 from .groups import SECOND, SHARE, UNBOUNDED, Group, concrete, each, fields, plain, scaling
 from .market import market_groups
 
@@ -88,7 +89,7 @@ def _venues(scenario: Scenario) -> list[Group]:
         if venues.haircut is not None:
             haircut = lambda s: s.venues.haircut
             groups += [of("haircut", haircut, *SHARE, label=asset, place=(a,)) for a, asset in enumerate(names.assets)]
-        groups += _policy(scenario, v, of) + _tiers(scenario, v)
+        groups += _policy(scenario, v, of) + breaker(scenario, v, of) + _tiers(scenario, v)
     return groups
 
 

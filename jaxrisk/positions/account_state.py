@@ -31,11 +31,12 @@ class CallState(NamedTuple):
 
 class Tally(NamedTuple):
     """Of ONE account of each kind, summed so far, USD: `owed`: what it lost beyond its collateral; `left`: what was left of it,
-    fees paid, as the engine closed it for good; `paid_in`: to meet a margin call."""
+    fees paid, as the engine closed it for good; `paid_in`: to meet a margin call; `fees`: for being liquidated."""
 
     owed: PerAccount
     left: PerAccount
     paid_in: PerAccount
+    fees: PerAccount
 
 
 class AccountState(NamedTuple):

@@ -13,16 +13,19 @@ from .by_class import ByClass, Closing
 from .grid import Grid
 from .placing import Contracts, Placed
 from .rungs import Standing, standing
-from .tables import SIDE_SIGN, deposit, interpolate, sum_into
+from .tables import SIDE_SIGN, cumulated, densities, interpolate, sum_into
 
 Table = Float[Array, "venues assets sides classes edges"]
+MOST_CELLS = 20_000
+"""Cells of these tables at most: they are counted by, and not sold by."""
 
 
 class AccountTables(eqx.Module):
     """What a ladder knows of its accounts.
 
     A position of quantity `q` stands for `q` over the size of one account of its population, so that the number of accounts is
-    open interest over size, harmonically averaged over sizes. An account is closed out where its first part is.
+    open interest over size; where it stands for a range of sizes, harmonically averaged over that range (`crowding`). An account
+    is closed out where its first part is.
 
     **Fields**, shape `(venues, assets, sides, classes, edges)` but for `total`, `(classes,)`:
 
@@ -32,6 +35,7 @@ class AccountTables(eqx.Module):
     - `half`: accounts, by the distance at which half of what they were worth at the initial price is gone.
     - `total`: accounts there are.
     - `whole`: by venue, whether a position is closed whole; static.
+    - `grid`: of the tables, the ladder's own or a coarser one; static.
     """
 
     closed_out: Table
@@ -39,23 +43,27 @@ class AccountTables(eqx.Module):
     half: Table
     total: Float[Array, " classes"]
     whole: tuple[bool, ...] = eqx.field(static=True)
+    grid: Grid = eqx.field(static=True)
 
-    def read(self, coordinate: Cells, here: Cells, kept: Cells, closing: Closing) -> ByClass:
+    def read(self, furthest: Cells, here: Cells, kept: Cells, closing: Closing) -> ByClass:
         """Counts of one path.
 
-        **Arguments:** `coordinate`: the running extremes against each side, in cells; `here`: the marks now; `kept`: share of the
-        tables' accounts that had not closed of their own accord when they were reached; `closing`: of the path.
+        **Arguments:** `furthest`: the running extremes against each side, log price; `here`: the marks now, likewise; `kept`:
+        share of the tables' accounts that had not closed of their own accord when they were reached; `closing`: of the path.
 
         Who has lost half is counted as the larger of those closed out and those beyond their half: exact as long as who is closed
         out first has lost half first.
         """
         take = lambda table, at: kept[..., None] * interpolate(table, at[..., None])
-        closed, half = take(self.closed_out, coordinate), take(self.half, here)
+        coordinate = self.grid.coordinate(furthest)
+        closed, half = take(self.closed_out, coordinate), take(self.half, self.grid.coordinate(here))
         total = lambda cells: jnp.sum(cells, axis=(0, 1, 2))
         whole = np.array(self.whole)
         back = jnp.sum((whole * closing.returned)[:, None] * closing.share, axis=0)
         lost = total(take(self.worth, coordinate)) - back
-        return ByClass(self.total, total(closed), None, None, lost, total(jnp.maximum(closed, half)))
+        half_lost = total(jnp.maximum(closed, half))
+        by_side = jnp.sum(closed, axis=(0, 1))
+        return ByClass(self.total, jnp.sum(by_side, axis=0), None, None, lost, half_lost, by_side)
 
 
 def account_tables(placed: Placed, stands: list[Standing], contracts: Contracts, classes: int, grid: Grid) -> AccountTables:
@@ -63,35 +71,41 @@ def account_tables(placed: Placed, stands: list[Standing], contracts: Contracts,
 
     **Arguments:** `stands`: as positions stand at their first close: all of them, or who waits, has topped up, and has reduced.
     """
-    p, alive = placed.positions, placed.alive
+    p, alive, grid = placed.positions, placed.alive, _coarser(grid)
     venues, assets, _ = contracts.tiers.rate.shape
     count = venues * assets * 2 * classes
     bins = ((p.venue * assets + p.asset) * 2 + p.side) * classes + p.account_class
     first = standing(placed)
     inverse = jnp.asarray(contracts.inverse)[p.venue]
-    number = _accounts(first, inverse)
     worth = _equity(p, first, -p.log_entry, inverse)
     whole = tuple(_closes_whole(contracts, venue) for venue in range(venues))
     parts = ~jnp.asarray(whole)[p.venue]
 
-    def table(distance, values):
+    def tables(distance, *columns):
         within = alive & (distance < grid.reach)
-        kept = jnp.where(within, values, 0.0)
-        made = deposit(grid, jnp.where(within, distance, grid.reach), kept, bins, count)
-        return made.reshape(venues, assets, 2, classes, -1)
+        kept = jnp.stack([jnp.where(within, values, 0.0) for values in columns], axis=-1)
+        made = cumulated(densities(grid, jnp.where(within, distance, grid.reach), kept, bins, count))
+        return made.reshape(-1, venues, assets, 2, classes, grid.cells + 1)
 
-    closed, held = 0.0, 0.0
+    closed_and_held = 0.0
     for place, now in enumerate(stands):
         distance, log_price = first_close(placed, now, contracts)
         many = _accounts(now, inverse)
         left = jnp.where(parts, _equity(p, now, log_price - now.log_entry, inverse), 0.0)
-        closed += table(distance, many)
         # who tops up restores the initial margin of what the position is worth at the call
         paid_in = now.margin * now.notional - _equity(p, first, now.log_entry - p.log_entry, inverse) if place == 1 else 0.0
-        held += table(distance, many * (worth + paid_in - left))
-    half = table(_half(p, first, worth, inverse), number)
+        closed_and_held += tables(distance, many * p.crowding, many * (worth + paid_in - left))
+    closed, held = closed_and_held  # type: ignore[misc]
+    number = _accounts(first, inverse) * p.crowding
+    half = tables(_half(p, first, worth, inverse), number)[0]
     total = sum_into(p.account_class, jnp.where(alive, number, 0.0), classes)
-    return AccountTables(jnp.asarray(closed), jnp.asarray(held), half, total, whole)
+    return AccountTables(closed, held, half, total, whole, grid)
+
+
+def _coarser(grid: Grid) -> Grid:
+    """A grid of the same form and reach with no more than `MOST_CELLS`."""
+    times = max(1.0, grid.cells / MOST_CELLS)
+    return grid if times == 1.0 else Grid(MOST_CELLS, grid.first_step * times, grid.reach)
 
 
 def first_close(placed: Placed, now: Standing, contracts: Contracts) -> tuple[Any, Any]:

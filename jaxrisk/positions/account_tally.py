@@ -15,14 +15,16 @@ ROUNDING = 1e-6
 def no_tally(like: PerAccount) -> Tally:
     """At time zero."""
     zero = jnp.zeros_like(like)
-    return Tally(zero, zero, zero)
+    return Tally(zero, zero, zero, zero)
 
 
 def tallied(tally: Tally, done: Result) -> Tally:
     """After a round's orders: of accounts that are closed for good what is left, or is owed before anybody makes it good."""
     left, own = jnp.where(done.final, done.left, 0.0), jnp.where(done.final, done.own, 0.0)
     return tally._replace(
-        owed=tally.owed + jnp.where(own < 0.0, -own, 0.0), left=tally.left + jnp.where(left > 0.0, left - done.fee, 0.0)
+        owed=tally.owed + jnp.where(own < 0.0, -own, 0.0),
+        left=tally.left + jnp.where(left > 0.0, left - done.fee, 0.0),
+        fees=tally.fees + done.fee,
     )
 
 
@@ -43,6 +45,7 @@ def counted(ledger: Ledger, first: AccountState, state: AccountState, tally: Tal
     negative = tally.owed > tally.left + ROUNDING * opened
     one = lambda which: jnp.where(which, 1.0, 0.0)
     total = lambda amount: by_class(ledger, amount)
+    signed = jnp.sum(jnp.sign(first.quantity) * ledger.margins.worth(first.quantity, ones), axis=0)
     return ByClass(
         total=total(one(there)),
         closed_out=total(one(closed)),
@@ -50,6 +53,8 @@ def counted(ledger: Ledger, first: AccountState, state: AccountState, tally: Tal
         owed=total(tally.owed),
         lost=total(jnp.where(closed, lost, 0.0)),
         half_lost=total(one(there & (lost > 0.5 * stake))),
+        by_side=jnp.stack([total(one(closed & (signed >= 0.0))), total(one(closed & (signed < 0.0)))]),
+        fees=total(tally.fees),
     )
 
 

@@ -33,6 +33,9 @@ class ByClass(NamedTuple):
       close, USD; both before fund, deleveraging or socialisation.
     - `lost`: of closed-out accounts, what they were worth at the start and have paid in since, less what is handed back and what
       they still hold, USD.
+    - `by_side`: those closed out, by the side of their position (of several, of which there is more at the start), shape
+      `(sides, classes)`.
+    - `fees`: for being liquidated, USD.
     - `half_lost`: that lost more than half of what they were worth at the start and have paid in since.
     """
 
@@ -42,6 +45,8 @@ class ByClass(NamedTuple):
     owed: Optional
     lost: Classes
     half_lost: Optional
+    by_side: Float[Array, "sides classes"]
+    fees: Optional = None
 
 
 __all__ = ["ByClass", "Classes", "Closing"]

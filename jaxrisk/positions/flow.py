@@ -215,15 +215,19 @@ class FlowBook(AbstractBook):
         """
         initial, members, ladder = self.initial, self.initial.members, state.ladder
         assert members is not None
-        coordinate = initial.grid.coordinate(distances(*self._view(state, view)[1:3]))
+        furthest = distances(*self._view(state, view)[1:3])
         some = ladder.reached > 0.0
         kept = jnp.where(some, state.early / jnp.where(some, ladder.reached, 1.0), 0.0)
-        old = members.read(coordinate, coordinate, kept, closing)
+        old = members.read(furthest, furthest, kept, closing)
         held = initial.quantity[..., -1]
         late = (state.late / jnp.where(held > 0.0, held, 1.0))[..., None]
-        more = lambda table: jnp.sum(late * table[..., -1], axis=(0, 1, 2))
+        more = lambda table: jnp.sum(late * table[..., -1], axis=(0, 1))
+        closed_out = more(members.closed_out)
         return old._replace(
-            closed_out=old.closed_out + more(members.closed_out), lost=old.lost + more(members.worth), half_lost=None
+            closed_out=old.closed_out + jnp.sum(closed_out, axis=0),
+            lost=old.lost + jnp.sum(more(members.worth), axis=0),
+            half_lost=None,
+            by_side=old.by_side + closed_out,
         )
 
     def margin_called(self, state: FlowState):

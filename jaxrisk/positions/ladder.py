@@ -244,12 +244,13 @@ class LadderBook(AbstractBook):
 
     def accounts(self, state: LadderState, view: View, closing: Closing) -> ByClass:
         assert self.members is not None
-        coordinate = self.grid.coordinate(distances(view.low, view.high))
+        furthest = distances(view.low, view.high)
+        coordinate = self.grid.coordinate(furthest)
         reached = jnp.sum(interpolate(self.class_notional, coordinate[..., None]), axis=-1)
         share = closing.triggered / jnp.where(reached > 0.0, reached, 1.0)
         least = state.scale if state.eaten is None else jnp.where(state.eaten > 0.0, 0.0, state.scale)
         kept = jnp.clip(share, least, 1.0)
-        return self.members.read(coordinate, self.grid.coordinate(distances(view.mark, view.mark)), kept, closing)
+        return self.members.read(furthest, distances(view.mark, view.mark), kept, closing)
 
     def margin_called(self, state: LadderState):
         return jnp.zeros(self.unlevered.shape[0]) if state.called is None else jnp.sum(state.called, axis=(1, 2))

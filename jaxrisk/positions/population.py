@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtri
+from jax.scipy.special import ndtr, ndtri
 from jaxtyping import Bool, Float, Int
 from scipy import special
 
@@ -29,6 +29,8 @@ class Positions(NamedTuple):
     - `notional`: entry notional of ONE account, USD, which decides its tier.
     - `venue`, `asset`, `side` (0 long, 1 short), `account_class`: indices.
     - `given`: whether the position exists already, as stated, so that no opening rule applies to it.
+    - `crowding`: how many accounts the group is, over open interest over size of one. More than 1 where it stands for a range of
+      sizes: the small ones of a range are many.
     """
 
     quantity: Float[Array, " positions"]
@@ -40,6 +42,7 @@ class Positions(NamedTuple):
     side: Int[Array, " positions"]
     account_class: Int[Array, " positions"]
     given: Bool[Array, " positions"]
+    crowding: Float[Array, " positions"]
 
 
 class AbstractPopulation(eqx.Module):
@@ -65,6 +68,13 @@ def _normal_nodes(mean, sd, count):
     return mean + sd * z
 
 
+def _crowding(sd, z, ends):
+    r"""Accounts in slices of a lognormal of sizes that is weighted by notional, over those that sizes of exactly `sd * z` would
+    make: $E[e^{-s Z}; Z\in(a, b)] = e^{s^2/2}\,(\Phi(b + s) - \Phi(a + s))$ over the slice's share, against $e^{-s z}$."""
+    within = jnp.diff(ndtr(jnp.asarray(ends) + sd)) * (len(ends) - 1)
+    return jnp.where(sd > 0.0, jnp.exp(0.5 * sd**2 + sd * z) * within, 1.0)
+
+
 def _lattice(count):
     """Two standard normals for each of `count` positions in order of leverage, evenly spread over all three.
 
@@ -88,12 +98,17 @@ def _spread(population, leverage, weight, tiers: Tiers, nodes: Nodes) -> Positio
         entry, size = _lattice(shape[0])
         entry = population.entry_mean + population.entry_sd * entry
         size = population.size_log_sd * size
+        every = jnp.exp(0.5 * population.size_log_sd**2) / jnp.mean(jnp.exp(-size))
+        crowding = jnp.broadcast_to(every, shape)
         across = lambda x: x
     else:
         _, entries, sizes = nodes
         shape = (leverage.shape[0], entries, sizes)
         entry = _normal_nodes(population.entry_mean, population.entry_sd, entries)[None, :, None]
         size = _normal_nodes(0.0, population.size_log_sd, sizes)[None, None, :]
+        crowding = _crowding(
+            population.size_log_sd, _normal_nodes(0.0, 1.0, sizes), special.ndtri(np.linspace(0.0, 1.0, sizes + 1))
+        )
         across = lambda x: x[:, None, None]
     # sizes are notional-weighted: each node stands for the same share of the open interest
     flat = lambda x: jnp.broadcast_to(x, shape).reshape(-1)
@@ -110,6 +125,7 @@ def _spread(population, leverage, weight, tiers: Tiers, nodes: Nodes) -> Positio
         side=index(0 if population.side > 0 else 1),
         account_class=index(population.account_class),
         given=jnp.zeros(venue.shape, bool),
+        crowding=flat(crowding),
     )
 
 
@@ -217,6 +233,7 @@ class LiquidationMap(AbstractPopulation):
             side=index(0 if self.side > 0 else 1),
             account_class=index(self.account_class),
             given=jnp.ones(shape, bool),
+            crowding=jnp.ones(shape, ratio.dtype),
         )
 
 
@@ -253,6 +270,7 @@ class Accounts(AbstractPopulation):
             side=jnp.where(jnp.asarray(self.side) > 0, 0, 1).astype(jnp.int32),
             account_class=jnp.asarray(self.account_class, jnp.int32),
             given=jnp.ones(len(self.venue), bool),
+            crowding=jnp.ones_like(notional),
         )
 
 

@@ -6,12 +6,14 @@ what was to be written.
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
+import shutil
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,9 @@ def put(path: Path, content: bytes | memoryview, beside: Path | None = None) -> 
 
     **Raises:** `OSError` as the system says, with nothing left behind and what was there before untouched.
     """
+    if not isinstance(path, Path):
+        path.write_bytes(bytes(content))  # an object store's own: whole or not there
+        return
     beside = temporary(path) if beside is None else beside
     try:
         with created(beside) as file:
@@ -64,6 +69,11 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Call
 
     **Raises:** `OSError` as the system says; what is not yet renamed is removed.
     """
+    if not isinstance(aside, Path):
+        check()
+        for done in [_hands().submit(path.write_bytes, b"".join(files[path])) for path in files]:
+            done.result()
+        return
     os.makedirs(aside, exist_ok=True)
     token = f"{os.getpid()}-{secrets.token_hex(4)}"
     beside = {path: aside / f"{token}-{place}" for place, path in enumerate(files)}
@@ -76,9 +86,13 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Call
                     view = view[os.write(file, view) :]
 
     try:
-        # several at a time: a journal puts them on the disk together, at the price of one
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for done in [pool.submit(written, path) for path in files]:
+        if len(files) == 1:
+            written(next(iter(files)))
+        else:
+            # several at a time: a journal puts them on the disk together, at the price of one
+            tried = [_hands().submit(written, path) for path in files]
+            wait(tried)
+            for done in tried:
                 done.result()
         check()
         for path in files:
@@ -87,6 +101,12 @@ def put_together(files: Mapping[Path, Sequence[bytes]], aside: Path, check: Call
         for name in beside.values():
             remove(name)
         raise
+
+
+@functools.cache
+def _hands() -> ThreadPoolExecutor:
+    """Threads that are kept, since a chunk takes no longer than to start as many."""
+    return ThreadPoolExecutor(_AT_ONCE, "jaxrisk files")
 
 
 def temporary(path: Path) -> Path:
@@ -113,6 +133,8 @@ def rename(beside: Path, path: Path) -> None:
 
 def settle(folder: Path) -> None:
     """Put a folder's names on the disk."""
+    if not isinstance(folder, Path):
+        return
     with contextlib.suppress(OSError):  # not every file system can do that with a folder
         file = os.open(folder, os.O_RDONLY)
         try:
@@ -124,7 +146,25 @@ def settle(folder: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file if it is there; one that cannot be removed stays."""
     with contextlib.suppress(OSError):
-        os.unlink(path)
+        path.unlink()
+
+
+def make(folder: Path) -> None:
+    """A folder, and those above it."""
+    os.makedirs(folder, exist_ok=True) if isinstance(folder, Path) else folder.make()
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder with all there is in it; what cannot be removed stays."""
+    shutil.rmtree(folder, ignore_errors=True) if isinstance(folder, Path) else folder.clear()
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of what is in a folder; none where there is no such folder."""
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 class Lock:
@@ -180,10 +220,9 @@ class Lock:
 
 def empty(folder: Path) -> None:
     """Remove all files of a folder but the lock; the plan before the paths, so that what is left of them is not read."""
-    with contextlib.suppress(FileNotFoundError):
-        for name in sorted(os.listdir(folder), reverse=True):
-            if name != LOCK:
-                remove(folder / name)
+    for name in reversed(names_in(folder)):
+        if name != LOCK:
+            remove(folder / name)
 
 
 def refuse_busy(folder: Path, what: Path) -> None:
@@ -250,6 +289,6 @@ def _words(what: Path, file: int) -> str:
 
 
 __all__ = [
-    "LOCK", "Busy", "Lock", "OutputError", "created", "empty", "owner_of", "put", "put_together", "refuse_busy", "remove",
-    "rename", "settle", "temporary",
+    "LOCK", "Busy", "Lock", "OutputError", "clear", "created", "empty", "make", "names_in", "owner_of", "put", "put_together",
+    "refuse_busy", "remove", "rename", "settle", "temporary",
 ]  # fmt: skip

@@ -20,6 +20,9 @@ TABLES = (
     "event,forecast,kind,quantity,observed",
     "date,days,forecast,quantity,observed",
     "scenario,cell,branch,weight,measure,unit,",
+    "measure,part,value,standard_error,fraction,",
+    "event,quantity,part,value,low,high,",
+    "venue,asset,level,distance,low,high,",
 )
 """How the first line of each table in CSV begins, which has no room for a mark."""
 

@@ -328,8 +328,8 @@ class Result:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Result":
-        """Open a saved result, or the folder `NAME.partial` of a run that goes on or was stopped; each observable is read when
-        asked for.
+        """Open a saved result, the folder `NAME.partial` of a run that goes on or was stopped, or a store, also at an address
+        such as `s3://bucket/NAME.zarr`; each observable is read when asked for.
 
         **Raises:** `FileNotFoundError` where there is none, and `ValueError` for a file that is not a result, or is damaged; it
         names the file and says what it is.
@@ -354,6 +354,18 @@ class Result:
         from . import study_plots
 
         return study_plots.who_pays(self)
+
+    def plot_fan(self, asset: str | None = None, ax: Any = None) -> Any:
+        """Price and open interest over time on the kept paths; axes. See `jaxrisk.report.more_plots.fan`."""
+        from .more_plots import fan
+
+        return fan(self, asset, ax)
+
+    def plot_joint(self, ax: Any = None) -> Any:
+        """Drawdown against open interest lost, by paths; axes. See `jaxrisk.report.more_plots.joint`."""
+        from .more_plots import joint
+
+        return joint(self, ax)
 
     def __repr__(self) -> str:
         number = len(self.losses)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from . import chunks, durable, manifest as said
 from .netcdf import FINISHED
 from .place import partial_of
+from .remote import Remote, owner_at, place_of
 from .store_log import lines
 from .store_read import finished_ranges
 
@@ -75,8 +76,11 @@ def status_of(path: Path) -> Status:
 
     **Raises:** `FileNotFoundError` where there is nothing, and `ValueError`, which names what is there, where it is no run's.
     """
+    path = place_of(path)
     if (path / said.FOLDER).is_dir():
         return _of_store(path)
+    if isinstance(path, Remote):
+        raise FileNotFoundError(f"no store of a run at {path}")
     partial = path if path.is_dir() else partial_of(path)
     if partial.is_dir():
         return _of_folder(path, partial)
@@ -100,7 +104,7 @@ def _of_store(path: Path) -> Status:
         len(done),
         len(manifest.firsts()),
         ended,
-        durable.owner_of(inner),
+        _owner(inner),
         _rate(noted),
         _workers(noted),
         [
@@ -108,6 +112,12 @@ def _of_store(path: Path) -> Status:
             for first, until in said.ranges_in(inner / said.FAILED, manifest)
         ],
     )
+
+
+def _owner(inner: Any) -> int | None:
+    if isinstance(inner, Remote):
+        return None if owner_at(inner) is None else 0
+    return durable.owner_of(inner)
 
 
 def _of_folder(path: Path, partial: Path) -> Status:

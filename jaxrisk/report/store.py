@@ -5,7 +5,6 @@ import json
 import math
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,14 @@ from .chunks import plain
 from .durable import Lock, OutputError
 from .manifest import Manifest
 from .netcdf import FINISHED, PLANNED, flat_attributes
+from .remote import Remote, RemoteLock
+from .store_chunk import OtherRun, write_chunk
 from .store_log import note
 from .store_metadata import METADATA, metadata_of
 from .store_place import check_place, empty
 from .store_read import finished_ranges, holds, late_of
 from .writer import WriteStopped, whole
 from .zarr_format import encoded, group_metadata, key
-
-
-class OtherRun(OutputError, FileExistsError):
-    """A run of another configuration is there."""
 
 
 class ReadStopped(WriteStopped):
@@ -67,7 +64,7 @@ class Store:
         self._shown_whole = False
         try:
             check_place(path)
-            self._lock = Lock(self._inner, path)
+            self._lock: Any = RemoteLock(self._inner, path) if isinstance(path, Remote) else Lock(self._inner, path)
         except OutputError:
             raise
         except OSError as error:
@@ -76,7 +73,7 @@ class Store:
             there = self._there(wanted, differ, force)
             if there is None:
                 self._entered = True
-                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
+                durable.clear(self._inner / said.ASIDE)
                 empty(path, wanted)  # another run, or what is left of one that was not even begun, or was being removed
                 self.manifest = wanted = wanted._replace(run=secrets.token_hex(8))
                 self._begin(wanted, scenario)
@@ -84,7 +81,7 @@ class Store:
                 self.manifest = there
                 self._looked_through()
                 self._entered = True
-                shutil.rmtree(self._inner / said.ASIDE, ignore_errors=True)
+                durable.clear(self._inner / said.ASIDE)
             note(path, "started", finished=len(self.finished), chunks=len(self.manifest.firsts()))
         except OSError as error:
             raise self.stopped(error) from error
@@ -97,7 +94,7 @@ class Store:
         advice = "overwrite it with --force (force=True), or choose another name"
         if not (self._inner / said.MANIFEST).exists():
             records = self._inner / said.RECORDS
-            if not force and records.is_dir() and os.listdir(records):
+            if not force and durable.names_in(records):
                 raise OtherRun(f"{self.path}: has paths of a run, and its {said.FOLDER}/{said.MANIFEST} is gone; {advice}")
             return None
         try:
@@ -116,9 +113,9 @@ class Store:
     def _begin(self, wanted: Manifest, scenario: bytes) -> None:
         if (self._inner / said.LATE).exists() or finished_ranges(self.path, wanted):
             raise OtherRun(f"{self.path}: what another run has left there cannot be removed; choose another name")
-        os.makedirs(self._inner / said.RECORDS, exist_ok=True)  # first: by this a store is known
+        durable.make(self._inner / said.RECORDS)  # first: by this a store is known
         for name in wanted.kinds:
-            os.makedirs(self.path / name, exist_ok=True)
+            durable.make(self.path / name)
         self._put({self._inner / METADATA: group_metadata({})})
         durable.put_together({self._inner / said.SCENARIO: [scenario]}, self._aside)
         self.commit()
@@ -126,9 +123,9 @@ class Store:
 
     def _looked_through(self) -> None:
         """Which chunks are whole: every byte is read."""
-        shutil.rmtree(self._inner / said.FAILED, ignore_errors=True)
+        durable.clear(self._inner / said.FAILED)
         for name in self.manifest.kinds:
-            os.makedirs(self.path / name, exist_ok=True)
+            durable.make(self.path / name)
         for first, until in finished_ranges(self.path, self.manifest):
             try:
                 problem = holds(self.path, self.manifest, first, until)
@@ -184,8 +181,8 @@ class Store:
         until = self.manifest.until(first)
         note(self.path, "set aside", first=first, until=until, why=why)
         try:
-            os.makedirs(self._inner / said.FAILED, exist_ok=True)
-            os.makedirs(self._aside, exist_ok=True)
+            durable.make(self._inner / said.FAILED)
+            durable.make(self._aside)
             at = self.manifest.shift
             content = json.dumps({"first": at + first, "until": at + until, "why": why}).encode()
             durable.put(self._inner / said.FAILED / said.range_name(first, until), content, self._aside / "failed")
@@ -199,7 +196,7 @@ class Store:
             until = next((first for first in self.manifest.firsts() if first not in self.finished), self.manifest.plan.total)
         if until == self._committed:
             return
-        os.makedirs(self._aside, exist_ok=True)
+        durable.make(self._aside)
         info, late = late_of(self.path)
         labelled, arrays = metadata_of(self.manifest, until, late)
         plan = self.manifest.plan
@@ -244,12 +241,12 @@ class Store:
         with contextlib.suppress(OSError):
             if (self._inner / said.MANIFEST).exists() and not self._shown_whole:
                 self.commit()
-        shutil.rmtree(self._aside, ignore_errors=True)
+        durable.clear(self._aside)
         if not self.finished and not finished_ranges(self.path, self.manifest):
             empty(self.path, self.manifest)
             self._lock.release(remove_folder=True)
             with contextlib.suppress(OSError):
-                os.rmdir(self.path)
+                os.rmdir(self.path) if isinstance(self.path, Path) else None
             return
         durable.remove(self._inner / durable.LOCK)  # still held: another takes a new one
         self._lock.release()
@@ -265,51 +262,14 @@ class Store:
 
     def _put(self, texts: Mapping[Path, Mapping[str, Any]]) -> None:
         for path in texts:
-            os.makedirs(path.parent, exist_ok=True)
+            durable.make(path.parent)
         durable.put_together({path: [json.dumps(text, allow_nan=False).encode()] for path, text in texts.items()}, self._aside)
 
     def _put_arrays(self, arrays: Mapping[str, np.ndarray]) -> None:
         for name in arrays:
-            os.makedirs(self.path / name, exist_ok=True)
+            durable.make(self.path / name)
         pieces = {self.path / name / _whole_key(array): list(encoded(array)[:2]) for name, array in arrays.items()}
         durable.put_together(pieces, self._aside)
-
-
-def write_chunk(path: Path, manifest: Manifest, first: int, losses: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-    """Keep the paths of a chunk, and then its record: what workers do, each for chunks of its own.
-
-    A worker may be at it when its run has long been stopped and another is writing there: just before anything has its name, the
-    store is asked whose it is.
-
-    **Raises:** `OSError` as the system says, `OtherRun` where the store is another run's now; `ValueError` where the losses are
-    not those of the manifest.
-    """
-    until, inner = manifest.until(first), path / said.FOLDER
-    still = lambda: _same_run(path, manifest)
-    still()
-    if set(losses) != set(manifest.kinds):
-        raise ValueError(f"observables {', '.join(sorted(set(losses) ^ set(manifest.kinds)))} are not as planned")
-    sums, files = {}, {}
-    for name, kind in manifest.kinds.items():
-        array = losses[name]
-        if array.shape != (until - first, *kind.shape) or array.dtype.name != kind.dtype:
-            raise ValueError(f"{name} has shape {array.shape} and type {array.dtype}, and another was planned")
-        content, crc, sums[name] = encoded(array, manifest.chunk)
-        files[path / name / key(first // manifest.chunk, array.ndim)] = [content, crc]
-    durable.put_together(files, inner / said.ASIDE, still)
-    record = {"first": first, "until": until, "run": manifest.run, "crc32c": sums, **facts}
-    content = json.dumps(record, default=plain).encode()
-    durable.put_together({inner / said.RECORDS / said.range_name(first, until): [content]}, inner / said.ASIDE, still)
-    durable.settle(inner / said.RECORDS)
-
-
-def _same_run(path: Path, manifest: Manifest) -> None:
-    try:
-        there = said.read_manifest(path)
-    except ValueError:
-        there = None
-    if there is None or (there.run, there.digest) != (manifest.run, manifest.digest):
-        raise OtherRun(f"{path}: is no longer this run's: another was begun there, or it was removed")
 
 
 def _strict(value: Any) -> Any:

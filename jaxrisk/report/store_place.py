@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 from . import durable, manifest as said
 from .manifest import Manifest
 from .netcdf import CURVE_PREFIX, SAMPLE_PREFIX
 from .outputs import NotReplaced
+from .remote import Remote, owner_at
 from .store_metadata import METADATA
 
 ENDING = ".zarr"
@@ -29,6 +29,13 @@ def check_place(path: Path) -> None:
 
     **Raises:** `NotReplaced` where something stands there that is not a store of ours, `Busy` where another run writes it.
     """
+    if isinstance(path, Remote):
+        names = set(durable.names_in(path))
+        if names and not _ours(path, names):
+            raise NotReplaced(f"{path}: has objects that jaxrisk did not write; they are never replaced; choose another name")
+        if (owner := owner_at(path / said.FOLDER)) is not None:
+            raise durable.Busy(f"{path}: is being written by another run ({owner}); choose another name, or wait for it")
+        return
     if os.path.islink(path) and not path.exists():
         raise NotReplaced(f"{path}: is a link to {os.readlink(path)}, which does not exist; choose another name")
     if path.is_dir():
@@ -49,14 +56,13 @@ def empty(path: Path, wanted: Manifest) -> None:
     with contextlib.suppress(ValueError, OSError):
         own |= _arrays(said.read_manifest(path))
     durable.remove(inner / said.MANIFEST)
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(path):
-            ours = name in own or name.startswith((SAMPLE_PREFIX, CURVE_PREFIX))
-            if ours and (path / name / METADATA).is_file() and not (path / name).is_symlink():
-                shutil.rmtree(path / name, ignore_errors=True)
-        durable.remove(path / METADATA)
-        for name in (said.RECORDS, said.FAILED, said.ASIDE):
-            shutil.rmtree(inner / name, ignore_errors=True)
+    for name in durable.names_in(path):
+        ours = name in own or name.startswith((SAMPLE_PREFIX, CURVE_PREFIX))
+        if ours and (path / name / METADATA).is_file() and not (path / name).is_symlink():
+            durable.clear(path / name)
+    durable.remove(path / METADATA)
+    for name in (said.RECORDS, said.FAILED, said.ASIDE):
+        durable.clear(inner / name)
     durable.empty(inner)
 
 
@@ -69,7 +75,7 @@ def _ours(path: Path, names: set[str]) -> bool:
     inner = path / said.FOLDER
     if not inner.is_dir() or inner.is_symlink():
         return False
-    inside = set(os.listdir(inner))
+    inside = set(durable.names_in(inner))
     return inside <= _KNOWN and (bool(inside & _MARKS) or (names == {said.FOLDER} and inside <= {durable.LOCK}))
 
 

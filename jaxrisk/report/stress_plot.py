@@ -41,6 +41,8 @@ def reverse_stress(found: Any) -> "Figure":
             low, high = (f(axes[row, column].get_ylim()[i] for column in range(len(answers))) for i, f in ((0, min), (1, max)))
             for column in range(len(answers)):
                 axes[row, column].set_ylim(low, high)
+        # beside the title: in a panel it would lie on jumps, or on a path
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=1 + len(found.assets), fontsize=8)
         asked = f"{observable_in_words(found.observable)} of {level_in_words(found.observable, found.level)}"
         figure.suptitle(f"The most likely ways to a {asked}", x=0.01, ha="left", fontsize=13)
         return figure
@@ -69,16 +71,13 @@ def _prices(axes: "Axes", found: Any, answer: Any, time: np.ndarray, per_unit: f
         axes.plot(time, price, color=colour, label=label)
     for place, jump in enumerate(answer.jumps):
         axes.axvline(jump.hours / per_unit, color=GREY, linewidth=0.8, linestyle=":")
-        at = (jump.hours / per_unit, 0.03 + 0.07 * place)
-        axes.annotate(f"{100.0 * jump.move:+.1f}%", at, (-2, 0), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", ha="right", fontsize=8, color=INK)  # fmt: skip
+        at, early = (jump.hours / per_unit, 0.03 + 0.085 * place), jump.hours / per_unit < 0.2 * time[-1]
+        axes.annotate(f"{100.0 * jump.move:+.1f}%", at, (3 if early else -3, 0), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", ha="left" if early else "right", fontsize=8, color=INK)  # fmt: skip
     axes.axhline(0.0, color=GREY, linewidth=0.8)
     axes.margins(y=0.08)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:+g}%" if percent else "0%"))
     axes.set_ylabel("price against the initial price")
-    if answer is found.answers[0]:
-        falling = answer.price[-1, 0] < 0.0
-        axes.legend(loc="lower left" if falling else "upper left", bbox_to_anchor=(0.0, 0.08 if falling else 1.0), fontsize=8)
 
 
 def _volatility(axes: "Axes", found: Any, answer: Any, time: np.ndarray) -> None:

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .attribution_table import attribution, maturity
 from .design_table import design
+from .range_tables import over_ranges
 from .rare_tables import rare_event, reverse_stress
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
 from .sweep_table import study
+from .warning_table import warning
 
 _LISTED = 8  # reasons of single parameters in the notes
 _DECIMALS = 4  # of elasticities: a hundredth of a percent of a percent is nothing
@@ -179,8 +182,9 @@ def _cross(result: Any) -> Section | None:
     return Section(heading, ("in", "and in", "value", "std. error", "95% interval"), "llrrl", rows)
 
 
-def parameters(found: Sequence[Any], title: str) -> StudySummary:
-    """Of a list of `Parameter`: names, values, units and allowed ranges."""
+def parameters(found: Sequence[Any], title: str, ranges: Sequence[Any] = ()) -> StudySummary:
+    """Of a list of `Parameter`: names, values, units and allowed ranges; and the `ranges` that the scenario says its keys may lie
+    in."""
     lines, marked = [], False
     for one in found:
         value, unit, factor = parameter_text(one, one.value)
@@ -190,14 +194,20 @@ def parameters(found: Sequence[Any], title: str) -> StudySummary:
         marked = marked or not one.pathwise
     columns = ("parameter", "value", "unit", "allowed", "")
     notes = ["bump: a path's derivative is no sensitivity, so method auto bumps it"] if marked else []
-    return StudySummary(title, [], [Section("", columns, "lrlll", grouped(lines))], notes, [one._asdict() for one in found])
+    sections = [Section("", columns, "lrlll", grouped(lines))]
+    if ranges:
+        rows = [(one.key, *one.ends, "evenly in the logarithm" if one.log else "evenly") for one in ranges]
+        heading = "Ranges that the scenario says its keys may lie in; `jaxrisk study SCENARIO --over ranges` draws from them"
+        sections.append(Section(heading, ("key", "lowest", "highest", "drawn"), "lrrl", rows))
+    return StudySummary(title, [], sections, notes, [one._asdict() for one in found])
 
 
 def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
-    tables |= {"Study": study}
+    tables |= {"Study": study, "OverRanges": over_ranges}
+    tables |= {"Attribution": attribution, "Warned": warning, "Maturity": maturity}
     return tables[type(result).__name__](result)
 
 
-__all__ = ["design", "parameters", "rare_event", "reverse_stress", "sensitivities", "study", "summary"]
+__all__ = ["design", "over_ranges", "parameters", "rare_event", "reverse_stress", "sensitivities", "study", "summary"]

@@ -3,6 +3,7 @@
 import json
 import math
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,31 @@ def _text(result: Any, ending: str, scenario_text: str) -> str:
         return result.to_dataframe().to_csv(index=False)
     if ending == ".toml":
         return f"# {WRITTEN_BY} design\n{limits_toml(result, scenario_text)}"
-    return json.dumps({"written_by": MARK, **everything(result)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    said = {"written_by": MARK, "kind": type(result).__name__, **everything(result)}
+    if hasattr(result, "summary") and not hasattr(result, "rankings"):  # a study's tables are made of what is in its record
+        said["summary"] = everything(result.summary())
+    if scenario_text:
+        said |= {"scenario_toml": scenario_text, "versions": _versions()}
+    return json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _versions() -> str:
+    names = ("jaxrisk", "jax", "jaxlib", "numpy")
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def everything(result: Any) -> dict[str, Any]:
     """All fields of a result as what JSON can hold: numbers that are not finite become null, or "inf" and "-inf"."""
     fields = result._asdict() if hasattr(result, "_asdict") else vars(result)
     weighted = ("losses",) if "log_weights" in fields else ()  # of every path
-    kept = {name: value for name, value in fields.items() if name not in (*_LEFT_OUT, *weighted) and not name.startswith("_")}
+    left = lambda name, value: name in (*_LEFT_OUT, *weighted) and not isinstance(value, str)
+    kept = {name: value for name, value in fields.items() if not left(name, value) and not name.startswith("_")}
     return {name: plain(value) for name, value in kept.items() if not callable(value)}
 
 

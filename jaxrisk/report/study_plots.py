@@ -227,11 +227,15 @@ def who_pays(result: "Result") -> "Figure":
 
 def plot(result: Any) -> "Figure":
     """The figure of any of these results."""
+    from .attribution_plot import attribution, maturity
+    from .range_tables import plot_ranges
     from .stress_plot import reverse_stress
     from .sweep_plots import study
+    from .warning_table import picture
 
     figures: dict[str, Any] = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event}
-    figures |= {"Design": design, "Study": study}
+    figures |= {"Design": design, "Study": study, "OverRanges": plot_ranges}
+    figures |= {"Attribution": attribution, "Warned": picture, "Maturity": maturity}
     return figures[type(result).__name__](result)
 
 

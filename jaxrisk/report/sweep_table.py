@@ -162,6 +162,7 @@ _SUPERVISOR = {
     "negative_balances": "negative balances",
     "negative_balance_usd": "their sum",
     "collateral_lost": "client money lost",
+    "fees_paid": "fees paid",
     "accounts_half_lost_share": "lost over half",
 }
 """Columns of the table of accounts."""
@@ -290,15 +291,32 @@ def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
         "gain: by what factor that error would be larger on random numbers of their own",
         "too few of N paths: N differ in this measure, too few for an interval of the change to be stood behind",
     ]
+    notes += _gains(result)
     if len(result.cells) > 1:
         notes.append("ranking: by the normal approximation over what each path adds to each cell's measure, paired; its "
                      "probabilities know of chance alone, not of what the model has wrong")  # fmt: skip
     if len(listed) < len(result.cells):
         notes.append(f"{len(result.cells) - len(listed)} cells in the middle of the ranking are left out here; study.csv has all")
-    return [*notes, *_absent(result)]
+    return [*notes, *absent(result)]
 
 
-def _absent(result: Any) -> Iterable[str]:
+_ENOUGH = 5.0
+"""By what factor paired errors are hoped to be smaller."""
+
+
+def _gains(result: Any) -> list[str]:
+    """How much common random numbers have brought, over all differences that have an error."""
+    changes = [one.difference for one in result.found if one.difference is not None and not one.branch]
+    gains = [one.independent_error / one.standard_error for one in changes if one.standard_error > 0.0]
+    if not gains:
+        return []
+    gains.sort()
+    enough = sum(gain >= _ENOUGH for gain in gains)
+    span = f"{gains[0]:.2g} to {gains[-1]:.3g} times smaller than independent ones (median {gains[len(gains) // 2]:.2g})"
+    return [f"paired errors are {span}, at least {_ENOUGH:.0f} times for {enough} of {len(gains)} differences"]
+
+
+def absent(result: Any) -> Iterable[str]:
     """What a supervisor would look for and cannot have here."""
     bases = {measure.observable.partition("[")[0] for measure in result.measures}
     if "accounts_closed_out" in bases and "negative_balances" not in bases:
@@ -306,4 +324,4 @@ def _absent(result: Any) -> Iterable[str]:
         yield f"{known}: a ladder knows how much of a loss lies beyond the collateral (shortfall), and not whose"
 
 
-__all__ = ["between", "groups", "heading", "of_class", "records", "study"]
+__all__ = ["absent", "between", "groups", "heading", "of_class", "records", "study"]

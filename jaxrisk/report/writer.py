@@ -12,6 +12,7 @@ from .chunks import Chunk, Plan
 from .durable import OutputError
 from .netcdf import CURVE_PREFIX, FINISHED, LOG_WEIGHTS, PLANNED, SAMPLE_PREFIX, checked_axes
 from .place import Place, partial_of
+from .remote import is_remote, place_of
 from .store_read import read_store
 
 CONFIGURATION = "configuration"
@@ -290,7 +291,9 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     **Raises:** `FileNotFoundError` where there is nothing, and `ValueError`, which names the path and says what it is, for
     anything that is not a result, or is damaged.
     """
-    path = Path(path)
+    path = place_of(path)
+    if is_remote(path) and not (path / manifest.FOLDER / manifest.MANIFEST).exists():
+        raise FileNotFoundError(f"no store of a run at {path}")
     if path.is_dir():
         return read_store(path) if (path / manifest.FOLDER).is_dir() else _of_folder(path)
     if not path.exists():

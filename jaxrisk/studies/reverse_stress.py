@@ -134,7 +134,7 @@ def reverse_stress(
 
     Minimises half the squared norm of the driving normals, less the log of the probability of so many jumps, subject to
     observable $\ge$ level: by gradients through the whole cascade, over smooth profiles in time and the sizes and times of up to
-    three jumps, from many starts at once. Distinct answers are returned, ordered by distance.
+    three jumps, from many starts at once. Distinct answers are returned, the likeliest first.
 
     **Arguments:**
 
@@ -216,7 +216,7 @@ def most_likely(surface: Surface, level: float, restarts: int, seed: int, progre
             f"{observable} >= {level:g}: out of reach; within {SCALES[-1]:.0f} standard deviations most found is {highest:.4g}"
         ) from None
     best = max(first_order(one) for one in found)
-    return [one for one in found if first_order(one) >= LEAST_SHARE * best]
+    return sorted((one for one in found if first_order(one) >= LEAST_SHARE * best), key=lambda one: -first_order(one))
 
 
 def _answers(surface: Surface, candidates: list[Candidate], scenario: Scenario) -> list[StressPath]:

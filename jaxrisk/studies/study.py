@@ -38,7 +38,8 @@ class Study(Shown):
     - `rankings`: by scenario, places of its cells and how surely they are right.
     - `held`: open interest of the scenario's own holders at the start, mean of longs and shorts, USD, by cell.
     - `spreads`: by cell and group of branches, the measure ranked by in each branch: value and error.
-    - `info`: paths, seed and steps, of the first scenario and `by_scenario`; number of runs.
+    - `info`: paths, seed and steps, of the first scenario and `by_scenario`; number of runs; `files`: by cell and branch what its
+      result in the study's folder is called.
     """
 
     name: str
@@ -72,6 +73,17 @@ class Study(Shown):
         """What was found over all branches, by the names of cell and measure."""
         return {(one.cell.name, str(one.measure)): one for one in self.found if not one.branch}
 
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> "Study":
+        """The study that was written into a folder.
+
+        **Raises:** `ValueError`, which names the file, where it is damaged, or of a version that this one does not read;
+        `OSError` as the system says.
+        """
+        from ..report.study_read import load_study
+
+        return load_study(Path(folder))
+
     def plot_branches(self) -> "Figure":
         """A tornado chart: by how much each group of branches moves the measure ranked by.
 
@@ -80,6 +92,13 @@ class Study(Shown):
         from ..report.sweep_plots import branches
 
         return branches(self)
+
+    def plot_frontier(self, measure: Measure | str | None = None, ax: Any = None) -> Any:
+        """What each cell buys against the open interest it forgoes, with paired intervals; axes. See
+        `jaxrisk.report.more_plots.frontier`."""
+        from ..report.more_plots import frontier
+
+        return frontier(self, measure, ax)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {len(self.cells)} cells, {self.info.get('paths', 0):,} paths each)"
@@ -95,6 +114,7 @@ def study(
     steps: int | None = None,
     many: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    executor: Any = None,
 ) -> Study:
     """Run a study: a scenario, or several, under each of a set of settings, all on the same random numbers.
 
@@ -107,6 +127,7 @@ def study(
     - `paths`, `seed`, `steps`: of every run; None as the file says.
     - `many`: allow more than 1,000 runs.
     - `progress`: called with paths done and paths in all.
+    - `executor`: of `concurrent.futures`, or a Dask client: who runs the cells; the same bytes. None: this process.
 
     **Raises:** `jaxrisk.ConfigError` with everything that is wrong with the study and its scenarios; otherwise as `simulate`.
 
@@ -118,7 +139,7 @@ def study(
     Study('study', 2 cells, 256 paths each)
     """
     plan, works = planned(study, {"paths": paths, "seed": seed, "steps": steps}, quick=quick, many=many)
-    runs = Runs(works, None if out is None else Path(out), progress)
+    runs = Runs(works, None if out is None else Path(out), progress, executor=executor)
     return finished(plan, works, runs)
 
 
@@ -148,10 +169,18 @@ def finished(plan: StudyPlan, works: list[Work], runs: Runs) -> Study:
     each = {work.cell.scenario: work for work in reversed(works)}
     by_scenario = {name: _said(each[name].scenario()) for name in plan.keys.scenarios}
     info = by_scenario[plan.keys.scenarios[0]] | {"runs": len(works), "scenarios": list(plan.keys.scenarios),
-            "branches": len(plan.leaves), "by_scenario": by_scenario}  # fmt: skip
+            "branches": len(plan.leaves), "by_scenario": by_scenario, "study": plan.file, "files": _files(works)}  # fmt: skip
     rank = rank_of(plan, answers.measures)
     return Study(plan.name, plan.keys.title, plan.keys.question, plan.cells, plan.references, answers.measures, rank,
                  answers.found, answers.rankings, answers.held, answers.spreads, info)  # fmt: skip
+
+
+def _files(works: list[Work]) -> dict[str, dict[str, str]]:
+    """By cell and branch the digest that a run's result is called by."""
+    files: dict[str, dict[str, str]] = {}
+    for work in works:
+        files.setdefault(work.cell.name, {})[work.leaf.name] = work.digest
+    return files
 
 
 def _said(scenario: Scenario) -> dict[str, int]:

@@ -16,7 +16,7 @@ from .study_plan import Work
 from .study_run import Runs
 
 BY_CLASS = ("accounts_closed_out", "accounts_closed_out_share", "negative_balances", "negative_balance_usd", "collateral_lost",
-            "accounts_half_lost_share")  # fmt: skip
+            "fees_paid", "accounts_half_lost_share")  # fmt: skip
 """Observables by class of account whose means are shown where a study does not say which."""
 DEFAULT = ("expected_shortfall(max_drawdown_index, 0.99)", "mean(open_interest_loss_usd)",
            "expected_shortfall(open_interest_loss_usd, 0.99)")  # fmt: skip

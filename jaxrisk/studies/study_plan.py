@@ -1,10 +1,11 @@
 """From a study to the runs that it takes: each a scenario that is checked, and a digest that its result is found again by."""
 
+import contextlib
 import functools
-import hashlib
-import json
+import gc
 import math
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..config import Prepared, prepare
-from ..config.document import NAMED
+from ..config.effective import digest_of as digest_of_document
+from ..config.once import made_once, once, same
 from ..config.paths import NotFound
 from ..config.problems import ConfigError, Problem, nearest, written
 from ..config.study import StudyPlan
@@ -21,8 +23,6 @@ from ..config.study_keys import Settings, number
 from ..parameter import moved, named, parameters
 from ..scenario import Scenario
 
-WORDS = ("name", "title", "question", "sources")
-"""Keys of an effective configuration that change no number."""
 SET = "# set by the study: "
 
 
@@ -35,8 +35,11 @@ class Work:
     leaf: Leaf
     prepared: Prepared
     moves: tuple[tuple[str, float], ...]
-    text: str
     digest: str
+
+    @property
+    def text(self) -> str:
+        return self.prepared.text + "".join(f"{line}\n" for line in _said(self.moves))
 
     def scenario(self) -> Scenario:
         """What is run."""
@@ -51,8 +54,21 @@ class Work:
 def works_of(plan: StudyPlan) -> tuple[list[Work], list[Problem]]:
     """Every run of a study, by cell and then by branch, and everything that is wrong with their scenarios."""
     maker = _Maker(plan)
-    works = [work for cell in plan.cells for leaf in plan.leaves if (work := maker.work(cell, leaf)) is not None]
+    with once(), _no_collection():
+        works = [work for cell in plan.cells for leaf in plan.leaves if (work := maker.work(cell, leaf)) is not None]
     return works, list(dict.fromkeys(maker.problems))
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """What a plan is made of stays: to look through all of it for what does not takes a fifth of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def set_to(scenario: Scenario, name: str, value: float) -> Scenario:
@@ -67,12 +83,12 @@ def digest_of(text: str) -> str:
     >>> digest_of('name = "a"\\n[run]\\npaths = 10') == digest_of('name = "b"\\n\\n[run]\\npaths = 10')
     True
     """
-    document = {key: value for key, value in tomllib.loads(text).items() if key not in WORDS}
     comments = [line for line in text.splitlines() if line.startswith("#")]
-    # noise and labels go by the place of an asset, a venue or a population, and not by its name
-    order = [list(document[name]) for name in NAMED if isinstance(document.get(name), dict)]
-    whole = json.dumps([_version(), document, order, comments], sort_keys=True, default=str)
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+    return digest_of_document(_version(), tomllib.loads(text), comments)
+
+
+def _said(moves: tuple[tuple[str, float], ...]) -> list[str]:
+    return [f"{SET}{name} = {value!r}" for name, value in moves]
 
 
 @functools.cache
@@ -89,29 +105,27 @@ class _Maker:
     def __init__(self, plan: StudyPlan):
         self.plan, self.problems = plan, list[Problem]()
         self._by_name: dict[tuple[str, str], bool] = {}
-        self._bases: dict[str, Prepared | None] = {}
-        self._checked: set[tuple[str, ...]] = set()
 
     def work(self, cell: Cell, leaf: Leaf) -> Work | None:
         plan = self.plan
         try:
-            file = plan.scenario(cell.scenario)
+            file = same(lambda: plan.scenario(cell.scenario), "file", cell.scenario)
         except NotFound:
             return None  # noted already
-        settings = plan.placed({**plan.keys.settings, **cell.settings, **leaf.settings})
+        placed = lambda given: made_once(lambda: plan.placed(given), given, "placed")
+        settings = {**placed(plan.keys.settings), **placed(cell.settings), **placed(leaf.settings)}
         run = {f"run.{name}": value for name, value in plan.run_of(cell.scenario).items()}
         by_name = {key: value for key, value in settings.items() if self._is_parameter(file, key, value, settings)}
         overrides = {key: value for key, value in settings.items() if key not in by_name} | run
         try:
-            prepared = prepare(file, overrides)
+            prepared = made_once(lambda: prepare(file, overrides), tuple(overrides.values()), "prepared", file, *overrides)
         except ConfigError as error:
             self._note(error, settings, run)
             return None
         moves = self._moves(prepared, by_name)
         if moves is None:
             return None
-        text = prepared.text + "".join(f"{SET}{name} = {value!r}\n" for name, value in moves)
-        return Work(cell, leaf, prepared, moves, text, digest_of(text))
+        return Work(cell, leaf, prepared, moves, prepared.digest(_version(), _said(moves)))
 
     def _is_parameter(self, file: str, key: str, value: Any, settings: Settings) -> bool:
         """Whether a name means numbers of the scenario that `jaxrisk parameters` lists, and no key of its file."""
@@ -138,11 +152,13 @@ class _Maker:
         """Parameters and what they are set to; None with problems noted."""
         if not by_name:
             return ()
-        scenario, fine = prepared.scenario(), True
+        shape, fine = made_once(prepared.shape, prepared, "shape"), True
         for name, value in by_name.items():
             try:
-                meant = named(scenario, name)
+                # of numbers only those of venues, whose tiers have an order, matter to which parameters there are
+                meant = same(lambda name=name: named(prepared.scenario(), name), "named", name, shape)
             except ValueError as error:
+                scenario = prepared.scenario()
                 self._add(name, value, str(error).partition(": ")[0], nearest(name, [one.name for one in parameters(scenario)]))
                 fine = False
                 continue

@@ -1,6 +1,5 @@
 """The runs of a study: each a result in the study's folder, found there again by what it is a result of."""
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..batch import simulate
+from ..batch import simulate_many
+from ..cascade.together import MOST
 from ..report import Result
-from ..report.durable import OutputError
-from ..report.place import make_room
 from ..scenario import Scenario
 from .study_plan import Work, digest_of
 
@@ -19,6 +17,8 @@ CELLS = "cells"
 """The folder, within a study's own, of the results of its runs."""
 GUESS = {"ladder": 25e-9, "flow": 120e-9, "account": 1.2e-6}
 """Seconds a path-step, venue and asset, by book: a guess for two cores, until the first run has been timed."""
+BACKSTOP = 6.0
+"""By what factor a step takes longer where somebody pays for bankrupt positions, likewise."""
 COMPILE = 15.0
 """Seconds that the first run of a study takes longer, about."""
 
@@ -30,11 +30,15 @@ class Runs:
     """Runs and finds again the results of a study's runs.
 
     **Arguments:** `works`: what there is to be run; `folder`: where results are kept, None to keep them in memory; `progress`:
-    called with paths done and paths in all; `said`: called with a line on each run that is finished.
+    called with paths done and paths in all; `said`: called with a line on the runs that have been finished together; `executor`:
+    who runs them, None for this process.
     """
 
-    def __init__(self, works: Iterable[Work], folder: Path | None, progress: Progress | None = None, said: Said | None = None):
-        self.works, self.folder = list(works), folder
+    def __init__(
+        self, works: Iterable[Work], folder: Path | None, progress: Progress | None = None, said: Said | None = None,
+        executor: Any = None,
+    ):  # fmt: skip
+        self.works, self.folder, self.executor = list(works), folder, executor
         self._progress, self._said = progress, said
         self._kept: dict[str, Result] = {}
         unique = {work.digest: work for work in self.works}
@@ -76,34 +80,40 @@ class Runs:
         return result if same and result.paths == result.planned == _paths(work) else None
 
     def _run(self, work: Work) -> Result:
-        scenario, path = work.scenario(), self.path(work.digest)
+        """Run what is left of the same scenario from this run on, as many as share their noise at a time."""
+        alike = [one for one in self.left.values() if one.cell.scenario == work.cell.scenario]
+        alike = alike if work.digest in self.left else [work]  # what was there is gone
+        first = next(place for place, one in enumerate(alike) if one.digest == work.digest)
+        begin = max(0, min(first, len(alike) - MOST))
+        group = alike[begin : begin + MOST]
+        paths = [self.path(one.digest) for one in group]
         begun, before = time.perf_counter(), self.done
-        try:
-            result = simulate(scenario, sample_paths=0, progress=lambda done, _: self._tell(before + done), out=path)
-        except KeyboardInterrupt as stop:
-            _forget(path, stop)
-            raise
-        self._seconds.append(time.perf_counter() - begun)
-        self.ran += 1
-        self.done = before + result.paths
-        self._kept |= {work.digest: _slim(result)} if path is None else {}
-        self.left.pop(work.digest, None)
-        self._finished(work, time.perf_counter() - begun)
-        return result
+        results = simulate_many([one.scenario() for one in group], sample_paths=0, out=paths, executor=self.executor,
+                                progress=lambda done, _: self._tell(before + done))  # fmt: skip
+        seconds = time.perf_counter() - begun
+        for one, result in zip(group, results, strict=True):
+            self._seconds.append(seconds / len(group))
+            self.ran += 1
+            self.done += result.paths
+            self._kept |= {} if self.folder is not None else {one.digest: _slim(result)}
+            self.left.pop(one.digest, None)
+        self._finished(group, seconds)
+        return results[first - begin]
 
     def _tell(self, done: int) -> None:
         if self._progress is not None:
             # never all: what is in the last paths' way to the disk may be interrupted too
             self._progress(min(done, self.total - 1), self.total)
 
-    def _finished(self, work: Work, seconds: float) -> None:
+    def _finished(self, group: list[Work], seconds: float) -> None:
         if self._said is None:
             return
-        where = f", {work.leaf.name}" if work.leaf.name else ""
-        later = self._seconds[1:] or self._seconds  # the first compiled
-        left = f"about {words(sum(later) / len(later) * len(self.left))} left" if self.left else "the last one"
+        named = lambda work: work.cell.name + (f", {work.leaf.name}" if work.leaf.name else "")
+        whose = named(group[0]) + (f" to {named(group[-1])}, together" if len(group) > 1 else "")
+        later = self._seconds[len(group) :] or self._seconds  # the first compiled
+        left = f"about {words(sum(later) / len(later) * len(self.left))} left" if self.left else "the last"
         number = len(self.finished) + self.ran
-        self._said(f"{number:,} of {number + len(self.left):,}: {work.cell.name}{where}: {words(seconds)}; {left}")
+        self._said(f"{number:,} of {number + len(self.left):,}: {whose}: {words(seconds)}; {left}")
 
 
 def words(seconds: float) -> str:
@@ -132,25 +142,14 @@ def _guess(work: Work) -> float:
     scenario: Scenario = work.prepared.scenario()
     labels = coordinates(scenario)
     places = len(labels["venues"]) * len(labels["assets"])
-    return GUESS[scenario.book] * places * scenario.settings.steps * scenario.settings.rounds * _paths(work)
+    whole = BACKSTOP if scenario.venues.backstop is not None and scenario.book == "ladder" else 1.0
+    return GUESS[scenario.book] * whole * places * scenario.settings.steps * scenario.settings.rounds * _paths(work)
 
 
 def _slim(result: Result) -> Result:
     """Without curves, for what is kept in memory."""
     losses = {name: np.asarray(result.losses[name]) for name in result.losses}
     return Result(losses, result.dims, result.coords, info=result.info)
-
-
-def _forget(path: Path | None, stop: Any) -> None:
-    """Remove what an interrupted run has written: a run is finished, or is run again from its beginning."""
-    stop.result = None
-    if path is None:
-        return
-    try:
-        make_room(path, replace=True)
-        os.unlink(path)
-    except (OSError, OutputError):
-        return
 
 
 __all__ = ["CELLS", "Runs", "words"]

@@ -271,12 +271,10 @@ def test_what_was_loaded_is_never_read_on_in_another_run(run, store, memory):
 
 def test_what_another_run_has_left_is_not_taken_for_this_one(run, store, monkeypatch):
     """Records that cannot be removed."""
-    from jaxrisk.report import store_place
+    from jaxrisk.report import durable
 
-    honest = shutil.rmtree
-    monkeypatch.setattr(
-        store_place.shutil, "rmtree", lambda path, **more: None if path.name == "chunks" else honest(path, **more)
-    )
+    honest = durable.clear
+    monkeypatch.setattr(durable, "clear", lambda path: None if path.name == "chunks" else honest(path))
     with pytest.raises(OtherRun, match="what another run has left there cannot be removed"):
         run(store, seed=6, force=True)
     assert not (store / "jaxrisk" / "manifest.json").exists()
@@ -574,9 +572,29 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
         return honest(prepared, key, paths, source)
 
     monkeypatch.setattr(blocks, "run_block", never)
-    with pytest.raises(MemoryError, match="too little memory for a block of 256 paths"):
+    with pytest.raises(MemoryError, match="too little memory for 64 paths of this scenario"):
         run(tmp_path / "s.zarr")
     assert jr.Result.load(tmp_path / "s.zarr").paths == 512
+
+
+def test_a_block_for_which_there_is_no_memory_is_halved_and_the_bits_are_the_same(run, memory, tmp_path, monkeypatch):
+    """Halves of it are other programs; of elementwise arithmetic, whose bits do not depend on how many paths there are."""
+    import jax
+
+    honest, sizes = blocks.run_block, []
+
+    def full(prepared, key, paths, source):
+        sizes.append(len(paths))
+        if len(paths) > 64:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12345 bytes.")
+        return honest(prepared, key, paths, source)
+
+    monkeypatch.setattr(blocks, "_parts", {})
+    monkeypatch.setattr(blocks, "run_block", full)
+    same(run(tmp_path / "r.zarr"), memory)
+    assert set(sizes) == {256, 128, 64}
+    assert sizes.count(256) <= 2 * blocks.workers()  # what was found out is not tried again
+    assert {entry["parts_of_a_block"] for entry in lines(tmp_path / "r.zarr") if entry["event"] == "chunk"} == {4}
 
 
 @pytest.mark.parametrize(("name", "words"), [("fragility", "the fragility map"), ("sample", "whole paths")])

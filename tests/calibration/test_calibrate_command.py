@@ -108,7 +108,7 @@ def test_a_scenario_from_files_says_where_every_number_is_from_and_runs(folder, 
     assert "s.e." in text
     assert "uncorrected" in text
     page = Path("r.html").read_text()
-    for word in ("<h2>Leverage</h2>", "<h2>Ladder</h2>", "Winners:", "Identifiability", "What is still assumed"):
+    for word in (">Leverage</h2>", ">Ladder</h2>", "Winners:", "Identifiability", "What is still assumed"):
         assert word in page
     assert main(["run", "new/mine.toml", "--out", "r.nc"]) == OK
 

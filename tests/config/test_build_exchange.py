@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxrisk.cascade.backstop import TRIGGERS
-from jaxrisk.config import check, load, sections, venues as keys
+from jaxrisk.config import check, load, prepare, sections, venues as keys
 from jaxrisk.config.document import to_toml
 from jaxrisk.config.paths import find, names
 from jaxrisk.config.read import read
@@ -318,17 +318,16 @@ def test_a_stop_can_be_added(folder):
 )
 def test_the_effective_text_gives_itself(folder, changes):
     whole = {key: folder.MISSING if value is None else value for key, value in changes.items()}
-    _, problems, text = read(folder.exchange(**whole))
-    assert problems == []
+    text = prepare(folder.exchange(**whole)).text
     assert "preset" not in text
     again = folder.file("again.toml", text)
-    assert read(again)[2] == text
+    assert prepare(again).text == text
 
 
 def test_the_effective_text_of_a_preset_keeps_its_backstop(folder):
     """Even where all that the preset says of it is the default."""
     folder.file("mine.toml", RULES)
     path = folder.file("preset.toml", to_toml(folder.changed(**{"venues.binance": {"preset": "mine"}})))
-    again = folder.file("again.toml", read(path)[2])
+    again = folder.file("again.toml", prepare(path).text)
     for each in (path, again):
         assert load(each).venues.backstop is not None

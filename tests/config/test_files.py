@@ -7,6 +7,7 @@ import pytest
 
 from jaxrisk.config import check
 from jaxrisk.config.paths import find, names
+from jaxrisk.data import containers
 
 BOOTSTRAP = {"process": "bootstrap", "file": "prices.csv", "mean_block": "4h"}
 REPLAY = {"process": "replay", "file": "prices.csv"}
@@ -504,3 +505,19 @@ def test_a_limit_or_venue_file_can_be_checked_by_itself(folder):
     problems = check(folder.file("v.toml", "[[tiers.XRP]]\nfloor_usd = 5\nmax_leverage = 10\nmaintenance_rate = 0.2\n"))
     assert [problem.key for problem in problems] == ["tiers.XRP.0.floor_usd", "tiers.XRP.0.maintenance_rate"]
     assert check(folder.file("l.toml", "caps = 5"))[0].key == "caps"
+
+
+# ---- files that are given to somebody
+
+
+def test_a_device_is_not_read(folder):
+    """`/dev/zero` has no end: a file that names it would take all memory."""
+    problems = folder.problems(**{"venues.binance.tiers": "/dev/zero"})
+    assert any(problem.file == "/dev/zero" and "device" in problem.allowed for problem in problems)
+
+
+def test_a_table_that_unpacks_to_more_than_it_may_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(containers, "MOST_UNPACKED", 1000)
+    (folder.path / "h.csv.gz").write_bytes(gzip.compress(b"leverage,share\n" + b"2,0.5\n" * 200))
+    holders = {"kind": "histogram", "venue": "binance", "asset": "BTC", "side": "long", "open_interest": 1e9, "file": "h.csv.gz"}
+    assert "unpacked" in only(folder.problems(**{"populations.h": holders}), "h.csv.gz").allowed

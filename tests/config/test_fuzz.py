@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from jaxrisk.config.checked import check_document
 from jaxrisk.config.document import override, to_toml
+from jaxrisk.config.effective import effective, text_of
 from jaxrisk.config.problems import Report
-from jaxrisk.config.read import effective
 
 words = st.sampled_from(
     [
@@ -93,8 +93,9 @@ def test_mutated_documents_give_problems_only(folder, data):
     for problem in report.problems:
         assert "\n" not in str(problem)
     if not report.problems:
-        text = effective(checked, document)
-        assert text == effective(*_again(text))
+        text = text_of(effective(checked), checked.files)
+        again = _again(text)
+        assert text == text_of(effective(again), again.files)
 
 
 def _again(text):
@@ -102,7 +103,7 @@ def _again(text):
     report = Report("again.toml")
     checked = check_document(document, Path("again.toml"), report)
     assert report.problems == []
-    return checked, document
+    return checked
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

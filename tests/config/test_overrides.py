@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxrisk.config import check
+from jaxrisk.config import check, prepare
 from jaxrisk.config.document import parse_value, to_toml
 from jaxrisk.config.read import read
 
@@ -81,17 +81,16 @@ def test_a_wrong_override_is_named_as_such(folder, key, text, words, near):
 
 def test_the_effective_text_gives_the_same_scenario(folder):
     """Read again, the text that a result carries gives itself: defaults, tiers and limits are written out."""
-    _, problems, text = read(folder.scenario(limits={"file": "eu_retail_cfd"}), {"run.steps": 144})
-    assert problems == []
+    text = prepare(folder.scenario(limits={"file": "eu_retail_cfd"}), {"run.steps": 144}).text
     assert "eu_retail_cfd" not in text
     again = folder.file("again.toml", text)
-    assert read(again)[2] == text
+    assert prepare(again).text == text
     assert "steps = 144\n" in text
 
 
 def test_the_effective_text_names_the_tables_that_were_read(folder):
     folder.prices()
-    _, _, text = read(folder.scenario(market={"process": "replay", "file": "prices.csv"}))
+    text = prepare(folder.scenario(market={"process": "replay", "file": "prices.csv"})).text
     assert "# 'prices.csv' " in text
 
 

@@ -47,6 +47,17 @@ COMMANDS = {
     "reverse_stress": ["reverse-stress", "btc_24h", "--observable", "max_drawdown_index", "--level", "0", "--restarts", "0"],
     "parameters": ["parameters", "btc_24h", "--match", "market.volatilty"],
     "calibrate": ["calibrate", "--prices", "no.csv", "--out", "mine.toml", "--asset", ""],
+    "attribute": [
+        "attribute",
+        "btc_24h",
+        "--measure",
+        "maen(max_drawdown_index)",
+        "--what-if",
+        "limits.cap=10",
+        "--since",
+        "btc_2020",
+    ],
+    "warn": ["warn", "btc_24h", "--threshold", "150%", "--branching", "0", "--venues.binnance.halt_move", "0.1"],
     "backtest": ["backtest", "nowhere.toml", "--data", "nowhere"],
 }
 

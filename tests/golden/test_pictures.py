@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from golden.drawn import described
 from matplotlib import pyplot
-from report import example_studies as example
+from report import example_studies as example, example_sweeps as sweeps
 
 from jaxrisk.report import stress_plot, study_plots
 
@@ -14,6 +14,10 @@ PICTURES = {
     "sensitivities": lambda: study_plots.sensitivities(example.sensitivities()),
     "design": lambda: study_plots.design(example.design()),
     "reverse_stress": lambda: stress_plot.reverse_stress(example.reverse_stress()),
+    "fan": lambda: example.run().plot_fan("ETH").figure,
+    "study": lambda: study_plots.plot(sweeps.caps()),
+    "branches": lambda: sweeps.caps(branches=True).plot_branches(),
+    "over_ranges": lambda: study_plots.plot(sweeps.over_ranges()),
     "rare_event": lambda: study_plots.rare_event(example.rare_event()),
 }
 

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from report import example_studies as example
+from report import example_studies as example, example_sweeps as sweeps
 from rich.console import Console
 
 from jaxrisk.report import studies
@@ -15,6 +15,9 @@ SUMMARIES = {
     "design_infeasible": lambda: studies.design(example.design(feasible=False)),
     "reverse_stress": lambda: studies.reverse_stress(example.reverse_stress()),
     "rare_event": lambda: studies.rare_event(example.rare_event()),
+    "study": lambda: studies.study(sweeps.caps()),
+    "study_branches": lambda: studies.study(sweeps.caps(branches=True)),
+    "over_ranges": lambda: studies.over_ranges(sweeps.over_ranges()),
     "parameters": lambda: studies.parameters(example.PARAMETERS, "example: 5 parameters"),
 }
 

@@ -48,7 +48,8 @@ def market(book="ladder", size=-0.12, volatility=0.8, kept=1.0, fee=0.002, fund=
     )  # fmt: skip
 
 
-BY_CLASS = ("accounts_closed_out", "accounts_closed_out_share", "collateral_lost", "accounts_half_lost_share")
+BY_CLASS = ("accounts_closed_out", "accounts_closed_out_share", "collateral_lost", "accounts_half_lost_share",
+            "accounts_closed_out_by_side")  # fmt: skip
 
 
 @pytest.mark.slow
@@ -79,6 +80,10 @@ def test_ladder_and_accounts_count_alike(rules):
         else:
             assert (np.abs(one - other) > 1e-6 * np.abs(other).max()).mean() < 0.05, name
         np.testing.assert_allclose(one.mean(axis=0), other.mean(axis=0), rtol=0.01, err_msg=name)
+    np.testing.assert_allclose(ladder["accounts_closed_out_by_side"].sum(axis=1), ladder["accounts_closed_out"], rtol=1e-12)
+    assert "fees_paid" not in ladder  # of a batch it knows the sum
+    if "fees_paid" in account:
+        np.testing.assert_allclose(account["fees_paid"].sum(axis=1), account["liquidation_fees"].sum(axis=1), rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -118,6 +123,8 @@ def test_money_of_closed_out_accounts_adds_up_to_the_float(kept, inverse):
     np.testing.assert_allclose(losses["negative_balance_usd"].sum(), losses["shortfall"].sum(), rtol=1e-10)
     taken = (equity(1.0) - equity(mark))[closed].sum()
     paid = losses["liquidation_fees"].sum() + losses["surplus_to_fund"].sum()
+    np.testing.assert_allclose(losses["fees_paid"].sum(), losses["liquidation_fees"].sum(), rtol=1e-10)
+    assert losses["accounts_closed_out_by_side"].tolist() == [by_class, [0.0, 0.0]]  # longs: the price fell
     lost = losses["collateral_lost"].sum() + losses["negative_balance_usd"].sum()
     if kept == 0.0:
         assert losses["surplus_to_fund"].sum() == 0.0

@@ -333,3 +333,14 @@ def test_the_book_shrinks_on_both_sides():
     np.testing.assert_allclose(book.open_interest(state)[0, 0], [9.0, 9.0])
     np.testing.assert_allclose(state.scale[0, 0], [1.0, 0.9])
     np.testing.assert_allclose(state.unlevered[0, 0], [1.0, 0.0])
+
+
+@pytest.mark.parametrize(("sd", "nodes"), [(0.0, (64, 1, 4)), (1.0, (64, 1, 4)), (2.0, (64, 1, 4)), (2.0, 64)])
+def test_numbers_of_accounts_are_those_of_the_law_of_sizes(sd, nodes):
+    """Open interest over size, of a lognormal that is weighted by notional: the mean of one over it is exp(s^2 / 2) over its
+    median. Whoever takes a smaller position under a limit is an account still."""
+    crowd = Lognormal(1e9, 8.0, 0.5, size_median=1e4, size_log_sd=sd)
+    for limits in (Limits.none(), Limits.single(5.0, share_downsize=0.5)):
+        book = build_ladder([crowd], contracts(), limits, PRICE, 1, Grid(cells=64, first_step=0.01, reach=2.0), nodes=nodes)
+        np.testing.assert_allclose(book.members.total, 1e5 * np.exp(0.5 * sd**2), rtol=1e-5)
+        np.testing.assert_array_less(book.members.closed_out.sum(axis=(0, 1, 2))[..., -1], book.members.total * 1.00001)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import jax
@@ -11,10 +12,11 @@ import pytest
 from test_cli import SCENARIO, files
 
 import jaxrisk as jr
+from jaxrisk.batch import carried, plan as plan_module
 from jaxrisk.batch.configure import Run
 from jaxrisk.batch.describe import describe
 from jaxrisk.batch.sinks import File
-from jaxrisk.cascade import prepare
+from jaxrisk.cascade import blocks, prepare
 from jaxrisk.cli import BAD_INPUT, INTERRUPTED, OK, main
 from jaxrisk.report.sweep_table import between
 from jaxrisk.studies import study_run
@@ -60,8 +62,9 @@ def here(tmp_path, monkeypatch):
 def counted(monkeypatch):
     """Which runs are made."""
     made = []
-    simulate = study_run.simulate
-    monkeypatch.setattr(study_run, "simulate", lambda s, **more: (made.append(float(s.limits.cap[0])), simulate(s, **more))[1])
+    simulate = study_run.simulate_many
+    count = lambda scenarios: made.extend(float(one.limits.cap[0]) for one in scenarios)
+    monkeypatch.setattr(study_run, "simulate_many", lambda some, **more: (count(some), simulate(some, **more))[1])
     return made
 
 
@@ -135,28 +138,82 @@ def test_a_result_that_is_cut_short_or_is_another_cells_is_not_taken_for_one(her
     assert len(counted) == 2
 
 
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Chunks of 16 paths, so that there are many moments at which a study can be stopped."""
+    monkeypatch.setitem(blocks.BLOCK, "cpu", 16)
+    monkeypatch.setattr(plan_module, "BLOCKS", 1)
+
+
 @pytest.mark.slow
-def test_interrupted_anywhere_and_continued_it_gives_the_same_bytes(here, counted, monkeypatch):
-    """Stopped at each call of `progress` in turn, the command says so with 130 and goes on from there to the same table."""
+def test_interrupted_anywhere_and_continued_it_gives_the_same_bytes(here, small_chunks):
+    """Stopped at 20 drawn moments, each after no or some more chunks, it goes on from there to the same table and losses."""
     assert main(["study", "caps.toml", "--out", "whole"]) == OK
-    table = (here / "whole/study.csv").read_bytes()
-    simulate, stops = study_run.simulate, [0]
+    random, stops, told, resumed = np.random.default_rng(1), 0, [0], []
 
-    def stopped(scenario, **more):
-        result = simulate(scenario, **more)
-        stops[0] += 1
-        if stops[0] in (1, 3, 4):
+    def progress(done, total):
+        resumed.append(done) if told[0] == 0 else None
+        told[0] += 1
+        if stops < 20 and random.uniform() < 0.6:
             raise KeyboardInterrupt
-        return result
 
-    monkeypatch.setattr(study_run, "simulate", stopped)
-    codes = [main(["study", "caps.toml", "--out", "parts"]) for _ in range(4)]
-    assert codes == [INTERRUPTED, INTERRUPTED, INTERRUPTED, OK]
-    assert (here / "parts/study.csv").read_bytes() == table
+    while True:
+        plan, works = planned("caps.toml", {})
+        told[0] = 0
+        try:
+            finished(plan, works, Runs(works, here / "parts", progress))
+            break
+        except KeyboardInterrupt:
+            stops += 1
+    assert stops >= 5
+    assert resumed == sorted(resumed)
+    assert resumed[-1] > 100  # what was there is not run again
+    assert main(["study", "caps.toml", "--out", "parts"]) == OK
+    assert (here / "parts/study.csv").read_bytes() == (here / "whole/study.csv").read_bytes()
     assert files(here / "parts/cells") == files(here / "whole/cells")
     for name in files(here / "whole/cells"):
         one, other = (jr.Result.load(here / f"{folder}/cells/{name}") for folder in ("whole", "parts"))
         assert all(np.array_equal(one[key], other[key]) for key in one.losses)
+
+
+def test_an_interrupted_command_says_so(here, monkeypatch, capsys):
+    def stopped(*arguments, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_run, "simulate_many", stopped)
+    assert main(["study", "caps.toml", "--out", "parts"]) == INTERRUPTED
+    assert "nothing was finished" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_others_run_cells_to_the_same_bytes(here, small_chunks):
+    """An executor gets a block of paths of all cells at a time, in whatever order they come back."""
+    jr.study("caps.toml", "alone")
+    executor = Backwards()
+    jr.study("caps.toml", "spread", executor=executor)
+    assert executor.tasks == 13
+    for path in (here / "alone/cells").iterdir():
+        one, other = jr.Result.load(path), jr.Result.load(here / "spread/cells" / path.name)
+        assert all(np.array_equal(one[key], other[key]) for key in one.losses)
+
+
+class Backwards(Executor):
+    """Runs what it is given in this process when asked for the answer, last in first."""
+
+    _max_workers = 2
+
+    def __init__(self):
+        self.tasks, self.waiting = 0, []
+
+    def submit(self, fn, /, task):
+        future: Future = Future()
+        self.tasks += 1
+        self.waiting.append((future, fn, task))
+        if len(self.waiting) > 1 or task.until == 200:
+            for waiting, call, what in reversed(self.waiting):
+                waiting.set_result(call(what))
+            self.waiting.clear()
+        return self.waiting[-1][0] if self.waiting else future
 
 
 @pytest.mark.slow
@@ -227,7 +284,7 @@ def test_the_command_from_start_to_finish(here, capfd):
     assert main(["study", "caps.toml", "--quick", "--paths", "100"]) == OK
     out, err = capfd.readouterr()
     assert "caps: 3 cells in 2 branches, 6 runs; about" in err
-    assert "6 of 6: cap = 50, b: " in err
+    assert "6 of 6: cap = 20, a to cap = 100, b, together: " in err
     assert "Accounts, by class, mean of a path (change against the reference)\n" in out
     assert "Ranking by the mean of the open-interest loss" in out
     assert "\x1b" not in out
@@ -311,6 +368,28 @@ def test_a_digest_is_of_what_changes_numbers():
         assert digest_of(text.replace(one, other)) != digest_of(text)
 
 
+def test_cells_are_planned_together_as_each_would_be_alone():
+    """Parts of cells that are alike are read and checked once: keys of the file, a venue's, parameters by name, and both."""
+    grid = [{"key": "venues.binance.insurance_fund", "values": [1e8, 2e8]}, {"key": "impact.coefficient", "values": [0.7, 1.3]},
+            {"key": "market.volatility", "values": [0.3, 0.6]}]  # fmt: skip
+    asked = {"scenario": "btc_24h", "run": {"paths": 256, "steps": 24}, "measures": ["mean(open_interest_loss_usd)"]}
+    shared = {"set": {"limits.caps": [{"class": "retail", "cap": 50, "share_downsize": 0.5}], "run.support": 60_000.0}}
+    _, together = planned({**asked, **shared, "grid": grid}, {})
+    assert len({work.digest for work in together}) == 8
+    for work in together:
+        _, alone = planned({**asked, **shared, "cells": [{"name": "one", "set": work.cell.settings}]}, {})
+        assert (work.digest, work.text, work.moves) == (alone[0].digest, alone[0].text, alone[0].moves)
+        assert digest_of(work.text) == work.digest
+    assert carried.to_bytes(together[7].scenario()) == carried.to_bytes(alone[0].scenario())
+
+
+def test_a_value_that_is_wrong_in_some_cells_is_said_of_those():
+    grid = [{"key": "impact.coefficient", "values": [1.0, -1.0, 0.5, -2.0]}]
+    with pytest.raises(jr.ConfigError) as error:
+        planned({"scenario": "btc_24h", "run": {"paths": 256, "steps": 24}, "grid": grid}, {})
+    assert [one.value for one in error.value.problems] == ["-1.0", "-2.0"]
+
+
 def test_the_order_of_assets_is_part_of_a_digest_and_that_of_keys_is_not():
     text = "[run]\npaths = 10\nseed = 1\n[assets.{}]\nprice = 1.0\n[assets.{}]\nprice = 1.0\n"
     assert digest_of(text.format("A", "B")) != digest_of(text.format("B", "A"))
@@ -350,12 +429,15 @@ def instead(monkeypatch):
     """A function that puts results of 200 paths, with what is said of each scenario, in the place of runs."""
 
     def put(said):
-        def simulate(scenario, progress, **more):
-            progress(200, 200)
-            losses = {"open_interest_loss_usd": np.arange(200.0), "max_drawdown_index": np.zeros(200)}
-            return jr.Result(losses, {}, {}, info=said(scenario))
+        def simulate(scenarios, progress, **more):
+            results = []
+            for scenario in scenarios:
+                losses = {"open_interest_loss_usd": np.arange(200.0), "max_drawdown_index": np.zeros(200)}
+                results.append(jr.Result(losses, {}, {}, info=said(scenario)))
+                progress(200 * len(results), 200 * len(scenarios))
+            return results
 
-        monkeypatch.setattr(study_run, "simulate", simulate)
+        monkeypatch.setattr(study_run, "simulate_many", simulate)
 
     return put
 
@@ -440,7 +522,13 @@ def test_a_run_that_was_killed_is_continued(here, monkeypatch):
     assert [path.name for path in (here / "out/cells").iterdir()] == [f"{work.digest}.nc"]
 
 
-@pytest.mark.parametrize("name", ["leverage_cap", "retail_or_professional", "eu_japan_none", "one_venue", "fund_size"])
+STUDIES = (
+    "leverage_cap", "retail_or_professional", "eu_japan_none", "one_venue", "fund_size", "attribution_by_shock", "halts",
+    "engine_speed", "maturity",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STUDIES)
 def test_shipped_studies_are_sound_and_can_be_copied(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan, works = planned(name, {})

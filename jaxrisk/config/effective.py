@@ -1,0 +1,133 @@
+"""The effective configuration: all defaults, presets, tiers and limits written out; as text, and as what a digest is made of."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .check_exchange import ALL
+from .checked import Checked
+from .document import NAMED, in_order, to_toml
+from .once import made_once
+from .table import Table
+
+WORDS = ("name", "title", "question", "sources", "ranges")
+"""Keys of an effective configuration that change no number."""
+
+
+def effective(checked: Checked) -> dict[str, Any]:
+    """The configuration with all defaults, presets, tiers and limits, as a document."""
+    whole: dict[str, Any] = {
+        "name": checked.name,
+        "title": checked.title,
+        "question": checked.question,
+        "sources": checked.sources,
+    }
+    whole["run"] = _dump(checked.run)
+    whole["assets"] = _each(checked.assets)
+    for section in ("market", "shock", "impact", "temporary_impact", "depth", "channels"):
+        if getattr(checked, section) is not None:
+            whole[section] = _dump(getattr(checked, section))
+    whole["venues"] = _together({name: _venue(name, checked) for name in checked.venues})
+    whole["populations"] = _each(checked.populations)
+    if checked.calls:
+        whole["calls"] = _each(checked.calls)
+        whole["calls"] = whole["calls"].get(ALL, whole["calls"])
+    if checked.stops:
+        whole["stops"] = _each(checked.stops)
+    for section in ("funding", "flow"):
+        if getattr(checked, section) is not None:
+            whole[section] = _dump(getattr(checked, section))
+    if checked.caps:
+        whole["limits"] = {"caps": [_dump(cap) for cap in checked.caps]}
+    if checked.ranges:
+        whole["ranges"] = {one.key: [one.at(0.0), one.at(1.0)] for one in checked.ranges}
+    return whole
+
+
+def text_of(whole: dict[str, Any], files: Mapping[str, str]) -> str:
+    """The configuration as TOML; data are named with their checksums."""
+    return to_toml(whole) + "".join(f"{line}\n" for line in comments(files))
+
+
+def comments(files: Mapping[str, str]) -> list[str]:
+    """Lines at its end on the tables of data that were read, by name, and their SHA-256; the first is empty."""
+    if not files:
+        return []
+    return ["", "# tables of data that were read, and their SHA-256", *(f"# {name!r} {digest}" for name, digest in files.items())]
+
+
+def digest_of(version: str, document: Mapping[str, Any], lines: list[str]) -> str:
+    """Sixteen letters for an effective configuration and the comments at its end: the same where no number of it differs.
+
+    What is hashed is `json.dumps` of it all, of which parts that are the same objects are made once.
+    """
+    numbers = {key: value for key, value in document.items() if key not in WORDS}
+    # noise and labels go by the place of an asset, a venue or a population, and not by its name
+    order = [in_order(document[name]) for name in NAMED if isinstance(document.get(name), dict)]
+    inner = ", ".join(f"{_json(key)}: {_section(key, numbers[key])}" for key in sorted(numbers))
+    whole = f"[{_json(version)}, {{{inner}}}, {_json(order)}, {_json(lines)}]"
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def shape_of(document: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """What a configuration has, not how much of it: its keys, words and files, without the numbers that are no venue's."""
+    parts = (f"{key}{made_once(lambda value=value: _shape(value), value, 'shape')}" for key, value in document.items()
+             if key not in (*WORDS, "venues"))  # fmt: skip
+    return f"{''.join(parts)}{_section('venues', document.get('venues'))}{sorted(files.items())}"
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{''.join(f'{name!r}{_shape(one)}' for name, one in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{''.join(map(_shape, value))}]"
+    return "0" if type(value) is float else repr(value)
+
+
+def _section(key: str, value: Any) -> str:
+    return made_once(lambda: _entries(value) if key in NAMED and isinstance(value, dict) else _json(value), value, "json", key)
+
+
+def _entries(tables: dict[str, Any]) -> str:
+    text = lambda table: made_once(lambda: _json(table), table, "json")
+    return f"{{{', '.join(f'{_json(name)}: {text(tables[name])}' for name in sorted(tables))}}}"
+
+
+_json = json.JSONEncoder(sort_keys=True, default=str).encode
+
+
+def _each(tables: Mapping[str, Table | None]) -> dict[str, Any]:
+    return _together({name: _dump(table) for name, table in tables.items()})
+
+
+def _together(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The same dictionary for the same tables."""
+    return made_once(lambda: tables, tuple(tables.values()), "together", *tables)
+
+
+def _venue(name: str, checked: Checked) -> dict[str, Any]:
+    """A venue, with the rule that holds for its tiers, and the tiers."""
+    venue, rule = checked.venues[name], checked.tier_rules.get(name)
+    tiers = {asset: rows for (of, asset), rows in checked.tiers.items() if of == name}
+
+    def make() -> dict[str, Any]:
+        table = dict(_dump(venue and venue.model_copy(update={} if rule is None else {"tier_rule": rule})))
+        if tiers:
+            table["tiers"] = {asset: [_dump(row) for row in rows] for asset, rows in tiers.items()}
+        return table
+
+    return made_once(make, (venue, *tiers.values()), "venue", rule, *tiers)
+
+
+def _dump(table: Table | None) -> dict[str, Any]:
+    """A table with its defaults, the word that decides its keys first."""
+    return {} if table is None else made_once(lambda: _dumped(table), table, "dump")
+
+
+def _dumped(table: Table) -> dict[str, Any]:
+    items = {key: item for key, item in table.model_dump(by_alias=True).items() if item is not None}
+    return dict(sorted(items.items(), key=lambda pair: pair[0] not in ("process", "law", "kind")))
+
+
+__all__ = ["comments", "digest_of", "effective", "shape_of", "text_of"]

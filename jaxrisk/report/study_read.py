@@ -1,0 +1,106 @@
+"""A study as it was written into its folder, with the results of its runs."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config.study_cells import Cell
+from ..risk.estimate import Estimate
+from ..risk.measure import Measure
+from ..risk.paired import Difference, Ranking
+from .recognise import MARK
+
+_ENDS = {"inf": math.inf, "-inf": -math.inf}
+_MOST_BYTES = 2**28
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What a JSON file that we wrote says.
+
+    **Raises:** `ValueError`, which names the file, where it is damaged or not ours; `OSError` as the system says.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} is too large for a record of a study")
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({str(error) or 'nested too deep'})") from None
+    if not isinstance(said, dict) or said.get("written_by") != MARK:
+        raise ValueError(f"{path} is a JSON file that jaxrisk did not write")
+    return said
+
+
+def load_study(folder: Path) -> Any:
+    """The `Study` in a folder.
+
+    **Raises:** as `read_record`; `ValueError` for a record that is no study's, or one of a version that this one cannot read.
+    """
+    from ..studies.study import RECORD, Study
+    from ..studies.study_found import Found
+
+    path = Path(folder) / RECORD
+    said = read_record(path)
+    try:
+        cells = {one["name"]: Cell(one["name"], _scenario(one, said), one["settings"], one["axes"]) for one in said["cells"]}
+        found = [
+            Found(cells[one["cell"]["name"]], one["branch"], float(one["weight"]), _measure(one["measure"]),
+                  _numbers(Estimate, one["estimate"]), _numbers(Difference, one["difference"]), bool(one["constant"]),
+                  str(one["note"]))
+            for one in said["found"]
+        ]  # fmt: skip
+        rankings = {
+            name: Ranking(np.array(one["order"], int), _array(one["best"]), _array(one["before_next"]), real(one["whole"]))
+            for name, one in said["rankings"].items()
+        }
+        spreads = {
+            cell: {
+                group: [(str(name), real(value), real(error)) for name, value, error in each] for group, each in groups.items()
+            }
+            for cell, groups in said["spreads"].items()
+        }
+        info = dict(said["info"])
+        for key in ("paths", "branches", "by_scenario"):
+            info[key]
+        return Study(said["name"], said["title"], said["question"], list(cells.values()), dict(said["reference"]),
+                     [_measure(one) for one in said["measures"]], _measure(said["rank"]), found, rankings,
+                     {name: real(value) for name, value in said["held"].items()}, spreads, info)  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} is no record of a study that this version reads ({text}); "
+                         "the same study command writes it anew, and runs only what is not there") from None  # fmt: skip
+
+
+def _scenario(cell: Any, said: Any) -> str:
+    """The scenario that a cell is of; records of earlier versions name it before the cell's own name where there are several."""
+    scenarios = list(said["reference"])
+    return cell.get("scenario") or next((one for one in scenarios if cell["name"].startswith(f"{one}: ")), scenarios[0])
+
+
+def real(value: Any) -> float:
+    """A number as it was before it was JSON.
+
+    >>> real("inf"), real(2)
+    (inf, 2.0)
+    """
+    return math.nan if value is None else _ENDS[value] if value in _ENDS else float(value)
+
+
+def _array(values: Any) -> np.ndarray:
+    return np.array([real(one) for one in values])
+
+
+def _measure(said: Any) -> Measure:
+    return Measure(str(said["observable"]), str(said["statistic"]), real(said["level"]))
+
+
+def _numbers(kind: Any, said: Any) -> Any:
+    if said is None:
+        return None
+    counts = {"paths", "differing"}
+    return kind(**{name: int(said[name]) if name in counts else real(said[name]) for name in kind._fields})
+
+
+__all__ = ["load_study", "read_record", "real"]

@@ -1,0 +1,113 @@
+"""Whose fall it was, for observed unwinds, as tables."""
+
+import math
+from typing import Any
+
+from .study_table import Section, StudySummary
+
+_POINTS = 100.0
+
+
+def unwinds(result: Any) -> StudySummary:
+    """The shares with their intervals, what each source of ignorance adds, and what caps would have changed."""
+    events = result.events
+    several = len(events) > 1
+    lines = [
+        (one.name, f"{_POINTS * one.fall:.1f}", _span(one.own), _span(one.without), _loss(one.observed_loss), _span(one.forced),
+         _span(one.own_loss))
+        for one in events
+    ]  # fmt: skip
+    columns = ("unwind", "fall, %", "own share of it, %", "without forced orders, %", "open interest lost, %",
+               "closed by force, %", "own share, %")  # fmt: skip
+    sections = [
+        Section("The fall, the open interest lost, and what of them was the market's own leverage", columns, "lrrrrrr", lines)
+    ]
+    lines = []
+    for one in events:
+        for heading, whole, widths in (("of the fall", one.own, one.widths), ("closed by force", one.forced, one.widths_loss)):
+            each = [f"{_POINTS * adds:+.1f} ({_POINTS * only:.1f})" for adds, only in widths.values()]
+            lines.append((f"{one.name}, {heading}", f"{_POINTS * whole.width:.1f}", *each))
+    if events:
+        columns = ("width of the interval, points", "all", *(f"{name} adds (alone)" for name in events[0].widths))
+        sections.append(Section("How wide the intervals are, and by what", columns, "lr" + "r" * len(events[0].widths), lines))
+    lines = []
+    for one in events:
+        lines += [
+            (f"{one.name}, {what.name}" if several else what.name, _span(what.fall), _span(what.less_fall), _span(what.lost),
+             _span(what.forgone))
+            for what in one.what_if
+        ]  # fmt: skip
+    columns = ("what if", "fall, %", "less, % of the fall", "closed by force, %", "open interest forgone, %")
+    sections.append(Section("The same day under another setting, the outside's moves the same", columns, "lrrrr", lines))
+    answer = [_answer(one) for one in events]
+    return StudySummary("Whose fall was it?", answer, sections, [*_notes(result), *result.notes], _records(events))
+
+
+def _answer(one: Any) -> str:
+    text = f"{one.title}: of a fall of {one.fall:.1%} {_span(one.own)}% was the market's own forced orders"
+    if math.isfinite(one.observed_loss):
+        return f"{text}; of {one.observed_loss:.1%} of open interest lost they closed {_span(one.own_loss)}%"
+    return f"{text}; what was lost of open interest was not observed"
+
+
+def _notes(result: Any) -> list[str]:
+    weak = [one.name for one in result.events if one.effective < 30.0]
+    notes = [
+        "medians and 90% intervals over what is not known: impact (docs/feedback.md), the book, and what closes besides",
+        "widths are over the draws; own shares are wider still by what few draws and a replay along closes of minutes leave open",
+        "adds: how much narrower the interval would be if this were known; alone: how wide if all else were",
+        "an own share of open interest above 100%: more was closed by force than is missing, because others opened",
+        "without forced orders: the largest fall of what the price would have been; outsiders who sell in a fall are in it",
+        "caps: of those who meet one 20 to 90% take a smaller position; a cap of today's would have met other traders",
+    ]
+    for one in result.events:
+        upper = f"{one.name}: with impact as fitted to the unwinds themselves, an upper bound, {_span(one.upper)}% of the fall"
+        notes.append(f"{upper}; part of closing by force that only their own price moves caused: {_span(one.spiral)}%")
+        if abs(one.error) > 0.1 * one.fall:
+            notes.append(f"{one.name}: run once more the day's fall is off by {_POINTS * one.error:+.2f} points")
+    if weak:
+        notes.append(f"open interest lost bears out few of the books that were drawn, fewer than 30: {', '.join(weak)}")
+    return notes
+
+
+def _records(events: Any) -> list[dict[str, Any]]:
+    rows = []
+    for one in events:
+        add = lambda quantity, part, x, one=one: rows.append(
+            {"event": one.name, "quantity": quantity, "part": part, "value": x.value, "low": x.low, "high": x.high}
+        )
+        rows.append({"event": one.name, "quantity": "fall", "part": "observed", "value": one.fall})
+        rows.append({"event": one.name, "quantity": "open_interest_loss", "part": "observed", "value": one.observed_loss})
+        add("fall", "own share", one.own)
+        add("fall", "own share, impact of unwinds", one.upper)
+        add("fall", "without forced orders", one.without)
+        add("open_interest_loss", "closed by force", one.forced)
+        add("open_interest_loss", "own share", one.own_loss)
+        add("open_interest_loss", "spiral", one.spiral)
+        for what in one.what_if:
+            for quantity in ("fall", "less_fall", "lost", "forgone"):
+                add(quantity, what.name, getattr(what, quantity))
+        for quantity, widths in (("fall", one.widths), ("open_interest_loss", one.widths_loss)):
+            for source, (adds, alone) in widths.items():
+                for word, value in (("adds", adds), ("alone", alone)):
+                    rows.append({"event": one.name, "quantity": quantity, "part": f"width: {source} {word}", "value": value})
+    columns = ("event", "quantity", "part", "value", "low", "high")
+    return [{key: row.get(key, math.nan) for key in columns} for row in rows]
+
+
+def _loss(value: float) -> str:
+    return f"{_POINTS * value:.1f}" if math.isfinite(value) else "not observed"
+
+
+def _span(one: Any) -> str:
+    """A median and its interval, per cent."""
+    if not math.isfinite(one.value):
+        return "-"
+    middle, low, high = (_POINTS * x for x in (one.value, one.low, one.high))
+    digits = 0 if max(abs(low), abs(high)) >= 20.0 else 1
+    text = [f"{x:.{digits}f}" for x in (middle, low, high)]
+    text = ["0" if float(x) == 0.0 else x for x in text]
+    return f"{text[0]} [{text[1]}, {text[2]}]"
+
+
+__all__ = ["unwinds"]

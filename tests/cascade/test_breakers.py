@@ -1,0 +1,172 @@
+"""Halts of trading and of liquidations: nothing is lost by them, without a threshold nothing changes, and they help and harm."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from oracles.draws import SAME_DRAWS, STEPS, Frame, setups
+from oracles.package import engine_of, scenario_of
+
+from jaxrisk import ConfigError, load, simulate
+from jaxrisk.cascade import Breaker
+from jaxrisk.parameter import named
+from jaxrisk.positions import Grid
+
+CASES = Path(__file__).parents[1] / "cases"
+FRAME = Frame(
+    venues=2, rounds=2, tranches=((1.0,), (1.0,)), inverse=(False, False), tiers=(Frame().tiers[0],) * 2, calls=True, stops=2,
+    policy=("full", "full"), ranking=("pro_rata", "binance"), trigger=("fund_empty", "fund_empty"),
+)  # fmt: skip
+
+
+def with_breaker(scenario, **fields):
+    """A scenario whose venues have a breaker; `fields` of each of them, or of all."""
+    venues = len(scenario.names.venues)
+    each = lambda name, default: np.broadcast_to(np.asarray(fields.get(name, default), float), (venues,)).copy()
+    years = scenario.settings.years_per_step
+    breaker = Breaker(
+        halt_move=each("move", np.inf),
+        halt_window=each("window", 8.0) * years,
+        halt_length=each("length", 3.0) * years,
+        price_band=each("band", np.inf),
+        auction=each("auction", 0.0),
+        auction_depth=each("depth", 1.0),
+        trading=tuple(fields.get("trading", (True,) * venues)),
+        all_venues=tuple(fields.get("everywhere", (False,) * venues)),
+    )
+    return replace(scenario, venues=replace(scenario.venues, breaker=breaker))
+
+
+@pytest.mark.parametrize("book", ["ladder", "account"])
+def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
+    """Over random markets: longs equal shorts, all that is lost has a cause, the fund adds up, and what a halted venue's engine
+    holds waits: nothing is liquidated there, and its marks stand still where trading is halted."""
+    frame, halted, sent = FRAME._replace(book=book), [], []
+
+    @settings(SAME_DRAWS, max_examples=12)
+    @given(drawn=setups(frame), seed=st.integers(0, 2**32))
+    def hold(drawn, seed):
+        setup, numbers = drawn
+        setup.reach, random = Grid().reach, np.random.default_rng(seed)
+        fields = {
+            "move": random.uniform(0.02, 0.15, 2), "length": random.uniform(0.5, 4.0, 2), "band": random.uniform(0.05, 0.5, 2),
+            "auction": random.uniform(0.0, 1.0, 2), "depth": random.uniform(1.0, 3.0, 2), "trading": (True, False),
+            "everywhere": (False, True),
+        }  # fmt: skip
+        made = lambda: with_breaker(scenario_of(frame, setup, numbers, Grid()), **fields)
+        _, (states, held, losses) = engine_of(made, jnp.float64)
+        slack = 1e-9 * max(held[0].sum() / 2, held.max())
+        assert np.abs(held[..., 0] - held[..., 1]).max() <= slack
+        assert held.min() >= -slack
+        assert np.diff(held, axis=0).max() <= slack
+        causes = losses["open_interest_loss_by_cause"]
+        assert abs(causes[:4].sum() - losses["shortfall"]) <= slack
+        fund, start = states.fund, np.array([venue.backstop.fund for venue in setup.venues])
+        assert np.abs(start + fund.fees + fund.surplus - fund.used - fund.fund).max() <= slack
+        assert fund.fund.min() >= -slack
+
+        left = states.halt.left
+        stopped = left[:, 0] > 0.0
+        now = np.diff(states.seen.notional, axis=0, prepend=0.0).sum(axis=(2, 3))
+        assert np.abs(now[stopped, 0]).max(initial=0.0) == 0.0
+        assert np.abs(now[left[:, 1] >= 1.0, 1]).max(initial=0.0) == 0.0
+        marks = np.concatenate([np.zeros((1, *states.mark.shape[1:])), states.mark])
+        assert np.abs(np.diff(marks, axis=0)[stopped, 0]).max(initial=0.0) == 0.0
+        if book == "ladder":
+            assert states.book.backlog.min() >= -slack
+            waits = np.diff(states.book.backlog, axis=0)[left[1:, 1] >= 1.0, 1]
+            assert waits.min(initial=0.0) >= -slack - np.abs(np.diff(held, axis=0)).max()
+        halted.append(stopped.any() and (left[:, 1] >= 1.0).any())
+        sent.append(now.sum() > 0.0)
+
+    hold()
+    assert STEPS > 5
+    assert sum(halted) >= 4
+    assert sum(sent) >= 6
+
+
+@pytest.mark.parametrize(("file", "venue", "halts"), [("halt_helps", "wrong", "trading"), ("halt_harms", "only", "liquidations")])
+def test_a_threshold_that_is_never_hit_gives_the_bits_of_none(file, venue, halts):
+    never = load(str(CASES / f"{file}.toml"), {f"venues.{venue}.halt_move": "inf", f"venues.{venue}.halts": halts})
+    assert never.venues.breaker is not None
+    one, other = simulate(load(str(CASES / f"{file}.toml"))).losses, simulate(never).losses
+    for name in one:
+        assert np.array_equal(np.asarray(one[name]), np.asarray(other[name])), name
+
+
+def _means(file, **changes):
+    keys = {key.replace("__", "."): value for key, value in changes.items()}
+    losses = simulate(load(str(CASES / file), keys)).losses
+    names = ("max_drawdown_index", "shortfall", "liquidated_notional")
+    return [np.asarray(losses[name]).reshape(256, -1).sum(axis=1) for name in names]
+
+
+def test_a_halt_helps_where_a_price_is_merely_wrong():
+    """All three are less on each of 256 paths but for a few: the differences are many standard errors."""
+    free = _means("halt_helps.toml")
+    halt = _means("halt_helps.toml", venues__wrong__halt_move=0.05, venues__wrong__halt_length="30min")
+    for before, after in zip(free, halt, strict=True):
+        gain = before - after
+        assert gain.mean() > 10.0 * gain.std() / 16.0
+    assert free[0].mean() > 1.2 * halt[0].mean()
+
+
+def test_a_halt_harms_where_the_fall_goes_on():
+    """Deeper, and more is lost beyond collateral, by many standard errors."""
+    free = _means("halt_harms.toml")
+    keys = {"venues__only__halt_move": 0.12, "venues__only__halt_length": "75min", "venues__only__halts": "liquidations"}
+    halt = _means("halt_harms.toml", **keys, venues__only__halt_window="3h")
+    for place in (0, 1):
+        harm = halt[place] - free[place]
+        assert harm.mean() > 10.0 * harm.std() / 16.0
+
+
+def test_what_can_be_differentiated_is_said():
+    """How long a halt of liquidations lasts moves a path smoothly; when it begins, and whether trading stops, by steps."""
+    of = lambda **keys: load(str(CASES / "halt_harms.toml"), keys)
+    smooth = of(**{"venues.only.halt_move": 0.03, "venues.only.halts": "liquidations"})
+    assert [p.pathwise for p in named(smooth, ["venues.only.halt_length", "venues.only.halt_move"])] == [True, False]
+    assert not named(of(**{"venues.only.halt_move": 0.03}), ["venues.only.halt_length"])[0].pathwise
+
+
+def test_the_derivative_in_a_halts_length_is_that_of_a_difference():
+    """Of the mean loss beyond collateral, on the paths themselves, where impact is small: where it is not, a cascade jumps."""
+    import jax
+
+    from jaxrisk.cascade import path_losses, prepare, seed_key
+
+    keys = {"venues.only.halt_move": 0.12, "venues.only.halts": "liquidations", "venues.only.halt_window": "3h", "run.steps": 48,
+            "impact.depth": 1e12}  # fmt: skip
+    scenario = load(str(CASES / "halt_harms.toml"), keys)
+    years = scenario.settings.years_per_step
+    with jax.enable_x64(True):
+        prepared = prepare(scenario, jnp.float64, (256, 1, 1))
+        key, paths = seed_key(1), jnp.arange(8, dtype=jnp.uint32)
+
+        def mean(length):
+            moved = eqx.tree_at(lambda p: p.scenario.venues.breaker.halt_length, prepared, length[None])
+            return jnp.mean(path_losses(moved, key, paths)["shortfall"])
+
+        at = jnp.asarray(6.4 * years)
+        both = jax.jit(lambda x: jax.jvp(mean, (x,), (jnp.ones(()),)))
+        _, slope = both(at)
+        step = 0.02 * years
+        change = (both(at + step)[0] - both(at - step)[0]) / (2.0 * step)
+    assert slope != 0.0
+    assert abs(float(slope / change) - 1.0) < 0.02
+
+
+def test_what_is_wrong_with_a_halt_is_said_at_once():
+    with pytest.raises(ConfigError) as error:
+        load(
+            "btc_shock_10pct",
+            {"venues.binance.halt_length": "5min", "venues.kraken.halt_move": 0.1, "venues.binance.halts": "all"},
+        )
+    text = str(error.value)
+    assert "goes with halt_move" in text
+    assert "kraken" in text
+    assert "trading" in text

@@ -1,0 +1,159 @@
+"""A page in a real browser: what is chosen is what the result holds, nothing is asked of a network, and everybody can read it."""
+
+import re
+import time
+
+import pytest
+from report import example_studies
+from report.page.example_page import CAPS, study
+
+from jaxrisk.cli import OK, main
+from jaxrisk.report import page
+from jaxrisk.report.answers import load
+from jaxrisk.report.page.pdf import browser as installed
+from jaxrisk.studies.study import Study
+
+driver = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra `browser` is not installed")
+pytestmark = pytest.mark.skipif(installed() is None, reason="no Chromium is installed")
+MODES = ("light", "dark")
+WIDTHS = (320, 1280, 3840)
+MEASURE = "mean(accounts_closed_out[retail])"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with driver.sync_playwright() as play:
+        one = play.chromium.launch(executable_path=installed(), args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield one
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A study's folder with two branches, its page, and the page of a run."""
+    where = tmp_path_factory.mktemp("browser")
+    study(where / "caps", caps=CAPS, branches=2, paths=300)
+    page.write(page.pages([load(where / "caps")]), where / "caps.html")
+    example_studies.run().save(where / "run.nc")
+    page.write(page.pages([load(where / "run.nc")]), where / "run.html")
+    return where
+
+
+@pytest.fixture
+def opened(chromium, folder):
+    """Opens a page with no way to a network; afterwards nothing may have been asked for and nothing have gone wrong."""
+    asked, wrong, contexts = [], [], []
+
+    def open_(name="caps.html", width=1280, mode="light", address="", **more):
+        context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=mode, offline=True, **more)
+        contexts.append(context)
+        one = context.new_page()
+        one.on("request", lambda request: asked.append(request.url))
+        one.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        one.on("pageerror", lambda error: wrong.append(str(error)))
+        one.goto((folder / name).as_uri() + address)
+        if more.get("java_script_enabled", True):
+            one.wait_for_selector("html[data-ready]")
+        return one
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [url for url in asked if not url.startswith((folder.as_uri(), "data:", "blob:"))] == []
+    assert wrong == []
+
+
+def numbers(text):
+    return [float(one.replace(",", "").replace("\u2212", "-")) for one in re.findall(r"\u2212?[\d,]*\.?\d+", text)]
+
+
+@pytest.mark.parametrize("branch", ["", "impact: times 2"])
+def test_what_is_chosen_is_told_as_the_result_holds_it(opened, folder, branch):
+    one = opened()
+    one.select_option("#setting", "cap 10")
+    one.select_option("#measure", MEASURE)
+    one.select_option("#branch", branch)
+    found = Study.load(folder / "caps").of("cap 10", MEASURE, branch)
+    told = numbers(one.inner_text("#told-value"))
+    assert told[0] == pytest.approx(found.estimate.value, abs=found.estimate.standard_error / 10)
+    assert told[2:] == pytest.approx([found.estimate.low, found.estimate.high], abs=found.estimate.standard_error / 10)
+    change = numbers(one.inner_text("#told-change"))
+    assert change == pytest.approx(found.difference[:1] + found.difference[2:4], abs=found.difference.standard_error / 10)
+    assert "told apart" in one.inner_text("#told")
+    assert one.locator("#chosen svg path").count() > 3
+
+
+def test_the_address_carries_the_choice_and_keys_make_it(opened):
+    one = opened()
+    one.focus("#setting")
+    before = one.input_value("#setting")
+    one.keyboard.press("ArrowDown")
+    chosen = one.input_value("#setting")
+    assert chosen != before
+    one.select_option("#measure", MEASURE)
+    address = one.evaluate("location.hash")
+    again = opened(address=address)
+    assert (again.input_value("#setting"), again.input_value("#measure")) == (chosen, MEASURE)
+    assert again.inner_text("#told") == one.inner_text("#told")
+
+
+def test_a_pointer_over_a_curve_tells_its_numbers(opened):
+    one = opened()
+    one.select_option("#measure", "mean(open_interest_loss_usd)")
+    one.wait_for_selector("#chosen svg .mark-symbol path")
+    point = one.locator("#chosen svg g.mark-symbol.role-mark path").nth(8)
+    point.scroll_into_view_if_needed()
+    point.hover(force=True)
+    one.wait_for_selector("#vg-tooltip-element.visible")
+    assert "95% interval" in one.inner_text("#vg-tooltip-element")
+
+
+@pytest.mark.parametrize("name", ["caps.html", "run.html"])
+@pytest.mark.parametrize("mode", MODES)
+def test_nobody_is_kept_out(opened, name, mode):
+    one = opened(name, mode=mode)
+    one.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
+    found = axe.Axe().run(one).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["caps.html", "run.html"])
+def test_nothing_is_wider_than_the_window(opened, name, width):
+    one = opened(name, width=width)
+    assert one.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_scripts_everything_is_there_but_the_choice(opened):
+    one = opened(java_script_enabled=False)
+    drawn = one.locator(".drawn svg")
+    assert drawn.count() >= 5
+    assert all(drawn.nth(k).is_visible() for k in range(drawn.count()))
+    assert not one.locator("#choice").is_visible()
+    assert one.locator("table.headline").is_visible()
+
+
+def test_it_prints_on_a4_with_every_chart(opened, folder, tmp_path):
+    one = opened()
+    printed = one.pdf(prefer_css_page_size=True)
+    pages = len(re.findall(rb"/Type\s*/Page\b", printed))
+    assert 4 <= pages <= 14
+    assert b"/MediaBox [0 0 594" in printed or b"/MediaBox [0 0 595" in printed
+    one.emulate_media(media="print")
+    drawn = one.locator(".drawn svg")
+    assert all(drawn.nth(k).is_visible() for k in range(drawn.count()))
+    out = tmp_path / "caps.pdf"
+    assert main(["report", str(folder / "caps"), "--pdf", str(out), "--out", str(tmp_path / "caps.html")]) == OK
+    assert len(re.findall(rb"/Type\s*/Page\b", out.read_bytes())) >= 4
+    assert main(["report", str(folder / "caps"), "--pdf", str(out), "--out", str(tmp_path / "caps.html"), "--force"]) == OK
+
+
+@pytest.mark.slow
+def test_large_reports_open_soon(opened, folder):
+    study(folder / "many", caps=tuple(range(2, 127)), paths=60)
+    page.write(page.pages([load(folder / "many")]), folder / "many.html")
+    begun = time.perf_counter()
+    one = opened("many.html")
+    print(f"125 cells: opened in {time.perf_counter() - begun:.2f} s")
+    assert one.locator("#setting option").count() == 125

@@ -54,6 +54,8 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
     out = command.out or Path("results") / (f"{name}_quick" if command.quick else name)
     if problem := _no_folder(out):
         return complain([problem])
+    for line in dict.fromkeys(line for work in works[: len(plan.leaves)] for line in work.prepared.read_as()):
+        print(line, file=sys.stderr)
     doubtful(dict.fromkeys(doubt for work in works[: len(plan.leaves)] for doubt in work.prepared.doubts()))
     return _work(command, plan, works, out, chunks, drawn)
 

@@ -65,7 +65,7 @@ def _published(path: Path, kind: str, report: Report) -> tuple[list[Problem], li
             if found is not None:
                 ones = dict.fromkeys(found.tables, 1.0)
                 tier_tables(reader, VENUE, str(path), tuple(found.tables), set(), None, {}, Sizes(ones, ones))
-            return report.problems, [line.partition(": ")[2] for line in reader.lines()]
+            return report.problems, [f"read as: {', '.join(found.said)}"] if found is not None and found.said else []
         if kind == "accounts":
             table = reader.positions(str(path), "", (), {})
             if table is not None:

@@ -33,7 +33,7 @@ from .processes import Shock
 from .ranges import Range, read_ranges
 from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, TemporaryTable
 from .table import Table, read_table, read_variant
-from .tier_files import Sizes
+from .tier_files import sizes_of
 from .tiers import tier_tables, with_preset
 from .values import Context, Text, is_word
 from .venues import Tier, Venue, read_rules
@@ -293,12 +293,7 @@ def _tiers(
         needed = {asset for venue, asset in traded if venue == name}
         key = "tiers" if "tiers" in document["venues"][name] else "preset"
         rule = rules[name].tier_rule
-        contract = rules[name].contract_size
-        sizes = Sizes(
-            {asset: found.price for asset, found in checked.assets.items() if found is not None},
-            contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(context.assets, contract),
-            f"venues.{name}.contract_size",
-        )
+        sizes = sizes_of(checked.assets, rules[name].contract_size, name)
         tables, checked.tier_rules[name] = tier_tables(
             reader, f"venues.{name}.{key}", source, context.assets, needed, rule, rules[name].tier_columns, sizes
         )

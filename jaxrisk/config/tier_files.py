@@ -22,6 +22,13 @@ class Sizes(NamedTuple):
     key: str = "contract_size"
 
 
+def sizes_of(assets: dict[str, Any], contract: float | dict[str, float] | None, venue: str) -> Sizes:
+    """Of a scenario's assets, at one of its venues; `contract`: its key `contract_size`."""
+    known = contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(assets, contract)
+    prices = {name: found.price for name, found in assets.items() if found is not None}
+    return Sizes(prices, known, f"venues.{venue}.contract_size")
+
+
 def from_data(
     reader: Reader, key: str, name: str, assets, otherwise: str | None, columns: dict[str, str] | None, sizes: Sizes
 ) -> tuple[Found, str]:
@@ -34,9 +41,17 @@ def from_data(
         reader.read[name] = digest(path)
     if document is None:
         return None, TIER_RULES[0]
+    report = reader.report.of(str(path))
+    found = _by_symbol(reader, key, document, assets, otherwise, sizes, report)
     if document.said:
         reader.taken.append(f"{path}: read as: {', '.join(document.said)}")
-    report = reader.report.of(str(path))
+    return found
+
+
+def _by_symbol(
+    reader: Reader, key: str, document: TierDocument, assets, otherwise: str | None, sizes: Sizes, report: Report
+) -> tuple[Found, str]:
+    """The rows of each symbol, checked."""
     said = Said(document.rule, report, "tier_rule", otherwise, f"; as a column, or as {key.rpartition('.')[0]}.tier_rule")
     found: dict[str, list[Tier] | None] = {}
     wanted = wanted_of(document, assets)
@@ -76,12 +91,14 @@ def rows_in_dollars(
         own = _of(symbol, sizes.contract)
         size = own if own is not None else known
         if own is None and known is not None:
-            document.said.append(f"contracts of {known:g} {next(c for c in coins(symbol) if c in CONTRACTS)}")
+            coin = next(c for c in coins(symbol) if c in CONTRACTS)
+            document.said.append(f"contracts of {known:g} {coin}")
     if price is None or size is None:
         need = " and ".join([*(["the price (USD a coin)"] if price is None else []),
                              *(["the size of a contract (coins)"] if size is None else [])])  # fmt: skip
         report.add(symbol, None, f"has tiers in {document.unit}: {need} is needed, {sizes.key}", missing=True)
         return None
+    document.said.append(f"floors of {symbol} in dollars at {price:g} a coin")
     dollars = lambda value: value * size * price if isinstance(value, float) else value
     return [{name: dollars(value) if name.endswith("_usd") else value for name, value in row.items()} for row in rows]
 
@@ -97,4 +114,4 @@ def implied(found: Found, otherwise: str | None) -> str:
     return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
 
 
-__all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "wanted_of"]
+__all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "sizes_of", "wanted_of"]

@@ -87,7 +87,7 @@ def import_tiers(
     lines += [f"{path}: {asset}: {len(rows)} tiers, up to {rows[0].max_leverage:g} times" for asset, (rows, _) in tables.items()]
     if len(lines) > 13:
         lines = [*lines[:12], f"{path}: and {len(lines) - 12} more"]
-    return Imported(_text(path, name, word, document.said, document.venue, tables, price), lines)
+    return Imported(_text(path, name, word, document.said, document.venue, tables), lines)
 
 
 def asset_of(symbol: str) -> str:
@@ -106,13 +106,12 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _text(path: Path, name: str, rule: str | None, said: list[str], venue: str, tables, price: float | None) -> str:
+def _text(path: Path, name: str, rule: str | None, said: list[str], venue: str, tables) -> str:
     date = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).date().isoformat()
     origin = f"{venue or 'tiers'}: {path.name}, a file of {date}"
-    at = "" if price is None else f", in dollars at {price:g} a coin"
     lines = [
         *textwrap.wrap(
-            f"Margin tiers out of {path.name}, read as: {', '.join(said) or 'a table of tiers'}{at}.",
+            f"Margin tiers out of {path.name}, read as: {', '.join(said) or 'a table of tiers'}.",
             126,
             initial_indent="# ",
             subsequent_indent="# ",

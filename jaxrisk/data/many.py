@@ -28,10 +28,12 @@ def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> 
             report.add_in(part.file, parts[0].name(column), None, text, missing=True)
     if len(report.problems) > before:
         return None
+    numbered = [part.numbered for part in parts]  # not the parts themselves, whose columns would be kept
     firsts = np.cumsum([0, *(len(part) for part in parts)])
     columns = {column: _joined([part.values.raw(column) for part in parts]) for column in names}
     whole = Columns(
-        name, Cells(columns), lambda: np.concatenate([part.lines for part in parts]), report, parts[0].unit,
+        name, Cells(columns), lambda: np.concatenate([one if isinstance(one, np.ndarray) else one() for one in numbered]),
+        report, parts[0].unit,
         written=parts[0].written, header=parts[0].header, size=int(firsts[-1]),
         parts=tuple((part.file, int(first)) for part, first in zip(parts, firsts[:-1], strict=True)),
         own=tuple(part.written for part in parts),

@@ -12,7 +12,7 @@ from .columns import Cells, Columns
 from .containers import Source, files_of, sources
 from .json_rows import is_json, json_table
 from .many import joined
-from .names import TableKind, found, letters, of_columns, renamed
+from .names import PRICES, TableKind, found, letters, of_columns, renamed
 from .text import form_of, lines_of, read_text
 
 PLAIN = TableKind("a table", {})
@@ -87,6 +87,8 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
         if bare is None:
             known = ", or ".join(f"{count} ({words})" for count, (_, words) in (wish.kind.bare or {}).items())
             more = f"; without one {known} columns are known" if known else ""
+            if not known and form.columns in (PRICES.bare or {}):
+                more = "; it looks like prices"
             text = (
                 f"has no first line that names its {form.columns} columns; it begins with {form.separator.join(form.first)[:60]}"
             )

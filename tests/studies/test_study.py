@@ -147,8 +147,8 @@ def small_chunks(monkeypatch):
 
 @pytest.mark.slow
 def test_interrupted_anywhere_and_continued_it_gives_the_same_bytes(here, small_chunks):
-    """Stopped at drawn moments, nine of ten after one more chunk and the others after more, it goes on from there to the same
-    table and losses."""
+    """Stopped at drawn moments, nine of ten after one more chunk and the others after more, goes on from there to the same table
+    and losses."""
     assert main(["study", "caps.toml", "--out", "whole"]) == OK
     random, stops, told, resumed = np.random.default_rng(1), 0, [0], []
 

@@ -201,7 +201,7 @@ def as_numbers(raw: Any) -> np.ndarray:
         import pyarrow.types as types
 
         if types.is_floating(raw.type) or types.is_integer(raw.type) or types.is_decimal(raw.type):
-            return np.asarray(raw.cast("float64").to_numpy(), dtype=np.float64)
+            return np.asarray(raw.cast("float64", safe=False).to_numpy(), dtype=np.float64)
         raw = objects(raw)
     try:
         return np.asarray(raw, dtype=np.float64)

@@ -14,6 +14,7 @@ from .json_rows import is_json, json_table
 from .many import joined
 from .names import PRICES, TableKind, found, letters, of_columns, renamed
 from .text import form_of, lines_of, read_text
+from .times import are_dates
 
 PLAIN = TableKind("a table", {})
 """A table whose columns have to have our names."""
@@ -101,7 +102,7 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
     wanted = list(names)
     if set(there) >= {"time", "close"} and wish.kind.numbers:
         cell = dict(zip(names, form.first, strict=False)).get(there["time"], "")
-        if cell.strip().isdecimal():
+        if cell.strip().isdecimal() and not are_dates(np.array([float(cell)])):
             typed[there["time"]] = "whole"
         if not wish.kind.whole:
             wanted = [name for name in names if name in there.values() or letters(name) in ("symbol", "ticker")]

@@ -22,6 +22,7 @@ NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
 _ABOVE = (1e11, 1e14, 1e17)
 """From which size on a number is of the next unit: seconds up to the year 5138, milliseconds from March 1973 on."""
+_EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # seconds to 2000 and to 2100
 
 
 def read_moments(
@@ -37,10 +38,14 @@ def read_moments(
     if quick is not None:
         return quick
     raw = table.values.raw(column)
-    if not isinstance(raw, np.ndarray) and str(raw.type) == "int64" and not raw.null_count:
-        return _from_whole(table, np.asarray(raw.to_numpy()), column)
-    numbers = as_numbers(raw)
-    if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers) and not _dates_without_dashes(raw):
+    whole = not isinstance(raw, np.ndarray) and str(raw.type) == "int64" and not raw.null_count
+    numbers = np.asarray(raw.to_numpy()) if whole else as_numbers(raw)
+    if are_dates(numbers):
+        days = dates(table, numbers, column)
+        return None if days is None else _from_zone(table, column, days.astype("datetime64[s]"), zone, findings)
+    if whole:
+        return _from_whole(table, numbers, column)
+    if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers):
         return _from_numbers(table, numbers, column)
     import pandas as pd
 
@@ -102,9 +107,27 @@ def _typed(table: Columns, column: str, zone: str, findings: list[str]) -> np.nd
     return whole
 
 
-def _dates_without_dashes(raw: Any) -> bool:
-    first = list(raw[:10]) if isinstance(raw, np.ndarray) else raw[:10].to_pylist()
-    return all(isinstance(item, str) and re.fullmatch(r"\s*(19|20)\d{6}\s*", item) for item in first)
+def are_dates(numbers: np.ndarray) -> bool:
+    """Whether most of the first numbers are days written without dashes.
+
+    >>> are_dates(np.array([20240801, 20240802])), are_dates(np.array([1722470400, 1722556800]))
+    (True, False)
+    """
+    first = numbers[:100]
+    with np.errstate(invalid="ignore"):
+        return 2 * np.count_nonzero((first >= 19000101) & (first <= 21001231)) > len(first)
+
+
+def dates(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+    """Days written as 20240805, as `datetime64[D]`; None with problems noted."""
+    with np.errstate(invalid="ignore"):
+        good = (numbers >= 19000101) & (numbers <= 21001231)
+    digits = np.where(good, numbers, 19700101).astype(np.int64)
+    month = ((digits // 10000 - 1970) * 12 + digits // 100 % 100 - 1).astype("datetime64[M]")
+    days = month.astype("datetime64[D]") + (digits % 100 - 1)
+    good &= (digits // 100 % 100 >= 1) & (digits // 100 % 100 <= 12) & (days.astype("datetime64[M]") == month)
+    table.note(column, np.flatnonzero(~good), "has to be a day such as 20240805, as the first rows are")
+    return days if np.all(good) else None
 
 
 def unit_of(numbers: np.ndarray) -> np.ndarray:
@@ -150,10 +173,10 @@ def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray 
         rows = slice(None) if np.all(units == unit) else units == unit
         seconds[rows], rest = np.divmod(numbers[rows], 1000**unit)
         whole[rows] = rest == 0
-    good = (seconds > 0) & (seconds < 10**10)
+    good = (seconds > 0) & (seconds < _LATEST)
     _say_units(table, units, seconds * 1000)
     table.note(column, np.flatnonzero(~good), NEEDED)
-    if not np.all(good):
+    if not np.all(good) or not since(table, seconds, column):
         return None
     table.note(column, np.flatnonzero(~whole), "has a fraction of a second; bars open at whole seconds")
     return seconds.astype("datetime64[s]")
@@ -164,9 +187,9 @@ def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarra
     finite = np.isfinite(numbers)
     seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
     with np.errstate(invalid="ignore"):
-        good = finite & (seconds > 0.0) & (seconds < 1e10)
+        good = finite & (seconds > 0.0) & (seconds < _LATEST)
     table.note(column, np.flatnonzero(~good), NEEDED)
-    if not np.all(good):
+    if not np.all(good) or not since(table, seconds, column):
         return None
     whole = np.round(seconds)
     table.note(column, np.flatnonzero(seconds != whole), "has a fraction of a second; bars open at whole seconds")
@@ -210,6 +233,14 @@ def _offset(text: str) -> int | None:
         return None
     digits = text[1:].replace(":", "").ljust(4, "0")
     return (1 if text[0] == "+" else -1) * (3600 * int(digits[:2]) + 60 * int(digits[2:]))
+
+
+def since(table: Columns, seconds: np.ndarray, column: str) -> bool:
+    """Whether numbers that count from 1970 mean times of markets; those before 2000 are noted: they count something else."""
+    early = np.flatnonzero(seconds < _EARLIEST)
+    text = f"would be {str(np.datetime64(int(seconds[early[0]]), 's'))}Z, counted from 1970: write it as" if len(early) else ""
+    table.note(column, early, f"{text} 2024-08-05T00:00:00Z")
+    return not len(early)
 
 
 def _from_zone(table: Columns, column: str, moments: np.ndarray, zone: str, findings: list[str]) -> np.ndarray | None:
@@ -279,5 +310,5 @@ def set_clocks(moments: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
     return either[missing], either[doubled]
 
 
-__all__ = ["LOCAL", "MAY_BE", "NEEDED", "clock_changes", "day_may_be_first", "epoch_milliseconds", "read_moments", "set_clocks",
-           "turned", "unit_of"]  # fmt: skip
+__all__ = ["LOCAL", "MAY_BE", "NEEDED", "are_dates", "clock_changes", "dates", "day_may_be_first", "epoch_milliseconds",
+           "read_moments", "set_clocks", "since", "turned", "unit_of"]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..data.tier_documents import Published
 from ..data.tier_tables import read_tiers
+from ..data.tier_units import READ, family
 from .paths import exists, names_in
 from .problems import ConfigError, Problem, Report, nearest
 from .symbols import coins, of_coin
@@ -58,7 +59,11 @@ def import_tiers(
                 "missing; the file names no symbol: one is needed" if not symbols else "the file names no symbol: one is needed"
             )
             report.problems.append(Problem("command line", "--symbol", " ".join(symbols) or None, text))
-    wanted = wanted or names
+    wanted = wanted or _usual([name for name in names if document.tables[name].unit in READ], document.said)
+    for option, size in (("--price", price), ("--contract", contract)):
+        if size is not None and len(wanted) > 1:
+            text = f"is of one symbol, and there are {len(wanted)}: name one with --symbol"
+            report.problems.append(Problem("command line", option, f"{size:g}", text))
     said = Said(rule if document.rule is None else document.rule, report, "--tier-rule")
     if rule is not None and document.rule not in (None, rule):
         who = document.venue or "the file"
@@ -88,6 +93,20 @@ def import_tiers(
     if len(lines) > 13:
         lines = [*lines[:12], f"{path}: and {len(lines) - 12} more"]
     return Imported(_text(path, name, word, document.said, document.venue, tables), lines)
+
+
+def _usual(names: list[str], said: list[str]) -> list[str]:
+    """Of several contracts of a coin the one in USDT, where there is one, which is said."""
+    by_asset: dict[str, list[str]] = {}
+    for name in names:
+        by_asset.setdefault(asset_of(name), []).append(name)
+    kept = []
+    for alike in by_asset.values():
+        usual = [name for name in alike if family(name).endswith("USDT")] if len(alike) > 1 else []
+        if len(usual) == 1:
+            said.append(f"{usual[0]} of {' and '.join(alike)}")
+        kept += usual if len(usual) == 1 else alike
+    return kept
 
 
 def asset_of(symbol: str) -> str:

@@ -147,11 +147,11 @@ class Reader:
     ) -> Columns | None:
         """A table of positions with at least the columns needed, sides and sizes worked out; None with problems noted.
 
-        **Arguments:** `columns`: by our name, the file's own: where there are any, other names than these and ours are left
-        alone, as they are where it is `strict`; `venue`: of all, where the file has no column of venues.
+        **Arguments:** `columns`: by our name, the file's own; `strict`: whether other names than these and ours are left
+        alone; `venue`: of all, where the file has no column of venues.
         """
         known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-        kind = ACCOUNTS if not (columns or strict) else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))
+        kind = ACCOUNTS if not strict else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))
         table = self.table(name, key, (), of=kind, columns=known)
         if table is None:
             return None

@@ -124,7 +124,8 @@ def _inverse(
     dollars = INVERSE.get(family(symbol))
     if dollars is None or own is not None:
         text = "has tiers in contracts of dollars, settled in the coin: "
-        text += "no size of a contract in coins goes with them" if own is not None else f"those of {' and '.join(INVERSE)} are read"
+        known = f"those of {' and '.join(INVERSE)} are read"
+        text += known if own is None else "no size of a contract in coins goes with them"
         report.add(symbol, None, text, missing=True)
         return None
     document.said.append(f"contracts of {dollars:g} USD")

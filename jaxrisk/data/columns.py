@@ -37,9 +37,9 @@ class Cells(MutableMapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._columns)
 
-    def rename(self, name: str, to: str) -> None:
-        """Call a column something else, in its place."""
-        self._columns = {to if one == name else one: column for one, column in self._columns.items()}
+    def rename(self, names: dict[str, str]) -> None:
+        """Call columns something else, all at once, each in its place."""
+        self._columns = {names.get(one, one): column for one, column in self._columns.items()}
 
     def raw(self, name: str) -> Any:
         """A column as it is kept: a library's array, or one of NumPy's."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..config.problems import Report, nearest
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
-from .json_rows import is_json, json_table
+from .json_rows import NoRows, is_json, json_table
 from .many import joined
 from .names import PRICES, TableKind, found, letters, of_columns, renamed
 from .text import form_of, lines_of, read_text
@@ -43,6 +43,7 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
         report.add_in(str(path), "", None, str(error), missing=True)
         return None
     parts: list[Columns] = []
+    empty: list[tuple[Path, str]] = []
     before = len(report.problems)
     for file in files:
         try:
@@ -50,10 +51,15 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
                 table = read_source(source, report, wish)
                 if table is not None:
                     parts.append(table)
+        except NoRows as error:
+            empty.append((file, str(error)))
         except (OSError, ValueError, EOFError) as error:
             report.add_in(str(file), "", None, str(error), missing=True)
+    if not parts and empty and len(report.problems) == before:
+        report.add_in(str(empty[0][0]), "", None, empty[0][1], missing=True)
     if len(report.problems) > before or not parts:
         return None
+    said += [f"{len(empty)} files without a position"] if empty else []
     if len(parts) == 1 and len(files) == 1:
         parts[0].said += said
         return parts[0]
@@ -129,7 +135,7 @@ def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
         columns[name] = column = np.empty(len(rows), dtype=object)
         column[:] = [row.get(name) for row in rows]
     return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
-                  there, said, wish, {name: name for name in names} if said == ["clearinghouseState"] else None)  # fmt: skip
+                  there, said, wish, {name: name for name in names} if said[:1] == ["clearinghouseState"] else None)  # fmt: skip
 
 
 def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, labels: dict[str, str] | None = None):
@@ -139,9 +145,11 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
     """
     if not table.header:
         table.header = tuple(table.values)
+    names = {written: ours for ours, written in there.items()}
+    # a column of our name that another one stands for keeps its cells under another
+    names |= {one: f"{one} of the file" for one in table.values if one in there and one not in names}
+    table.values.rename(names)
     for ours, written in there.items():
-        if ours != written:
-            table.values.rename(written, ours)
         if ours != (label := (labels or {}).get(written, written)):
             table.written[ours] = label
     table.said = [*said, *([] if labels else renamed(there))]

@@ -7,8 +7,7 @@ from typing import Any
 
 from .json_rows import parsed, shape
 from .positions import account_documents
-from .tier_units import READ as UNITS
-from .tier_units import is_inverse, unit_of
+from .tier_units import READ as UNITS, is_inverse, unit_of
 
 READ = (
     "leverage brackets of Binance (a list with symbol and brackets), risk limits of Bybit (riskLimitValue, maintenanceMargin), "

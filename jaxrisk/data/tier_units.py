@@ -2,8 +2,8 @@
 
 import re
 
-DOLLARS = ("USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDE", "USD1", "USDM", "BFUSD", "USDP", "USDD", "PYUSD", "USDS", "RLUSD",
-           "USDG", "USDH", "DAI")  # fmt: skip
+DOLLARS = ("USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDE", "USD1", "USDM", "BFUSD", "USDP", "USDD", "PYUSD", "USDS",
+           "RLUSD", "USDG", "USDH", "DAI")  # fmt: skip
 """Currencies that are taken for dollars."""
 READ = ("USD", "coins", "contracts")
 """Units that are read; any other is the name of a currency, and refused by it."""

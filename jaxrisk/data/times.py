@@ -238,7 +238,7 @@ def _offset(text: str) -> int | None:
 def since(table: Columns, seconds: np.ndarray, column: str) -> bool:
     """Whether numbers that count from 1970 mean times of markets; those before 2000 are noted: they count something else."""
     early = np.flatnonzero(seconds < _EARLIEST)
-    text = f"would be {str(np.datetime64(int(seconds[early[0]]), 's'))}Z, counted from 1970: write it as" if len(early) else ""
+    text = f"would be {np.datetime64(int(seconds[early[0]]), 's')!s}Z, counted from 1970: write it as" if len(early) else ""
     table.note(column, early, f"{text} 2024-08-05T00:00:00Z")
     return not len(early)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxrisk.calibration.account_file import read_accounts
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
@@ -50,7 +51,7 @@ def test_days_without_dashes_are_days(ending, tmp_path, scenario):
 
 def test_days_that_are_none_are_refused(tmp_path):
     path = table(tmp_path / "p.csv", "time,close", [*((day, 6e4) for day in DAYS), (20240231, 6e4), (20241301, 6e4)])
-    with pytest.raises(ConfigError, match="line 22, time = 20240231: has to be a day such as 20240805.*1 more such rows"):
+    with pytest.raises(ConfigError, match=r"line 22, time = 20240231: has to be a day such as 20240805.*1 more such rows"):
         read_price_file(path)
 
 
@@ -156,7 +157,7 @@ def test_one_price_is_of_one_symbol(tmp_path, capsys):
     document = {"data": okx("BTC-USDT", *CONTRACTS)["data"] + okx("ETH-USDT", *CONTRACTS)["data"]}
     (tmp_path / "t.json").write_text(json.dumps(document))
     assert main(["import", "tiers", str(tmp_path / "t.json"), "--price", "70000"]) == BAD_INPUT
-    assert 'command line: --price = 70000: is of one symbol, and there are 2' in capsys.readouterr().err
+    assert "command line: --price = 70000: is of one symbol, and there are 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,8 @@ def test_the_lowest_risk_limit_has_to_be_there(scenario):
 
 def test_of_contracts_in_several_dollars_the_usual_one_is_taken(scenario, tmp_path, capsys):
     row = {"initialLeverage": 100, "notionalFloor": 0, "notionalCap": 5e4, "maintMarginRatio": 0.005, "cum": 0}
-    document = [{"symbol": name, "brackets": [row | {"initialLeverage": most}]} for name, most in (("BTCUSDC", 75), ("BTCUSDT", 125))]
+    most = {"BTCUSDC": 75, "BTCUSDT": 125}
+    document = [{"symbol": name, "brackets": [row | {"initialLeverage": most[name]}]} for name in most]
     path = scenario(venues={"binance": {"tiers": "t.json"}})
     (tmp_path / "t.json").write_text(json.dumps(document))
     prepared = prepare(path)
@@ -207,3 +209,120 @@ def test_of_contracts_in_several_dollars_the_usual_one_is_taken(scenario, tmp_pa
     said = capsys.readouterr().out
     assert "BTCUSDT of BTCUSDC and BTCUSDT" in said
     assert "BTC: 1 tiers, up to 125 times" in said
+
+
+def test_a_map_takes_the_column_that_it_names(tmp_path, scenario):
+    """Also where the file has one of our name, before or after it; and two names may be swapped."""
+    times = [f"2024-08-01T{hour:02d}:00:00Z" for hour in range(9)]
+    for header in (("time", "adj", "close"), ("time", "close", "adj")):
+        cells = {"time": times, "adj": range(10, 19), "close": range(90, 99)}
+        path = table(tmp_path / "p.csv", ",".join(header), zip(*(cells[name] for name in header), strict=True))
+        as_parquet(tmp_path / "p.parquet", **{name: list(cells[name]) for name in header})
+        for one in (path, tmp_path / "p.parquet"):
+            assert read_price_file(one, columns={"close": "adj"}).close.tolist() == list(range(10, 19))
+            market = {"process": "replay", "file": str(one), "columns": {"close": "adj"}}
+            assert prepare(scenario(market=market, run={"horizon": "4h"})).checked.prices.price[:, 0].tolist() == list(
+                range(10, 19)
+            )
+    (tmp_path / "a.csv").write_text("asset,coin,side,quantity,entry_price,leverage\n1000,BTC,long,1,90000,5\n")
+    holders = {"kind": "accounts", "file": "a.csv", "columns": {"asset": "coin"}}
+    assert prepare(scenario(populations={"book": holders})).checked.accounts["book"].quantity.tolist() == [1.0]
+    swapped = {"open": "close", "close": "open"}
+    found = read_price_file(FILES / "plain.csv", columns=swapped)
+    assert (found.open[0], found.close[0]) == (89907.9, 90000.0)
+
+
+def test_a_map_leaves_other_usual_names_as_they_are(scenario):
+    """The documented example: a map of one column of a published document."""
+    holders = {"kind": "cross_accounts", "file": str(FILES / "clearinghouse.json"), "columns": {"asset": "coin"},
+               "venue": "binance", "other_assets": "ignore"}  # fmt: skip
+    table = prepare(scenario(populations={"book": holders}, run={"book": "account"})).checked.cross_accounts["book"]
+    assert table.quantity.tolist() == [1.5, 0.5]
+
+
+def positions(path, *rows, **every):
+    names = ("symbol", "contracts", "contractSize", "side", "entryPrice", "notional", "unrealizedPnl", "marginMode", "collateral")
+    path.write_text(json.dumps([dict(zip(names, row, strict=True)) | every for row in rows]))
+    return path
+
+
+LONG = ("BTC/USDT:USDT", 150, 0.01, "long", 88000.0, 135000.0, 3000.0, "isolated", 16200.0)
+SHORT = ("ETH/USDT:USDT", 200, None, "short", 3400.0, 66000.0, 2000.0, "isolated", 8800.0)
+
+
+def book(scenario, path):
+    holders = {"kind": "accounts", "file": str(path)}
+    assets = {"BTC": {"price": 9e4}, "ETH": {"price": 3300.0}}
+    return prepare(scenario(populations={"book": holders}, assets=assets)).checked.accounts["book"]
+
+
+def test_contracts_are_multiplied_row_by_row(tmp_path, scenario):
+    """A row that does not say its contract's size is refused, unless what it is worth says that it counts coins."""
+    with pytest.raises(ConfigError, match=r"row 2, contracts = 200: counts contracts, and the row does not say the size of one"):
+        book(scenario, positions(tmp_path / "p.json", LONG, SHORT))
+    coins = (*SHORT[:1], 20, *SHORT[2:])
+    assert book(scenario, positions(tmp_path / "p.json", LONG, coins)).quantity.tolist() == [1.5, 20.0]
+    document = json.loads(positions(tmp_path / "p.json", LONG).read_text())
+    names = [name for name in document[0] if name != "contractSize"]
+    table(tmp_path / "p.csv", ",".join(names), [[row[name] for name in names] for row in document])
+    with pytest.raises(ConfigError, match=r"line 2, contracts = 150: counts contracts"):
+        book(scenario, tmp_path / "p.csv")
+
+
+def test_positions_of_coin_margined_contracts_are_refused(tmp_path, scenario):
+    inverse = ("BTC/USD:BTC", 150, 100, "long", 88000.0, 0.17, 0.01, "isolated", 0.02)
+    with pytest.raises(ConfigError, match=r'symbol = "BTC/USD:BTC": is settled in another coin than dollars'):
+        book(scenario, positions(tmp_path / "p.json", LONG, inverse))
+
+
+def test_a_size_that_contradicts_its_side_is_refused(tmp_path, scenario):
+    text = (FILES / "positions.csv").read_text().replace("0xB,BTC,sell,-0.5", "0xB,BTC,sell,0.5")
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(ConfigError, match=r"line 4, szi = 0\.5: is above 0, and the side is short, where other sizes have signs"):
+        book(scenario, tmp_path / "p.csv")
+
+
+def test_collateral_of_isolated_positions_is_that_at_entry(scenario):
+    """Short 0.5 at 91,000 with 2,750, of which 500 is profit: at 0.5 % liquidation is (45,500 + 2,250) / (0.5 * 1.005)."""
+    holders = {"kind": "cross_accounts", "file": str(FILES / "clearinghouse.json"), "venue": "binance", "other_assets": "ignore"}
+    found = prepare(scenario(populations={"book": holders}, run={"book": "account"})).checked.cross_accounts["book"]
+    cash, entry, size = found.cash[1], found.entry_price[1], found.quantity[1]
+    assert (cash + size * entry) / (size * 1.005) == pytest.approx(95024.88, abs=0.01)
+
+
+def state(user=None, time=None, coin="BTC", szi="1.0", positions=None):
+    position = {"coin": coin, "szi": szi, "entryPx": "90000", "positionValue": "90000", "unrealizedPnl": "0",
+                "leverage": {"type": "cross", "value": 10}, "marginUsed": "9000"}  # fmt: skip
+    found = {
+        "marginSummary": {"accountValue": "50000"},
+        "assetPositions": [{"position": position}] if positions is None else positions,
+    }
+    return found | ({"user": user} if user else {}) | ({"time": time} if time else {})
+
+
+def test_states_of_one_account_are_its_snapshots(tmp_path):
+    """In a list and in a folder; accounts that hold nothing are counted; what names no account is refused."""
+    days = [state("0xa", 1735516800000), state("0xa", 1735603200000, szi="2.0"), state("0xb", 1735516800000, positions=[])]
+    folder = tmp_path / "states"
+    folder.mkdir()
+    for i, one in enumerate(days):
+        (folder / f"{i}.json").write_text(json.dumps(one))
+    (tmp_path / "s.json").write_text(json.dumps(days))
+    for path, empty in ((tmp_path / "s.json", "1 accounts without a position"), (folder, "1 files without a position")):
+        found = read_accounts(path)
+        assert len(found.value) == 2
+        assert set(found.owner.tolist()) == {0}
+        assert empty in found.read_as
+        assert "snapshot is state.time" in found.read_as
+    (tmp_path / "s.json").write_text(json.dumps([state(time=1), state(time=2)]))
+    with pytest.raises(ConfigError, match="which name no account: it cannot be told whether they are accounts"):
+        read_accounts(tmp_path / "s.json")
+
+
+@pytest.mark.parametrize("document", [{"assetPositions": 5}, {"assetPositions": [None]}, [state(), {"assetPositions": [{}]}]])
+def test_states_that_are_none_are_refused_by_place(document, tmp_path, capsys):
+    (tmp_path / "s.json").write_text(json.dumps(document))
+    assert main(["check", str(tmp_path / "s.json")]) == BAD_INPUT
+    assert "assetPositions" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="assetPositions"):
+        read_accounts(tmp_path / "s.json")

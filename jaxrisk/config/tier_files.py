@@ -9,7 +9,7 @@ from ..data.tier_tables import read_tiers
 from ..data.tier_units import CONTRACTS, INVERSE, READ, family
 from .files import Reader, digest
 from .problems import Report
-from .symbols import of_coin
+from .symbols import coins, of_coin
 from .tier_schedule import Said, read_rows
 from .venues import TIER_RULES, Tier
 
@@ -58,6 +58,8 @@ def _by_symbol(
     said = Said(document.rule, report, "tier_rule", otherwise, f"; as a column, or as {key.rpartition('.')[0]}.tier_rule")
     found: dict[str, list[Tier] | None] = {}
     wanted = wanted_of(document, assets)
+    if document.venue:  # contracts of one coin in several currencies, of which one is usual
+        wanted = usual(wanted, document.said)
     for symbol, table in document.tables.items():
         if table.unit not in READ and symbol not in wanted:
             continue
@@ -73,6 +75,32 @@ def _by_symbol(
     if not found:
         found = dict.fromkeys(document.tables)
     return found, document.rule or implied(found, otherwise)
+
+
+def usual(names: list[str], said: list[str]) -> list[str]:
+    """Of several contracts of a coin the one in USDT, where there is one, which is said."""
+    by_asset: dict[str, list[str]] = {}
+    for name in names:
+        by_asset.setdefault(asset_of(name), []).append(name)
+    kept = []
+    for alike in by_asset.values():
+        one = [name for name in alike if family(name).endswith("USDT")] if len(alike) > 1 else []
+        if len(one) == 1:
+            said.append(f"{one[0]} of {' and '.join(alike)}")
+        kept += one if len(one) == 1 else alike
+    return kept
+
+
+def asset_of(symbol: str) -> str:
+    """The coin of a contract, where its name tells one; else its name.
+
+    >>> asset_of("BTCUSDT"), asset_of("BTC/USDT:USDT"), asset_of("BTC-USDT"), asset_of("kPEPE")
+    ('BTC', 'BTC', 'BTC', 'kPEPE')
+    """
+    found = sorted(coins(symbol), key=len)
+    if not found or symbol.upper() == found[0]:
+        return symbol
+    return next((coin for coin in found if len(coin) > 2), found[0])
 
 
 def wanted_of(document: TierDocument, assets) -> list[str]:
@@ -155,4 +183,4 @@ def implied(found: Found, otherwise: str | None) -> str:
     return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
 
 
-__all__ = ["Found", "Sizes", "from_data", "implied", "rows_in_dollars", "sizes_of", "wanted_of"]
+__all__ = ["Found", "Sizes", "asset_of", "from_data", "implied", "rows_in_dollars", "sizes_of", "usual", "wanted_of"]

@@ -4,7 +4,6 @@ from itertools import pairwise
 from typing import Any
 
 from ..data.containers import is_data
-from ..data.tier_units import family
 from .files import Reader
 from .problems import Report, nearest
 from .symbols import of_coin
@@ -57,8 +56,6 @@ def _tier_tables(reader: Reader, key: str, source: Any, assets, needed: set[str]
         return {}, TIER_RULES[0]
     for asset, names in ((asset, of_coin(asset, found)) for asset in assets if asset in needed and asset not in found):
         names = [name for name in names if name not in assets]
-        if len(names) > 1:  # contracts of several currencies, of which one is usual
-            names = [name for name in names if family(name).endswith("USDT")]
         if len(names) == 1:
             found[asset] = found.pop(names[0])
             reader.said.append(f"{source}: tiers of {names[0]} are taken as those of {asset}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxrisk.calibration.account_file import read_accounts
+from jaxrisk.calibration.open_interest import read_daily, read_history
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
@@ -326,3 +327,56 @@ def test_states_that_are_none_are_refused_by_place(document, tmp_path, capsys):
     assert "assetPositions" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="assetPositions"):
         read_accounts(tmp_path / "s.json")
+
+
+def test_open_interest_is_in_coins_not_in_contracts(tmp_path):
+    """The column of coins where both are there; contracts alone, and those settled in the coin, are refused."""
+    row = {"instId": "BTC-USDT-SWAP", "oi": "2500000", "oiCcy": "25000", "oiUsd": "1.7e9", "ts": "1735516800000"}
+    path = tmp_path / "oi.json"
+    path.write_text(json.dumps([row]))
+    assert read_history(path).coins.tolist() == [25000.0]
+    path.write_text(json.dumps([{name: cell for name, cell in row.items() if name != "oiCcy"}]))
+    with pytest.raises(ConfigError, match=r"row 1, oi = 2500000: counts contracts beside instId; coins are in oiCcy"):
+        read_history(path)
+    text = (FILES / "metrics.csv").read_text()
+    for symbol in ("BTCUSD_PERP", "BTCUSD", "BTC-USD-SWAP"):
+        (tmp_path / "m.csv").write_text(text.replace("BTCUSDT", symbol))
+        with pytest.raises(ConfigError, match=f'symbol = "{symbol}": is of contracts that are settled in the coin'):
+            read_history(tmp_path / "m.csv")
+    rows = [(f"2024-08-01T{hour:02d}:00:00Z", 2.5e6, 1.75e9, 70000) for hour in range(5)]
+    table(tmp_path / "m.csv", "time,open_interest,open_interest_usd,price", rows)
+    with pytest.raises(ConfigError, match=r"open_interest = 2500000: is not in coins: open_interest_usd is 0\.01 times it at price"):
+        read_history(tmp_path / "m.csv")
+
+
+def test_days_of_open_interest_are_those_of_the_zone(tmp_path):
+    """02:00 in Berlin is the UTC day before's end, in August."""
+    path = table(tmp_path / "oi.csv", "time,open_interest", [("2024-08-02 01:00", 5.0), ("2024-08-02 02:00", 7.0)])
+    assert read_daily(path)[1].tolist() == [7.0]
+    days, coins = read_daily(path, zone="Europe/Berlin")
+    assert (days.astype(str).tolist(), coins.tolist()) == (["2024-08-01", "2024-08-02"], [5.0, 7.0])
+
+
+def test_thousands_are_not_decimals(tmp_path):
+    """Both signs in one file, or commas before groups of three alone, are refused by line; decimal commas are read."""
+    def text(*rows):
+        return table(tmp_path / "p.csv", "time;close;volume", [(f"2024-08-01T{i:02d}:00:00Z", *r) for i, r in enumerate(rows)], ";")
+
+    with pytest.raises(ConfigError, match=r'line 2, volume = "1,234": .* a comma in it, and others a point'):
+        read_price_file(text(*[("60000.5", "1,234")] * 9))
+    with pytest.raises(ConfigError, match=r'line 3, close = "1\.234": .* a point in it, and others a comma'):
+        read_price_file(text(("1234,5", "12,5"), ("1.234", "12,5"), *[("1234,5", "12,5")] * 7))
+    with pytest.raises(ConfigError, match=r'line 2, close = "60,000": .*thousands or decimals'):
+        read_price_file(text(*[("60,000", "1,234")] * 9))
+    with pytest.raises(ConfigError, match=r"line 2, close.*60,000.5"):
+        read_price_file(text(*[("60,000.5", "3")] * 9))
+    assert read_price_file(text(*[("60000,5", "1,234")] * 9)).volume.tolist() == [1.234] * 9
+
+
+def test_empty_lines_before_the_names(tmp_path):
+    text = (FILES / "plain.csv").read_text()
+    (tmp_path / "p.csv").write_text("\n\r\n\n" + text)
+    assert read_price_file(tmp_path / "p.csv").close.tolist() == read_price_file(FILES / "plain.csv").close.tolist()
+    (tmp_path / "p.csv").write_text("\n\n" + text.replace("89878.8", "x", 1))
+    with pytest.raises(ConfigError, match='line 4, low = "x"'):
+        read_price_file(tmp_path / "p.csv")

@@ -345,7 +345,9 @@ def test_open_interest_is_in_coins_not_in_contracts(tmp_path):
             read_history(tmp_path / "m.csv")
     rows = [(f"2024-08-01T{hour:02d}:00:00Z", 2.5e6, 1.75e9, 70000) for hour in range(5)]
     table(tmp_path / "m.csv", "time,open_interest,open_interest_usd,price", rows)
-    with pytest.raises(ConfigError, match=r"open_interest = 2500000: is not in coins: open_interest_usd is 0\.01 times it at price"):
+    with pytest.raises(
+        ConfigError, match=r"open_interest = 2500000: is not in coins: open_interest_usd is 0\.01 times it at price"
+    ):
         read_history(tmp_path / "m.csv")
 
 
@@ -359,8 +361,11 @@ def test_days_of_open_interest_are_those_of_the_zone(tmp_path):
 
 def test_thousands_are_not_decimals(tmp_path):
     """Both signs in one file, or commas before groups of three alone, are refused by line; decimal commas are read."""
+
     def text(*rows):
-        return table(tmp_path / "p.csv", "time;close;volume", [(f"2024-08-01T{i:02d}:00:00Z", *r) for i, r in enumerate(rows)], ";")
+        return table(
+            tmp_path / "p.csv", "time;close;volume", [(f"2024-08-01T{i:02d}:00:00Z", *r) for i, r in enumerate(rows)], ";"
+        )
 
     with pytest.raises(ConfigError, match=r'line 2, volume = "1,234": .* a comma in it, and others a point'):
         read_price_file(text(*[("60000.5", "1,234")] * 9))

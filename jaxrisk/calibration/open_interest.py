@@ -135,9 +135,7 @@ def _note_contracts(table: Columns) -> None:
     symbols = next((name for name in table.values if letters(name) in ("symbol", "instid")), None)
     names = [] if symbols is None else [str(name) for name in table.values[symbols]]
     inverse = [i for i, name in enumerate(names) if is_inverse(name) or family(name).endswith("-USD")]
-    text = (
-        "is of contracts that are settled in the coin, whose open interest is in dollars or contracts, not in coins: give coins"
-    )
+    text = "is of contracts that are settled in the coin, whose open interest is not in coins: give coins"
     table.note(symbols or "symbol", inverse, text)
     if letters(table.name(column)) == "oi" and symbols is not None and letters(table.name(symbols)) == "instid":
         table.note(column, [0], "counts contracts beside instId; coins are in oiCcy, which is missing")

@@ -1,6 +1,6 @@
 """Reading tables, whatever they are kept in: text, Parquet, Feather, JSON, packed, in archives, in several files."""
 
-from collections.abc import Iterable
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
     if len(parts) == 1 and len(files) == 1:
         parts[0].said += said
         return parts[0]
-    return joined(str(path), parts, report, said)
+    return joined(str(path), parts, report, said, one=wish.kind.word != "accounts")
 
 
 def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
@@ -187,6 +187,9 @@ def header_of(path: Path) -> tuple[str, ...]:
     """The names of columns of a file, or of the first of several; none where it cannot be read."""
     try:
         for source in sources(files_of(path)[0][0]):
+            columnar = source.head[:4] in (b"PAR1", b"ARRO") or source.name.endswith((".parquet", ".feather", ".arrow"))
+            if not columnar and not is_json(source.head, source.name):
+                return form_of(source.head).header or ()
             table = read_source(source, Report(str(path)), Wish())
             return () if table is None else table.header
     except (OSError, ValueError, EOFError):
@@ -194,11 +197,16 @@ def header_of(path: Path) -> tuple[str, ...]:
     return ()
 
 
+def _unpacked(source: Source) -> io.BytesIO:
+    with source.open() as file:
+        return io.BytesIO(file.read())
+
+
 def _parquet(source: Source) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return _whole(parquet.read_table(source.path if source.path and not source.packed else source.open()))
+        return _whole(parquet.read_table(source.path if source.path and not source.packed else _unpacked(source)))
     except Exception as error:  # the reader raises its own kinds of errors
         raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -207,7 +215,7 @@ def _feather(source: Source) -> Any:
     from pyarrow import feather
 
     try:
-        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else source.open()))
+        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else _unpacked(source)))
     except Exception as error:  # as above
         raise ValueError(f"is not a readable Feather file: {str(error).splitlines()[0]}") from None
 
@@ -224,9 +232,4 @@ def _whole(table: Any) -> Any:
     return table
 
 
-def said_of(tables: Iterable[Columns]) -> list[str]:
-    """A line on each table that was taken for something else than a plain one of our own names."""
-    return [f"{table.file}: {table.read_as}" for table in tables if table.said]
-
-
-__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table", "said_of"]
+__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table"]

@@ -15,9 +15,7 @@ _WITH_COMMA = r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$"
 _POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
 _WITH_POINT = r"^\s*[-+]?\d*\.\d+(?:[eE][-+]?\d+)?\s*$"
 _THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
-_EITHER = (
-    "has a {} in it, and others a {}: it cannot be told which of them are thousands; write numbers with one sign, for decimals"
-)
+_EITHER = "has a {} in it, and others a {}: it cannot be told which are thousands; write numbers with one sign, for decimals"
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -134,12 +132,13 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
     from pyarrow import csv
 
     types = {name: {"number": pa.float64(), "whole": pa.int64()}.get(typed.get(name, ""), pa.string()) for name in wanted}
+    above = 0 if form.header is None else form.before + 1
     options = {
         "read_options": csv.ReadOptions(
             column_names=list(names),
             skip_rows=0,
             block_size=1 << 23,
-            skip_rows_after_names=0 if form.header is None else form.before + 1,
+            skip_rows_after_names=above,
         ),
         "parse_options": csv.ParseOptions(delimiter=form.separator, newlines_in_values=form.quoted),
         "convert_options": csv.ConvertOptions(

@@ -1,6 +1,8 @@
 """Files that can be read in two ways: each is read in the right one, or refused in words, never in the other."""
 
+import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
 from jaxrisk.config.problems import ConfigError
+from jaxrisk.data import containers
+from jaxrisk.data.read import header_of
 from jaxrisk.data.tier_documents import read_document
 
 FILES = Path(__file__).parent / "files"
@@ -363,9 +367,8 @@ def test_thousands_are_not_decimals(tmp_path):
     """Both signs in one file, or commas before groups of three alone, are refused by line; decimal commas are read."""
 
     def text(*rows):
-        return table(
-            tmp_path / "p.csv", "time;close;volume", [(f"2024-08-01T{i:02d}:00:00Z", *r) for i, r in enumerate(rows)], ";"
-        )
+        timed = [(f"2024-08-01T{i:02d}:00:00Z", *row) for i, row in enumerate(rows)]
+        return table(tmp_path / "p.csv", "time;close;volume", timed, ";")
 
     with pytest.raises(ConfigError, match=r'line 2, volume = "1,234": .* a comma in it, and others a point'):
         read_price_file(text(*[("60000.5", "1,234")] * 9))
@@ -385,3 +388,101 @@ def test_empty_lines_before_the_names(tmp_path):
     (tmp_path / "p.csv").write_text("\n\n" + text.replace("89878.8", "x", 1))
     with pytest.raises(ConfigError, match='line 4, low = "x"'):
         read_price_file(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("ending", ["gz", "zip"])
+def test_damaged_archives_are_refused_in_words(ending, tmp_path, capsys):
+    """A byte changed at each of many places: read all the same, or refused, never a traceback."""
+    text, path = (FILES / "klines.csv").read_bytes(), tmp_path / f"c.csv.{ending}"
+    if ending == "gz":
+        path.write_bytes(gzip.compress(text, mtime=0))
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("c.csv", text)
+    whole, refused = path.read_bytes(), 0
+    for place in range(0, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
+        code = main(["import", "prices", str(path)])
+        assert code in (OK, BAD_INPUT), capsys.readouterr()
+        refused += code == BAD_INPUT
+        path.write_bytes(whole[: place + 1])
+        assert main(["import", "prices", str(path)]) == BAD_INPUT
+    assert refused > 20
+    assert "internal error" not in capsys.readouterr().err
+
+
+def test_an_archive_is_unpacked_when_it_is_read(tmp_path, monkeypatch):
+    """Nothing of it is kept beside the columns; more than any table has is refused, of a member and of a stream."""
+    (source,) = containers.sources(FILES / "klines.zip")
+    with source.open() as once, source.open() as again:
+        assert once.read() == again.read() == zipfile.ZipFile(FILES / "klines.zip").read("BTCUSDT-1h-2025-01.csv")
+    kept = [*(source.open.__defaults__ or ()), *(cell.cell_contents for cell in source.open.__closure__ or ())]
+    assert not any(isinstance(one, bytes) for one in kept)
+    monkeypatch.setattr(containers, "MOST_UNPACKED", 1000)
+    with pytest.raises(ConfigError, match="when it is unpacked"):
+        read_price_file(FILES / "klines.zip")
+    (tmp_path / "c.csv.gz").write_bytes(gzip.compress((FILES / "klines.csv").read_bytes()))
+    with pytest.raises(ConfigError, match="when it is unpacked"):
+        read_price_file(tmp_path / "c.csv.gz")
+
+
+def folder(tmp_path, **files):
+    """A folder of tables, by names that have `__` for `-`."""
+    path = tmp_path / "many"
+    path.mkdir(parents=True)
+    for name, text in files.items():
+        (path / (name.replace("__", "-") + ".csv")).write_text(text)
+    return path
+
+
+def parts(step=3600, column=""):
+    """Two tables of nine bars, one after the other."""
+    made = []
+    for part in range(2):
+        rows = [f"{1735516800 + step * (9 * part + i)},{60000 + i}{',5' * bool(part and column)}" for i in range(9)]
+        made.append("\n".join([f"time,close{column * part}", *rows]))
+    return made
+
+
+def test_files_are_of_one_symbol_by_their_names(tmp_path):
+    """Days and numbers of accounts are no symbols; a symbol in two words is one; so is an interval."""
+    first, second = parts()
+    assert len(read_price_file(folder(tmp_path / "a", **{"20241230_prices": first, "20241231_prices": second})).time) == 18
+    assert len(read_price_file(folder(tmp_path / "b", ACCT01_x=first, ACCT02_x=second)).time) == 18
+    for name in ("c", "d"):
+        names = {"c": ("BTC__USDT__1h", "ETH__USDT__1h"), "d": ("BTCUSDT__1h", "BTCUSDT__1m")}[name]
+        what = "symbol than the other files, BTCUSDT" if name == "c" else "interval than the other files, 1h"
+        with pytest.raises(ConfigError, match=f"is by its name of another {what}"):
+            read_price_file(folder(tmp_path / name, **dict(zip(names, (first, second), strict=True))))
+
+
+def test_files_of_several_intervals_are_refused(tmp_path, scenario):
+    path = folder(tmp_path, a=parts()[0], b=parts(60)[1])
+    for read in (read_price_file, lambda one: prepare(scenario(market={"process": "replay", "file": str(one)}))):
+        with pytest.raises(ConfigError, match=r"b\.csv: line 2, time = \d+: begins rows that are not as far apart"):
+            read(path)
+
+
+def test_columns_that_not_all_files_have_are_said(tmp_path, scenario):
+    path = folder(tmp_path, **dict(zip("ab", parts(column=",funding"), strict=True)))
+    prepared = prepare(scenario(market={"process": "replay", "file": str(path)}, run={"horizon": "4h"}))
+    assert "columns that not all files have are left out: funding" in prepared.read_as()[0]
+
+
+def test_import_accounts_keeps_when_and_takes_no_zone(tmp_path, capsys):
+    text = (FILES / "positions.csv").read_text().splitlines()
+    rows = [f"{line},{'date' if i == 0 else '2024-08-05'}" for i, line in enumerate(text)]
+    (tmp_path / "p.csv").write_text("\n".join(rows))
+    out = tmp_path / "a.csv"
+    assert main(["import", "accounts", str(tmp_path / "p.csv"), "--out", str(out)]) == OK
+    assert "snapshot" in out.read_text().splitlines()[0]
+    assert main(["import", "accounts", str(tmp_path / "p.csv"), "--zone", "Europe/Berlin", "--day-first"]) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert '--zone = "Europe/Berlin": goes with prices and open-interest' in said
+    assert "--day-first: goes with prices and open-interest" in said
+
+
+def test_names_of_columns_are_told_by_the_head(tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxrisk.data.read.read_text", None)
+    assert header_of(FILES / "ohlcv.csv") == ("timestamp", "open", "high", "low", "close", "volume")
+    assert header_of(FILES / "klines.csv") == ()

@@ -59,7 +59,7 @@ def number(value: Any) -> Any:
             return value
     if not isinstance(value, int) or isinstance(value, bool):
         return value
-    return float(value) if abs(value) < 10**300 else math.copysign(math.inf, value)
+    return float(value) if abs(value) < 10**300 else math.inf if value > 0 else -math.inf
 
 
 def read_document(content: bytes) -> TierDocument:

@@ -486,3 +486,35 @@ def test_names_of_columns_are_told_by_the_head(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxrisk.data.read.read_text", None)
     assert header_of(FILES / "ohlcv.csv") == ("timestamp", "open", "high", "low", "close", "volume")
     assert header_of(FILES / "klines.csv") == ()
+
+
+def test_a_pattern_is_a_file_that_columns_may_be_named_of(tmp_path):
+    from types import SimpleNamespace
+
+    from jaxrisk.cli.calibrate import _given
+
+    (tmp_path / "m.csv").write_text("t,open_interest\n")
+    command = SimpleNamespace(prices=None, accounts=None, tiers="binance", open_interest=str(tmp_path / "*.csv"))
+    assert _given(command)["open_interest"] == str(tmp_path / "*.csv")
+    assert _given(command)["tiers"] is None
+
+
+def test_calibrated_tiers_take_the_base_s_contracts_and_say_what_they_are(tmp_path):
+    from jaxrisk.calibration.base import _tiers
+
+    (tmp_path / "okx.json").write_text(json.dumps(okx("XRP-USDT", *CONTRACTS)))
+    document = {"assets": {"XRP": {"price": 2.0}}, "venues": {"okx": {}}}
+    problems = []
+    _tiers(document, str(tmp_path / "okx.json"), {}, problems)
+    assert "the size of a contract" in str(problems[0])
+    document["venues"]["okx"]["contract_size"] = 100.0
+    problems = []
+    found = _tiers(document, str(tmp_path / "okx.json"), {}, problems)
+    assert problems == []
+    assert "read as: OKX's position-tiers, floors of XRP-USDT in dollars at 2 a coin" in found["venues.okx.tiers"].origin
+
+
+def test_numbers_beyond_reason_are_refused(scenario):
+    document = {"BTC/USDT:USDT": [TIER | {"maxLeverage": 10**400}, NEXT]}
+    with pytest.raises(ConfigError, match="maxLeverage = inf"):
+        floors(scenario, document, tier_rule="marginal")

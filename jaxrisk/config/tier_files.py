@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ..data.tier_documents import Published, TierDocument
+from ..data.tier_published import Published, TierDocument
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import CONTRACTS, INVERSE, READ, family
 from .files import Reader, digest

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.tier_documents import Published
+from ..data.tier_published import Published
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ
 from .paths import exists, names_in

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from .json_rows import parsed, shape
 from .positions import account_documents
-from .tier_units import READ as UNITS, is_inverse, unit_of
+from .tier_published import Published, TierDocument, every, not_read, number
+from .tier_units import is_inverse, unit_of
 
 READ = (
     "leverage brackets of Binance (a list with symbol and brackets), risk limits of Bybit (riskLimitValue, maintenanceMargin), "
@@ -15,51 +15,6 @@ READ = (
     "tiers of ccxt (maintenanceMarginRate)"
 )
 HALF = "half the initial margin at the maximum leverage, Hyperliquid's published rule"
-
-
-@dataclass
-class Published:
-    """One symbol's tiers, as published.
-
-    **Fields:** `rows`: by our names of columns, numbers, or what stands there instead; `places`: of each row in the document;
-    `written`: by our name, the document's; `unit`: of floors, caps and amounts, one of `tier_units.READ`, or the name of what is
-    not read.
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    written: dict[str, str] = field(default_factory=dict)
-    unit: str = "USD"
-
-    def add(self, place: str, raw: dict[str, Any], written: dict[str, str], **more: Any) -> None:
-        """A row, with the document's names of what it takes from it."""
-        row = {ours: number(raw.get(name)) for ours, name in written.items() if raw.get(name) not in (None, "")}
-        self.rows.append(row | more)
-        self.places.append(place)
-        self.written |= written
-
-
-@dataclass
-class TierDocument:
-    """The tiers of a document: `tables` by symbol; `rule`: the venue's, None where nothing says it; `said`: what it was taken
-    for; `venue`: whose, empty where that is not told."""
-
-    tables: dict[str, Published]
-    rule: str | None
-    said: list[str]
-    venue: str = ""
-
-
-def number(value: Any) -> Any:
-    """A number that may be written as text; as it is where it is none."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    if not isinstance(value, int) or isinstance(value, bool):
-        return value
-    return float(value) if abs(value) < 10**300 else math.inf if value > 0 else -math.inf
 
 
 def read_document(content: bytes) -> TierDocument:
@@ -70,27 +25,10 @@ def read_document(content: bytes) -> TierDocument:
         if found is not None:
             if not any(table.rows for table in found.tables.values()):
                 raise ValueError(f"this is JSON: {found.said[0]}, and it has no tiers in it")
-            found.said += _not_read(found.tables)
+            found.said += not_read(found.tables)
             return found
     other = ", which looks like accounts" if account_documents(document, "") is not None else ""
     raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as tiers is {READ}")
-
-
-def _not_read(tables: dict[str, Published]) -> list[str]:
-    """What is said of symbols whose tiers are in a currency that is not read."""
-    other = [(symbol, table.unit) for symbol, table in tables.items() if table.unit not in UNITS]
-    more = f" and of {len(other) - 1} more" if len(other) > 1 else ""
-    return [f"tiers of {other[0][0]}, which are in {other[0][1]},{more} are not read"] if other else []
-
-
-def _every(items: Any, place: str) -> list[dict[str, Any]]:
-    """Rows, of which all have to be objects; raises `ValueError` that names the place of the first that is none."""
-    if not isinstance(items, list):
-        raise ValueError(f"{place} is {shape(items)}; it has to be a list of objects")
-    for i, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise ValueError(f"{place}[{i}] is {shape(item)}; each tier has to be an object")
-    return items
 
 
 def _objects(items: Any) -> list[dict[str, Any]]:
@@ -105,9 +43,9 @@ def _binance(document: Any) -> TierDocument | None:
     said = ["Binance's leverageBracket"]
     names = {"floor_usd": "notionalFloor", "cap_usd": "notionalCap", "max_leverage": "initialLeverage",
              "maintenance_rate": "maintMarginRatio", "maintenance_amount_usd": "cum"}  # fmt: skip
-    for i, item in enumerate(_every(items, "")):
+    for i, item in enumerate(every(items, "")):
         before = f"[{i}]." if isinstance(document, list) else ""
-        brackets = _every(item.get("brackets"), f"{before}brackets")
+        brackets = every(item.get("brackets"), f"{before}brackets")
         if any("qtyFloor" in row or "qtylFloor" in row for row in brackets):
             raise ValueError(
                 "has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read"
@@ -145,7 +83,7 @@ def _hyperliquid(document: Any) -> TierDocument | None:
         table = tables.setdefault(str(coin.get("name", "")), Published())
         number_of = coin.get("marginTableId")
         place, found = margin_tables.get(number_of if isinstance(number_of, int) else -1, (0, None))
-        tiers = [] if found is None else _every(found.get("marginTiers"), f"{before}marginTables[{place}][1].marginTiers")
+        tiers = [] if found is None else every(found.get("marginTiers"), f"{before}marginTables[{place}][1].marginTiers")
         if not tiers and number_of is not None and not (isinstance(number_of, int) and number_of < FIRST_TABLE and found is None):
             text = f"{before}universe[{i}].marginTableId = {shape(number_of).removeprefix('only ')}"
             raise ValueError(f"{text}: {coin.get('name')}'s tiers are not in marginTables; the document has to have all of it")
@@ -180,7 +118,7 @@ def _answer(document: Any, *words: str) -> tuple[str, list[dict[str, Any]]] | No
             rows = _objects(document)
             if not rows or not all(word in row for row in rows[:1] for word in words):
                 return None
-            return path, _every(document, path)
+            return path, every(document, path)
         if not isinstance(document, dict):
             return None
         word = next((word for word in ("data", "result", "list") if word in document), None)
@@ -259,7 +197,7 @@ def _ccxt(document: Any) -> TierDocument | None:
         if not found or not all("maintenanceMarginRate" in row and "maxLeverage" in row for row in found[:1]):
             continue
         before = f'["{symbol}"]' if symbol else ""
-        _every(items, before)
+        every(items, before)
         rows += [(f"{before}[{i}]", str(row.get("symbol") or symbol), row) for i, row in enumerate(found)]
     if not rows:
         return None
@@ -302,4 +240,4 @@ def known_document(document: Any) -> bool:
         return True
 
 
-__all__ = ["HALF", "READ", "Published", "TierDocument", "known_document", "number", "read_document"]
+__all__ = ["HALF", "READ", "known_document", "read_document"]

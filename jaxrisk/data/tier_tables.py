@@ -11,7 +11,8 @@ from .containers import sources
 from .json_rows import is_json
 from .names import TIERS, letters
 from .read import Wish, read_source
-from .tier_documents import HALF, Published, TierDocument, _bybit_rows, _half, _not_read, _okx_rows, read_document
+from .tier_documents import HALF, _bybit_rows, _half, _okx_rows, read_document
+from .tier_published import Published, TierDocument, not_read
 from .tier_units import is_inverse, unit_of
 
 NEEDED = ("floor_usd", "max_leverage", "maintenance_rate")
@@ -91,7 +92,7 @@ def _of_table(table: Columns) -> TierDocument | None:
         published.places.append(f"{table.unit} {table.lines[i]}")
     ours = not table.written
     return TierDocument(
-        dict(sorted(tables.items())) if ours else tables, "marginal" if half else word, table.said + _not_read(tables)
+        dict(sorted(tables.items())) if ours else tables, "marginal" if half else word, table.said + not_read(tables)
     )
 
 

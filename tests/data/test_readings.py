@@ -518,3 +518,42 @@ def test_numbers_beyond_reason_are_refused(scenario):
     document = {"BTC/USDT:USDT": [TIER | {"maxLeverage": 10**400}, NEXT]}
     with pytest.raises(ConfigError, match="maxLeverage = inf"):
         floors(scenario, document, tier_rule="marginal")
+
+
+FAULTS = {
+    "zero": (("close", 19, 0.0), "close = 0: has to be above 0"),
+    "negative": (("close", 19, -5.0), "close = -5: has to be above 0"),
+    "no number": (("close", 19, float("nan")), "close = .*: is not a finite number"),
+    "falls back": (("open_time", 19, 1735516800000), r"open_time = 1735516800000: is (not|earlier)"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("ending", ["parquet", "feather", "json", "zip"])
+def test_faults_of_other_containers(ending, fault, tmp_path, scenario, capsys):
+    """Named by row and column where the calibration reads it, where a scenario does, and by `check`."""
+    import pyarrow as pa
+    from pyarrow import csv, feather
+
+    (column, row, value), words = FAULTS[fault]
+    columns = csv.read_csv(FILES / "klines_header.csv").to_pydict()
+    columns[column][row] = value
+    path, unit = tmp_path / f"p.{ending}", "row 20"
+    if ending == "parquet":
+        as_parquet(path, **columns)
+    elif ending == "feather":
+        feather.write_feather(pa.table(columns), path)
+    elif ending == "json":
+        path.write_text(json.dumps([dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]))
+    else:
+        unit = "line 21"
+        text = "\n".join([",".join(columns), *(",".join(map(str, cells)) for cells in zip(*columns.values(), strict=True))])
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("p.csv", text)
+    match = rf"p\.{ending}.*{unit}, {words}"
+    with pytest.raises(ConfigError, match=match):
+        read_price_file(path)
+    with pytest.raises(ConfigError, match=match):
+        prepare(scenario(market={"process": "replay", "file": str(path)}))
+    assert main(["check", str(path)]) == BAD_INPUT
+    assert f"{unit}, {column}" in capsys.readouterr().err

@@ -101,7 +101,8 @@ def _interval(table: Columns, times: np.ndarray) -> int | None:
         return None
     steps = np.diff(times)
     duplicate, backward = np.flatnonzero(steps == 0) + 1, np.flatnonzero(steps < 0) + 1
-    table.note("time", duplicate, "is the same time as the row before")
+    beside = f", {table.where(int(duplicate[0]) - 1, int(duplicate[0]))}" if len(duplicate) and table.parts else ""
+    table.note("time", duplicate, f"is the same time as the row before{beside}")
     table.note("time", backward, "is earlier than the row before; times have to rise")
     forward = steps[steps > 0]
     if not len(forward):

@@ -557,3 +557,18 @@ def test_faults_of_other_containers(ending, fault, tmp_path, scenario, capsys):
         prepare(scenario(market={"process": "replay", "file": str(path)}))
     assert main(["check", str(path)]) == BAD_INPUT
     assert f"{unit}, {column}" in capsys.readouterr().err
+
+
+def test_rows_of_two_files_that_differ_name_both(tmp_path, scenario):
+    """Of bars in a scenario, and of accounts."""
+    first, second = parts()
+    second = second.replace("time,close\n", "time,close\n1735545600,7\n")
+    path = folder(tmp_path / "p", a=first, b=second)
+    with pytest.raises(
+        ConfigError, match=r"b\.csv: line 2, time = .*: is the same time as the row before, line 10 of .*a\.csv"
+    ):
+        prepare(scenario(market={"process": "replay", "file": str(path)}))
+    rows = "account,asset,side,notional,account_value\n0xa,BTC,long,{},50\n"
+    path = folder(tmp_path / "q", a=rows.format(100), b=rows.format(200))
+    with pytest.raises(ConfigError, match=r"b\.csv: line 2, account = .*has the same asset and side in line 2 of .*a\.csv"):
+        read_accounts(path)

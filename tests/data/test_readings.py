@@ -393,21 +393,23 @@ def test_empty_lines_before_the_names(tmp_path):
 @pytest.mark.parametrize("ending", ["gz", "zip"])
 def test_damaged_archives_are_refused_in_words(ending, tmp_path, capsys):
     """A byte changed at each of many places: read all the same, or refused, never a traceback."""
-    text, path = (FILES / "klines.csv").read_bytes(), tmp_path / f"c.csv.{ending}"
+    path, random = tmp_path / f"c.csv.{ending}", np.random.default_rng(1)  # longer than what is unpacked at once
+    rows = [f"{1735516800 + 60 * i},60000,{volume:.15f}" for i, volume in enumerate(random.random(9000))]
+    text = "\n".join(["time,close,volume", *rows]).encode()
     if ending == "gz":
         path.write_bytes(gzip.compress(text, mtime=0))
     else:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("c.csv", text)
     whole, refused = path.read_bytes(), 0
-    for place in range(0, len(whole), len(whole) // 40):
+    for place in range(0, len(whole), len(whole) // 24):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x5A]) + whole[place + 1 :])
         code = main(["import", "prices", str(path)])
         assert code in (OK, BAD_INPUT), capsys.readouterr()
         refused += code == BAD_INPUT
-        path.write_bytes(whole[: place + 1])
-        assert main(["import", "prices", str(path)]) == BAD_INPUT
-    assert refused > 20
+    path.write_bytes(whole[: len(whole) // 2])
+    assert main(["import", "prices", str(path)]) == BAD_INPUT
+    assert refused > 12
     assert "internal error" not in capsys.readouterr().err
 
 
@@ -564,9 +566,7 @@ def test_rows_of_two_files_that_differ_name_both(tmp_path, scenario):
     first, second = parts()
     second = second.replace("time,close\n", "time,close\n1735545600,7\n")
     path = folder(tmp_path / "p", a=first, b=second)
-    with pytest.raises(
-        ConfigError, match=r"b\.csv: line 2, time = .*: is the same time as the row before, line 10 of .*a\.csv"
-    ):
+    with pytest.raises(ConfigError, match=r"b\.csv: line 2, time = .*: is the same time as the row before, line 10 of .*a\.csv"):
         prepare(scenario(market={"process": "replay", "file": str(path)}))
     rows = "account,asset,side,notional,account_value\n0xa,BTC,long,{},50\n"
     path = folder(tmp_path / "q", a=rows.format(100), b=rows.format(200))

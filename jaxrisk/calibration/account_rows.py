@@ -52,7 +52,7 @@ def once(rows: Rows, snapshot: np.ndarray, side: np.ndarray, findings: list[str]
         findings.append(left_out(rows.table, found.rows[same]))
     if not np.all(same):
         others = found.rows[~same]
-        where = f"{rows.table.unit} {rows.table.lines[found.first[~same][0]]}"
+        where = rows.table.where(int(found.first[~same][0]), int(others[0]))
         at = ", at the same time" if np.any(snapshot != "") else ""
         text = f"has the same asset and side in {where}{at}, and differs from it in {', '.join(found.columns(~same)[:LISTED])}: "
         rows.note("account", others, text + _remedy(rows, kept, owner, asset, side, snapshot))
@@ -65,7 +65,7 @@ def one_value(rows: Rows, holding: np.ndarray, value: np.ndarray, kept: np.ndarr
     before = first[holding]
     differ = np.flatnonzero(kept & (np.abs(value - value[before]) > _WORTH * np.abs(value[before])))
     if len(differ):
-        where = f"{rows.table.unit} {rows.table.lines[before[differ[0]]]} it is {value[before[differ[0]]]:.12g}"
+        where = f"{rows.table.where(int(before[differ[0]]), int(differ[0]))} it is {value[before[differ[0]]]:.12g}"
         text = f"has to be the same in all rows of an account, its own and at one time; in {where}: "
         rows.note("account_value", differ, text + _remedy(rows, kept, holding, rows.words("asset"), snapshot))
 

@@ -69,15 +69,17 @@ def _tiers(document: dict[str, Any], tiers: str | None, columns: dict[str, str],
         return {}
     value = str(found.resolve()) if Path(tiers).is_file() else tiers
     report, assets = Report(tiers), tuple(document["assets"])
+    reader = Reader(report, Path.cwd())
     for venue, table in document["venues"].items():
-        sizes = Sizes(
-            {name: float(one["price"]) for name, one in document["assets"].items()}, {}, f"venues.{venue}.contract_size"
-        )
-        key = f"venues.{venue}.tiers"
-        tier_tables(Reader(report, Path.cwd()), key, tiers, assets, set(assets), table.get("tier_rule"), columns, sizes)
+        contract = table.get("contract_size")
+        known = contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(assets, float(contract))
+        prices = {name: float(one["price"]) for name, one in document["assets"].items()}
+        key, sizes = f"venues.{venue}.tiers", Sizes(prices, known, f"venues.{venue}.contract_size")
+        tier_tables(reader, key, tiers, assets, set(assets), table.get("tier_rule"), columns, sizes)
     problems += dict.fromkeys(report.problems)
+    taken = "".join(f"; {line.partition(': ')[2]}" for line in dict.fromkeys(reader.taken))
     more = {f"venues.{venue}.tier_columns": Entry(columns, "the file's own names") for venue in document["venues"] if columns}
-    return more | {f"venues.{venue}.tiers": Entry(value, f"FACT: margin tiers of {tiers}") for venue in document["venues"]}
+    return more | {f"venues.{venue}.tiers": Entry(value, f"FACT: margin tiers of {tiers}{taken}") for venue in document["venues"]}
 
 
 __all__ = ["Base", "base_of"]

@@ -152,7 +152,7 @@ def scenario_of(document: dict[str, Any], path: Path):
     checked = check_document(document, path, report)
     if report.problems:
         raise ConfigError(list(dict.fromkeys(report.problems)))
-    return build(checked, effective(checked, document))
+    return build(checked, effective(checked))
 
 
 __all__ = ["Entry", "comments", "moved", "scenario_of", "with_entries", "written"]

@@ -11,8 +11,9 @@ from ..config.problems import ConfigError, Problem, Report, nearest
 from ..data.columns import Columns
 from ..data.containers import is_pattern
 from ..data.many import note_symbols
-from ..data.names import INTEREST
+from ..data.names import INTEREST, letters
 from ..data.read import Wish, read_table
+from ..data.tier_units import family, is_inverse
 from ..data.times import read_moments
 from .account_file import stem
 
@@ -63,11 +64,16 @@ def read_open_interest(
 
 
 def read_daily(
-    path: str | Path, *, columns: dict[str, str] | None = None, day_first: bool = False, findings: list[str] | None = None
+    path: str | Path,
+    *,
+    columns: dict[str, str] | None = None,
+    zone: str = "UTC",
+    day_first: bool = False,
+    findings: list[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Days and coins at the end of each, from a file of `read_open_interest`, rows without a number left out: `datetime64[D]`
     and float64, both `(days,)`; of several rows a day, the last. Raises `ConfigError`. Sentences are added to `findings`."""
-    found = read_history(path, columns=columns, day_first=day_first)
+    found = read_history(path, columns=columns, zone=zone, day_first=day_first)
     if findings is not None:
         findings += found.findings
     days = found.time.astype("datetime64[D]")
@@ -94,6 +100,8 @@ def read_history(
         raise ConfigError([Problem(str(path), "", None, "no such file", near)])
     table = read_table(Path(path), report, Wish(INTEREST, columns or {}, ("time",), key="--columns"))
     times = read_moments(table, zone, findings, day_first=day_first) if table is not None else None
+    if table is not None:
+        _note_contracts(table)
     coins = _coins(table) if table is not None and times is not None else None
     if table is None or times is None or coins is None or report.problems:
         raise ConfigError(report.problems)
@@ -117,6 +125,28 @@ def read_history(
     if report.problems:
         raise ConfigError(report.problems)
     return History(times[once], coins[once], len(known) - len(once), ([table.read_as] if table.said else []) + findings)
+
+
+def _note_contracts(table: Columns) -> None:
+    """Note open interest that counts contracts: of a venue that gives the coins beside it, or that are settled in their coin."""
+    column = next((name for name in ("oi_close", "open_interest") if name in table.values), None)
+    if column is None or letters(table.name(column)) == "oiccy":
+        return
+    symbols = next((name for name in table.values if letters(name) in ("symbol", "instid")), None)
+    names = [] if symbols is None else [str(name) for name in table.values[symbols]]
+    inverse = [i for i, name in enumerate(names) if is_inverse(name) or family(name).endswith("-USD")]
+    text = "is of contracts that are settled in the coin, whose open interest is not in coins: give coins"
+    table.note(symbols or "symbol", inverse, text)
+    if letters(table.name(column)) == "oi" and symbols is not None and letters(table.name(symbols)) == "instid":
+        table.note(column, [0], "counts contracts beside instId; coins are in oiCcy, which is missing")
+    if not {"open_interest_usd", "close"} <= set(table.values) or table.bad:
+        return
+    with np.errstate(all="ignore"):
+        ratio = table.as_numbers("open_interest_usd") / (table.as_numbers(column) * table.as_numbers("close"))
+    known = ratio[np.isfinite(ratio) & (ratio > 0.0)]
+    if len(known) and not 0.5 < (middle := float(np.median(known))) < 2.0:
+        text = f"is not in coins: {table.name('open_interest_usd')} is {middle:.4g} times it at {table.name('close')}"
+        table.note(column, [0], text)
 
 
 def _left_out(table: Columns, coins: np.ndarray, twice: int) -> list[str]:

@@ -8,12 +8,13 @@ import pandas as pd
 
 from ..config.paths import exists, names_in
 from ..config.problems import ConfigError, Problem, Report, nearest
+from ..data.clocks import LOCAL, set_clocks
 from ..data.columns import Columns
 from ..data.containers import is_pattern
 from ..data.many import in_time, note_symbols, rows_differ
 from ..data.names import BARS
 from ..data.read import Wish, read_table
-from ..data.times import LOCAL, read_moments, set_clocks
+from ..data.times import read_moments
 from .price_split import find_adjustments
 
 _PRICES = ("open", "high", "low", "close")

@@ -119,7 +119,8 @@ def _coins(command: Backtest, columns: dict[str, str], asked: Asked) -> Any:
         return None
     try:
         findings: list[str] = []
-        found = read_daily(command.open_interest, columns=columns, day_first=command.day_first, findings=findings)
+        how = {"columns": columns, "zone": command.zone, "day_first": command.day_first}
+        found = read_daily(command.open_interest, **how, findings=findings)
         for finding in findings:
             print(finding, file=sys.stderr)
         return found

@@ -139,8 +139,9 @@ def _tried(asked: Asked, read: Callable[[], Any]) -> Any:
 def _given(command: Calibrate) -> dict[str, Any]:
     """The files that columns may be named of, by kind."""
     from ..config.paths import exists
+    from ..data.containers import is_pattern
 
-    file = lambda text: text if text is not None and exists(Path(text)) else None
+    file = lambda text: text if text is not None and (exists(Path(text)) or is_pattern(Path(text).name)) else None
     return {"prices": command.prices, "open_interest": file(command.open_interest), "accounts": command.accounts,
             "tiers": file(command.tiers)}  # fmt: skip
 

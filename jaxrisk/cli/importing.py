@@ -31,6 +31,10 @@ def import_file(command: Import, wrong: list[str]) -> int:
                           ("--contract", command.contract)):  # fmt: skip
         if value and kind != "tiers":
             asked.wrong(option, value if isinstance(value, str) else " ".join(value), "goes with tiers")
+    if kind in ("tiers", "accounts"):
+        for option, given in (("--zone", command.zone != "UTC"), ("--day-first", command.day_first)):
+            if given:
+                asked.wrong(option, command.zone if option == "--zone" else None, "goes with prices and open-interest")
     work = None
     try:
         work = {"tiers": _tiers, "prices": _prices, "open-interest": _interest, "accounts": _accounts}[kind](
@@ -102,6 +106,7 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
     from ..config.problems import ConfigError, Report, nearest
+    from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
     from ..data.read import Wish, read_table
@@ -126,6 +131,11 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
             )
     if report.problems:
         raise ConfigError(report.problems)
+    used = {table.name(name) for name in ACCOUNTS.others if name in table.values}
+    times = [name for name in times_of(table.values) if name not in used]
+    if "snapshot" not in table.values and len(times) == 1:
+        table.values["snapshot"] = table.values[times[0]]
+        table.said.append(f"snapshot is {times[0]}")
     names = [name for name in ACCOUNTS.others if name in table.values]
     lines = [f"{table.file}: {line}" for line in ([table.read_as] if table.said else [])]
     lines.append(f"{table.file}: {len(table):,} positions with {', '.join(names)}")

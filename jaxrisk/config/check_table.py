@@ -8,6 +8,7 @@ from ..data.containers import ENDINGS
 from ..data.read import header_of
 from ..data.recognise import what_is
 from ..data.tier_tables import read_tiers
+from ..data.tier_units import READ, family
 from .check_impact import check_curve
 from .files import Columns, Reader
 from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
@@ -63,8 +64,10 @@ def _published(path: Path, kind: str, report: Report) -> tuple[list[Problem], li
         if kind == "tiers":
             found = read_tiers(path, report, {})
             if found is not None:
-                ones = dict.fromkeys(found.tables, 1.0)
-                tier_tables(reader, VENUE, str(path), tuple(found.tables), set(), None, {}, Sizes(ones, ones))
+                names = tuple(name for name, one in found.tables.items() if one.unit in READ)
+                ones = dict.fromkeys(names, 1.0)
+                sizes = {name: 1.0 for name in names if not family(name).endswith("-USD")}
+                tier_tables(reader, VENUE, str(path), names, set(), None, {}, Sizes(ones, sizes))
             return report.problems, [f"read as: {', '.join(found.said)}"] if found is not None and found.said else []
         if kind == "accounts":
             table = reader.positions(str(path), "", (), {})

@@ -147,11 +147,13 @@ class Reader:
     ) -> Columns | None:
         """A table of positions with at least the columns needed, sides and sizes worked out; None with problems noted.
 
-        **Arguments:** `columns`: by our name, the file's own: where there are any, other names than these and ours are left
-        alone, as they are where it is `strict`; `venue`: of all, where the file has no column of venues.
+        **Arguments:** `columns`: by our name, the file's own: where there are any, columns of a table that need not be there have
+        these names or ours, as all have where it is `strict`; `venue`: of all, where the file has no column of venues.
         """
         known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-        kind = ACCOUNTS if not (columns or strict) else replace(ACCOUNTS, others=dict.fromkeys(ACCOUNTS.others, ()))
+        document = name.lower().endswith((".json", ".json.gz"))  # whose columns are what they are
+        usual = {ours: () if strict or ours not in needed else others for ours, others in ACCOUNTS.others.items()}
+        kind = replace(ACCOUNTS, others=usual) if strict or (columns and not document) else ACCOUNTS
         table = self.table(name, key, (), of=kind, columns=known)
         if table is None:
             return None

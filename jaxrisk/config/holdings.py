@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.names import letters
+from ..data.names import ACCOUNTS, letters
 from .files import Columns, Reader, as_numbers
 from .holders import AccountHolders, HistogramHolders, MapHolders
 from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
@@ -119,6 +119,13 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     note_accounts_twice(table)
     quantity = bounded(table, "quantity", at_least=0.0, unit="coins; the side says which way")
     entry = bounded(table, "entry_price", above=0.0, unit="USD a coin")
+    margin = next((one for one in table.values if letters(one) in ("margin", *ACCOUNTS.others["margin"])), None)
+    if margin is not None:
+        shared = [i for i, word in enumerate(table.values[margin]) if str(word).strip().lower().startswith("cross")]
+        text = 'shares the value of its account with others, which kind = "accounts" does not have: kind = "cross_accounts" does'
+        table.note(margin, shared, text)
+        if shared:
+            return None
     collateral = bounded(table, "collateral", above=0.0, unit="USD at entry") if "collateral" in table.values else None
     leverage = bounded(table, "leverage", above=0.0) if "leverage" in table.values else None
     if collateral is None and leverage is None:

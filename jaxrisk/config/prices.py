@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data.many import in_time, note_symbols, once
 from ..data.names import PRICES
-from ..data.times import MAY_BE, day_may_be_first, epoch_milliseconds, turned
+from ..data.times import MAY_BE, are_dates, dates, day_may_be_first, epoch_milliseconds, turned
 from .files import Columns, Reader
 from .problems import nearest
 from .symbols import take_columns
@@ -53,6 +53,9 @@ def read_times(table: Columns, column: str = "time", day_first: bool = False) ->
     """A column of times, ISO text or seconds to nanoseconds since 1970, as milliseconds; None with a problem noted."""
     numbers = table.as_numbers(column)
     numeric = np.isfinite(numbers)
+    if are_dates(numbers):
+        days = dates(table, numbers, column)
+        return None if days is None else days.astype("datetime64[ms]").astype(np.int64)
     if 2 * np.count_nonzero(numeric) > len(numbers):
         times = epoch_milliseconds(table, np.where(numeric, numbers, 0.0), column)
         wrong = np.flatnonzero(~numeric | (np.abs(times) > 1e15))
@@ -98,7 +101,8 @@ def _interval(table: Columns, times: np.ndarray) -> int | None:
         return None
     steps = np.diff(times)
     duplicate, backward = np.flatnonzero(steps == 0) + 1, np.flatnonzero(steps < 0) + 1
-    table.note("time", duplicate, "is the same time as the row before")
+    beside = f", {table.where(int(duplicate[0]) - 1, int(duplicate[0]))}" if len(duplicate) and table.parts else ""
+    table.note("time", duplicate, f"is the same time as the row before{beside}")
     table.note("time", backward, "is earlier than the row before; times have to rise")
     forward = steps[steps > 0]
     if not len(forward):
@@ -165,7 +169,7 @@ def _timed(table: Columns, day_first: bool) -> tuple[Columns, tuple[np.ndarray, 
     interval = _interval(table, times)
     if interval is None:
         return table, None
-    if "time" in table.written and {"open", "high", "low", "close"} <= set(table.values):
+    if {"open", "high", "low", "close"} <= set(table.values):
         table.said.append("a price is a bar's close, at its end")
         times = times + interval
     return table, (times, interval)

@@ -5,12 +5,13 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-from ..data.tier_documents import Published
+from ..data.tier_published import Published
 from ..data.tier_tables import read_tiers
+from ..data.tier_units import READ
 from .paths import exists, names_in
 from .problems import ConfigError, Problem, Report, nearest
-from .symbols import coins, of_coin
-from .tier_files import Sizes, rows_in_dollars
+from .symbols import of_coin
+from .tier_files import Sizes, asset_of, rows_in_dollars, usual
 from .tier_schedule import Said, read_rows
 from .venues import Tier
 
@@ -58,7 +59,11 @@ def import_tiers(
                 "missing; the file names no symbol: one is needed" if not symbols else "the file names no symbol: one is needed"
             )
             report.problems.append(Problem("command line", "--symbol", " ".join(symbols) or None, text))
-    wanted = wanted or names
+    wanted = wanted or usual([name for name in names if document.tables[name].unit in READ], document.said)
+    for option, size in (("--price", price), ("--contract", contract)):
+        if size is not None and len(wanted) > 1:
+            text = f"is of one symbol, and there are {len(wanted)}: name one with --symbol"
+            report.problems.append(Problem("command line", option, f"{size:g}", text))
     said = Said(rule if document.rule is None else document.rule, report, "--tier-rule")
     if rule is not None and document.rule not in (None, rule):
         who = document.venue or "the file"
@@ -88,18 +93,6 @@ def import_tiers(
     if len(lines) > 13:
         lines = [*lines[:12], f"{path}: and {len(lines) - 12} more"]
     return Imported(_text(path, name, word, document.said, document.venue, tables), lines)
-
-
-def asset_of(symbol: str) -> str:
-    """The coin of a contract, where its name tells one; else its name.
-
-    >>> asset_of("BTCUSDT"), asset_of("BTC/USDT:USDT"), asset_of("BTC-USDT"), asset_of("kPEPE")
-    ('BTC', 'BTC', 'BTC', 'kPEPE')
-    """
-    found = sorted(coins(symbol), key=len)
-    if not found or symbol.upper() == found[0]:
-        return symbol
-    return next((coin for coin in found if len(coin) > 2), found[0])
 
 
 def _listed(names: list[str]) -> str:
@@ -145,4 +138,4 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-__all__ = ["Imported", "asset_of", "import_tiers"]
+__all__ = ["Imported", "import_tiers"]

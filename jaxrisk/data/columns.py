@@ -37,9 +37,9 @@ class Cells(MutableMapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._columns)
 
-    def rename(self, name: str, to: str) -> None:
-        """Call a column something else, in its place."""
-        self._columns = {to if one == name else one: column for one, column in self._columns.items()}
+    def rename(self, names: dict[str, str]) -> None:
+        """Call columns something else, all at once, each in its place."""
+        self._columns = {names.get(one, one): column for one, column in self._columns.items()}
 
     def raw(self, name: str) -> Any:
         """A column as it is kept: a library's array, or one of NumPy's."""
@@ -201,7 +201,7 @@ def as_numbers(raw: Any) -> np.ndarray:
         import pyarrow.types as types
 
         if types.is_floating(raw.type) or types.is_integer(raw.type) or types.is_decimal(raw.type):
-            return np.asarray(raw.cast("float64").to_numpy(), dtype=np.float64)
+            return np.asarray(raw.cast("float64", safe=False).to_numpy(), dtype=np.float64)
         raw = objects(raw)
     try:
         return np.asarray(raw, dtype=np.float64)

@@ -5,10 +5,11 @@ import io
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..config.paths import is_folder, names_in, record
 from .text import PEEK
@@ -108,21 +109,39 @@ def _gzipped(path: Path, head: bytes) -> Source:
         raise ValueError(f"is not a gzip file: {error}") from None
     except Exception as error:  # zlib's has no common base with the others
         raise ValueError(f"is not a whole gzip file: {error}") from None
-    return Source(str(path), lambda: _Bounded(path), inside, "gzip", path)  # type: ignore[arg-type,return-value]
+    return Source(str(path), lambda: _Unpacked(gzip.open(path, "rb")), inside, "gzip", path)  # type: ignore[arg-type,return-value]
 
 
-class _Bounded(gzip.GzipFile):
-    """Refuses to unpack more than any table has."""
+class _Unpacked(io.BufferedIOBase):
+    """Unpacks on, never more than any table has; raises `ValueError` with a sentence where it cannot."""
 
-    def __init__(self, path: Path):
-        super().__init__(path, "rb")
+    def __init__(self, file: Any, more: Any = None):
+        self._file, self._more = file, more
 
     def read(self, size: int | None = -1) -> bytes:
-        left = MOST_UNPACKED + 1 - self.tell()
-        found = super().read(left if size is None or size < 0 else min(size, left))
-        if self.tell() > MOST_UNPACKED:
+        left = MOST_UNPACKED + 1 - self._file.tell()
+        try:
+            found = self._file.read(left if size is None or size < 0 else min(size, left))
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+            raise ValueError(f"cannot be unpacked: {error}") from None
+        if self._file.tell() > MOST_UNPACKED:
             raise ValueError(_TOO_MUCH)
         return found
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        if self._more is not None:
+            self._more.close()
+        super().close()
+
+
+def _member(path: Path, name: str) -> BinaryIO:
+    """One file of an archive, unpacked while it is read."""
+    archive = zipfile.ZipFile(path)
+    return _Unpacked(archive.open(name), archive)  # type: ignore[return-value]
 
 
 def _zipped(path: Path) -> Iterator[Source]:
@@ -137,13 +156,14 @@ def _zipped(path: Path) -> Iterator[Source]:
             for name in tables:
                 if archive.getinfo(name).file_size > MOST_UNPACKED:
                     raise ValueError(f"{name} {_TOO_MUCH}")
-                content = archive.read(name)
-                yield Source(f"{path}/{name}", lambda content=content: io.BytesIO(content), content[:PEEK], "zip", path)
+                with archive.open(name) as member:
+                    head = member.read(PEEK)
+                yield Source(f"{path}/{name}", lambda name=name: _member(path, name), head, "zip", path)
     except zipfile.BadZipFile as error:
         raise ValueError(f"is not a whole zip archive: {error}") from None
     except RuntimeError as error:  # one with a password
         raise ValueError(f"cannot be unpacked: {error}") from None
-    except (OSError, EOFError, NotImplementedError) as error:
+    except (OSError, EOFError, NotImplementedError, zlib.error) as error:
         raise ValueError(f"cannot be unpacked: {error}") from None
 
 

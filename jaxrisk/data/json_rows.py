@@ -10,6 +10,10 @@ from .text import looks_like
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
 
+class NoRows(ValueError):
+    """A document that is whole, and of which nothing is held."""
+
+
 def parsed(content: bytes) -> Any:
     """The document; raises `ValueError` that says where it is not JSON."""
     try:
@@ -35,9 +39,10 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
     if kind.word == "accounts":
         states = account_documents(document, name)
         if states is not None:
-            if not states:
-                raise ValueError("this is JSON: clearinghouseState, and it has no position in it")
-            return tuple(states[0]), states, ["clearinghouseState"]
+            rows, said = states
+            if not rows:
+                raise NoRows("this is JSON: clearinghouseState, and it has no position in it")
+            return tuple(rows[0]), rows, said
     rows = _rows(document)
     if rows is None or _looks_like(document, kind):
         words = f"a list of rows of {kind.word}" if kind.others else "a list of rows"
@@ -115,4 +120,4 @@ def is_json(head: bytes, name: str) -> bool:
     return problem is not None and problem.startswith("this is JSON")
 
 
-__all__ = ["flattened", "is_json", "json_table", "parsed", "shape"]
+__all__ = ["NoRows", "flattened", "is_json", "json_table", "parsed", "shape"]

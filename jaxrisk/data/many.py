@@ -11,16 +11,20 @@ from ..config.problems import Report
 from .columns import Cells, Columns, as_numbers, objects
 from .names import PRICES, letters
 
-_SYMBOL = re.compile(r"([A-Z0-9]{5,24})[-_]")
+_SYMBOL = re.compile(
+    r"^(?=[0-9]*[A-Z])([A-Z0-9]{2,16}?)[-_]?(USDT|USDC|FDUSD|BUSD|TUSD|USD|EUR|BTC|ETH)(?=[-_.]|$)", re.IGNORECASE
+)
+_INTERVAL = re.compile(r"[-_](\d{1,2}(?:s|m|min|h|d|w|mo|M))(?=[-_.]|$)")
 
 
-def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> Columns | None:
+def joined(name: str, parts: list[Columns], report: Report, said: list[str], *, one: bool = True) -> Columns | None:
     """The rows of all parts, each named by its own file; None with problems noted.
 
-    **Arguments:** `name`: of all together, for messages; `said`: of what was left out.
+    **Arguments:** `name`: of all together, for messages; `said`: of what was left out; `one`: whether all are of one symbol.
     """
     before = len(report.problems)
-    _one_symbol(parts, report)
+    if one:
+        _one_symbol(parts, report)
     names = list(parts[0].values)
     for part in parts[1:]:
         for column in (column for column in names if column not in part.values):
@@ -44,18 +48,22 @@ def joined(name: str, parts: list[Columns], report: Report, said: list[str]) -> 
         *(kinds if len(kinds) < 2 else [f"{kinds[0]} (in others: {'; '.join(kinds[1:3])})"]),
         *said,
     ]
+    if more := list(dict.fromkeys(part.name(column) for part in parts for column in part.values if column not in names)):
+        whole.said.append(f"columns that not all files have are left out: {', '.join(more[:5])}")
     return whole
 
 
 def _one_symbol(parts: list[Columns], report: Report) -> None:
-    """Note files that by their names are of another symbol than most."""
-    symbols = [match[1] if (match := _SYMBOL.match(Path(part.file).name)) else "" for part in parts]
-    names, counts = np.unique(symbols, return_counts=True)
-    if len(names) > 1:
-        usual = str(names[np.argmax(counts)])
-        other = [part.file for part, symbol in zip(parts, symbols, strict=True) if symbol != usual]
-        more = f"; {len(other) - 1} more such files" if len(other) > 1 else ""
-        report.add_in(other[0], "", None, f"is by its name of another symbol than the other files, {usual}{more}", missing=True)
+    """Note files that by their names are of another symbol, or of another interval, than most."""
+    for what, found in (("symbol", _SYMBOL), ("interval", _INTERVAL)):
+        words = ["".join(match.groups()) if (match := found.search(Path(part.file).name)) else "" for part in parts]
+        names, counts = np.unique([word for word in words if word], return_counts=True)
+        if len(names) > 1:
+            usual = str(names[np.argmax(counts)])
+            other = [part.file for part, word in zip(parts, words, strict=True) if word not in ("", usual)]
+            more = f"; {len(other) - 1} more such files" if len(other) > 1 else ""
+            text = f"is by its name of another {what} than the other files, {usual}{more}"
+            report.add_in(other[0], "", None, text, missing=True)
 
 
 def _joined(columns: list[Any]) -> Any:
@@ -73,6 +81,11 @@ def in_time(table: Columns, times: np.ndarray) -> tuple[Columns, np.ndarray]:
         return table, times
     bounds = [*(first for _, first in table.parts), len(times)]
     own = [np.diff(times[first:last].astype(np.int64)) for first, last in pairwise(bounds)]
+    spaced = [(i, float(np.median(np.abs(steps)))) for i, steps in enumerate(own) if len(steps) > 1]
+    if other := [i for i, size in spaced if size != spaced[0][1]]:
+        first = Path(table.parts[spaced[0][0]][0]).name
+        text = f"begins rows that are not as far apart as those of {first}: leave the files of one interval"
+        table.note("time", bounds[other[0]], text)
     if not all(np.all(steps >= 0) or np.all(steps <= 0) for steps in own):
         return table, times
     if all(np.all(steps >= 0) for steps in own) and all(times[first] >= times[first - 1] for first in bounds[1:-1]):

@@ -45,7 +45,7 @@ INTEREST = TableKind(
     {
         "time": _TIMES,
         "oi_close": (),
-        "open_interest": ("oi", "coins", "oiccy", "sumopeninterest", "openinterestamount"),
+        "open_interest": ("oiccy", "coins", "oi", "sumopeninterest", "openinterestamount"),
         "open_interest_usd": ("oiusd", "sumopeninterestvalue", "openinterestvalue"),
         "close": ("price", "btcclose", "markprice"),
         "symbol": ("instid",),

@@ -7,49 +7,78 @@ import numpy as np
 
 from .columns import Columns, as_numbers
 from .names import letters
+from .tier_units import is_inverse, unit_of
 
 LONG, SHORT, EITHER = ("long", "buy", "bid"), ("short", "sell", "ask"), ("", "both", "net", "none", "null", "nan")
 _MARKS = ("markprice", "markpx")
 _SIZES = ("contractsize", "ctval")
+STATE = "state.time"
+"""When a state is of, in a table of the positions of several."""
 
 
-def account_documents(document: Any, name: str) -> list[dict[str, Any]] | None:
-    """Rows of positions of a `clearinghouseState`, or of several: a list, or an object by address; None where it is none.
+def account_documents(document: Any, name: str) -> tuple[list[dict[str, Any]], list[str]] | None:
+    """Rows of positions of a `clearinghouseState`, or of several, and what is said of them; None where it is none.
 
-    Cross positions have the account's value, isolated ones, accounts by themselves, their own margin.
+    Several are a list, or an object by address. Cross positions have the account's value, isolated ones, accounts by themselves,
+    their own margin, of which the collateral at entry is what is left without the profit. Raises `ValueError` with a place.
     """
     if isinstance(document, dict) and "assetPositions" in document:
-        states = [(str(document.get("user") or document.get("address") or name), document)]
+        states = [(str(document.get("user") or document.get("address") or name), "", document)]
     elif (
         isinstance(document, dict) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document.values())
     ):
-        states = [(str(address), state) for address, state in document.items()]
+        states = [(str(address), f"{address}.", state) for address, state in document.items()]
     elif isinstance(document, list) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document):
-        states = [(str(s.get("user") or s.get("address") or f"{name} {i + 1}"), s) for i, s in enumerate(document)]
+        named = [str(s.get("user") or s.get("address") or "") for s in document]
+        if len({str(s.get("time")) for s, owner in zip(document, named, strict=True) if not owner}) > 1:
+            raise ValueError(
+                "this is JSON: a list of clearinghouseState of several times, which name no account: it cannot be told whether "
+                "they are accounts or one account's snapshots; write the address into each, as user"
+            )
+        states = [(owner or f"{name} {i + 1}", f"[{i}].", s) for i, (owner, s) in enumerate(zip(named, document, strict=True))]
     else:
         return None
-    rows = []
-    for address, state in states:
-        summary = state.get("crossMarginSummary") or state.get("marginSummary") or {}
-        for item in state.get("assetPositions") or []:
-            position = item.get("position") if isinstance(item, dict) else None
-            if not isinstance(position, dict):
-                continue
-            leverage = position.get("leverage") if isinstance(position.get("leverage"), dict) else {}
-            isolated = leverage.get("type") == "isolated"
-            rows.append({
-                "account": f"{address} {position.get('coin')}" if isolated else address,
-                "coin": position.get("coin"),
-                "szi": position.get("szi"),
-                "entryPx": position.get("entryPx"),
-                "positionValue": position.get("positionValue"),
-                "unrealizedPnl": position.get("unrealizedPnl"),
-                "leverage.type": leverage.get("type"),
-                "leverage.value": leverage.get("value"),
-                "marginUsed": position.get("marginUsed"),
-                "accountValue": position.get("marginUsed") if isolated else summary.get("accountValue"),
-            })  # fmt: skip
-    return rows
+    rows, empty = [], 0
+    for address, before, state in states:
+        positions = _positions(state, before)
+        empty += not positions
+        rows += [_row(address, position, state) for position in positions]
+    return rows, ["clearinghouseState", *([f"{empty} accounts without a position"] if empty else [])]
+
+
+def _positions(state: dict[str, Any], before: str) -> list[dict[str, Any]]:
+    """The positions of a state, each an object; raises `ValueError` that names the place of what is none."""
+    listed = state["assetPositions"]
+    if not isinstance(listed, list):
+        raise ValueError(f"{before}assetPositions has to be a list of positions")
+    found = []
+    for i, item in enumerate(listed):
+        position = item.get("position") if isinstance(item, dict) else None
+        if not isinstance(position, dict):
+            raise ValueError(f"{before}assetPositions[{i}] has no position, which has to be an object")
+        found.append(position)
+    return found
+
+
+def _row(address: str, position: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
+    """A position as a row, under the document's names."""
+    summaries = (state.get("crossMarginSummary"), state.get("marginSummary"))
+    summary = next((one for one in summaries if isinstance(one, dict) and one), {})
+    leverage = position.get("leverage") if isinstance(position.get("leverage"), dict) else {}
+    isolated = leverage.get("type") == "isolated"
+    return {
+        "account": f"{address} {position.get('coin')}" if isolated else address,
+        "coin": position.get("coin"),
+        "szi": position.get("szi"),
+        "entryPx": position.get("entryPx"),
+        "positionValue": position.get("positionValue"),
+        "unrealizedPnl": position.get("unrealizedPnl"),
+        "leverage.type": leverage.get("type"),
+        "leverage.value": leverage.get("value"),
+        "marginUsed": position.get("marginUsed"),
+        "accountValue": position.get("marginUsed") if isolated else summary.get("accountValue"),
+        STATE: state.get("time"),
+    }
 
 
 def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Columns:
@@ -60,7 +89,8 @@ def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Col
 
     Problems are noted: a size whose sign contradicts its side, words that are no side. Rows without a size are left out.
     """
-    table = _held(table)
+    table = _snapshots(_held(table))
+    _note_inverse(table)
     quantity = table.as_numbers("quantity") if "quantity" in table.values else None
     notional = table.as_numbers("notional") if "notional" in table.values else None
     signed = next((one for one in (quantity, notional) if one is not None and np.any(one < 0.0)), quantity)
@@ -88,6 +118,9 @@ def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Col
         # one that contradicts its side stays, and is said where numbers are checked
         turned = np.zeros(len(table), dtype=bool) if numbers is None else (numbers < 0.0) & (plainly == "short")
         if numbers is not None and column == "quantity" and table.name(column) != column:
+            signs = np.any(numbers < 0.0)
+            wrong = told & (numbers > 0.0) & (plainly == "short") & signs
+            table.note(column, np.flatnonzero(wrong), "is above 0, and the side is short, where other sizes have signs")
             table.note(column, np.flatnonzero(told & (numbers < 0.0) & (plainly == "long")), "is below 0, and the side is long")
         if np.any(turned):
             table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
@@ -113,15 +146,82 @@ def _sizes(table: Columns) -> None:
     """Quantities in coins, where they are in contracts, and notionals at the mark, where they are not there."""
     by_letters = {letters(name): name for name in table.values}
     size = next((by_letters[word] for word in _SIZES if word in by_letters), None)
-    if size is not None and "quantity" in table.values:
-        sizes, quantity = as_numbers(table.values[size]), table.as_numbers("quantity")
-        if np.all(np.isfinite(sizes)) and np.any(sizes != 1.0):
+    contracts = letters(table.name("quantity")) == "contracts"
+    if (size is not None or contracts) and "quantity" in table.values:
+        quantity = table.as_numbers("quantity")
+        sizes = np.full(len(table), np.nan) if size is None else as_numbers(table.values[size])
+        sizes = np.where(~np.isfinite(sizes) & (~contracts | _are_coins(table, quantity)), 1.0, sizes)
+        table.note("quantity", np.flatnonzero(~(sizes > 0.0)), "counts contracts, and the row does not say the size of one, "
+                   "contractSize, in coins")  # fmt: skip
+        if np.any(np.isfinite(sizes) & (sizes != 1.0)):
             table.values["quantity"] = (quantity * sizes).astype(object)
             table.said.append(f"{table.name('quantity')} times {size}")
     mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
     if mark is not None and "notional" not in table.values and "quantity" in table.values:
         table.values["notional"] = (table.as_numbers("quantity") * as_numbers(table.values[mark])).astype(object)
         table.said.append(f"notional is {table.name('quantity')} times {mark}")
+
+
+def _are_coins(table: Columns, quantity: np.ndarray) -> np.ndarray:
+    """Whether sizes are coins already: at the price of entry they are worth about what the row says."""
+    if not {"notional", "entry_price"} <= set(table.values):
+        return np.zeros(len(table), dtype=bool)
+    with np.errstate(all="ignore"):
+        ratio = np.abs(table.as_numbers("notional")) / np.abs(quantity * table.as_numbers("entry_price"))
+        return (ratio > 0.5) & (ratio < 2.0)
+
+
+def _snapshots(table: Columns) -> Columns:
+    """A table of states, with when each is of as its snapshot where an account comes several times; else without."""
+    if STATE not in table.values:
+        return table
+    times = np.array([str(time) for time in table.values[STATE]])
+    owners = [str(owner) for owner in table.values["account"]] if "account" in table.values else [""] * len(table)
+    by_owner: dict[str, set[str]] = {}
+    for owner, time in zip(owners, times, strict=True):
+        by_owner.setdefault(owner, set()).add(time)
+    if "snapshot" not in table.values and any(len(found) > 1 for found in by_owner.values()):
+        table.values["snapshot"] = times.astype(object)
+        table.said.append(f"snapshot is {STATE}")
+    del table.values[STATE]
+    return table
+
+
+def _note_inverse(table: Columns) -> None:
+    """Note positions in contracts that are settled in their coin, whose sizes and margins are in other units."""
+    if "asset" not in table.values or table.name("asset") == "asset":
+        return
+    contracts = letters(table.name("quantity")) == "contracts"
+    names = [str(name) for name in table.values["asset"]]
+    inverse = [i for i, name in enumerate(names) if (unit_of(name) != "USD" if "/" in name else contracts and is_inverse(name))]
+    text = "is settled in another coin than dollars: its size and margin are in other units, which are not read"
+    table.note("asset", inverse, text)
+
+
+def _at_entry(table: Columns) -> None:
+    """Collateral as it was at entry, where what is published has the profit in it; of isolated positions alone."""
+    published = letters(table.name("collateral")) in ("marginused", "isolatedmargin") or (
+        letters(table.name("quantity")) == "contracts" and table.name("collateral") == "collateral"
+    )
+    if "collateral" not in table.values or not published:
+        return
+    margin = table.as_numbers("collateral")
+    if "unrealised" in table.values:
+        profit = table.as_numbers("unrealised")
+    elif {"notional", "quantity", "entry_price", "side"} <= set(table.values):
+        sign = np.where(table.values["side"] == "long", 1.0, -1.0)
+        profit = sign * (table.as_numbers("notional") - table.as_numbers("quantity") * table.as_numbers("entry_price"))
+    else:
+        del table.values["collateral"]
+        table.said.append("margins are left aside: they have a profit in them that the file does not say")
+        return
+    cross = np.zeros(len(table), dtype=bool)
+    if "margin" in table.values:
+        cross = np.array([str(word).strip().lower() != "isolated" for word in table.values["margin"]])
+    found = np.where(np.isfinite(margin - profit), (margin - profit).astype(object), table.values["collateral"])
+    found[cross] = None
+    table.values["collateral"] = found
+    table.said.append(f"collateral is {table.name('collateral')} less unrealised profit")
 
 
 def _named(table: Columns, venue: str | None, worth: bool) -> Columns:
@@ -142,6 +242,7 @@ def _named(table: Columns, venue: str | None, worth: bool) -> Columns:
         if all(word == "isolated" for word in table.values["margin"]):
             table.values["account_value"] = table.values["collateral"]
             table.said.append(f"account_value is {table.name('collateral')}")
+    _at_entry(table)
     if venue is not None and "venue" not in table.values:
         table.values["venue"] = np.full(len(table), venue, dtype=object)
     return table

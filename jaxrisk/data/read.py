@@ -1,6 +1,6 @@
 """Reading tables, whatever they are kept in: text, Parquet, Feather, JSON, packed, in archives, in several files."""
 
-from collections.abc import Iterable
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ import numpy as np
 from ..config.problems import Report, nearest
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
-from .json_rows import is_json, json_table
+from .json_rows import NoRows, is_json, json_table
 from .many import joined
 from .names import PRICES, TableKind, found, letters, of_columns, renamed
 from .text import form_of, lines_of, read_text
+from .times import are_dates
 
 PLAIN = TableKind("a table", {})
 """A table whose columns have to have our names."""
@@ -42,6 +43,7 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
         report.add_in(str(path), "", None, str(error), missing=True)
         return None
     parts: list[Columns] = []
+    empty: list[tuple[Path, str]] = []
     before = len(report.problems)
     for file in files:
         try:
@@ -49,14 +51,19 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
                 table = read_source(source, report, wish)
                 if table is not None:
                     parts.append(table)
+        except NoRows as error:
+            empty.append((file, str(error)))
         except (OSError, ValueError, EOFError) as error:
             report.add_in(str(file), "", None, str(error), missing=True)
+    if not parts and empty and len(report.problems) == before:
+        report.add_in(str(empty[0][0]), "", None, empty[0][1], missing=True)
     if len(report.problems) > before or not parts:
         return None
+    said += [f"{len(empty)} files without a position"] if empty else []
     if len(parts) == 1 and len(files) == 1:
         parts[0].said += said
         return parts[0]
-    return joined(str(path), parts, report, said)
+    return joined(str(path), parts, report, said, one=wish.kind.word != "accounts")
 
 
 def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
@@ -101,7 +108,7 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
     wanted = list(names)
     if set(there) >= {"time", "close"} and wish.kind.numbers:
         cell = dict(zip(names, form.first, strict=False)).get(there["time"], "")
-        if cell.strip().isdecimal():
+        if cell.strip().isdecimal() and not are_dates(np.array([float(cell)])):
             typed[there["time"]] = "whole"
         if not wish.kind.whole:
             wanted = [name for name in names if name in there.values() or letters(name) in ("symbol", "ticker")]
@@ -128,7 +135,7 @@ def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
         columns[name] = column = np.empty(len(rows), dtype=object)
         column[:] = [row.get(name) for row in rows]
     return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
-                  there, said, wish, {name: name for name in names} if said == ["clearinghouseState"] else None)  # fmt: skip
+                  there, said, wish, {name: name for name in names} if said[:1] == ["clearinghouseState"] else None)  # fmt: skip
 
 
 def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, labels: dict[str, str] | None = None):
@@ -138,9 +145,11 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
     """
     if not table.header:
         table.header = tuple(table.values)
+    names = {written: ours for ours, written in there.items()}
+    # a column of our name that another one stands for keeps its cells under another
+    names |= {one: f"{one} of the file" for one in table.values if one in there and one not in names}
+    table.values.rename(names)
     for ours, written in there.items():
-        if ours != written:
-            table.values.rename(written, ours)
         if ours != (label := (labels or {}).get(written, written)):
             table.written[ours] = label
     table.said = [*said, *([] if labels else renamed(there))]
@@ -178,6 +187,9 @@ def header_of(path: Path) -> tuple[str, ...]:
     """The names of columns of a file, or of the first of several; none where it cannot be read."""
     try:
         for source in sources(files_of(path)[0][0]):
+            columnar = source.head[:4] in (b"PAR1", b"ARRO") or source.name.endswith((".parquet", ".feather", ".arrow"))
+            if not columnar and not is_json(source.head, source.name):
+                return form_of(source.head).header or ()
             table = read_source(source, Report(str(path)), Wish())
             return () if table is None else table.header
     except (OSError, ValueError, EOFError):
@@ -185,11 +197,16 @@ def header_of(path: Path) -> tuple[str, ...]:
     return ()
 
 
+def _unpacked(source: Source) -> io.BytesIO:
+    with source.open() as file:
+        return io.BytesIO(file.read())
+
+
 def _parquet(source: Source) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return _whole(parquet.read_table(source.path if source.path and not source.packed else source.open()))
+        return _whole(parquet.read_table(source.path if source.path and not source.packed else _unpacked(source)))
     except Exception as error:  # the reader raises its own kinds of errors
         raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -198,7 +215,7 @@ def _feather(source: Source) -> Any:
     from pyarrow import feather
 
     try:
-        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else source.open()))
+        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else _unpacked(source)))
     except Exception as error:  # as above
         raise ValueError(f"is not a readable Feather file: {str(error).splitlines()[0]}") from None
 
@@ -215,9 +232,4 @@ def _whole(table: Any) -> Any:
     return table
 
 
-def said_of(tables: Iterable[Columns]) -> list[str]:
-    """A line on each table that was taken for something else than a plain one of our own names."""
-    return [f"{table.file}: {table.read_as}" for table in tables if table.said]
-
-
-__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table", "said_of"]
+__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table"]

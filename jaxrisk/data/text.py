@@ -12,13 +12,17 @@ PEEK = 1 << 16
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 _COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 _WITH_COMMA = r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$"
+_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
+_WITH_POINT = r"^\s*[-+]?\d*\.\d+(?:[eE][-+]?\d+)?\s*$"
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
+_EITHER = "has a {} in it, and others a {}: it cannot be told which are thousands; write numbers with one sign, for decimals"
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
 class Form:
     """How a text is written: `separator`; `decimal`: "." or ","; `header`: the names of the first line, None where it is data
-    already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end."""
+    already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end; `before`: empty lines at the top."""
 
     separator: str
     decimal: str
@@ -26,6 +30,7 @@ class Form:
     columns: int
     quoted: bool
     first: tuple[str, ...] = ()
+    before: int = 0
 
     @property
     def said(self) -> list[str]:
@@ -37,7 +42,8 @@ class Form:
 def form_of(head: bytes) -> Form:
     """How a text is written, by its first lines; raises `ValueError` where there is none, or it is no table."""
     text = head.decode("utf-8-sig", errors="replace")
-    lines = [line for line in text.splitlines() if line.strip()][:50]
+    every = text.splitlines()
+    lines = [line for line in every if line.strip()][:50]
     if not lines:
         raise ValueError("is empty; the first line has to name the columns")
     if problem := looks_like(text):
@@ -57,8 +63,33 @@ def form_of(head: bytes) -> Form:
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             raise ValueError(f"names the column {twice[0]} twice")
+    if separator != ",":
+        numbered = [i + 1 for i, line in enumerate(every) if line.strip()]
+        _one_sign(cells[1:] if named else cells, header, numbered[1:] if named else numbered)
     first = next(iter(cells[1:] if named else cells), [])
-    return Form(separator, decimal, header, len(cells[0]), '"' in text, tuple(first))
+    before = next(i for i, line in enumerate(every) if line.strip())
+    return Form(separator, decimal, header, len(cells[0]), '"' in text, tuple(first), before)
+
+
+def _one_sign(cells: list[list[str]], header: tuple[str, ...] | None, lines: list[int]) -> None:
+    """Raise `ValueError` where numbers have commas and points, or commas that may each be before thousands."""
+    found = [(line, k, cell) for line, row in zip(lines, cells, strict=False) for k, cell in enumerate(row)]
+    commas = [one for one in found if _COMMA.fullmatch(one[2])]
+    points = [one for one in found if _POINT.fullmatch(one[2])]
+    if not commas:
+        return
+    if points:
+        few, words = (commas, ("comma", "point")) if len(commas) <= len(points) else (points, ("point", "comma"))
+        raise ValueError(f"{_at(few[0], header)}: {_EITHER.format(*words)}")
+    if all(_THOUSANDS.fullmatch(cell) for _, _, cell in commas):
+        raise ValueError(f"{_at(commas[0], header)}: it cannot be told whether commas are before thousands or decimals; "
+                         "write numbers without thousands")  # fmt: skip
+
+
+def _at(place: tuple[int, int, str], header: tuple[str, ...] | None) -> str:
+    line, column, cell = place
+    name = header[column] if header is not None and column < len(header) else f"column {column + 1}"
+    return f'line {line}, {name} = "{cell.strip()}"'
 
 
 def looks_like(text: str) -> str | None:
@@ -101,9 +132,13 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
     from pyarrow import csv
 
     types = {name: {"number": pa.float64(), "whole": pa.int64()}.get(typed.get(name, ""), pa.string()) for name in wanted}
+    above = 0 if form.header is None else form.before + 1
     options = {
         "read_options": csv.ReadOptions(
-            column_names=list(names), skip_rows=0, block_size=1 << 23, skip_rows_after_names=0 if form.header is None else 1
+            column_names=list(names),
+            skip_rows=0,
+            block_size=1 << 23,
+            skip_rows_after_names=above,
         ),
         "parse_options": csv.ParseOptions(delimiter=form.separator, newlines_in_values=form.quoted),
         "convert_options": csv.ConvertOptions(
@@ -120,6 +155,11 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
     if form.decimal == ",":
         for place, name in enumerate(wanted):
             if pa.types.is_string(types[name]):
+                pointed = pc.match_substring_regex(table[name], _WITH_POINT)  # type: ignore[attr-defined]
+                if (row := pc.index(pointed, True).as_py()) >= 0:  # type: ignore[attr-defined]
+                    with open_file() as file:
+                        line = int(lines_of(file.read(), form)[row])
+                    raise ValueError(f'line {line}, {name} = "{table[name][row]}": {_EITHER.format("point", "comma")}')
                 dotted = pc.replace_substring_regex(table[name], _WITH_COMMA, r"\1.\2")  # type: ignore[attr-defined]
                 table = table.set_column(place, name, dotted)
     return table

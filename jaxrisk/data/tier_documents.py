@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from .json_rows import parsed, shape
 from .positions import account_documents
+from .tier_published import Published, TierDocument, every, not_read, number
+from .tier_units import is_inverse, unit_of
 
 READ = (
     "leverage brackets of Binance (a list with symbol and brackets), risk limits of Bybit (riskLimitValue, maintenanceMargin), "
@@ -14,51 +15,6 @@ READ = (
     "tiers of ccxt (maintenanceMarginRate)"
 )
 HALF = "half the initial margin at the maximum leverage, Hyperliquid's published rule"
-CONTRACTS = {"BTC": 0.01, "ETH": 0.1}
-"""Coins of a USDT-margined perpetual contract of OKX, as its instruments publish them (`ctVal`)."""
-_DOLLARS = ("USD", "USDT", "USDC", "BUSD", "FDUSD", "USDE")
-
-
-@dataclass
-class Published:
-    """One symbol's tiers, as published.
-
-    **Fields:** `rows`: by our names of columns, numbers, or what stands there instead; `places`: of each row in the document;
-    `written`: by our name, the document's.
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    written: dict[str, str] = field(default_factory=dict)
-
-    def add(self, place: str, raw: dict[str, Any], written: dict[str, str], **more: Any) -> None:
-        """A row, with the document's names of what it takes from it."""
-        row = {ours: number(raw.get(name)) for ours, name in written.items() if raw.get(name) not in (None, "")}
-        self.rows.append(row | more)
-        self.places.append(place)
-        self.written |= written
-
-
-@dataclass
-class TierDocument:
-    """The tiers of a document: `tables` by symbol; `rule`: the venue's, None where nothing says it; `unit`: of floors and
-    amounts, "USD", "contracts" or "coins"; `said`: what it was taken for; `venue`: whose, empty where that is not told."""
-
-    tables: dict[str, Published]
-    rule: str | None
-    unit: str
-    said: list[str]
-    venue: str = ""
-
-
-def number(value: Any) -> Any:
-    """A number that may be written as text; as it is where it is none."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def read_document(content: bytes) -> TierDocument:
@@ -69,6 +25,7 @@ def read_document(content: bytes) -> TierDocument:
         if found is not None:
             if not any(table.rows for table in found.tables.values()):
                 raise ValueError(f"this is JSON: {found.said[0]}, and it has no tiers in it")
+            found.said += not_read(found.tables)
             return found
     other = ", which looks like accounts" if account_documents(document, "") is not None else ""
     raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as tiers is {READ}")
@@ -86,19 +43,20 @@ def _binance(document: Any) -> TierDocument | None:
     said = ["Binance's leverageBracket"]
     names = {"floor_usd": "notionalFloor", "cap_usd": "notionalCap", "max_leverage": "initialLeverage",
              "maintenance_rate": "maintMarginRatio", "maintenance_amount_usd": "cum"}  # fmt: skip
-    for i, item in enumerate(items):
-        brackets = item.get("brackets") if isinstance(item, dict) else None
-        if any("qtyFloor" in row or "qtylFloor" in row for row in _objects(brackets)):
+    for i, item in enumerate(every(items, "")):
+        before = f"[{i}]." if isinstance(document, list) else ""
+        brackets = every(item.get("brackets"), f"{before}brackets")
+        if any("qtyFloor" in row or "qtylFloor" in row for row in brackets):
             raise ValueError(
                 "has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read"
             )
-        table = tables.setdefault(str(item.get("symbol", "")) if isinstance(item, dict) else "", Published())
-        before = f"[{i}]." if isinstance(document, list) else ""
-        for j, row in _sorted(_objects(brackets), "notionalFloor"):
+        symbol = str(item.get("symbol", ""))
+        table = tables.setdefault(symbol, Published(unit=unit_of(symbol)))
+        for j, row in _sorted(brackets, "notionalFloor"):
             table.add(f"{before}brackets[{j}]", row, names)
-        if isinstance(item, dict) and number(item.get("notionalCoef", 1.0)) != 1.0:
+        if number(item.get("notionalCoef", 1.0)) != 1.0:
             said.append(f"{item.get('symbol')}: notionalCoef {item['notionalCoef']} is left aside, brackets are taken as listed")
-    return TierDocument(tables, "marginal", "USD", said, "Binance")
+    return TierDocument(tables, "marginal", said, "Binance")
 
 
 def _sorted(rows: list[dict[str, Any]], by: str) -> Iterable[tuple[int, dict[str, Any]]]:
@@ -113,15 +71,22 @@ def _hyperliquid(document: Any) -> TierDocument | None:
     if not isinstance(meta, dict) or not isinstance(meta.get("universe"), list):
         return None
     before = "[0]." if isinstance(document, list) else ""
-    margin_tables = {pair[0]: (i, pair[1]) for i, pair in enumerate(meta.get("marginTables") or []) if _is_pair(pair)}
+    listed = meta.get("marginTables", [])
+    if not isinstance(listed, list) or not all(map(_is_pair, listed)):
+        raise ValueError(f"{before}marginTables has to be a list of pairs, a number and a table; it is {shape(listed)}")
+    margin_tables = {pair[0]: (i, pair[1]) for i, pair in enumerate(listed)}
     tables: dict[str, Published] = {}
     flat = 0
     for i, coin in enumerate(meta["universe"]):
         if not isinstance(coin, dict) or coin.get("isDelisted"):
             continue
         table = tables.setdefault(str(coin.get("name", "")), Published())
-        place, found = margin_tables.get(coin.get("marginTableId"), (0, None))
-        tiers = _objects(found.get("marginTiers")) if found else []
+        number_of = coin.get("marginTableId")
+        place, found = margin_tables.get(number_of if isinstance(number_of, int) else -1, (0, None))
+        tiers = [] if found is None else every(found.get("marginTiers"), f"{before}marginTables[{place}][1].marginTiers")
+        if not tiers and number_of is not None and not (isinstance(number_of, int) and number_of < FIRST_TABLE and found is None):
+            text = f"{before}universe[{i}].marginTableId = {shape(number_of).removeprefix('only ')}"
+            raise ValueError(f"{text}: {coin.get('name')}'s tiers are not in marginTables; the document has to have all of it")
         for j, row in enumerate(tiers):
             where = f"{before}marginTables[{place}][1].marginTiers[{j}]"
             table.add(where, row, {"floor_usd": "lowerBound", "max_leverage": "maxLeverage"}, **_half(row))
@@ -129,7 +94,11 @@ def _hyperliquid(document: Any) -> TierDocument | None:
             flat += 1
             table.add(f"{before}universe[{i}]", coin, {"max_leverage": "maxLeverage"}, floor_usd=0.0, **_half(coin))
     said = ["Hyperliquid's meta", f"maintenance margins are {HALF}"]
-    return TierDocument(tables, "marginal", "USD", said + ([f"{flat} coins with one tier"] if flat else []), "Hyperliquid")
+    return TierDocument(tables, "marginal", said + ([f"{flat} coins with one tier"] if flat else []), "Hyperliquid")
+
+
+FIRST_TABLE = 50
+"""Margin tables of Hyperliquid of lower numbers have one tier, of that leverage, and are not listed."""
 
 
 def _is_pair(pair: Any) -> bool:
@@ -147,7 +116,9 @@ def _answer(document: Any, *words: str) -> tuple[str, list[dict[str, Any]]] | No
     for _ in range(3):
         if isinstance(document, list):
             rows = _objects(document)
-            return (path, rows) if rows and all(word in row for row in rows[:1] for word in words) else None
+            if not rows or not all(word in row for row in rows[:1] for word in words):
+                return None
+            return path, every(document, path)
         if not isinstance(document, dict):
             return None
         word = next((word for word in ("data", "result", "list") if word in document), None)
@@ -171,8 +142,8 @@ def _okx_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str]) -> TierDo
     symbol = ""
     for place, row in rows:
         symbol = str(next((row[word] for word in ("instId", "instFamily", "uly") if row.get(word)), symbol))
-        tables.setdefault(symbol, Published()).add(place, row, names)
-    return TierDocument(tables, "whole", "contracts", said, "OKX")
+        tables.setdefault(symbol, Published(unit="contracts")).add(place, row, names)
+    return TierDocument(tables, "whole", said, "OKX")
 
 
 def _bybit(document: Any) -> TierDocument | None:
@@ -195,9 +166,13 @@ def _bybit_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str], inverse
     for place, row in sorted(
         rows, key=lambda one: number(one[1].get("riskLimitValue")) if _number(one[1], "riskLimitValue") else 0.0
     ):
-        table = tables.setdefault(str(row.get("symbol", "")), Published())
+        symbol = str(row.get("symbol", ""))
+        unit = "coins" if inverse or is_inverse(symbol) else unit_of(symbol, row.get("currency"))
+        table = tables.setdefault(symbol, Published(unit=unit))
         floor = table.rows[-1].get("cap_usd", 0.0) if table.rows else 0.0
         table.add(place, row, names, floor_usd=floor)
+        if len(table.rows) == 1 and str(row.get("isLowestRisk", 1)).lower() in ("0", "false"):
+            raise ValueError(f"{place}.isLowestRisk = {row['isLowestRisk']}: the lowest tier of {symbol} is missing")
         if percent and _number(row, "maintenanceMargin"):
             table.rows[-1]["maintenance_rate"] = number(row["maintenanceMargin"]) / 100.0
     for table in tables.values():
@@ -205,7 +180,7 @@ def _bybit_rows(rows: list[tuple[str, dict[str, Any]]], said: list[str], inverse
         if any(given) and not given[0]:
             table.rows[0]["maintenance_amount_usd"] = 0.0  # published empty in the lowest tier
     said = [*said, *(["rates in percent"] if percent else [])]
-    return TierDocument(tables, "marginal", "coins" if inverse else "USD", said, "Bybit")
+    return TierDocument(tables, "marginal", said, "Bybit")
 
 
 def _number(row: dict[str, Any], word: str) -> bool:
@@ -222,6 +197,7 @@ def _ccxt(document: Any) -> TierDocument | None:
         if not found or not all("maintenanceMarginRate" in row and "maxLeverage" in row for row in found[:1]):
             continue
         before = f'["{symbol}"]' if symbol else ""
+        every(items, before)
         rows += [(f"{before}[{i}]", str(row.get("symbol") or symbol), row) for i, row in enumerate(found)]
     if not rows:
         return None
@@ -234,19 +210,22 @@ def _ccxt(document: Any) -> TierDocument | None:
     if has("mmr", "minSz"):
         return _okx_rows([(place, info | {"instId": None}) for place, info in infos], ["ccxt's tiers of OKX"])
     if has("riskLimitValue", "maintenanceMargin"):
-        inverse = rows[0][2].get("currency") not in (None, *_DOLLARS)
-        return _bybit_rows([(p, info | {"symbol": name}) for (p, info), (_, name, _) in zip(infos, rows, strict=True)],
-                           ["ccxt's tiers of Bybit"], inverse)  # fmt: skip
+        own = [(p, info | {"symbol": name, "currency": row.get("currency")})
+               for (p, info), (_, name, row) in zip(infos, rows, strict=True)]  # fmt: skip
+        return _bybit_rows(own, ["ccxt's tiers of Bybit"], False)
     tables: dict[str, Published] = {}
     names = {"floor_usd": "minNotional", "cap_usd": "maxNotional", "max_leverage": "maxLeverage",
              "maintenance_rate": "maintenanceMarginRate"}  # fmt: skip
     amounts = has("cum")
     for place, name, row in rows:
         more = {"maintenance_amount_usd": number(row["info"]["cum"])} if amounts else {}
-        tables.setdefault(name, Published()).add(place, row, names, **more)
-    coins = {str(row.get("currency")) for _, _, row in rows} - {"None", *_DOLLARS}
+        in_coins = isinstance(row.get("info"), dict) and bool({"qtyFloor", "qtylFloor"} & set(row["info"]))
+        unit = unit_of(name, row.get("currency"), coin_floors=in_coins)
+        table = tables.setdefault(name, Published(unit=unit))
+        table.unit = unit if table.unit == unit else f"{table.unit} and {unit}"
+        table.add(place, row, names, **more)
     said = ["ccxt's tiers of Binance" if amounts else "ccxt's tiers"]
-    return TierDocument(tables, "marginal" if amounts else None, "coins" if coins else "USD", said, "Binance" if amounts else "")
+    return TierDocument(tables, "marginal" if amounts else None, said, "Binance" if amounts else "")
 
 
 FORMS = (_hyperliquid, _binance, _okx, _bybit, _ccxt)
@@ -261,4 +240,4 @@ def known_document(document: Any) -> bool:
         return True
 
 
-__all__ = ["CONTRACTS", "HALF", "READ", "Published", "TierDocument", "known_document", "number", "read_document"]
+__all__ = ["HALF", "READ", "known_document", "read_document"]

@@ -11,7 +11,9 @@ from .containers import sources
 from .json_rows import is_json
 from .names import TIERS, letters
 from .read import Wish, read_source
-from .tier_documents import HALF, Published, TierDocument, _bybit_rows, _half, _okx_rows, read_document
+from .tier_documents import HALF, _bybit_rows, _half, _okx_rows, read_document
+from .tier_published import Published, TierDocument, not_read
+from .tier_units import is_inverse, unit_of
 
 NEEDED = ("floor_usd", "max_leverage", "maintenance_rate")
 _RULES = ("marginal", "whole")
@@ -67,6 +69,7 @@ def _of_table(table: Columns) -> TierDocument | None:
         table.said.append(f"maintenance margins are {HALF}")
     # what stands above the last tier may be without end
     numbers = {name: table.numbers(name) for name in names if name != "cap_usd" or from_caps}
+    caps = table.as_numbers("cap_usd") if "cap_usd" in names and not from_caps else None
     if table.bad or not {name for name in NEEDED if name != "floor_usd" or not from_caps} <= {
         *numbers,
         *(["maintenance_rate"] if half else []),
@@ -74,9 +77,13 @@ def _of_table(table: Columns) -> TierDocument | None:
         return None
     owners = [str(name).strip() for name in table.values["asset"]] if "asset" in table.values else [""] * len(table)
     tables: dict[str, Published] = {}
+    units = _units(table, owners)
     for i, owner in enumerate(owners):
-        published = tables.setdefault(owner, Published(written=table.written))
+        published = tables.setdefault(owner, Published(written=table.written, unit=units[i]))
+        published.unit = units[i] if published.unit == units[i] else f"{published.unit} and {units[i]}"
         row: dict[str, Any] = {name: float(column[i]) for name, column in numbers.items()}
+        if caps is not None and np.isfinite(caps[i]):
+            row["cap_usd"] = float(caps[i])
         if from_caps:
             row["floor_usd"] = published.rows[-1]["cap_usd"] if published.rows else 0.0
         if half:
@@ -84,7 +91,23 @@ def _of_table(table: Columns) -> TierDocument | None:
         published.rows.append(row)
         published.places.append(f"{table.unit} {table.lines[i]}")
     ours = not table.written
-    return TierDocument(dict(sorted(tables.items())) if ours else tables, "marginal" if half else word, "USD", table.said)
+    return TierDocument(
+        dict(sorted(tables.items())) if ours else tables, "marginal" if half else word, table.said + not_read(tables)
+    )
+
+
+def _units(table: Columns, owners: list[str]) -> list[str]:
+    """What each row's floors count in: told by a column of currencies, and by symbols; assets' own names are in dollars."""
+    column = next((name for name in table.values if letters(name) in ("currency", "quote", "quotecurrency")), None)
+    symbols = letters(table.name("asset")) == "symbol"
+    currencies = [None] * len(owners) if column is None else table.values[column]
+    found = []
+    for owner, currency in zip(owners, currencies, strict=True):
+        if symbols and is_inverse(owner):
+            found.append("coins")
+        else:
+            found.append(unit_of(owner, currency) if symbols or column is not None else "USD")
+    return found
 
 
 def _rule(table: Columns) -> str | None:

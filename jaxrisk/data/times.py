@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,12 +15,11 @@ _WRITTEN = re.compile(
 _DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?=\D|$)(.*)$", re.DOTALL)
 NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, milliseconds, microseconds or nanoseconds since 1970"
 MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
-_CLOCKS = ("Europe/Berlin", "America/New_York")  # the dates on which clocks change in most of the world that changes them
-LOCAL = "these are local times of a place that changes its clocks: write them in UTC, or say which zone they are in"
 NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
 _ABOVE = (1e11, 1e14, 1e17)
 """From which size on a number is of the next unit: seconds up to the year 5138, milliseconds from March 1973 on."""
+_EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # seconds to 2000 and to 2100
 
 
 def read_moments(
@@ -37,10 +35,14 @@ def read_moments(
     if quick is not None:
         return quick
     raw = table.values.raw(column)
-    if not isinstance(raw, np.ndarray) and str(raw.type) == "int64" and not raw.null_count:
-        return _from_whole(table, np.asarray(raw.to_numpy()), column)
-    numbers = as_numbers(raw)
-    if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers) and not _dates_without_dashes(raw):
+    whole = not isinstance(raw, np.ndarray) and str(raw.type) == "int64" and not raw.null_count
+    numbers = np.asarray(raw.to_numpy()) if whole else as_numbers(raw)
+    if are_dates(numbers):
+        days = dates(table, numbers, column)
+        return None if days is None else _from_zone(table, column, days.astype("datetime64[s]"), zone, findings)
+    if whole:
+        return _from_whole(table, numbers, column)
+    if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers):
         return _from_numbers(table, numbers, column)
     import pandas as pd
 
@@ -102,9 +104,27 @@ def _typed(table: Columns, column: str, zone: str, findings: list[str]) -> np.nd
     return whole
 
 
-def _dates_without_dashes(raw: Any) -> bool:
-    first = list(raw[:10]) if isinstance(raw, np.ndarray) else raw[:10].to_pylist()
-    return all(isinstance(item, str) and re.fullmatch(r"\s*(19|20)\d{6}\s*", item) for item in first)
+def are_dates(numbers: np.ndarray) -> bool:
+    """Whether most of the first numbers are days written without dashes.
+
+    >>> are_dates(np.array([20240801, 20240802])), are_dates(np.array([1722470400, 1722556800]))
+    (True, False)
+    """
+    first = numbers[:100]
+    with np.errstate(invalid="ignore"):
+        return bool(2 * np.count_nonzero((first >= 19000101) & (first <= 21001231)) > len(first))
+
+
+def dates(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+    """Days written as 20240805, as `datetime64[D]`; None with problems noted."""
+    with np.errstate(invalid="ignore"):
+        good = (numbers >= 19000101) & (numbers <= 21001231)
+    digits = np.where(good, numbers, 19700101).astype(np.int64)
+    month = ((digits // 10000 - 1970) * 12 + digits // 100 % 100 - 1).astype("datetime64[M]")
+    days = month.astype("datetime64[D]") + (digits % 100 - 1)
+    good &= (digits // 100 % 100 >= 1) & (digits // 100 % 100 <= 12) & (days.astype("datetime64[M]") == month)
+    table.note(column, np.flatnonzero(~good), "has to be a day such as 20240805, as the first rows are")
+    return days if np.all(good) else None
 
 
 def unit_of(numbers: np.ndarray) -> np.ndarray:
@@ -150,10 +170,10 @@ def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray 
         rows = slice(None) if np.all(units == unit) else units == unit
         seconds[rows], rest = np.divmod(numbers[rows], 1000**unit)
         whole[rows] = rest == 0
-    good = (seconds > 0) & (seconds < 10**10)
+    good = (seconds > 0) & (seconds < _LATEST)
     _say_units(table, units, seconds * 1000)
     table.note(column, np.flatnonzero(~good), NEEDED)
-    if not np.all(good):
+    if not np.all(good) or not since(table, seconds, column):
         return None
     table.note(column, np.flatnonzero(~whole), "has a fraction of a second; bars open at whole seconds")
     return seconds.astype("datetime64[s]")
@@ -164,9 +184,9 @@ def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarra
     finite = np.isfinite(numbers)
     seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
     with np.errstate(invalid="ignore"):
-        good = finite & (seconds > 0.0) & (seconds < 1e10)
+        good = finite & (seconds > 0.0) & (seconds < _LATEST)
     table.note(column, np.flatnonzero(~good), NEEDED)
-    if not np.all(good):
+    if not np.all(good) or not since(table, seconds, column):
         return None
     whole = np.round(seconds)
     table.note(column, np.flatnonzero(seconds != whole), "has a fraction of a second; bars open at whole seconds")
@@ -212,6 +232,14 @@ def _offset(text: str) -> int | None:
     return (1 if text[0] == "+" else -1) * (3600 * int(digits[:2]) + 60 * int(digits[2:]))
 
 
+def since(table: Columns, seconds: np.ndarray, column: str) -> bool:
+    """Whether numbers that count from 1970 mean times of markets; those before 2000 are noted: they count something else."""
+    early = np.flatnonzero(seconds < _EARLIEST)
+    text = f"would be {np.datetime64(int(seconds[early[0]]), 's')!s}Z, counted from 1970: write it as" if len(early) else ""
+    table.note(column, early, f"{text} 2024-08-05T00:00:00Z")
+    return not len(early)
+
+
 def _from_zone(table: Columns, column: str, moments: np.ndarray, zone: str, findings: list[str]) -> np.ndarray | None:
     """Times without an offset, as local times of `zone`; the doubled hour of autumn is told by the order of its rows."""
     findings.append(NO_ZONE.format(zone))
@@ -238,46 +266,5 @@ def _ambiguous(local: Any, zone: str) -> np.ndarray:
     return np.asarray(first != second)
 
 
-def clock_changes(years: range) -> tuple[set[np.datetime64], set[np.datetime64]]:
-    """Days on which clocks are put forward, and days on which they are put back, in Europe or in North America.
-
-    >>> forward, back = clock_changes(range(2024, 2025))
-    >>> sorted(str(day) for day in forward), sorted(str(day) for day in back)
-    (['2024-03-10', '2024-03-31'], ['2024-10-27', '2024-11-03'])
-    """
-    import pandas as pd
-
-    forward, back = set(), set()
-    for zone in map(ZoneInfo, _CLOCKS):
-        for year in years:
-            days = pd.date_range(f"{year}-01-01", f"{year + 1}-01-01", freq="D")
-            offset = [day.replace(tzinfo=zone).utcoffset() for day in days.to_pydatetime()]
-            for before, after, day in zip(offset[:-1], offset[1:], days[:-1], strict=True):
-                if before != after and before is not None and after is not None:
-                    (forward if after > before else back).add(np.datetime64(day.date(), "D"))
-    return forward, back
-
-
-def set_clocks(moments: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows at which an hour is left out on a day in spring, and rows at which the time goes back by an hour in autumn.
-
-    Together, or the second alone, they are the mark of local times. `moments` in the file's order, `step` in seconds.
-    """
-    if len(moments) < 2 or step > 3600:
-        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-    jump = np.diff(moments).astype(np.int64)
-    either = np.flatnonzero((jump == step + 3600) | (jump == step - 3600)) + 1
-    if not len(either):
-        return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-    days = moments[either].astype("datetime64[D]")
-    years = days.astype("datetime64[Y]").astype(int) + 1970
-    forward, back = clock_changes(range(int(years.min()), int(years.max()) + 1))
-    hour = moments[either].astype("datetime64[h]").astype(int) % 24
-    early = (hour >= 1) & (hour <= 3)
-    missing = (jump[either - 1] == step + 3600) & early & np.isin(days, list(forward))
-    doubled = (jump[either - 1] == step - 3600) & early & np.isin(days, list(back))
-    return either[missing], either[doubled]
-
-
-__all__ = ["LOCAL", "MAY_BE", "NEEDED", "clock_changes", "day_may_be_first", "epoch_milliseconds", "read_moments", "set_clocks",
-           "turned", "unit_of"]  # fmt: skip
+__all__ = ["MAY_BE", "NEEDED", "are_dates", "dates", "day_may_be_first", "epoch_milliseconds",
+           "read_moments", "since", "turned", "unit_of"]  # fmt: skip

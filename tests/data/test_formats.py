@@ -55,7 +55,8 @@ def test_prices(name, plain, tmp_path, capsys):
     assert found.step == 3600
     for column in ("time", "open", "high", "low", "close", "volume"):
         assert np.array_equal(getattr(found, column), getattr(plain, column)), column
-    assert (found.findings[0] if found.findings else "").startswith(f"read as: {PRICES[name]}" if PRICES[name] else "")
+    said = [finding for finding in found.findings if finding.startswith("read as: ")]
+    assert [one[: len(PRICES[name]) + 9] for one in said] == ([f"read as: {PRICES[name]}"] if PRICES[name] else [])
     out = tmp_path / "p.parquet"
     assert main(["import", "prices", str(FILES / name), *words(name), "--out", str(out)]) == OK
     said = capsys.readouterr().out
@@ -102,10 +103,9 @@ def test_a_replay_and_a_bootstrap_of_each(name, scenario, plain):
         prepared = prepare(scenario(market={**law, "file": str(FILES / name), **more}))
         prices = prepared.checked.prices
         assert np.array_equal(prices.price[:, 0], plain.close)
-        opening = name == "plain.csv"
-        shown = PRICES[name].partition(",")[0]
-        assert prices.start == plain.time[0].astype("datetime64[ms]").astype(int) + (0 if opening else 3_600_000)
-        assert any(shown in line for line in prepared.read_as()) == (not opening)
+        shown = PRICES[name].partition(",")[0] or "a price is a bar's close, at its end"
+        assert prices.start == plain.time[0].astype("datetime64[ms]").astype(int) + 3_600_000
+        assert any(shown in line for line in prepared.read_as())
 
 
 def test_a_filtered_start_of_klines(scenario):
@@ -152,7 +152,8 @@ def test_accounts_of_a_clearinghouse(capsys):
     assert found.notional.tolist() == [135000.0, 66000.0, 45000.0]
     assert found.value.tolist() == [50000.0, 2750.0]
     assert found.set_leverage.tolist() == [10.0, 20.0]
-    assert found.read_as == "read as: clearinghouseState, 1 rows without a size left out, side is the sign of szi"
+    said = "clearinghouseState, 1 rows without a size left out, side is the sign of szi"
+    assert found.read_as == f"read as: {said}, collateral is marginUsed less unrealised profit"
     assert main(["check", str(FILES / "clearinghouse.json")]) == OK
     assert "read as: clearinghouseState" in capsys.readouterr().out
 
@@ -177,14 +178,21 @@ def test_accounts_of_lists(tmp_path):
 
 @pytest.mark.parametrize("name", ["clearinghouse.json", "fetch_positions.json", "positions.csv"])
 def test_accounts_in_a_scenario(name, scenario):
-    """As `accounts`, where leverage is that of each position; positions in other assets are refused as ever."""
+    """Isolated ones as `accounts`, whose collateral is that at entry; cross ones share their account's and are refused there."""
     holders = {"kind": "accounts", "file": str(FILES / name)}
     with pytest.raises(ConfigError, match="unknown asset; has to be one of BTC"):
         prepare(scenario(populations={"book": holders}))
-    prepared = prepare(scenario(populations={"book": holders}, assets={"BTC": {"price": 9e4}, "ETH": {"price": 3300.0}}))
-    accounts = prepared.checked.accounts["book"]
-    assert accounts.quantity.tolist()[:2] == [1.5, 20.0]
-    assert accounts.side.tolist()[:2] == [0, 1]
+    assets = {"BTC": {"price": 9e4}, "ETH": {"price": 3300.0}}
+    if name != "fetch_positions.json":
+        with pytest.raises(ConfigError, match=r'"cross": shares the value of its account.*"cross_accounts" does; 1 more'):
+            prepare(scenario(populations={"book": holders}, assets=assets))
+        return
+    accounts = prepare(scenario(populations={"book": holders}, assets=assets)).checked.accounts["book"]
+    assert accounts.quantity.tolist() == [1.5, 20.0]
+    assert accounts.side.tolist() == [0, 1]
+    rows = [row for row in json.loads((FILES / name).read_text()) if row["contracts"]]
+    assert accounts.collateral.tolist() == [row["collateral"] - row["unrealizedPnl"] for row in rows]
+    assert accounts.collateral[0] == 13200.0
 
 
 def test_cross_accounts_of_a_clearinghouse(scenario):
@@ -193,7 +201,7 @@ def test_cross_accounts_of_a_clearinghouse(scenario):
     prepared = prepare(scenario(populations={"book": holders}, run={"book": "account"}))
     table = prepared.checked.cross_accounts["book"]
     assert table.quantity.tolist() == [1.5, 0.5]
-    assert table.cash.tolist() == pytest.approx([50000.0 - 1.5 * 2000.0, 2750.0])
+    assert table.cash.tolist() == pytest.approx([50000.0 - 1.5 * 2000.0, 2750.0 - 500.0])
 
 
 def test_one_map_of_columns_on_the_command_line(tmp_path, capsys):

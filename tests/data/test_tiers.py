@@ -130,7 +130,7 @@ def test_rates_in_percent_are_told_by_the_initial_margin(tmp_path):
     np.testing.assert_allclose([r["maintenance_rate"] for r in found.tables["BTCUSDT"].rows], [0.005, 0.0056, 0.0063, 0.0067])
     assert "rates in percent" in found.said
     document["result"]["category"] = "inverse"
-    assert read_document(json.dumps(document).encode()).unit == "coins"
+    assert read_document(json.dumps(document).encode()).tables["BTCUSDT"].unit == "coins"
 
 
 def csv_of(objects):

@@ -98,7 +98,8 @@ def change_in_words(change: Any, size: Size) -> str:
     if kind == REFERENCE:
         return ""
     if kind == NONE:
-        return f"0 ({at_most(float(change.at_most))} of paths differ)" if hasattr(change, "at_most") else "0"
+        bound = getattr(change, "at_most", None)
+        return "0" if bound is None else f"0 ({at_most(float(bound))} of paths differ)"
     if kind == FEW:
         return "not known: too few paths"
     error = float(change.standard_error)

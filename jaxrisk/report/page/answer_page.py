@@ -49,7 +49,7 @@ def page(record: Record, path: Path) -> Page:
     info = said.get("info") if isinstance(said.get("info"), dict) else {}
     if text:
         parts.append(assumptions.part(assumptions.said_of(str((info or {}).get("name", "")), text), [], []))
-    parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text)]
+    parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text, _again(text))]
     findings = [Finding(minus(line[:1].upper() + line[1:])) for line in summary.answer]
     return Page(record.kind, summary.title, "", [LEADS[record.kind]], None, findings, parts, None, made)
 
@@ -135,6 +135,11 @@ def _frontier(said: dict[str, Any]) -> list[Chart]:
     words += f"{drawn[0]['name']} to {drawn[-1]['text']} at {drawn[-1]['name']}."
     spec = charts.whiskers(drawn, [row["name"] for row in drawn], f"measure, {size.name}".rstrip(", "))
     return [Chart("frontier", "What a budget costs", words, spec)]
+
+
+def _again(text: str) -> list[str]:
+    return ["Below is the whole configuration that it was found for, defaults included; what was asked of it stands above."] if (
+        text) else []  # fmt: skip
 
 
 def _made(said: dict[str, Any]) -> dict[str, str]:

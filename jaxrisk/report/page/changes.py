@@ -11,6 +11,7 @@ from ...risk.paired import Column, paired
 from ..study_table import unit_of
 from ..summary import LEAST_USD
 from ..table import Row
+from .run_page import is_share
 from .study_choice import Cells
 
 _STATISTICS = {"mean": "mean", "ES": "expected_shortfall", ">": "exceedance_probability"}
@@ -32,7 +33,7 @@ class Change(NamedTuple):
 
     `name`, `unit`; `value`, `standard_error`, `low`, `high`: of the difference, the last three NaN where it rests on too few
     paths; `paired`: whether on the same random numbers; `differing`: then, on how many paths the two are not the same, and
-    `at_most`: the upper end of the 95% interval of the share of such paths.
+    `at_most`: the upper end of the 95% interval of the share of such paths; `shares`: of probabilities, both estimates.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Change(NamedTuple):
     paired: bool
     differing: int | None = None
     at_most: float | None = None
+    shares: tuple[Any, Any] | None = None
 
 
 def of_runs(new: Any, old: Any) -> Iterable[Change]:
@@ -56,7 +58,8 @@ def of_runs(new: Any, old: Any) -> Iterable[Change]:
         if other is None or row.estimate is None or other.estimate is None:
             continue
         name = f"{row.measure}, {row.statistic}"
-        yield _paired(name, new, old, row, other) or _apart(name, row.unit, other.estimate, row.estimate)
+        found = _paired(name, new, old, row, other) or _apart(name, row.unit, other.estimate, row.estimate)
+        yield found._replace(shares=(other.estimate, row.estimate)) if is_share(row) else found
 
 
 def of_studies(new: Any, old: Any, new_cells: Cells, old_cells: Cells) -> Iterable[Change]:
@@ -71,7 +74,9 @@ def of_studies(new: Any, old: Any, new_cells: Cells, old_cells: Cells) -> Iterab
             if other is None or one.estimate is None or other.estimate is None:
                 continue
             name, unit = f"{cell}: {one.measure}", unit_of(one.measure)
-            yield _of_cell(name, unit, one, other, results) or _apart(name, unit, other.estimate, one.estimate)
+            change = _of_cell(name, unit, one, other, results) or _apart(name, unit, other.estimate, one.estimate)
+            share = one.measure.statistic == "exceedance_probability"
+            yield change._replace(shares=(other.estimate, one.estimate)) if share else change
 
 
 def _paired(name: str, new: Any, old: Any, row: Row, other: Row) -> Change | None:

@@ -11,7 +11,7 @@ from ..answers import Answer
 from .changes import Change, of_runs, of_studies
 from .content import Cell, Part, Table, number
 from .study_choice import Cells
-from .words import APART, VERDICTS, Finding, Size, change_in_words, counted, verdict
+from .words import APART, VERDICTS, Finding, Size, change_in_words, counted, share_in_words, verdict
 
 _MOST_KEYS = 40
 _MOST_NAMED = 3
@@ -43,8 +43,10 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
         size = Size.of(one.unit, max(abs(one.before), abs(one.now)))
         kind = verdict(one)
         error = one.standard_error
-        rows.append([Cell(one.name), number(size.said(one.before, error), f"{one.name}|before", one.before),
-                     number(size.said(one.now, error), f"{one.name}|now", one.now),
+        before, now = (size.said(value, error) for value in (one.before, one.now))
+        if one.shares is not None:
+            before, now = (share_in_words(each, text, "")[0] for each, text in zip(one.shares, (before, now), strict=True))
+        rows.append([Cell(one.name), number(before, f"{one.name}|before", one.before), number(now, f"{one.name}|now", one.now),
                      number(change_in_words(one, size), f"{one.name}|change", one.value, kind),
                      Cell(VERDICTS[kind])])  # fmt: skip
     table = Table("Before and now", ("measure", "before", "now", "change (95% interval)", ""), "lrrrl", rows)

@@ -53,11 +53,10 @@ def danger(result: Any) -> list[Part]:
         below = lambda log: f"{-100.0 * math.expm1(log):.3g}% below the start"
         breaks = below(ends) if math.isfinite(ends) else "nowhere within reach"
         rows.append([Cell(name), number(f"{peak:.3g}", f"fragility|{name}|peak", peak), Cell(below(fall)), Cell(breaks)])
-        said.append(
-            f"{name}: a forced dollar sets off at most {peak:.2g} more, {below(fall)}; above 1 a fall would feed itself: {breaks}"
-        )
+        sets = f"sets off at most {peak:.2g} more where the price has fallen, {below(fall)}"
+        said.append(f"{name}: a forced dollar {sets}; above 1 a fall would feed itself: {breaks}")
     columns = ("asset", "forced dollars per forced dollar", "where", "runaway from")
-    table = Table("The most that a forced dollar sets off", columns, "lrll", rows)
+    table = Table("The most that a forced dollar sets off below the start", columns, "lrll", rows)
     spec = charts.lines(drawn, "price against the start, %", "forced dollars that one sets off", 1.0, "feeds itself above 1")
     text = ["If the price were at a level, how many further dollars would one dollar of forced orders set off there? This "
             "follows from the "

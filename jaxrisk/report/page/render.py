@@ -36,7 +36,7 @@ def html(page: Page, others: list[Page] | None = None) -> str:
     return environment.get_template("page.html").render(
         pages=pages, drawn=drawn, specs=specs, choices=choices, verdicts=VERDICTS, config=_config(),
         style=(ASSETS / "page.css").read_text("utf-8"), script=(ASSETS / "page.js").read_text("utf-8"),
-        library=library() if moving else "",
+        library=f"/*!\n{(ASSETS / 'NOTICES.txt').read_text('utf-8')}*/\n{library()}" if moving else "",
     )  # fmt: skip
 
 

@@ -221,8 +221,9 @@ def _fan(result: Any) -> list[Part]:
     text = (f"Of {counted(many, 'whole path', 'whole paths')} kept, the lowest price of {names[0]} at any time is {lowest} "
             "against the start. So few paths show how a path looks, and not how far one may go.")  # fmt: skip
     spec = charts.lines(drawn, "hours", f"{names[0]} against the start, %")
+    behind = charts.behind(drawn, "hours", f"{names[0]} against the start, %")
     more = "jaxrisk reverse-stress finds the most likely path to a given loss; give its JSON file to this report beside the run."
-    return [Part("unfold", "How would it unfold?", [more], [], [Chart("paths", "Sample paths", text, spec)])]
+    return [Part("unfold", "How would it unfold?", [more], [], [Chart("paths", "Sample paths", text, spec, behind)])]
 
 
 def _limits(result: Any) -> list[str]:

@@ -154,8 +154,8 @@ def _findings(study: Any, ahead: list[Any]) -> list[Finding]:
         others = [others[round(k * step)] for k in range(MOST_FINDINGS)]
     found = []
     if len(others) < len(_others(study)):
-        words = f"Of {len(_others(study))} settings {len(others)} are told of, from the first to the last; all are in the tables below."
-        found.append(Finding(words))
+        words = f"Of {len(_others(study))} settings {len(others)} are told of, from the first to the last"
+        found.append(Finding(f"{words}; all are in the tables below."))
     for cell in others:
         changes = []
         for measure in ahead:

@@ -17,6 +17,8 @@ driver = pytest.importorskip("playwright.sync_api", reason="the extra `browser` 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra `browser` is not installed")
 pytestmark = pytest.mark.skipif(installed() is None, reason="no Chromium is installed")
 MODES = ("light", "dark")
+PATIENCE = 300_000
+"""Milliseconds that a browser is waited for on a machine that has much else to do."""
 WIDTHS = (320, 1280, 3840)
 MEASURE = "mean(accounts_closed_out[retail])"
 
@@ -24,7 +26,11 @@ MEASURE = "mean(accounts_closed_out[retail])"
 @pytest.fixture(scope="module")
 def chromium():
     with driver.sync_playwright() as play:
-        one = play.chromium.launch(executable_path=installed(), args=["--no-sandbox", "--disable-dev-shm-usage"])
+        try:
+            arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+            one = play.chromium.launch(executable_path=installed(), args=arguments, timeout=PATIENCE)
+        except driver.Error as error:
+            pytest.skip(f"Chromium does not start: {str(error).splitlines()[0]}")
         yield one
         one.close()
 
@@ -54,6 +60,7 @@ def opened(chromium, folder):
 
     def open_(name="caps.html", width=1280, mode="light", address="", **more):
         context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=mode, offline=True, **more)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         one = context.new_page()
         one.on("request", lambda request: asked.append(request.url))

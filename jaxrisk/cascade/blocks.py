@@ -121,13 +121,13 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
             some = jax.tree.map(jnp.asarray, some) if len(devices) == 1 else on(some, devices[turn])
             return _on_host(in_precision(double, run_block, mine, its_key, some, noise))
 
-        losses = room.run(lambda parts: _joined([piece(at, size // parts) for at in range(0, size, size // parts)]), what)
+        losses = room.run(lambda parts: joined([piece(at, size // parts) for at in range(0, size, size // parts)]), what)
         return {name: values[:wanted] for name, values in losses.items()}
 
     parts = answers(pool, one, range(0, count, size))
     if room.parts > 1:
         _parts[shape] = room.parts
-    return _joined(parts)
+    return joined(parts)
 
 
 def parts_of(prepared: Prepared) -> int:
@@ -139,7 +139,7 @@ def _shape(prepared: Prepared, size: int) -> tuple:
     return size, *(x.shape for x in jax.tree.leaves(prepared) if hasattr(x, "shape"))
 
 
-def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Losses of paths that follow each other as one."""
     return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -148,4 +148,15 @@ def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in losses.items()}
 
 
-__all__ = ["block_size", "chunks", "in_precision", "losses_of", "numbers", "parts_of", "range_losses", "whole_blocks", "workers"]
+__all__ = [
+    "block_size",
+    "chunks",
+    "in_precision",
+    "joined",
+    "losses_of",
+    "numbers",
+    "parts_of",
+    "range_losses",
+    "whole_blocks",
+    "workers",
+]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._interrupt import answers
-from .blocks import block_size, in_precision
+from .blocks import LEAST, block_size, in_precision, joined
 from .devices import on, placed
 from .engine import COUNTERS, book_numbers, outcome, seed_key
 from .over_paths import OverPaths, over_paths
@@ -95,8 +95,9 @@ def range_losses(
     **Arguments:** `cells`: scenarios that take the same noise; `tell`: called, by any thread, when a block is done.
     """
     size, shared, double = block_size(cells[0]), markets(cells), cells[0].decay.dtype == jnp.float64
-    everything, room = placed((tuple(cells), tuple(shared), seed_key(seed))), Room()
-    devices, what = jax.local_devices(), f"a block of {size:,} paths of {len(cells)} scenarios"
+    smallest = min(size, LEAST)
+    everything, room = placed((tuple(cells), tuple(shared), seed_key(seed))), Room(size // smallest)
+    devices, what = jax.local_devices(), f"{smallest:,} paths of {len(cells)} scenarios"
 
     def one(begin: int) -> list[dict[str, np.ndarray]]:
         wanted = min(size, count - begin)
@@ -104,15 +105,23 @@ def range_losses(
         paths = (first + begin + np.minimum(np.arange(size), wanted - 1)).astype(np.uint32)
         turn = begin // size % len(devices)
         mine, of_markets, key = everything[turn]
-        taken = jnp.asarray(paths) if len(devices) == 1 else on(paths, devices[turn])
-        call = lambda: [_on_host(one) for one in in_precision(double, block_losses, mine, of_markets, key, taken)]
-        losses = [{name: values[:wanted] for name, values in one.items()} for one in room.run(call, what)]
+
+        def piece(at: int, length: int) -> list[dict[str, np.ndarray]]:
+            some = paths[at : at + length]
+            some = jnp.asarray(some) if len(devices) == 1 else on(some, devices[turn])
+            return [_on_host(one) for one in in_precision(double, block_losses, mine, of_markets, key, some)]
+
+        def whole(parts: int) -> list[dict[str, np.ndarray]]:
+            pieces = [piece(at, size // parts) for at in range(0, size, size // parts)]
+            return [joined([one[k] for one in pieces]) for k in range(len(cells))]
+
+        losses = [{name: values[:wanted] for name, values in one.items()} for one in room.run(whole, what)]
         if tell is not None:
             tell()
         return losses
 
     parts = answers(pool, one, range(0, count, size))
-    return [{name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]} for k in range(len(cells))]
+    return [joined([part[k] for part in parts]) for k in range(len(cells))]
 
 
 def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:

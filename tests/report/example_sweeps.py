@@ -52,7 +52,7 @@ def caps(branches: bool = False):
     document = CAPS | ({"branches": BRANCHES} if branches else {})
     plan, problems = read_study(document, {})
     assert not problems
-    works = [Work(cell, leaf, _Prepared(), (), "", f"{cell.name} {leaf.name}") for cell in plan.cells for leaf in plan.leaves]
+    works = [Work(cell, leaf, _Prepared(), (), f"{cell.name} {leaf.name}") for cell in plan.cells for leaf in plan.leaves]
     return finished(plan, works, _Drawn())
 
 

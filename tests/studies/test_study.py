@@ -12,7 +12,7 @@ import pytest
 from test_cli import SCENARIO, files
 
 import jaxrisk as jr
-from jaxrisk.batch import carried
+from jaxrisk.batch import carried, many
 from jaxrisk.batch.configure import Run
 from jaxrisk.batch.describe import describe
 from jaxrisk.batch.sinks import File
@@ -147,7 +147,7 @@ def small_chunks(monkeypatch):
 
 @pytest.mark.slow
 def test_interrupted_anywhere_and_continued_it_gives_the_same_bytes(here, small_chunks):
-    """Stopped at drawn moments, nine of ten after one more chunk and the others after more, it goes on from there to the same table
+    """Stopped at drawn moments, nine of ten after one more chunk and the others after more, goes on from there to the same table
     and losses."""
     assert main(["study", "caps.toml", "--out", "whole"]) == OK
     random, stops, told, resumed = np.random.default_rng(1), 0, [0], []

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._interrupt import threads
 from ..cascade import fragility
-from ..cascade.blocks import numbers, workers
+from ..cascade.blocks import block_size, numbers, workers
 from ..cascade.together import most_together, range_losses, same_noise
 from ..report import Result, writable
 from ..scenario import Scenario
@@ -38,6 +38,14 @@ class Cell(NamedTuple):
     place: int
     made: Planned
     sink: AbstractSink
+
+
+class Stopped(NonFinite):
+    """`NonFinite` of one of the scenarios: its `place`."""
+
+    def __init__(self, message: str, path: int, place: int):
+        super().__init__(message, path)
+        self.place = place
 
 
 def simulate_many(
@@ -68,7 +76,8 @@ def simulate_many(
       any of them is not run again.
     - `executor`: as of `simulate`; losses come back from Dask's workers too, a block of paths of all scenarios at a time.
 
-    **Raises:** as `simulate`.
+    **Raises:** as `simulate`; `NonFinite` for the first scenario that has a path which is not finite, when those that share its
+    noise are finished.
 
     >>> import jaxrisk as jr
     >>> scenario = jr.load("btc_24h")
@@ -98,8 +107,10 @@ def simulate_many(
                     cells.append(Cell(place, made, sink_of(made, out[place], False, tell or (lambda text: None))))
                 told.add(sum(cell.sink.done for cell in cells))
                 for some in _noise_groups(cells):
-                    _run(some, told, given)
-                    results |= {cell.place: _finished(cell, begun) for cell in some}
+                    sound, wrong = _run_sound(some, told, given)
+                    results |= {cell.place: _finished(cell, begun) for cell in sound}
+                    if wrong is not None:
+                        raise wrong
             finally:
                 for cell in cells:
                     cell.sink.release()
@@ -157,6 +168,7 @@ def _noise_groups(cells: list[Cell]) -> list[list[Cell]]:
 def _fits(group: list[Cell], cell: Cell) -> bool:
     first, prepared = group[0].made, cell.made.engine.prepared
     alike = first.chunk == cell.made.chunk and same_noise(first.engine.prepared, prepared)
+    alike = alike and block_size(first.engine.prepared) == block_size(prepared)
     return alike and len(group) < most_together(prepared)
 
 
@@ -183,6 +195,19 @@ def _side_by_side(ranges: list[tuple[int, int, list[Cell]]], most: int) -> list[
     return joined
 
 
+def _run_sound(cells: list[Cell], told: _Told, executor: Any) -> tuple[list[Cell], NonFinite | None]:
+    """Run what is missing of any of them; cells whose paths are all finite, and why the first of the others is not."""
+    left, wrong = list(cells), None
+    while left:
+        try:
+            _run(left, told, executor)
+            break
+        except Stopped as error:
+            wrong = wrong or error
+            left = [cell for cell in left if cell.place != error.place]
+    return left, wrong
+
+
 def _run(cells: list[Cell], told: _Told, executor: Any) -> None:
     """Run what is missing of any of them."""
     if executor is not None:
@@ -203,7 +228,7 @@ def _run(cells: list[Cell], told: _Told, executor: Any) -> None:
 def _take(cells: list[Cell], first: int, until: int, losses: Any, seconds: float) -> None:
     """Keep a range of paths of each cell, up to the first that is not finite.
 
-    **Raises:** `NonFinite` for the first cell that has such a path, when all have been kept.
+    **Raises:** `Stopped` for the first cell that has such a path, when all have been kept.
     """
     wrong = None
     for cell, mine in zip(cells, losses, strict=True):
@@ -217,7 +242,7 @@ def _take(cells: list[Cell], first: int, until: int, losses: Any, seconds: float
         cell, path, names = wrong
         said = cell.made.scenario.description
         text = locate(cell.made.engine.prepared, cell.made.run.seed, path, names)
-        raise NonFinite(f"{said.name or f'scenario {cell.place + 1}'}: {text}", path)
+        raise Stopped(f"{said.name or f'scenario {cell.place + 1}'}: {text}", path, cell.place)
 
 
 def _run_there(cells: list[Cell], told: _Told, executor: Any) -> None:

@@ -23,7 +23,8 @@ def report(command: Report, wrong: list[str]) -> int:
     if not command.results:
         asked.wrong("RESULT", None, "missing; a run's .nc or .zarr, a study's folder, or the .json that --out wrote is needed")
     for path in (*command.results, *([command.compare] if command.compare is not None else [])):
-        record(Path(path))
+        for one in _files(Path(path)):
+            record(one)
     answers = [found for path in command.results if (found := _load(asked, path)) is not None]
     old = None if command.compare is None else _load(asked, command.compare)
     out = command.out
@@ -53,10 +54,26 @@ def report(command: Report, wrong: list[str]) -> int:
     for finding in made[0].findings:
         print(finding.text)
     text = functools.cache(lambda: page.html(made))
-    save = lambda path: page.write(made, path, text)
+
+    def save(path: Path) -> None:
+        try:
+            page.write(made, path, text)
+        except ValueError as error:
+            if command.debug:
+                raise
+            raise OSError(f"{path}: cannot be drawn, a number of the result is none: {error}") from None
+
     fine = write_all([("report", out, save), ("printed", command.pdf, save), ("record", command.json, save)])
     sys.stdout.flush()
     return OK if fine else NOT_WRITTEN
+
+
+def _files(path: Path) -> list[Path]:
+    """A result, and of a folder what it holds: none of it may be taken by the report."""
+    try:
+        return [path, *path.glob("*.*"), *path.glob("cells/*.nc")]
+    except OSError:
+        return [path]
 
 
 def _ours(error: ValueError) -> bool:

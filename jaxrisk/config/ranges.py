@@ -9,6 +9,8 @@ from .units import ALLOWED, Span
 
 WIDE = 4.0
 """From this ratio of its ends on a range is taken evenly in the logarithm."""
+_BETWEEN = 0.3719
+"""Of the way from one end to the other."""
 _TEXT = 'has to be a list of two, the lowest and the highest: numbers such as [0.5, 3.0], or durations such as ["5min", "4h"]'
 
 
@@ -87,12 +89,12 @@ def _range(key: str, ends: Any) -> Range | None:
 
 
 def check_ranges(document: dict[str, Any], ranges: list[Range], check: Any, report: Report) -> None:
-    """Whether each end of each range is a value that its key may have.
+    """Whether each end of each range, and a value between them, which is no whole number, is one that its key may have.
 
     **Arguments:** `check`: problems of the file with a key set to a value, by `(key, value)`.
     """
     for one in ranges:
-        for share in (0.0, 1.0):
+        for share in (0.0, 1.0, _BETWEEN):
             wrong = [problem for problem in check(one.key, one.at(share)) if problem.key.startswith(one.key.split(".")[0])]
             if wrong:
                 near = wrong[0].nearest or nearest(one.key, _names(document))

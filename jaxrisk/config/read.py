@@ -76,7 +76,7 @@ def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> li
 
 
 def problems_of_ranges(file: Path, checked: Checked, overrides: dict[str, Any] | None = None) -> list[Problem]:
-    """What is wrong with the ranges of a scenario that is sound itself: each end is tried."""
+    """What is wrong with the ranges of a scenario that is sound itself: each end is tried, and a value between."""
     report = Report(str(file))
     with_end = lambda key, value: read(file, {**(overrides or {}), key: value})[1]
     check_ranges(read_scenario(file)[1], checked.ranges, with_end, report)

@@ -14,6 +14,9 @@ KINDS = {
     "RareEvent": "rare event",
     "Design": "design",
     "StudySummary": "answer",
+    "Attribution": "attribution",
+    "Attributed": "attribution",
+    "Attributions": "attribution",
 }
 """Of records, by the name of what they hold."""
 
@@ -54,6 +57,8 @@ def load(path: str | Path) -> Answer:
                          f"--out "
                          "writes is needed")  # fmt: skip
     said = read_record(path)
+    if said.get("kind") == "report":
+        raise ValueError(f"{path} is a report, and no result: name what it was made of")
     if "cells" in said and "rankings" in said:
         return Answer("study", load_study(path.parent), path.parent) if path.name == RECORD else _elsewhere(path)
     return Answer(*_record(path, said), path)

@@ -1,11 +1,14 @@
 """Scenarios run together: each result has the bits of a run of its own, whoever runs beside it, and mistakes are said."""
 
+from types import SimpleNamespace
+
 import equinox as eqx
 import numpy as np
 import pytest
 from batch.small_market import small
 
 import jaxrisk as jr
+from jaxrisk.batch import many
 from jaxrisk.cascade import prepare, together
 from jaxrisk.cascade.together import markets, most_together, same_noise, tile_steps
 
@@ -41,6 +44,31 @@ def test_who_can_share_what():
 
 
 @pytest.mark.slow
+def test_blocks_of_other_sizes_do_not_share_noise(monkeypatch):
+    """A block's size is that of each scenario's own run, whatever the chunk says."""
+    cells = [SimpleNamespace(made=SimpleNamespace(chunk=64, engine=SimpleNamespace(prepared=size))) for size in (64, 64, 32)]
+    monkeypatch.setattr(many, "block_size", lambda prepared: prepared)
+    monkeypatch.setattr(many, "same_noise", lambda one, other: True)
+    monkeypatch.setattr(many, "most_together", lambda prepared: 16)
+    assert many._noise_groups(cells) == [cells[:2], cells[2:]]
+
+
+def test_a_scenario_that_is_not_finite_does_not_stop_the_others(monkeypatch):
+    cells, runs = [SimpleNamespace(place=place) for place in range(4)], []
+
+    def run(left, told, executor):
+        runs.append([cell.place for cell in left])
+        for place in (2, 1):
+            if place in runs[-1]:
+                raise many.Stopped(f"of {place}", 7, place)
+
+    monkeypatch.setattr(many, "_run", run)
+    sound, wrong = many._run_sound(cells, None, None)
+    assert [cell.place for cell in sound] == [0, 3]
+    assert (str(wrong), wrong.path) == ("of 2", 7)
+    assert runs == [[0, 1, 2, 3], [0, 1, 3], [0, 3]]
+
+
 def test_a_number_that_is_not_finite_is_said_of_its_scenario(tmp_path):
     good, bad = small(), small(names=None, name="the wild one")
     bad = eqx.tree_at(lambda s: s.market.volatility, bad, np.array([np.nan]))

@@ -76,6 +76,15 @@ def test_ranges_change_no_cell_and_are_shown(here, capsys):
     assert "venues.binance.engine_time      1s     1min  evenly in the logarithm" in out
 
 
+def test_a_whole_number_has_no_range(here, capsys):
+    from pathlib import Path
+
+    text = Path("tiny.toml").read_text()
+    Path("whole.toml").write_text(text + '"run.rounds" = [1, 8]\n')
+    assert main(["check", "whole.toml"]) == BAD_INPUT
+    assert "ranges.run.rounds" in capsys.readouterr().err
+
+
 def test_wrong_ranges_are_said_all_at_once(here, capsys):
     text = RANGES.replace("impact.coefficient", "impact.coeficient").replace('"60s"', '"60x"')
     (here / "bad.toml").write_text(SCENARIO + text + '"impact.permanent_share" = [0.5, 0.2]\n')

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..answers import Answer
-from .content import Page, plain
+from . import fixed
+from .content import Page, Part, plain
 
 
 def of(answer: Answer) -> Page:
@@ -25,8 +26,8 @@ def pages(answers: Sequence[Answer], old: Answer | None = None) -> list[Page]:
     **Raises:** `ValueError` where the earlier one cannot be compared.
     """
     made = [of(answer) for answer in answers]
-    for one in made[1:]:  # said once
-        one.parts = [part for part in one.parts if part.name not in ("history", "method", "limitations")]
+    for one in made[1:]:
+        one.parts = [part for part in one.parts if part.name not in fixed.SHARED or _own(part, made[0])]
     if old is not None:
         from .compare import compare
 
@@ -34,8 +35,15 @@ def pages(answers: Sequence[Answer], old: Answer | None = None) -> list[Page]:
         first = made[0]
         first.parts.insert(0, part)
         first.findings[:0] = findings
-        first.changes = [one._asdict() for one in changes]
+        first.changes = [{name: value for name, value in one._asdict().items() if name != "shares"} for one in changes]
     return made
+
+
+def _own(part: Part, first: Page) -> bool:
+    """Leave out of a part what the first page says too; whether anything of its own is left."""
+    said = [text for one in first.parts if one.name == part.name for text in (*one.text, *one.lines)]
+    part.text, part.lines = ([text for text in of if text not in said] for of in (part.text, part.lines))
+    return bool(part.text or part.lines)
 
 
 def html(made: Sequence[Page]) -> str:

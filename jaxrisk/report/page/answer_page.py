@@ -28,10 +28,12 @@ LEADS = {
     "design": "Which leverage limits keep a loss within a budget, and take the least from holders? Found by searching, verified "
     "on simulated "
     "markets that the search had not seen. A local optimum: another may be as good.",
+    "attribution": "A leveraged market falls: how much of that was news, and how much the market's own forced orders? The range "
+    "after a figure is what is not known of it; on what grounds the table and the notes below it say.",
     "answer": "What was asked is answered by the table, with what one should know beside it below.",
 }
 HEADINGS = {"reverse stress": "How would it unfold?", "rare event": "How likely is it?", "sensitivity": "What moves the answer?",
-            "design": "Which limits?", "answer": "What was found?"}  # fmt: skip
+            "design": "Which limits?", "attribution": "Whose fall was it?", "answer": "What was found?"}  # fmt: skip
 MOST_POINTS = 150
 _MINUS_BEFORE = frozenset("0123456789.")
 
@@ -41,15 +43,20 @@ def page(record: Record, path: Path) -> Page:
     summary, said = record.summary, record.said
     tables = [table(one) for one in summary.sections]
     drawn = {"reverse stress": _unfolding, "sensitivity": _elasticities, "design": _frontier}.get(record.kind)
-    pictures = drawn(said) if drawn is not None else []
+    notes = list(map(minus, summary.notes))
+    try:
+        pictures = drawn(said) if drawn is not None else []
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        pictures = []
+        notes.append("The picture is left out: the record does not hold its numbers, or not all of them.")
     text = str(said.get("scenario_toml", ""))
     made = _made(said) | {"record": fixed.hash_of(path)}
-    parts = [Part("found", HEADINGS[record.kind], [], tables, pictures, list(map(minus, summary.notes)))]
+    parts = [Part("found", HEADINGS[record.kind], [], tables, pictures, notes)]
     parts += [fixed.history(), fixed.method([])]
     info = said.get("info") if isinstance(said.get("info"), dict) else {}
     if text:
         parts.append(assumptions.part(assumptions.said_of(str((info or {}).get("name", "")), text), [], []))
-    parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text)]
+    parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text, _again(text))]
     findings = [Finding(minus(line[:1].upper() + line[1:])) for line in summary.answer]
     return Page(record.kind, summary.title, "", [LEADS[record.kind]], None, findings, parts, None, made)
 
@@ -91,7 +98,9 @@ def _unfolding(said: dict[str, Any]) -> list[Chart]:
                            "y": float(f"{100.0 * math.expm1(answer[field][k][a]):.4g}")} for k in keep]  # fmt: skip
         spec = charts.lines(drawn, "hours", "price against the start, %")
         words = str(answer.get("words", ""))
-        pictures.append(Chart(f"way-{place}", f"Way {place}", minus(words[:1].upper() + words[1:]).rstrip(".") + ".", spec))
+        said_of = minus(words[:1].upper() + words[1:]).rstrip(".") + "."
+        behind = charts.behind(drawn, "hours", "price against the start, %")
+        pictures.append(Chart(f"way-{place}", f"Way {place}", said_of, spec, behind))
     return pictures
 
 
@@ -113,7 +122,9 @@ def _elasticities(said: dict[str, Any]) -> list[Chart]:
         first = f"{clear[0]['name']}: {clear[0]['text']}"
         words = f"{len(clear)} of {len(drawn)} are told apart from zero; the largest of them is of {first}."
     spec = charts.whiskers(drawn, [row["name"] for row in drawn], "% of the measure per % of the parameter", "zero")
-    return [Chart("elasticities", "Elasticities, with 95% intervals", words, spec)]
+    return [
+        Chart("elasticities", "Elasticities, with 95% intervals", words, spec, charts.listed(drawn, "elasticity (95% interval)"))
+    ]
 
 
 def _frontier(said: dict[str, Any]) -> list[Chart]:
@@ -134,7 +145,12 @@ def _frontier(said: dict[str, Any]) -> list[Chart]:
     words = f"The measure under the best limits found for each budget, by open interest forgone: from {drawn[0]['text']} at "
     words += f"{drawn[0]['name']} to {drawn[-1]['text']} at {drawn[-1]['name']}."
     spec = charts.whiskers(drawn, [row["name"] for row in drawn], f"measure, {size.name}".rstrip(", "))
-    return [Chart("frontier", "What a budget costs", words, spec)]
+    return [Chart("frontier", "What a budget costs", words, spec, charts.listed(drawn, "measure (95% interval)"))]
+
+
+def _again(text: str) -> list[str]:
+    return ["Below is the whole configuration that it was found for, defaults included; what was asked of it stands above."] if (
+        text) else []  # fmt: skip
 
 
 def _made(said: dict[str, Any]) -> dict[str, str]:

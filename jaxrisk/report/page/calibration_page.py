@@ -6,7 +6,7 @@ from typing import Any
 from . import charts
 from .answer_page import minus
 from .content import Cell, Chart, Page, Part, Table
-from .words import FEW, Finding, counted, percent
+from .words import Finding, counted, percent
 
 
 def page(found: Any, sections: Sequence[Any]) -> Page:
@@ -24,7 +24,7 @@ def page(found: Any, sections: Sequence[Any]) -> Page:
             tables = [Table(one.title, tuple(map(plain, one.header)), align, rows)]
         parts.append(Part(f"part-{place}", one.title, text, tables, _pictures(found, one.title), lines))
     problems = list(found.problems)
-    findings = [Finding(plain(line), FEW) for line in problems]
+    findings = [Finding(plain(line)) for line in problems]
     findings = findings or [Finding("Everything that was asked for converged and is identified.")]
     lead = ["A scenario's numbers were measured on data: how prices move, how deep the market is, how much is held and with how "
             "much borrowed "
@@ -62,7 +62,11 @@ def _pictures(found: Any, title: str) -> list[Chart]:
     last = [f"{asset} {side} {percent(float(shares[-1]))}" for (asset, side), shares in found.ladder.share.items()]
     words = f"Within a move of {moves[-1]:.3g}% would be liquidated: {', '.join(last)} of the side's open interest."
     spec = charts.lines(drawn, "move of the price, %", "share of the side's open interest, %")
-    return [Chart("ladder", "Liquidation ladder", words, spec)]
+    return [
+        Chart(
+            "ladder", "Liquidation ladder", words, spec, charts.behind(drawn, "move, %", "share of the side's open interest, %")
+        )
+    ]
 
 
 __all__ = ["page", "plain"]

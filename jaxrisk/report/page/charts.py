@@ -1,16 +1,21 @@
 """Charts as Vega-Lite specifications: one specification is the picture in the page and what the reader moves over.
 
-Colours are Okabe and Ito's, which colour-blind readers can tell apart and which stand on white and on black; what is not data
-takes the colour of the page's text, so that one picture serves both.
+Colours are after Okabe and Ito's, which colour-blind readers can tell apart and which stand on white and on black; what is not
+data takes the colour of the page's text, so that one picture serves both.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#2f7fc1", "#d68a00", "#00936b", "#c2679b", "#4aa3df", "#d55e00"
+from .content import Cell, Table
+from .words import MINUS
+
+BLUE, ORANGE, GREEN, PURPLE, SKY, RED = "#2f7fc1", "#b87400", "#00936b", "#c2679b", "#3a8fc8", "#d55e00"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED)
 INK = "currentColor"
+MOST_ROWS = 25
+"""Of a table behind lines."""
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 CONFIG: dict[str, Any] = {
@@ -124,4 +129,22 @@ def bars(rows: Sequence[Mapping[str, Any]], order: Sequence[str], unit: str) -> 
     return _spec(data={"values": list(rows)}, layer=[bar, rule], height=46 + 28 * len(order))
 
 
-__all__ = ["SERIES", "bars", "curves", "lines", "whiskers"]
+def behind(rows: Sequence[Mapping[str, Any]], x: str, y: str) -> Table:
+    """The numbers of `lines`, a row of the table for each of a few values of x, evenly taken."""
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    at = {(row["series"], row["x"]): row["y"] for row in rows}
+    across = sorted({row["x"] for row in rows})
+    kept = (
+        [across[round(k * (len(across) - 1) / (MOST_ROWS - 1))] for k in range(MOST_ROWS)] if len(across) > MOST_ROWS else across
+    )
+    text = lambda value: "" if value is None else f"{value:.4g}".replace("-", MINUS)
+    cells = [[Cell(text(one)), *(Cell(text(at.get((name, one)))) for name in series)] for one in kept]
+    return Table(y, (x, *series), "r" * (len(series) + 1), cells)
+
+
+def listed(rows: Sequence[Mapping[str, Any]], words: str) -> Table:
+    """The numbers of `whiskers`, a row each."""
+    return Table(words, ("", words), "lr", [[Cell(str(row["name"])), Cell(str(row["text"]))] for row in rows])
+
+
+__all__ = ["SERIES", "bars", "behind", "curves", "lines", "listed", "whiskers"]

@@ -1,43 +1,24 @@
-"""What changed since an earlier result of the same question, and whether it is more than noise."""
+"""What changed since an earlier result of the same question, and whether it is more than the simulation's own chance."""
 
-import math
 import tomllib
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
-from ...risk import TooFewPathsError
-from ...risk.difference import STATISTICS
+from scipy.special import ndtri
+
 from ..answers import Answer
-from ..study_table import unit_of
-from ..table import Row
+from .changes import Change, of_runs, of_studies
 from .content import Cell, Part, Table, number
-from .words import APART, SAME, VERDICTS, Finding, Size, change_in_words, counted, verdict
+from .study_choice import Cells
+from .words import APART, VERDICTS, Finding, Size, change_in_words, counted, share_in_words, verdict
 
-_Z = 1.959964
 _MOST_KEYS = 40
-_STATISTICS = {"mean": "mean", "ES": "expected_shortfall", ">": "exceedance_probability"}
-_ADDRESSES = {
-    "index drawdown": "max_drawdown_index", "index drawdown, no feedback": "max_drawdown_no_feedback_index",
-    "index amplification": "amplification_index", "probability of index drawdown": "max_drawdown_index",
-    "open-interest loss": "open_interest_loss_fraction", "open-interest loss, USD": "open_interest_loss_usd",
-    "peak one-minute liquidation": "peak_minute_liquidation",
-}  # fmt: skip
-"""Of the measures of a summary that are of one number a path: what that is."""
-
-
-class Change(NamedTuple):
-    """A measure before and now. `value`, `standard_error`, `low`, `high`: of the difference; `paired`: whether on the same random
-    numbers; `name`, `unit`."""
-
-    name: str
-    unit: str
-    before: float
-    now: float
-    value: float
-    standard_error: float
-    low: float
-    high: float
-    paired: bool
+_MOST_NAMED = 3
+_KNOWN = ("paths", "first_path", "steps", "seed", "horizon_years", "feedback", "precision", "sampling", "rounds")
+"""What a run says of itself that its configuration may not: options of a command, arguments from Python."""
+NOT_KNOWN = ("Intervals know of the simulation's own chance alone, not of how sure the numbers are that went in: a "
+             "calibration's standard errors stand in its report.")  # fmt: skip
 
 
 def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]]:
@@ -48,7 +29,13 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
     if new.kind != old.kind or new.kind not in ("run", "study"):
         both = "runs and studies can be compared" if new.kind == old.kind else f"{new.path} is a {new.kind}'s"
         raise ValueError(f"{old.path} is a {old.kind}'s result, and {both}")
-    changes = list(_runs(new.value, old.value) if new.kind == "run" else _studies(new.value, old.value))
+    if new.kind == "run":
+        changes = list(of_runs(new.value, old.value))
+        configured, sure = _of_runs(new.value, old.value)
+    else:
+        cells = Cells(new.value, new.path), Cells(old.value, old.path)
+        changes = list(of_studies(new.value, old.value, *cells))
+        configured, sure = _of_studies(new.value, old.value, *cells)
     if not changes:
         raise ValueError(f"{old.path} has no measure that {new.path} has")
     rows = []
@@ -56,24 +43,59 @@ def compare(new: Answer, old: Answer) -> tuple[Part, list[Finding], list[Change]
         size = Size.of(one.unit, max(abs(one.before), abs(one.now)))
         kind = verdict(one)
         error = one.standard_error
-        rows.append([Cell(one.name), number(size.said(one.before, error), f"{one.name}|before", one.before),
-                     number(size.said(one.now, error), f"{one.name}|now", one.now),
+        before, now = (size.said(value, error) for value in (one.before, one.now))
+        if one.shares is not None:
+            before, now = (share_in_words(each, text, "")[0] for each, text in zip(one.shares, (before, now), strict=True))
+        rows.append([Cell(one.name), number(before, f"{one.name}|before", one.before), number(now, f"{one.name}|now", one.now),
                      number(change_in_words(one, size), f"{one.name}|change", one.value, kind),
                      Cell(VERDICTS[kind])])  # fmt: skip
     table = Table("Before and now", ("measure", "before", "now", "change (95% interval)", ""), "lrrrl", rows)
-    configured = list(_configured(_text(new), _text(old)))
-    text = [_grounds([one.paired for one in changes])]
+    text = [_grounds([one.paired for one in changes]), NOT_KNOWN]
     lines = [f"Set otherwise: {line}" for line in configured[:_MOST_KEYS]]
     lines += [f"and {len(configured) - _MOST_KEYS} keys more"] if len(configured) > _MOST_KEYS else []
+    if not sure:
+        lines.append("Whether the configuration is the same in both is not known: at least one of them does not hold it.")
     lines = lines or ["The configuration is the same in both."]
-    clear = [one for one in changes if verdict(one) == APART]
-    expected = 0.05 * len(changes)
-    words = (f"Since {old.path.name}, {len(clear)} of {counted(len(changes), 'measure has', 'measures have')} changed by more "
-             f"than noise; "
-             f"where nothing had changed about {expected:.2g} would be expected to.")  # fmt: skip
-    found = [Finding(words, APART if len(clear) > 2.0 * expected + 1.0 else SAME)]
-    part = Part("compare", f"What changed since {old.path.name}?", text, [table], lines=lines)
-    return part, found, changes
+    where = _where(old.path)
+    found = _findings(changes, where, sure and not configured)
+    return Part("compare", f"What changed since {where}?", text, [table], lines=lines), found, changes
+
+
+def clear_of_all(changes: list[Change]) -> list[Change]:
+    """Those told apart from none by themselves, and even when it is asked of all of them together (Bonferroni)."""
+    z = float(ndtri(1.0 - 0.025 / max(len(changes), 1)))
+    return [one for one in changes if verdict(one) == APART and abs(one.value) > z * one.standard_error]
+
+
+def _findings(changes: list[Change], where: str, same: bool) -> list[Finding]:
+    """How many changed, and what those are that would be clear whatever else was looked at."""
+    apart = [one for one in changes if verdict(one) == APART]
+    asked = counted(len(changes), "measure has", "measures have")
+    if not apart:
+        return [Finding(f"Since {where}, none of {asked} changed by more than the simulation's own chance.")]
+    alone = [one for one in changes if not one.paired]
+    chance = 0.05 * len(alone if same else changes)
+    missed = f"where nothing had changed, about {chance:.2g} would seem to" if chance > 0.0 else (
+        "with one configuration on the same random numbers none should: it is another version, or other hardware")  # fmt: skip
+    found = [Finding(f"Since {where}, {len(apart)} of {asked} changed by more than the simulation's own chance; {missed}.")]
+    clear = clear_of_all(changes)
+    if clear:
+        told = []
+        for one in clear[:_MOST_NAMED]:
+            size = Size.of(one.unit, max(abs(one.before), abs(one.now)))
+            ends = size.range(one.low, one.high, one.standard_error)
+            told.append(f"{one.name}, by {f'{size.signed(one.value, one.standard_error)} {size.change()}'.strip()} "
+                        f"(95% interval {ends})")  # fmt: skip
+        more = f"; and {len(clear) - _MOST_NAMED} more" if len(clear) > _MOST_NAMED else ""
+        words = "Changed beyond chance however many are looked at"
+        found.append(Finding(f"{words}: {'; '.join(told)}{more}. {NOT_KNOWN}", APART))
+    return found
+
+
+def _where(path: Path) -> str:
+    """A result with the folder it is in: each night's has one name."""
+    whole = Path(path).absolute()
+    return f"{whole.parent.name}/{whole.name}" if whole.parent.name else whole.name
 
 
 def _grounds(paired: list[bool]) -> str:
@@ -83,67 +105,50 @@ def _grounds(paired: list[bool]) -> str:
         return f"Changes are {same}."
     alone = "the error is that of both, as if they knew nothing of each other, which is no smaller than it has to be"
     if any(paired):
-        return f"Changes of means, tail averages and probabilities are {same}; of the others {alone}."
+        return f"Changes of means, tail averages and probabilities are {same}, where paths can be set side by side; else {alone}."
     return f"The two are not on the same random numbers, or only their figures are known: {alone}."
 
 
-def _runs(new: Any, old: Any) -> Iterable[Change]:
-    """Rows of both summaries, path by path where the random numbers are the same."""
-    rows = {(row.measure, row.statistic): row for row in old.summary()}
-    for row in new.summary():
-        other = rows.get((row.measure, row.statistic))
-        if other is None or row.estimate is None or other.estimate is None:
-            continue
-        name = f"{row.measure}, {row.statistic}"
-        found = _paired(new, old, row)
-        if found is None:
-            yield _apart(name, row.unit, other.estimate, row.estimate)
-            continue
-        values = [float(getattr(found, key)) for key in ("value", "standard_error", "low", "high")]
-        yield Change(name, row.unit, float(other.estimate.value), float(row.estimate.value), *values, True)
+def _of_runs(new: Any, old: Any) -> tuple[list[str], bool]:
+    """What is set otherwise, and whether that is all."""
+    lines, sure = _texts(str(new.info.get("scenario_toml", "")), str(old.info.get("scenario_toml", "")))
+    told = {line.partition(":")[0].rpartition(".")[2] for line in lines}
+    lines += [line for line in _flatly(old.info, new.info, _KNOWN) if line.partition(":")[0] not in told]
+    return lines, sure
 
 
-def _paired(new: Any, old: Any, row: Row) -> Any:
-    """The difference on the same random numbers, None where there is none to be had."""
-    word, _, level = row.statistic.partition(" ")
-    statistic, address = _STATISTICS.get(word), _ADDRESSES.get(row.measure)
-    if statistic not in STATISTICS or address is None:
-        return None
-    try:
-        at = None if statistic == "mean" else float(level.rstrip("%")) / 100.0
-        return old.difference(new, address, statistic, at)
-    except (TooFewPathsError, ValueError):
-        return None
+def _of_studies(new: Any, old: Any, new_cells: Cells, old_cells: Cells) -> tuple[list[str], bool]:
+    lines, sure = _texts(new_cells.text(), old_cells.text())
+    lines = [f"in the reference, {line}" for line in lines]
+    before, now = ({cell.name: _flat(cell.settings) for cell in one.cells} for one in (old, new))
+    for name in sorted(before.keys() & now.keys()):
+        lines += [
+            f"in {name}, {line}" for line in _flatly(before[name], now[name], sorted(before[name].keys() | now[name].keys()))
+        ]
+    for words, names in (("only before", before.keys() - now.keys()), ("only now", now.keys() - before.keys())):
+        lines += [f"settings {words}: {', '.join(sorted(names))}"] if names else []
+    told = ("paths", "seed", "steps")
+    for scenario in sorted(new.info["by_scenario"].keys() | old.info["by_scenario"].keys()):
+        each = [one.info["by_scenario"].get(scenario, {}) for one in (old, new)]
+        lines += [f"{scenario}, {line}" for line in _flatly(*each, told)]
+    references = [sorted(one.reference.items()) for one in (old, new)]
+    lines += ["compared with another setting"] if references[0] != references[1] else []
+    return lines, sure
 
 
-def _apart(name: str, unit: str, before: Any, now: Any) -> Change:
-    """The difference of two that know nothing of each other."""
-    error = math.hypot(float(before.standard_error), float(now.standard_error))
-    value = float(now.value) - float(before.value)
-    known = math.isfinite(error) and error > 0.0
-    half = _Z * error if known else math.nan
-    error = error if known else math.nan
-    return Change(name, unit, float(before.value), float(now.value), value, error, value - half, value + half, False)
-
-
-def _studies(new: Any, old: Any) -> Iterable[Change]:
-    for (cell, measure), one in new.over_branches.items():
-        other = old.over_branches.get((cell, measure))
-        if other is not None and one.estimate is not None and other.estimate is not None:
-            yield _apart(f"{cell}: {measure}", unit_of(one.measure), other.estimate, one.estimate)
-
-
-def _text(answer: Answer) -> str:
-    return str(answer.value.info.get("scenario_toml", ""))
-
-
-def _configured(new: str, old: str) -> Iterable[str]:
-    """Keys that are set otherwise."""
+def _texts(new: str, old: str) -> tuple[list[str], bool]:
+    """Keys that are set otherwise in two configurations, and whether both are known."""
+    if not new or not old:
+        return [], False
     try:
         before, now = _flat(tomllib.loads(old)), _flat(tomllib.loads(new))
     except tomllib.TOMLDecodeError:
-        return
-    for key in sorted(before.keys() | now.keys()):
+        return [], False
+    return list(_flatly(before, now, sorted(before.keys() | now.keys()))), True
+
+
+def _flatly(before: Any, now: Any, keys: Iterable[str]) -> Iterable[str]:
+    for key in keys:
         if before.get(key) != now.get(key):
             said = [_short(one.get(key, "not there")) for one in (before, now)]
             yield f"{key}: {said[0]} before, {said[1]} now"
@@ -161,4 +166,4 @@ def _flat(document: dict[str, Any], ahead: str = "") -> dict[str, Any]:
     return found
 
 
-__all__ = ["Change", "compare"]
+__all__ = ["NOT_KNOWN", "Change", "clear_of_all", "compare"]

@@ -11,6 +11,8 @@ from . import charts
 from .content import Cell, Chart, Page, Part, Table, number
 
 HOURS_PER_YEAR = 8760.0
+SHARED = ("history", "method", "limitations")
+"""Parts whose sentences are, but for a page's own, the same on every page."""
 MOST_CURVE = 120
 """Points of a fragility map that are drawn."""
 _KNOWN = (("jaxrisk and what it computes with", "versions"), ("Python", "python"), ("hardware", "device"), ("seed", "seed"),
@@ -51,11 +53,10 @@ def danger(result: Any) -> list[Part]:
         below = lambda log: f"{-100.0 * math.expm1(log):.3g}% below the start"
         breaks = below(ends) if math.isfinite(ends) else "nowhere within reach"
         rows.append([Cell(name), number(f"{peak:.3g}", f"fragility|{name}|peak", peak), Cell(below(fall)), Cell(breaks)])
-        said.append(
-            f"{name}: a forced dollar sets off at most {peak:.2g} more, {below(fall)}; above 1 a fall would feed itself: {breaks}"
-        )
+        sets = f"sets off at most {peak:.2g} more where the price has fallen, {below(fall)}"
+        said.append(f"{name}: a forced dollar {sets}; above 1 a fall would feed itself: {breaks}")
     columns = ("asset", "forced dollars per forced dollar", "where", "runaway from")
-    table = Table("The most that a forced dollar sets off", columns, "lrll", rows)
+    table = Table("The most that a forced dollar sets off below the start", columns, "lrll", rows)
     spec = charts.lines(drawn, "price against the start, %", "forced dollars that one sets off", 1.0, "feeds itself above 1")
     text = ["If the price were at a level, how many further dollars would one dollar of forced orders set off there? This "
             "follows from the "
@@ -114,12 +115,10 @@ def made_of(result: Any) -> dict[str, str]:
     return {words: str(result.info[key]) for words, key in _KNOWN if result.info.get(key) not in (None, "")}
 
 
-def reproduction(made: dict[str, str], text: str) -> Part:
-    """Everything that is needed to have the same numbers again."""
+def reproduction(made: dict[str, str], text: str, notes: list[str]) -> Part:
+    """Everything that is needed to have the same numbers again; `notes`: how, and what is missing for that."""
     lines = [f"{name}: {value}" for name, value in made.items()]
-    note = ["The same command with the same versions on the same kind of hardware gives the same bits. Below it the whole "
-            "configuration "
-            "as it was run, defaults included." if text else "The configuration is not in the result."]  # fmt: skip
+    note = [*notes, *([] if text else ["The configuration is not in the result."])]
     return Part("reproduction", "How can it be had again?", note, lines=lines, code=text, folded=True)
 
 

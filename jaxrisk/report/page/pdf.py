@@ -11,6 +11,10 @@ CHOSEN = "JAXRISK_CHROMIUM"
 """The environment variable that names another."""
 
 
+LONGEST = 300
+"""Seconds that a page may take to print."""
+
+
 class NoBrowser(OSError):
     """There is nothing to print with."""
 
@@ -41,12 +45,16 @@ def printed(html: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="jaxrisk-print-") as folder:
         page, out = Path(folder) / "page.html", Path(folder) / "page.pdf"
         page.write_text(html, encoding="utf-8")
-        # within a container it has no sandbox of its own to make; the page is ours, and may ask for nothing
-        command = [program, "--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--no-pdf-header-footer",
+        # root, as in a container, has no sandbox to make; the page is ours, and may ask for nothing
+        alone = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+        command = [program, "--headless", "--disable-gpu", *alone, "--disable-dev-shm-usage", "--no-pdf-header-footer",
                    f"--user-data-dir={folder}/profile", "--no-first-run", "--disable-extensions",
                    "--disable-background-networking",
                    "--virtual-time-budget=5000", f"--print-to-pdf={out}", page.as_uri()]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            raise OSError(f"{program} did not print it within {LONGEST} s, and was stopped") from None
         if done.returncode != 0 or not out.is_file():
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
             raise OSError(f"{program} could not print it" + "".join(f": {line.strip()}" for line in last))

@@ -25,14 +25,18 @@ def html(page: Page, others: list[Page] | None = None) -> str:
     environment.filters["script"] = in_script
     pages = [page, *(others or [])]
     specs = {
-        f"{place}-{chart.name}": chart.spec for place, one in enumerate(pages) for part in one.parts for chart in part.charts
+        f"{place}-figure-{chart.name}": chart.spec
+        for place, one in enumerate(pages)
+        for part in one.parts
+        for chart in part.charts
     }
     drawn = {name: svg(spec, name) for name, spec in specs.items()}
-    moving = bool(specs) or page.choice is not None
+    moving = bool(specs) or any(one.choice for one in pages)
+    choices = {"" if not place else f"{place}-": one.choice for place, one in enumerate(pages) if one.choice is not None}
     return environment.get_template("page.html").render(
-        pages=pages, drawn=drawn, specs=specs, choice=page.choice, verdicts=VERDICTS, config=_config(),
+        pages=pages, drawn=drawn, specs=specs, choices=choices, verdicts=VERDICTS, config=_config(),
         style=(ASSETS / "page.css").read_text("utf-8"), script=(ASSETS / "page.js").read_text("utf-8"),
-        library=library() if moving else "",
+        library=f"/*!\n{(ASSETS / 'NOTICES.txt').read_text('utf-8')}*/\n{library()}" if moving else "",
     )  # fmt: skip
 
 

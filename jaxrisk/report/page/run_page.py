@@ -9,21 +9,15 @@ import numpy as np
 
 from ...risk import exceedance_probability
 from ...risk.return_period import ANY_DAY
-from ..study_table import observable_in_words, unit_of_observable
 from ..table import Row, cells as texts_of
 from . import assumptions, charts, fixed
 from .content import Cell, Chart, Page, Part, Table, number
-from .words import MINUS, NONE, Finding, Size, counted, estimate_in_words, probability_in_words
+from .run_again import again
+from .run_choice import choice
+from .words import MINUS, NEVER, NONE, Finding, Size, counted, estimate_in_words, probability_in_words, share_in_words
 
-POINTS = 60
-"""Losses at which a distribution is shown."""
 MOST_SHOWN = 400_000
 """Sample paths times steps that are drawn, at most, and what more there are is thinned."""
-_PAIRS = {"max_drawdown_index": "max_drawdown_no_feedback_index", "max_drawdown": "max_drawdown_no_feedback"}
-_OFFERED = ("max_drawdown_index", "open_interest_loss_fraction", "open_interest_loss_usd", "max_drawdown", "accounts_closed_out",
-            "collateral_lost", "liquidated_by_class", "peak_minute_liquidation", "shortfall", "insurance_fund_used",
-            "socialised_loss", "deleveraging_loss")  # fmt: skip
-WITH, WITHOUT = "with liquidations", "without their effect on the price"
 
 
 def page(result: Any, path: Path) -> Page:
@@ -35,9 +29,15 @@ def page(result: Any, path: Path) -> Page:
     parts = [_all(result), *_pays(result), *_sure(result), *fixed.danger(result), *_fan(result), fixed.history(),
              fixed.method([_paths_words(result)]), assumptions.part(said, [], []),
              fixed.limitations(_limits(result))]  # fmt: skip
-    made = {"command": _command(result), **fixed.made_of(result), "result": fixed.hash_of(path)}
+    command, notes = again(result)
+    made = {**({"command": command} if command else {}), **fixed.made_of(result), "result": fixed.hash_of(path)}
     return Page("run", title, str(info.get("question", "")), _lead(result), _headline(result), _findings(result),
-                [*parts, fixed.reproduction(made, text)], choice(result), made)  # fmt: skip
+                [*parts, fixed.reproduction(made, text, notes)], choice(result), made)  # fmt: skip
+
+
+def is_share(row: Row) -> bool:
+    """Whether a row is a probability, counted on paths."""
+    return row.statistic.startswith((">", "probability")) and row.unit == "1"
 
 
 def key_of(row: Row, field: str) -> str:
@@ -98,6 +98,9 @@ def _numbers(row: Row) -> list[Cell]:
     )
     ends = minus(ends.strip("[]").replace(", ", " to ")) if not row.note else ends
     one = row.estimate
+    if is_share(row):
+        shown, ends = share_in_words(one, shown, ends)
+        error = "" if shown in NEVER else error
     return [number(shown.strip(), key_of(row, "value"), one.value),
             number(error, key_of(row, "standard_error"), one.standard_error),
             number(ends, key_of(row, "low"), one.low)]  # fmt: skip
@@ -218,8 +221,9 @@ def _fan(result: Any) -> list[Part]:
     text = (f"Of {counted(many, 'whole path', 'whole paths')} kept, the lowest price of {names[0]} at any time is {lowest} "
             "against the start. So few paths show how a path looks, and not how far one may go.")  # fmt: skip
     spec = charts.lines(drawn, "hours", f"{names[0]} against the start, %")
+    behind = charts.behind(drawn, "hours", f"{names[0]} against the start, %")
     more = "jaxrisk reverse-stress finds the most likely path to a given loss; give its JSON file to this report beside the run."
-    return [Part("unfold", "How would it unfold?", [more], [], [Chart("paths", "Sample paths", text, spec)])]
+    return [Part("unfold", "How would it unfold?", [more], [], [Chart("paths", "Sample paths", text, spec, behind)])]
 
 
 def _limits(result: Any) -> list[str]:
@@ -231,56 +235,4 @@ def _limits(result: Any) -> list[str]:
     return lines
 
 
-def _command(result: Any) -> str:
-    info = result.info
-    steps, seed = info.get("steps"), info.get("seed")
-    return f"jaxrisk run {info.get('name', 'SCENARIO')} --paths {result.planned} --steps {steps} --seed {seed}"
-
-
-def choice(result: Any) -> dict[str, Any] | None:
-    """What may be chosen: an observable, whose distribution is shown, beside that without feedback where there is one."""
-    measures: list[dict[str, Any]] = []
-    curves: dict[str, Any] = {}
-    levels: dict[str, list[float]] = {}
-    titles, found = {}, {}
-    for name in _OFFERED:
-        for address in result.columns(name) if name in result.losses else []:
-            values = result.values(address)
-            low, high = float(values.min()), float(values.max())
-            if not high > low:
-                continue
-            at = np.unique(np.concatenate([np.linspace(min(low, 0.0), high, POINTS // 2), _tail(result, address)]))
-            size = Size.of(unit_of_observable(address), max(abs(low), abs(high)))
-            of = [(WITH, address)]
-            if name in _PAIRS and _PAIRS[name] in result.losses:
-                of.append((WITHOUT, address.replace(name, _PAIRS[name], 1)))
-            for _, one in of:
-                curve = result.exceedance_probability(one, at)
-                curves[one] = [[float(f"{x:.4g}") for x in row] for row in (curve.value, curve.low, curve.high)]
-            words = observable_in_words(address)
-            levels[address] = [float(f"{x * size.factor:.5g}") for x in at]
-            titles[address] = f"{words}, {size.name}" if size.name not in ("", "accounts") else words
-            mean = result.mean(address)
-            drawn = [[word, one] for word, one in of] if len(of) > 1 else [["this run", address]]
-            label = words[:1].upper() + words[1:]
-            measures.append({"key": address, "label": label, "observable": address, "curves": drawn})
-            text = "mean " + estimate_in_words(mean, Size.of(unit_of_observable(address), abs(float(mean.value))))
-            found[f"this run||{address}"] = {"value": float(mean.value), "verdict": "reference", "words": "", "change": "",
-                                             "difference": None, "text": text}  # fmt: skip
-    if not measures:
-        return None
-    stand_in = [{"series": name, "level": 0.0, "value": 1.0, "low": 1.0, "high": 1.0} for name in ("a", "b")]
-    return {"kind": "run", "cells": ["this run"], "reference": {"this run": "this run"}, "measures": measures, "branches": [""],
-            "found": found, "levels": levels, "curves": curves, "titles": titles,
-            "spec": charts.curves(stand_in, "")}  # fmt: skip
-
-
-def _tail(result: Any, address: str) -> np.ndarray:
-    """Losses whose probabilities fall evenly on a logarithmic axis."""
-    curve = result.exceedance_curve(address)
-    level, value = np.asarray(curve.level), np.asarray(curve.value)
-    wanted = np.geomspace(max(1.0 / max(result.paths, 2), 1e-9), 1.0, POINTS // 2)
-    return level[np.clip(np.searchsorted(-value, -wanted), 0, len(level) - 1)]
-
-
-__all__ = ["choice", "key_of", "page"]
+__all__ = ["is_share", "key_of", "page"]

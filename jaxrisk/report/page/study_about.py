@@ -34,9 +34,26 @@ def made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:
     """How it came about."""
     info = study.info
     asked = str(info.get("study", study.name))
-    command = f"jaxrisk study {Path(asked).name.removesuffix('.toml') if cells.shipped_study() else asked}"
-    return {"command": f"{command} --paths {info['paths']} --steps {info['steps']} --seed {info['seed']}",
-            **fixed.made_of(cells.reference()), "record": fixed.hash_of(folder / "study.json")}  # fmt: skip
+    name = Path(asked).name.removesuffix(".toml") if cells.shipped_study() else asked
+    each = list(info["by_scenario"].values())
+    alike = [key for key in ("paths", "steps", "seed") if len({one.get(key) for one in each}) == 1]
+    options = " ".join(f"--{key} {each[0][key]}" for key in alike if key in each[0])
+    return {"command": f"jaxrisk study {name} {options}".strip(), **fixed.made_of(cells.reference()),
+            "record": fixed.hash_of(folder / "study.json")}  # fmt: skip
 
 
-__all__ = ["assumed", "limits", "made", "method"]
+def again(study: Any, cells: Cells) -> list[str]:
+    """What it takes to have the study again."""
+    each = list(study.info["by_scenario"].values())
+    apart = [key for key in ("paths", "steps", "seed") if len({one.get(key) for one in each}) > 1]
+    lines = ["The command gives the same numbers as long as the study's file, and what it names, are what they were: the study's "
+             "folder does not hold them. The same versions on the same kind of hardware then give the same bits."]  # fmt: skip
+    if apart:
+        lines.append(f"Scenarios differ in {' and '.join(apart)}, as stated above: there the file's hold, or its quick ones with "
+                     "--quick.")  # fmt: skip
+    if cells.text():
+        lines.append("Below is the configuration of the reference, defaults included; each setting's is in its run's result.")
+    return lines
+
+
+__all__ = ["again", "assumed", "limits", "made", "method"]

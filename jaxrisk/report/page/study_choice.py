@@ -10,7 +10,8 @@ from ..result import Result
 from ..study_table import observable_in_words, unit_of, unit_of_observable
 from . import charts, fixed
 from .assumptions import head_of
-from .words import VERDICTS, Size, change_in_words, counted, estimate_in_words, verdict
+from .study_numbers import short
+from .words import APART, FEW, SAME, VERDICTS, Size, change_in_words, counted, estimate_in_words, probability_in_words, verdict
 
 POINTS = 40
 """Losses at which a distribution is shown."""
@@ -127,8 +128,6 @@ def choice(study: Any, cells: Cells) -> dict[str, Any]:
 
 
 def _label(measure: Any) -> str:
-    from .study_page import short
-
     text = short(measure)
     return text[:1].upper() + text[1:]
 
@@ -136,14 +135,26 @@ def _label(measure: Any) -> str:
 def _told(one: Any, base: Any) -> dict[str, Any]:
     """A measure of a cell, for the program: numbers as stored, and words."""
     if one.estimate is None:
-        return {"text": one.note or "too few paths", "verdict": ""}
+        words = VERDICTS[FEW] if one.difference is not None else ""
+        return {
+            "value": None,
+            "text": one.note or "too few paths",
+            "verdict": FEW,
+            "words": words,
+            "change": "",
+            "difference": None,
+        }
     size = Size.of(
         unit_of(one.measure), max(abs(float(one.estimate.value)), abs(float(base.estimate.value)) if base.estimate else 0.0)
     )
     kind = verdict(one.difference)
-    change = "" if one.difference is None else f"{change_in_words(one.difference, size)} {size.change()}".strip()
+    change = "" if one.difference is None else change_in_words(one.difference, size)
+    if kind in (APART, SAME):  # else it is words
+        change = f"{change} {size.change()}".strip()
+    share = one.measure.statistic == "exceedance_probability"
+    text = probability_in_words(one.estimate, one.estimate.paths) if share else estimate_in_words(one.estimate, size)
     return {
-        "value": float(one.estimate.value), "text": estimate_in_words(one.estimate, size), "verdict": kind,
+        "value": float(one.estimate.value), "text": text, "verdict": kind,
         "words": VERDICTS[kind], "change": change, "difference": None if one.difference is None else float(one.difference.value),
     }  # fmt: skip
 
@@ -160,7 +171,7 @@ def _curves(study: Any, cells: Cells, branches: list[str]) -> tuple[dict, dict, 
     points = int(min(POINTS, max(LEAST_POINTS, MOST_NUMBERS / (3 * many))))
     each = branches if len(branches) < 2 or 3 * points * many * len(branches) <= MOST_NUMBERS else [""]
     for observable in observables:
-        at = _levels(study, cells, observable, points)
+        at = _levels(cells, observable, points)
         if at is None:
             continue
         unit = unit_of_observable(observable)
@@ -196,17 +207,29 @@ def _weight(study: Any, cell: str, branch: str) -> float:
     return 1.0
 
 
-def _levels(study: Any, cells: Cells, observable: str, points: int) -> np.ndarray | None:
-    """Losses at which all cells are read: those of the reference by their probabilities, out to the largest of all."""
-    name = next(iter(study.reference.values()))
-    result = cells.of(name, next(iter(cells.files.get(name, {})), ""))
-    if result is None or observable.partition("[")[0] not in result.losses:
+def _levels(cells: Cells, observable: str, points: int) -> np.ndarray | None:
+    """Losses at which all settings are read: evenly out to the largest of any, and by the probabilities of the first and of the
+    one that loses most."""
+    worst, first, ends = None, None, []
+    for cell, files in cells.files.items():
+        for branch in files:
+            result = cells.of(cell, branch)
+            if result is None or observable.partition("[")[0] not in result.losses:
+                continue
+            values = np.asarray(result.column(observable), np.float64)
+            if cell == next(iter(cells.study.reference.values())) and first is None:
+                first = np.sort(values)
+            if not ends or values.max() > ends[1]:
+                worst = np.sort(values)
+            ends = [min([*ends[:1], float(values.min())]), max([*ends[1:], float(values.max())])]
+    if worst is None:
         return None
-    values = np.sort(np.asarray(result.column(observable), np.float64))
-    shares = np.geomspace(1.0 / len(values), 1.0, points // 2)
-    seen = values[np.clip((len(values) * (1.0 - shares)).astype(int), 0, len(values) - 1)]
-    even = np.linspace(min(0.0, values[0]), values[-1], points - points // 2)
-    return np.unique(np.concatenate([seen, even]))
+    seen = []
+    for values in (worst,) if first is None else (worst, first):
+        shares = np.geomspace(1.0 / len(values), 1.0, points // (2 if first is None else 4))
+        seen.append(values[np.clip((len(values) * (1.0 - shares)).astype(int), 0, len(values) - 1)])
+    even = np.linspace(min(0.0, ends[0]), ends[1], max(points - sum(map(len, seen)), 2))
+    return np.unique(np.concatenate([*seen, even]))
 
 
 def _rounded(rows: np.ndarray) -> list[list[float]]:

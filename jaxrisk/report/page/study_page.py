@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from ...observables import describe
-from ..study_table import unit_of
+import numpy as np
+
 from ..sweep_table import class_of, groups, heading, of_class
 from ..table import at_most
 from . import charts, fixed, study_about as about
 from .content import Cell, Chart, Page, Part, Table, number
 from .study_choice import Cells, choice
+from .study_numbers import TAIL, change_of, key_of, numbers_of, short, size_of
 from .study_sure import sure
 from .words import (
     APART,
@@ -22,17 +23,19 @@ from .words import (
     change_in_words,
     changes_in_words,
     counted,
+    share_in_words,
     verdict,
 )  # fmt: skip
 
 _HEADLINE = ("accounts_closed_out", "collateral_lost")
 """Observables by class in the table of the first screen."""
-_TAIL = ("max_drawdown_index", "max_drawdown")
+
 MOST_FIRST = 8
 """Settings in the table of the first screen."""
+MOST_COLUMNS = 8
+"""Measures there: of the fall two, however many classes there are."""
 MOST_FINDINGS = 6
 """Settings of which findings are told."""
-SHORT = {"accounts_closed_out": "accounts closed out", "collateral_lost": "client money lost"}
 
 
 def page(study: Any, folder: Path) -> Page:
@@ -43,46 +46,10 @@ def page(study: Any, folder: Path) -> Page:
              fixed.method(about.method(study)), about.assumed(study, cells),
              fixed.limitations(about.limits(study, cells))]  # fmt: skip
     made = about.made(study, cells, folder)
+    again = fixed.reproduction(made, cells.text(), about.again(study, cells))
     return Page("study", study.title or study.name, study.question, _lead(study, cells), _headline(study, ahead),
-                _findings(study, ahead), [*[part for part in parts if part], fixed.reproduction(made, cells.text())],
+                _findings(study, ahead), [*[part for part in parts if part], again],
                 chosen, made)  # fmt: skip
-
-
-def key_of(found: Any, field: str) -> str:
-    """Which number of a study a cell holds.
-
-    >>> from types import SimpleNamespace as S
-    >>> key_of(S(cell=S(name="cap 5"), branch="", measure="mean(shortfall[*])"), "value")
-    'cap 5||mean(shortfall[*])|value'
-    """
-    return f"{found.cell.name}|{found.branch}|{found.measure}|{field}"
-
-
-def short(measure: Any) -> str:
-    """A measure as it heads a column or stands in a sentence.
-
-    >>> from jaxrisk.risk.measure import Measure
-    >>> short(Measure.of("expected_shortfall(max_drawdown_index, 0.99)")), short(Measure.of("accounts_closed_out[retail]"))
-    ('average fall in the worst 1% of cases', 'accounts closed out, retail')
-    >>> short(Measure.of("exceedance_probability(max_drawdown_index, 0.1)"))
-    'probability of a fall of more than 10%'
-    """
-    base, _, rest = measure.observable.partition("[")
-    whom = f", {rest.rstrip(']')}" if rest.rstrip("]*") else ""
-    if of_class(measure):
-        return f"{SHORT.get(base, describe(base).long_name)}{whom}"
-    if base in _TAIL and measure.statistic == "expected_shortfall":
-        return f"average fall in the worst {100.0 * (1.0 - measure.level):.3g}% of cases{whom}"
-    if base in _TAIL and measure.statistic == "exceedance_probability":
-        return f"probability of a fall of more than {100.0 * measure.level:.4g}%{whom}"
-    text = heading([measure])
-    return text[:1].lower() + text[1:]
-
-
-def size_of(study: Any, measures: list[Any]) -> Size:
-    known = [study.over_branches.get((cell.name, str(measure))) for cell in study.cells for measure in measures]
-    sizes = [abs(float(one.estimate.value)) for one in known if one is not None and one.estimate is not None]
-    return Size.of(unit_of(measures[0]), max(sizes, default=0.0))
 
 
 def _others(study: Any) -> list[Any]:
@@ -95,9 +62,10 @@ def first(study: Any) -> list[Any]:
     mine = [one for one in study.measures if of_class(one) and one.observable.partition("[")[0] in _HEADLINE]
     classes = list(dict.fromkeys(class_of(one) for one in mine))
     mine.sort(key=lambda one: (classes.index(class_of(one)), _HEADLINE.index(one.observable.partition("[")[0])))
-    falls = [one for one in study.measures if one.observable.partition("[")[0] in _TAIL]
+    falls = [one for one in study.measures if one.observable.partition("[")[0] in TAIL]
     rest = [one for one in study.measures if one not in mine and one not in falls and not of_class(one)]
-    return (mine + falls[:2] + ([] if mine else rest))[:6]
+    falls = falls[:2]
+    return (mine if mine else rest)[: MOST_COLUMNS - len(falls)] + falls
 
 
 def _listed(study: Any) -> list[Any]:
@@ -106,7 +74,7 @@ def _listed(study: Any) -> list[Any]:
     for scenario, reference in study.reference.items():
         others = [cell for cell in _others(study) if cell.scenario == scenario]
         if len(others) > each:
-            others = [others[int(k * len(others) / each)] for k in range(each)]
+            others = [others[place] for place in np.unique(np.linspace(0, len(others) - 1, each).round().astype(int))]
         listed += [*[cell for cell in study.cells if cell.name == reference], *reversed(others)]
     return listed
 
@@ -125,10 +93,16 @@ def _lead(study: Any, cells: Cells) -> list[str]:
         "their "
         "position, and those forced sales push the price further. This page says, from simulated markets and not from a "
         "forecast, "
-        f"what other rules would change. {said}, {info['paths']:,} of them, against {_against(study)}.",
+        f"what other rules would change. {said}, {_many(info)} of them, against {_against(study)}.",
         "After each figure stands the range that would hold the true answer of the model 95 times in a hundred. Where that range "
         "reaches both sides of no change, the two are not told apart: the simulation cannot say that there is a difference.",
     ]
+
+
+def _many(info: Any) -> str:
+    """Numbers of paths, of all scenarios."""
+    found = sorted({int(one["paths"]) for one in info["by_scenario"].values()})
+    return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,} (as the scenario says)"
 
 
 def _headline(study: Any, ahead: list[Any]) -> Table | None:
@@ -147,7 +121,11 @@ def _headline(study: Any, ahead: list[Any]) -> Table | None:
             row.append(_both(one, size) if one is not None else Cell("not asked"))
         rows.append(row)
     row = "the first row" if len(study.reference) == 1 else "the first row of its scenario"
-    text = f"Each setting's average of a simulated market, and below it the change against {row} with its 95% interval"
+    text = f"Each setting's figures, and below each the change against {row} with its 95% interval"
+    if len(rows) < len(study.cells):
+        text += f". {len(rows)} of {len(study.cells)} settings; all are in the tables below"
+    left = [one for one in study.measures if one not in ahead and of_class(one) and one.observable.partition("[")[0] in _HEADLINE]
+    text += ". Further classes are in the tables below" if left else ""
     return Table(text, tuple(columns), "l" + "r" * len(ahead), rows)
 
 
@@ -158,7 +136,10 @@ def _both(one: Any, size: Size) -> Cell:
     error = float(one.estimate.standard_error)
     kind = verdict(one.difference)
     value = size.said(one.estimate.value, error) if size.name == "%" else size.number(one.estimate.value, error)
-    small = size.range(one.estimate.low, one.estimate.high, error) if kind == REFERENCE and error == error else ""
+    ends = size.range(one.estimate.low, one.estimate.high, error)
+    if one.measure.statistic == "exceedance_probability":
+        value, ends = share_in_words(one.estimate, value, ends)
+    small = ends if kind == REFERENCE and error == error else ""
     small = small or change_in_words(one.difference, size)
     small = small.replace(" (", ", not told apart (", 1) if kind == SAME else small
     small = f"no path differs ({at_most(float(one.difference.at_most))})" if kind == NONE else small
@@ -172,6 +153,9 @@ def _findings(study: Any, ahead: list[Any]) -> list[Finding]:
         step = (len(others) - 1) / (MOST_FINDINGS - 1)
         others = [others[round(k * step)] for k in range(MOST_FINDINGS)]
     found = []
+    if len(others) < len(_others(study)):
+        words = f"Of {len(_others(study))} settings {len(others)} are told of, from the first to the last"
+        found.append(Finding(f"{words}; all are in the tables below."))
     for cell in others:
         changes = []
         for measure in ahead:
@@ -198,19 +182,6 @@ def _today(study: Any, cells: Cells) -> Part:
     return Part("today", f"Who loses what under {_against(study)}?", [], [table])
 
 
-def numbers_of(one: Any, size: Size, with_unit: bool = False) -> list[Cell]:
-    if one.estimate is None:
-        return [Cell("-"), Cell(""), Cell(one.note)]
-    estimate, error = one.estimate, float(one.estimate.standard_error)
-    value = size.said(estimate.value, error) if with_unit else size.number(estimate.value, error)
-    ends = one.note or size.range(estimate.low, estimate.high, error)
-    return [
-        number(value, key_of(one, "value"), estimate.value),
-        number("" if error != error else size.number(error, error), key_of(one, "standard_error"), error),
-        number(ends, key_of(one, "low"), estimate.low),
-    ]
-
-
 def _changes(study: Any) -> list[Part]:
     """What each setting changes, a table and a chart a measure."""
     tables, pictures = [], []
@@ -224,12 +195,13 @@ def _changes(study: Any) -> list[Part]:
                 one = study.over_branches.get((cell.name, str(measure)))
                 if one is None:
                     continue
-                kind = verdict(one.difference)
+                difference = change_of(one)
+                kind = verdict(difference)
                 mark = number(VERDICTS[kind], "", None, kind)
-                change = change_in_words(one.difference, size)
-                value = None if one.difference is None else one.difference.value
+                change = change_in_words(difference, size)
+                value = None if difference is None else difference.value
                 rows.append([Cell(cell.name), *numbers_of(one, size), number(change, key_of(one, "difference"), value), mark])
-                if one.difference is not None and kind in (APART, SAME):
+                if difference is not None and kind in (APART, SAME):
                     end = lambda name, of=one, by=size.factor: float(getattr(of.difference, name)) * by
                     drawn.append({"name": cell.name, "series": class_of(measure) if of_class(measure) else "all",
                                   "value": end("value"), "low": end("low"), "high": end("high"), "text": change})  # fmt: skip

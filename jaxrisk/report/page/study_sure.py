@@ -5,7 +5,8 @@ from typing import Any
 from ..study_table import in_words
 from ..sweep_table import between
 from .content import Cell, Part, Table, number
-from .words import APART, FEW, NONE, SAME, VERDICTS, verdict
+from .study_numbers import change_of, numbers_of, size_of
+from .words import APART, FEW, NONE, SAME, VERDICTS, counted, verdict
 
 MOST_CELLS = 8
 """Cells whose branches have a table."""
@@ -13,14 +14,15 @@ MOST_CELLS = 8
 
 def sure(study: Any) -> list[Part]:
     """How sure: by chance, by branches, and the ranking."""
-    by_kind = [verdict(one.difference) for one in study.found if not one.branch and one.difference is not None]
+    by_kind = [verdict(change_of(one)) for one in study.found if not one.branch and one.difference is not None]
+    told = by_kind.count(APART) + by_kind.count(SAME)
     lines = [f"{by_kind.count(kind)} of {len(by_kind)} changes: {VERDICTS[kind]}" for kind in (APART, SAME, FEW, NONE)
              if kind in by_kind]  # fmt: skip
     text = ["Three things leave an answer open. Chance, as only so many markets were simulated: the intervals on this page are "
             "of this alone. The numbers that the scenario assumes: branches, below where the study has them, vary those. And "
             "what the model leaves out: see the limitations.",
-            f"Of so many intervals some miss: of {len(by_kind)} changes about {max(1, round(0.05 * len(by_kind)))} would lie "
-            "outside theirs though nothing is wrong."]  # fmt: skip
+            f"Some intervals miss: of {counted(told, 'change', 'changes')} with an interval {0.05 * told:.2g} would lie "
+            "outside theirs on average, though nothing is wrong."]  # fmt: skip
     tables = [*_rankings(study), *_branches(study)]
     if study.info["branches"] < 2:
         text.append("This study has no branches: how far the assumed numbers move the answer was not asked.")
@@ -48,8 +50,6 @@ def _rankings(study: Any) -> list[Table]:
 
 
 def _branches(study: Any) -> list[Table]:
-    from .study_page import numbers_of, size_of
-
     if study.info["branches"] < 2:
         return []
     size, tables = size_of(study, [study.rank]), []

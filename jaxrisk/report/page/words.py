@@ -6,6 +6,7 @@ Every sentence with a figure has its uncertainty in it, and a change that its er
 import math
 from typing import Any, NamedTuple
 
+from ...risk.estimate import clopper_pearson
 from ..study_table import shown
 from ..table import _scale, at_most
 
@@ -19,6 +20,8 @@ VERDICTS = {
     REFERENCE: "compared with this",
 }
 MINUS = "\u2212"
+NEVER = ("not seen", "on every path")
+"""What stands in place of a probability that no path tells from none, or from certainty."""
 LEAST_SEEN = 10
 """Paths on which something was seen, below which its share is told with its count."""
 _BIG = {"USD B": "billion USD", "USD M": "million USD", "USD k": "thousand USD", "USD": "USD"}
@@ -98,7 +101,8 @@ def change_in_words(change: Any, size: Size) -> str:
     if kind == REFERENCE:
         return ""
     if kind == NONE:
-        return f"0 ({at_most(float(change.at_most))} of paths differ)" if hasattr(change, "at_most") else "0"
+        bound = getattr(change, "at_most", None)
+        return "0" if bound is None else f"0 ({at_most(float(bound))} of paths differ)"
     if kind == FEW:
         return "not known: too few paths"
     error = float(change.standard_error)
@@ -167,6 +171,30 @@ def probability_in_words(estimate: Any, paths: int) -> str:
     return f"{percent(value)} of paths ({few}95% interval {percent(low)} to {percent(high)})"
 
 
+def share_in_words(estimate: Any, shown: str, ends: str, paths: int | None = None) -> tuple[str, str]:
+    """A probability and its interval for cells of a table: never zero nor certain, with its count where few paths stand behind.
+
+    **Arguments:** `shown`, `ends`: both as other numbers are; `paths`: those that were run, None as the estimate says.
+
+    >>> from jaxrisk.risk import exceedance_probability
+    >>> import numpy as np
+    >>> share_in_words(exceedance_probability(np.arange(1500.0), 2000.0), "0.000%", "0 to 0.25")
+    ('not seen', 'at most 0.25%')
+    >>> share_in_words(exceedance_probability(np.arange(1500.0), 1496.5), "0.20%", "0.04 to 0.58")
+    ('0.20% (3 of 1,500)', '0.04 to 0.58')
+    """
+    value, low, high = float(estimate.value), float(estimate.low), float(estimate.high)
+    paths = int(estimate.paths if paths is None else paths)
+    if value == 0.0:
+        return NEVER[0], at_most(high if math.isfinite(high) else float(clopper_pearson(0, paths, 0.95)[1]))
+    if value == 1.0:
+        least = low if math.isfinite(low) else float(clopper_pearson(paths, paths, 0.95)[0])
+        return NEVER[1], f"at least {percent(least)}"
+    count = round(value * paths)
+    plain = abs(float(estimate.effective_paths) - paths) < 0.5 and abs(value * paths - count) < 1e-3  # of branches a mean is none
+    return (f"{shown} ({count:,} of {paths:,})" if plain and count < LEAST_SEEN else shown), ends
+
+
 def percent(share: float) -> str:
     """A share to two digits.
 
@@ -199,6 +227,6 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 __all__ = [
-    "APART", "FEW", "LEAST_SEEN", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words",
-    "changes_in_words", "counted", "estimate_in_words", "percent", "probability_in_words", "verdict",
+    "APART", "FEW", "LEAST_SEEN", "NEVER", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words",
+    "changes_in_words", "counted", "estimate_in_words", "percent", "probability_in_words", "share_in_words", "verdict",
 ]  # fmt: skip

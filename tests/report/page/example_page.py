@@ -32,13 +32,14 @@ def losses(cap: float, paths: int, branch: int, seed: int) -> dict[str, np.ndarr
     }  # fmt: skip
 
 
-def study(folder: Path, caps=CAPS, branches: int = 1, paths: int = 1000, seed: int = 1, title: str = TITLE, **info) -> Study:
+def study(folder: Path, caps=CAPS, branches: int = 1, paths: int = 1000, seed: int = 1, title: str = TITLE,
+          settings=None, more=(), **info) -> Study:  # fmt: skip
     """A study's folder, as `jaxrisk study` would leave it."""
     leaves = (
         [Leaf({}, 1.0, {})] if branches < 2 else [Leaf({"impact": f"times {b + 1}"}, 1.0 / branches, {}) for b in range(branches)]
     )
-    cells = [Cell(f"cap {cap}", "btc_any_day", {"limits.cap": cap}, {"cap": f"cap {cap}"}) for cap in caps]
-    keys = SimpleNamespace(scenarios=["btc_any_day"], measures=MEASURES, by_class=None, rank=None)
+    cells = [Cell(f"cap {cap}", "btc_any_day", {"limits.cap": cap, **(settings or {})}, {"cap": f"cap {cap}"}) for cap in caps]
+    keys = SimpleNamespace(scenarios=["btc_any_day"], measures=[*MEASURES, *more], by_class=None, rank=None)
     plan = SimpleNamespace(keys=keys, cells=cells, references={"btc_any_day": cells[-1].name})
     results, works, files = {}, [], {}
     (folder / CELLS).mkdir(parents=True, exist_ok=True)

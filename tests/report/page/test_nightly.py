@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report import example_studies
 
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK
 
@@ -86,3 +87,59 @@ def test_wrong_words_are_told(tmp_path, capsys):
             desk().main(["--prices", "p.csv", "--out", str(tmp_path), *words])
         assert stop.value.code == BAD_INPUT
         assert words[1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--limit", "mean(no_such)=1"],
+        ["--limit", "mean(max_drawdown_index)=nan"],
+        ["--least-rise", "nan"],
+        ["--least-rise", "-1"],
+    ],
+)
+def test_a_limit_that_no_run_can_meet_is_told_before_it_runs(tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as stop:
+        desk().main(["--prices", "p.csv", "--out", str(tmp_path), *words])
+    assert stop.value.code == BAD_INPUT
+    assert words[1] in capsys.readouterr().err
+
+
+def finished(monkeypatch, night: Path, changes, **losses):
+    """A night whose steps have run: what jaxrisk would have left, and 0 from each of them."""
+    night.mkdir(parents=True)
+    example_studies.run(losses=losses).save(night / "run.nc")
+    (night / "report.json").write_text(json.dumps({"changes": changes}))
+    monkeypatch.setattr("jaxrisk.cli.main", lambda words: OK)
+
+
+def test_alerts_are_kept_where_a_limit_cannot_be_told(tmp_path, monkeypatch, capsys):
+    night = tmp_path / "n" / "2025-03-01"
+    rose = {"name": "index drawdown, mean", "before": 0.02, "now": 0.03, "low": 0.009, "high": 0.011}
+    finished(monkeypatch, night, [rose], max_drawdown_index=0.02 * np.random.default_rng(1).exponential(size=1000))
+    limits = ("expected_shortfall(max_drawdown_index, 0.999)=0.3", "mean(socialised_loss[*])=1")
+    words = [word for limit in limits for word in ("--limit", limit)]
+    code = desk().main(["--prices", "p.csv", "--out", str(tmp_path / "n"), "--date", "20250301", *words])  # of another spelling
+    assert code == 10
+    lines = (night / "alerts.txt").read_text().splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("index drawdown, mean: 0.02 last night")
+    assert all("cannot be told" in line for line in lines[1:])
+    assert capsys.readouterr().out.count("ALERT: ") == 3
+
+
+def test_alerts_of_an_earlier_try_do_not_stay(tmp_path, monkeypatch):
+    night = tmp_path / "n" / "2025-03-01"
+    finished(monkeypatch, night, [], max_drawdown_index=np.ones(10))
+    (night / "alerts.txt").write_text("of yesterday's try\n")
+    monkeypatch.setattr("jaxrisk.cli.main", lambda words: BAD_INPUT)
+    assert desk().main(["--prices", "p.csv", "--out", str(tmp_path / "n"), "--date", "2025-03-01"]) == BAD_INPUT
+    assert not (night / "alerts.txt").exists()
+
+
+def test_what_the_data_do_not_tell_need_not_trip_every_night(tmp_path, monkeypatch):
+    for more, code in (([], NOT_IDENTIFIED), (["--accept-unidentified"], OK)):
+        folder = tmp_path / f"n{code}"
+        finished(monkeypatch, folder / "2025-03-01", [], max_drawdown_index=np.ones(10))
+        monkeypatch.setattr("jaxrisk.cli.main", lambda words: NOT_IDENTIFIED if words[0] == "calibrate" else OK)
+        assert desk().main(["--prices", "p.csv", "--out", str(folder), "--date", "2025-03-01", *more]) == code

@@ -1,6 +1,6 @@
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const specs = read("specs");
-const { choice, look } = read("data");
+const { choices, look } = read("data");
 const options = { actions: false, renderer: "svg", ast: true, hover: false };
 
 // A chart takes the place of its drawing when it comes near the window; until then, and in print, the drawing stands.
@@ -48,32 +48,37 @@ const text = (tag, words, parent) => {
   return made;
 };
 
-if (choice) {
-  const form = document.getElementById("choice");
-  const [setting, measure, branch] = ["setting", "measure", "branch"].map((id) => document.getElementById(id));
-  const told = document.getElementById("told");
+// What may be chosen of one page; `ahead` stands before its names in the document and in the address.
+const choose = (choice, ahead) => {
+  const part = (name) => document.getElementById(ahead + name);
+  const form = part("choice");
+  const [setting, measure, branch] = ["setting", "measure", "branch"].map(part);
+  const told = part("told");
   const percent = (share) => `${Number((100 * share).toPrecision(3))}%`;
   fill(setting, choice.cells, choice.cells);
   fill(measure, choice.measures.map((one) => one.key), choice.measures.map((one) => one.label));
   fill(branch, choice.branches, choice.branches.map((name) => name || "all, by their weights"));
-  document.getElementById("setting-label").hidden = choice.cells.length < 2;
-  document.getElementById("branch-label").hidden = choice.branches.length < 2;
+  part("setting-label").hidden = choice.cells.length < 2;
+  part("branch-label").hidden = choice.branches.length < 2;
   for (const label of form.querySelectorAll("label")) if (label.hidden) label.style.display = "none";
   form.hidden = false;
 
   const others = choice.cells.filter((name) => choice.reference[name] !== name);
   const first = { setting: others[0] ?? choice.cells[0], measure: choice.measures[0]?.key, branch: "" };
   const fromAddress = () => {
-    const said = new URLSearchParams(location.hash.slice(1));
+    const said = asked();
     for (const [name, list] of Object.entries({ setting, measure, branch })) {
-      const wanted = said.get(name) ?? (list.value && said.size === 0 && list.dataset.set ? list.value : first[name]);
+      const wanted = said.get(ahead + name) ?? (list.value && said.size === 0 && list.dataset.set ? list.value : first[name]);
       list.value = [...list.options].some((one) => one.value === wanted) ? wanted : first[name];
       list.dataset.set = "1";
     }
   };
   const toAddress = () => {
-    const said = new URLSearchParams({ setting: setting.value, measure: measure.value });
-    if (branch.value) said.set("branch", branch.value);
+    const said = asked();
+    said.set(`${ahead}setting`, setting.value);
+    said.set(`${ahead}measure`, measure.value);
+    if (branch.value) said.set(`${ahead}branch`, branch.value);
+    else said.delete(`${ahead}branch`);
     history.replaceState(null, "", `#${said}`);
   };
   const found = (cell) => choice.found[`${cell}|${branch.value}|${measure.value}`];
@@ -82,7 +87,7 @@ if (choice) {
     if (choice.kind === "run") return (one.curves ?? []).map(([name, key]) => [name, choice.curves[key]]);
     const names = [...new Set([choice.reference[setting.value], setting.value])];
     const key = (name, of) => `${name}|${of}|${one.observable}`;
-    return names.map((name) => [name, choice.curves[key(name, branch.value)] ?? choice.curves[key(name, "")]]);
+    return names.map((name) => [name, choice.curves[key(name, branch.value)]]);
   };
   const say = () => {
     told.replaceChildren();
@@ -90,7 +95,7 @@ if (choice) {
     const line = (name, words, id) => {
       const made = text("p", "", told);
       text("strong", `${name}: `, made);
-      text("span", words, made).id = id;
+      text("span", words, made).id = ahead + id;
     };
     const base = found(reference), mine = found(setting.value);
     if (base) line(reference, base.text, "told-reference");
@@ -99,33 +104,38 @@ if (choice) {
       const made = text("p", "", told);
       made.className = `is-${mine.verdict}`;
       text("strong", "Change: ", made);
-      text("span", `${mine.change} `, made).id = "told-change";
-      const badge = text("span", mine.words, made);
-      badge.className = "badge";
+      text("span", mine.change ? `${mine.change} ` : "", made).id = `${ahead}told-change`;
+      if (mine.words) text("span", mine.words, made).className = "badge";
     }
   };
   let view = null;
   const draw = async () => {
     const one = choice.measures.find((each) => each.key === measure.value);
-    const known = series().filter(([, curve]) => curve);
-    const box = document.getElementById("chosen");
-    const caption = document.getElementById("choice-caption");
-    const numbers = document.getElementById("choice-numbers");
-    const table = document.getElementById("choice-table");
+    const wanted = series();
+    const known = wanted.filter(([, curve]) => curve);
+    const box = part("chosen");
+    const caption = part("choice-caption");
+    const numbers = part("choice-numbers");
+    const table = part("choice-table");
     table.replaceChildren();
     numbers.hidden = known.length === 0;
     if (known.length === 0) {
       box.replaceChildren();
-      caption.textContent = "The distribution is not in this page: the results of single runs were not there when it was made.";
+      caption.textContent = branch.value && choice.curves[`${setting.value}||${one.observable}`]
+        ? "The distribution of single branches is not in this page; that over all branches is."
+        : "The distribution is not in this page: the results of single runs were not there when it was made.";
       return;
     }
     const levels = choice.levels[one.observable];
     const title = choice.titles[one.observable];
     const rows = known.flatMap(([name, [value, low, high]]) => levels.map((level, k) => (
       { series: name, level, value: value[k], low: low[k], high: high[k] })));
-    const words = `Probability of more than a given ${title}: ${known.map(([name]) => name).join(" beside ")}, with 95% bands.`;
+    const gone = wanted.filter(([, curve]) => !curve).map(([name]) => ` That of ${name} is not in this page.`).join("");
+    const of = branch.value ? `, in the branch ${branch.value}` : choice.branches.length > 1 ? ", over all branches" : "";
+    const sides = known.map(([name]) => name).join(" beside ");
+    const words = `Probability of more than a given ${title}${of}: ${sides}, with 95% bands.${gone}`;
     caption.textContent = words;
-    document.getElementById("choice-picture").setAttribute("aria-label", words);
+    part("choice-picture").setAttribute("aria-label", words);
     const head = text("tr", "", table.createTHead());
     for (const name of [title, ...known.flatMap(([name]) => [name, "95% interval"])]) text("th", name, head).scope = "col";
     const body = table.createTBody();
@@ -161,7 +171,12 @@ if (choice) {
   const show = () => { say(); return draw(); };
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", () => { toAddress(); show(); });
-  addEventListener("hashchange", () => { if (/^#(setting|measure|branch)=/.test(location.hash)) { fromAddress(); show(); } });
+  addEventListener("hashchange", () => { if (asked().size > 0) { fromAddress(); show(); } });
   fromAddress();
-  show().then(() => { document.documentElement.dataset.ready = "1"; });
-}
+  return show();
+};
+// The choices that the address carries, of all pages; none where it is the address of a part.
+const asked = () => new URLSearchParams(/^#(\d+-)?(setting|measure|branch)=/.test(location.hash) ? location.hash.slice(1) : "");
+Promise.all(Object.entries(choices).map(([ahead, choice]) => choose(choice, ahead))).then(() => {
+  if (Object.keys(choices).length > 0) document.documentElement.dataset.ready = "1";
+});

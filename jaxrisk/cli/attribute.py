@@ -89,7 +89,7 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
     from .._interrupt import answers, threads
     from ..backtest.attributed import CAPS, DRAWS, Attributions, attributed, runs
     from ..backtest.event import read_event
-    from ..backtest.unwind import unwind_of
+    from ..backtest.unwind import unwind_of, without_effect
     from ..cascade.blocks import workers
     from ..config import ConfigError
     from ..config.paths import is_folder
@@ -104,10 +104,16 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
         asked.wrong("--data", str(command.data), "is not a folder; it has to be the one with the unwinds' price files")
         return None
     found: dict[str, Any] = {}
+    told: list[tuple[str, str, str]] = []
     for name in names:
         try:
             event = read_event(name, command.data)
             unwind = unwind_of(event)
+            for text, key, value in others:
+                reason = without_effect(event, key, value)
+                if reason is not None and ("--what-if", text, reason) not in told:
+                    told.append(("--what-if", text, reason))
+                    asked.wrong(*told[-1])
             more = {text: unwind_of(event, overrides={key: value}).scenario for text, key, value in others}
         except ConfigError as error:
             asked.problems += [problem for problem in error.problems if problem not in asked.problems]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jaxrisk.backtest.attributed import Attributions, attributed
-from jaxrisk.backtest.unknowns import BESIDES, UNKNOWNS, draws
+from jaxrisk.backtest.parameters import LossAfter, read_fitted
+from jaxrisk.backtest.unknowns import UNKNOWNS, as_known, draws
 from jaxrisk.backtest.unwind import simulated_unwinds
 from jaxrisk.backtest.whose_fall import ERROR, Unwind, again, largest_fall, quantiles, replayed, rows_of, spread, weights_of
 from jaxrisk.cli import main
@@ -34,15 +35,29 @@ def test_draws_hold_what_is_known_at_its_median():
 
 def test_the_open_interest_lost_says_which_books_it_bears_out():
     forced = np.linspace(0.0, 0.4, 401)
-    weights = weights_of(forced, 0.2, 0.03)
-    assert float(weights @ forced) == pytest.approx(0.2 - BESIDES[0], abs=1e-3)
-    assert np.ptp(weights_of(forced, math.nan, 0.03)) == 0.0
-    assert quantiles(forced, weights, [0.5])[0] == pytest.approx(0.158, abs=1e-3)
+    fitted = read_fitted(without="2024-08-05").loss
+    weights = weights_of(forced, 0.2, as_known(fitted))
+    middle = (0.2 - fitted.intercept) / fitted.slope
+    assert middle > 0.22  # far from what the whole of it less the intercept would be
+    assert float(weights @ forced) == pytest.approx(middle, abs=2e-3)
+    assert quantiles(forced, weights, [0.5])[0] == pytest.approx(middle, abs=2e-3)
+    assert np.ptp(weights_of(forced, math.nan, fitted)) == 0.0
+
+
+def test_the_line_of_open_interest_lost_has_its_errors_and_their_correlation():
+    """Mean and spread of 40,000 draws: at five standard errors a right one fails once in a million."""
+    line = LossAfter(0.04, 0.65, 0.042, 0.25, -0.9, 0.05)
+    for lost in (0.0, 0.12, 0.4):
+        mean, sd = line.of(np.asarray(lost))
+        drawn = line.draw(np.full(40_000, lost), np.random.default_rng(1))
+        assert abs(drawn.mean() - mean) < 5.0 * sd / 200.0
+        assert abs(drawn.std() / sd - 1.0) < 5.0 / math.sqrt(2.0 * 40_000)
+    assert line.of(np.asarray(0.12))[1] < 0.06  # and not 0.072, as of errors that know nothing of each other
 
 
 def test_prices_between_closes_go_through_them():
     closes = np.concatenate([[0.0], np.cumsum(np.random.default_rng(1).normal(0.0, 0.002, 60))])
-    unwind = Unwind(None, 5, 1, closes, 60, math.nan, 299)
+    unwind = Unwind(None, 5, 1, closes, 60, math.nan, 299, read_fitted().loss)
     rows = rows_of(unwind, 200, 1, bridged=True)
     np.testing.assert_allclose(rows[:, :: unwind.every], np.broadcast_to(unwind.closes, (200, len(unwind.closes))), atol=1e-12)
     middle = rows[:, 2 :: unwind.every] - rows_of(unwind, 1, 1, bridged=False)[:, 2 :: unwind.every]

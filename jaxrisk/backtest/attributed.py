@@ -137,8 +137,9 @@ def attributed(
 ) -> Attributed:
     """Attribute one unwind.
 
-    **Arguments:** `count`: draws of what is not known, a power of two; `caps`: leverage caps for everybody that are tried; `others`: further settings by name, each a scenario on the unwind's grid under
-    which the day is run again; `progress`: called after each of the 10 runs and those of `caps` and `others`.
+    **Arguments:** `count`: draws of what is not known, a power of two; `caps`: leverage caps for everybody that are tried;
+    `others`: further settings by name, each a scenario on the unwind's grid under which the day is run again; `progress`: called
+    after each of the 10 runs and those of `caps` and `others`.
     """
     tell = progress or (lambda: None)
 

@@ -35,9 +35,8 @@ def base_of(event: Event, overrides: dict[str, Any] | None = None) -> Scenario:
     other = overrides or {}
     turning = any(key.startswith("flow.") for key in other)
     base = load(event.scenario, {"run.precision": "float32"} if turning else {"run.precision": "float32", **other})
-    return (
-        base if base.book == "flow" and not turning else load(event.scenario, {**(FLOW if base.book != "flow" else {}), **other})
-    )
+    turned = base.book == "flow"
+    return base if turned and not turning else load(event.scenario, {**({} if turned else FLOW), **other})
 
 
 def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None, overrides: dict[str, Any] | None = None) -> Scenario:

@@ -21,8 +21,8 @@ def doubts(checked: "Checked") -> list[str]:
     """A line on each doubt about a configuration without problems; empty for most.
 
     On names of contracts that a table has in place of an asset's; on leverage above what a venue allows for the size, which is
-    taken at that; on open interest of so many, or so few, days of volume that a unit is likely wrong; and on halts of trading of no whole number of
-    steps, which last longer.
+    taken at that; on open interest of so many, or so few, days of volume that a unit is likely wrong; and on halts of trading of
+    no whole number of steps, which last longer.
     """
     return [*checked.said, *_leverage(checked), *_units(checked), *_halts(checked)]
 
@@ -79,7 +79,9 @@ def _halts(checked: "Checked") -> Iterable[str]:
             continue
         steps = (venue.halt_length or HALT_LENGTH).seconds / step
         if steps > 0.0 and abs(steps - round(steps)) > 1e-3:
-            yield (f"venues.{name}.halt_length: {steps:.3g} steps; trading halts for whole ones, {math.ceil(steps) * step:g} seconds")
+            yield (
+                f"venues.{name}.halt_length: {steps:.3g} steps; trading halts for whole ones, {math.ceil(steps) * step:g} seconds"
+            )
 
 
 def _open_interest(checked: "Checked") -> dict[str, tuple[float, float]]:

@@ -145,8 +145,8 @@ def matured(
     """Which change between two structures has what part in the difference of each measure, under the scenario's own shock.
 
     **Raises:** `ValueError` with everything that is wrong, a line each: with measures, paths or seed, and for a scenario without
-    a shock, of several assets, without a power law of impact, or of positions that are listed one by one, which no structure can be
-    put on.
+    a shock, of several assets, without a power law of impact, or of positions that are listed one by one, which no structure can
+    be put on.
     """
     problems: list[str] = []
     asked, count, seed = checked(scenario, measures, paths, seed, problems)

@@ -17,6 +17,7 @@ from jaxrisk.cascade import Breaker
 from jaxrisk.cascade.breaker import BreakerState, check, frozen, halted_for, sent_share, watch, window_of
 from jaxrisk.parameter import named
 from jaxrisk.positions import Grid
+from jaxrisk.positions.book import View
 
 CASES = Path(__file__).parents[1] / "cases"
 FRAME = Frame(
@@ -43,13 +44,41 @@ def with_breaker(scenario, **fields):
     return replace(scenario, venues=replace(scenario.venues, breaker=breaker))
 
 
+def _waits(book):
+    """What is due on a venue that does not trade is not sent, and is there afterwards; on the other it is."""
+    with jax.enable_x64(True):
+        state, trades = book.init(), jnp.asarray([False, True])
+        one = jnp.ones_like(book.dropped)
+        if hasattr(state, "base"):
+            calls = state.calls._replace(reducing=0.3 * jnp.ones_like(state.base))
+            state = state._replace(stops=state.stops._replace(due=one), calls=calls)
+        elif hasattr(state, "ladder"):
+            state = state._replace(ladder=state.ladder._replace(stopping=one, reducing=one))
+        else:
+            state = state._replace(stopping=one, reducing=one)
+        before = np.asarray(book.open_interest(state))
+        after, orders = book.release(state, jnp.asarray([0.0, 1.0]), trades)
+        for sent in (orders.stopped, orders.reduced):
+            assert np.abs(sent[0]).max() == 0.0
+            assert np.asarray(sent[1]).max() > 0.0
+        after, _ = book.settle(after, orders, jnp.ones(one.shape[:2]), jnp.zeros(2), jnp.ones(2))
+        np.testing.assert_allclose(book.open_interest(after)[0], before[0], rtol=1e-12)
+        assert np.asarray(book.release(after, jnp.ones(2))[1].stopped)[0].min() == 1.0
+        if hasattr(state, "ladder"):
+            zero = jnp.zeros(one.shape[:2])
+            view = View(zero, zero, zero, zero, zero, 0.8 * jnp.ones(one.shape[1]), zero[0], jnp.int32(0), trades)
+            moved = np.asarray(book.advance(book.init(), view, 1.0 / 365.0).ladder.scale)
+            assert np.abs(moved[0] - 1.0).max() == 0.0
+            assert moved[1].max() < 1.0
+
+
 @pytest.mark.parametrize("book", ["ladder", "account", "flow"])
 def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
     """Over random markets: longs equal shorts, all that is lost has a cause, the fund adds up, and what a halted venue's engine
     holds waits: nothing is liquidated there, and its marks stand still where trading is halted, where nobody is stopped, meets a
     call, closes or opens either."""
     frame, halted, sent = FRAME._replace(book=book, flow=0.05 if book == "flow" else 0.0), [], []
-    due = []
+    books = []
 
     @settings(SAME_DRAWS, max_examples=12)
     @given(drawn=setups(frame), seed=st.integers(0, 2**32))
@@ -62,13 +91,14 @@ def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
             "everywhere": (False, True),
         }  # fmt: skip
         made = lambda: with_breaker(scenario_of(frame, setup, numbers, Grid()), **fields)
-        _, (states, held, losses) = engine_of(made, jnp.float64)
+        prepared, (states, held, losses) = engine_of(made, jnp.float64)
+        books.append(prepared.book)
         slack = 1e-9 * max(held[0].sum() / 2, held.max())
         assert np.abs(held[..., 0] - held[..., 1]).max() <= slack
         assert held.min() >= -slack
         assert book == "flow" or np.diff(held, axis=0).max() <= slack
         causes = losses["open_interest_loss_by_cause"]
-        assert book == "flow" or abs(causes[:4].sum() - losses["shortfall"]) <= slack
+        assert book == "flow" or abs(causes[:4].sum() - losses["open_interest_loss_usd"]) <= slack
         fund, start = states.fund, np.array([venue.backstop.fund for venue in setup.venues])
         assert np.abs(start + fund.fees + fund.surplus - fund.used - fund.fund).max() <= slack
         assert fund.fund.min() >= -slack
@@ -82,8 +112,6 @@ def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
         for name in ("stopped", "reduced"):
             each = np.diff(states.seen.sums[name], axis=0, prepend=0.0)
             assert np.abs(each[stopped, 0]).max(initial=0.0) == 0.0, name
-        waiting = states.book.stops.due if book == "account" else (states.book.ladder if book == "flow" else states.book).stopping
-        due.append(np.abs(waiting[stopped, 0]).max(initial=0.0) > 0.0)
         marks = np.concatenate([np.zeros((1, *states.mark.shape[1:])), states.mark])
         assert np.abs(np.diff(marks, axis=0)[stopped, 0]).max(initial=0.0) == 0.0
         if book == "ladder":
@@ -97,7 +125,7 @@ def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
     assert STEPS > 5
     assert sum(halted) >= 4
     assert sum(sent) >= 6
-    assert sum(due) >= 1  # or nothing shows that they wait
+    _waits(books[0])
 
 
 def _state(marks, breaker, steps_a_year=1.0):
@@ -150,6 +178,37 @@ def test_a_halt_of_trading_lasts_whole_steps_in_either_precision(dtype):
             assert sum(left) == steps, (step, length)
         part = _breaker(dtype, length=90.0 / year, trading=False)
         assert float(halted_for(part, jnp.asarray(60.0 / year, dtype))[0]) == pytest.approx(1.5)
+
+
+def test_a_halt_for_all_venues_holds_for_those_with_a_length_and_one_of_its_own_for_no_other():
+    both = lambda *each: Breaker(*(jnp.asarray(pair, jnp.float32) for pair in each), (True, True, True), (True, False, False))
+    breaker = both([0.05] * 3, [5.0] * 3, [3.0, 2.0, 0.0], [np.inf] * 3, [0.0] * 3, [1.0] * 3)
+    state = BreakerState.start(3, 1, jnp.float32)
+    first, second = (check(breaker, state, jnp.asarray(marks)[:, None], 1.0) for marks in ([-0.1, 0.0, 0.0], [0.0, -0.1, 0.0]))
+    assert first.left.tolist() == [3.0, 2.0, 0.0]
+    assert second.left.tolist() == [0.0, 2.0, 0.0]
+    assert frozen(breaker, first).tolist() == [True, True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("book", ["account", "flow"])
+def test_a_breaker_that_never_halts_gives_the_bits_of_none_in_other_books_and_with_two_rounds(book):
+    frame = FRAME._replace(book=book, flow=0.05 if book == "flow" else 0.0)
+    bits = lambda tree: [one.tobytes() for one in jax.tree.leaves(tree)]
+
+    @settings(SAME_DRAWS, max_examples=1)
+    @given(drawn=setups(frame))
+    def same(drawn):
+        setup, numbers = drawn
+        setup.reach = Grid().reach
+        of = lambda: scenario_of(frame, setup, numbers, Grid())
+        (_, (without, held, _)), (_, (never, kept, _)) = (
+            engine_of(made, jnp.float64) for made in (of, lambda: with_breaker(of(), auction=0.5, length=4.0))
+        )
+        assert bits(held) == bits(kept)
+        assert bits(without.seen) == bits(never.seen)
+
+    same()
 
 
 def test_after_a_halt_the_auction_is_held_outside_of_the_band_and_all_rounds_together_send_its_share():

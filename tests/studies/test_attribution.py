@@ -1,5 +1,7 @@
 """Whose tail it is: channels that a scenario has, shares that add up, and none without leverage."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,11 @@ def test_what_no_structures_can_be_compared_under_is_said_before_any_run():
     assert "no statistic" in str(error.value)
     with pytest.raises(ValueError, match="nothing"):
         matured(jr.load("btc_shock_10pct", SMALL), *both, ["mean(nothing)"], paths=4, progress=lambda *_: pytest.fail("ran"))
+
+
+def test_no_page_waits_for_a_figure():
+    pages = Path(__file__).parents[2] / "docs"
+    assert not [page.name for page in pages.glob("*.md") if "@@" in page.read_text()]
 
 
 def test_a_structure_file_says_all_that_is_wrong(tmp_path):

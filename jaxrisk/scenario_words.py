@@ -53,7 +53,10 @@ def words_of(scenario: "Scenario", venues: int) -> list[str]:
 def _elsewhere(scenario: "Scenario") -> bool:
     """Whether trading may halt where an account has a position whose margin is another venue's."""
     breaker = scenario.venues.breaker
-    if breaker is None or not np.any(np.isfinite(np.asarray(breaker.halt_move)[np.array(breaker.trading)])):
+    if breaker is None:
+        return False
+    halts, stops = np.isfinite(np.asarray(breaker.halt_move)), np.array(breaker.trading) & (np.asarray(breaker.halt_length) > 0.0)
+    if not np.any(halts & stops) and not (np.any(halts & np.array(breaker.all_venues)) and np.any(stops)):
         return False
     cross = [one for one in scenario.populations.values() if isinstance(one, CrossAccounts)]
     return any(np.any(np.asarray(one.venue) != np.asarray(one.home)[np.asarray(one.account)]) for one in cross)

@@ -15,6 +15,7 @@ from oracles.package import engine_of, scenario_of
 from jaxrisk import ConfigError, load, simulate
 from jaxrisk.cascade import Breaker
 from jaxrisk.cascade.breaker import BreakerState, check, frozen, halted_for, sent_share, watch, window_of
+from jaxrisk.config import doubts
 from jaxrisk.parameter import named
 from jaxrisk.positions import Grid
 from jaxrisk.positions.book import View
@@ -334,3 +335,13 @@ def test_what_is_wrong_with_a_halt_is_said_at_once():
     assert "goes with halt_move" in text
     assert "kraken" in text
     assert "trading" in text
+
+
+def test_a_halt_of_trading_that_lasts_longer_than_asked_is_doubted():
+    keys = {"run.step": "1min", "venues.binance.halt_move": 0.05, "venues.binance.halt_length": "90s"}
+    said = [text for text in doubts("btc_shock_10pct", keys) if "halt" in text]
+    assert len(said) == 1
+    assert "1.5 steps" in said[0]
+    assert "120 seconds" in said[0]
+    for other in ({"venues.binance.halt_length": "2min"}, {"venues.binance.halts": "liquidations"}):
+        assert not [text for text in doubts("btc_shock_10pct", keys | other) if "halt" in text]

@@ -73,11 +73,11 @@ def _halts(checked: "Checked") -> Iterable[str]:
     from .build_venues import HALT_LENGTH
 
     run = checked.run
-    step = run.horizon.seconds / run.count
+    step = float(run.horizon.seconds / run.count)
     for name, venue in checked.venues.items():
         if venue.halt_move is None or (venue.halts or "trading") != "trading":
             continue
-        steps = (venue.halt_length or HALT_LENGTH).seconds / step
+        steps = float((venue.halt_length or HALT_LENGTH).seconds) / step
         if steps > 0.0 and abs(steps - round(steps)) > 1e-3:
             yield (
                 f"venues.{name}.halt_length: {steps:.3g} steps; trading halts for whole ones, {math.ceil(steps) * step:g} seconds"

@@ -149,7 +149,7 @@ def test_a_setting_that_would_change_nothing_is_refused_at_once(tmp_path, capsys
     """What is drawn, what is the day's, what is so already; not limits, leverage or a halt."""
     made_up_event(tmp_path, HELD)
     asked = ["venues.binance.engine_time=30min", "impact.coefficient=3", "flow.closing_half_life=1h", "run.paths=10",
-             "assets.BTC.price=1.0", "impact.coefficient=1.0"]  # fmt: skip
+             "venues.binance.closes_opposite=0.4", "impact.coefficient=1.0"]  # fmt: skip
     what_if = [word for text in asked for word in ("--what-if", text)]
     assert main(["attribute", str(tmp_path / "mine.toml"), "--data", str(tmp_path), *what_if]) == 2
     said = capsys.readouterr().err

@@ -20,7 +20,7 @@ class Channel(NamedTuple):
 
 
 IMPACT = "impact of forced orders"
-"""Of liquidations, stop orders, calls met and deleveraging alike: without it none of them moves any price."""
+"""Of liquidations, stop orders and calls met alike: without it none of them moves any price."""
 
 
 def channels(scenario: Scenario) -> list[Channel]:

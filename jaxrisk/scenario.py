@@ -10,23 +10,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ._leaf import Array, as_number, leaf
-from .cascade import TRIGGERS, Channels, Depth, Impact, Venues
+from .cascade import Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Given, Shock
 from .observables import CAUSES
-from .positions import (
-    BOOKS,
-    POLICIES,
-    RANKINGS,
-    TIER_RULES,
-    AbstractPopulation,
-    Calls,
-    CrossAccounts,
-    Flow,
-    Funding,
-    Grid,
-    Limits,
-    Stops,
-)
+from .positions import AbstractPopulation, Calls, CrossAccounts, Flow, Funding, Grid, Limits, Stops
+from .scenario_words import BREAKER_LEAVES, words_of
 
 HOUR = 1.0 / 8760.0
 
@@ -227,7 +215,7 @@ class Scenario(eqx.Module):
             found.append(f"market: parameters of shape ({assets},) are needed, one for each of the assets {self.names.assets}")
         if not len(self.venues.tranches) == len(self.venues.inverse) == venues:
             found.append(f"venues: tranches and inverse need an entry for each of the venues {self.names.venues}")
-        found += self._words(venues)
+        found += words_of(self, venues)
         if not self.populations:
             found.append("populations: none; without positions there is nothing to liquidate")
         for name, population in self.populations.items():
@@ -250,8 +238,7 @@ class Scenario(eqx.Module):
             "venues.policy.margin_target": (target, (venues,) if np.ndim(target) else ()),
             "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
             "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
-            "venues.breaker.halt_move": (v.breaker and v.breaker.halt_move, (venues,)),
-            "venues.breaker.halt_length": (v.breaker and v.breaker.halt_length, (venues,)),
+            **{f"venues.breaker.{leaf}": (v.breaker and getattr(v.breaker, leaf), (venues,)) for leaf in BREAKER_LEAVES},
             "given.log_prices": (self.given and self.given.log_prices, (self.given.steps + 1 if self.given else 0, assets)),
             "calls.level": (c and c.level, (classes,)),
             "calls.top_up": (c and c.top_up, (classes,)),
@@ -260,37 +247,6 @@ class Scenario(eqx.Module):
             "flow.closing_rate": (self.flow and self.flow.closing_rate, (assets,)),
         }
         return {name: part for name, part in parts.items() if part[0] is not None}
-
-    def _words(self, venues: int) -> list[str]:
-        """Words that are not known, and parts that the scenario's book has no use for."""
-        policy, backstop = self.venues.policy, self.venues.backstop
-        words: list[tuple[str, tuple[str, ...], tuple[str, ...], int]] = [("book", (self.book,), BOOKS, 1)]
-        tiers = self.venues.tiers
-        if tiers.rule:
-            words.append(("venues.tiers.rule", tiers.rule, TIER_RULES, venues))
-        if policy is not None:
-            words.append(("venues.policy.kind", policy.kind, POLICIES, venues))
-        if backstop is not None:
-            words.append(("venues.backstop.ranking", backstop.ranking, RANKINGS, venues))
-            words.append(("venues.backstop.trigger", backstop.trigger, TRIGGERS, venues))
-        found = [
-            f"{name}: {list(said)}, where {count} of {', '.join(known)} is needed"
-            for name, said, known, count in words
-            if len(said) != count or any(word not in known for word in said)
-        ]
-        if policy is not None and policy.closes_to_margin and not np.all(np.asarray(policy.margin_target) >= 1.0):
-            found.append('venues.policy.margin_target: has to be at least 1 where a venue closes "to_margin"')
-        if len(tiers.rule) == len(tiers.amount) and np.any(np.asarray(tiers.amount)[np.array(tiers.whole)]):
-            found.append('venues.tiers.amount: has to be 0 where the rule is "whole"')
-        if (self.flow is not None) != (self.book == "flow"):
-            found.append(f'flow: goes with book = "flow", and with it only; book is "{self.book}"')
-        if self.funding is not None and self.book == "ladder":
-            found.append('funding: needs book = "account" or "flow"')
-        if self.book != "account" and any(isinstance(one, CrossAccounts) for one in self.populations.values()):
-            found.append(f'populations: accounts under cross margin need book = "account"; book is "{self.book}"')
-        if self.book == "account" and self.settings.bridge:
-            found.append('settings.bridge: not with book = "account", which checks margins at the marks only')
-        return found
 
     def cast(self, dtype) -> "Scenario":
         """The same scenario with every floating-point leaf in one precision."""

@@ -67,6 +67,13 @@ class LossAfter(NamedTuple):
     correlation: float
     sd: float
 
+    def of(self, lost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the fraction lost, for each of what the book lost: the line's own errors and the
+        deviations about it together."""
+        both = 2.0 * self.correlation * self.intercept_sd * self.slope_sd * lost
+        variance = self.intercept_sd**2 + both + (self.slope_sd * lost) ** 2 + self.sd**2
+        return self.intercept + self.slope * lost, np.sqrt(variance)
+
     def draw(self, lost: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Fractions lost, one for each of what the book lost."""
         first, second, about = random.standard_normal((3, len(lost)))

@@ -30,6 +30,15 @@ FLOW_SD = 0.03
 from 2020, 2.8% from 2021, 2.6% from 2022 on (btc_oi_funding_1d_2019_2024)."""
 
 
+def base_of(event: Event, overrides: dict[str, Any] | None = None) -> Scenario:
+    """The event's scenario as its file has it, with positions that turn over."""
+    other = overrides or {}
+    turning = any(key.startswith("flow.") for key in other)
+    base = load(event.scenario, {"run.precision": "float32"} if turning else {"run.precision": "float32", **other})
+    turned = base.book == "flow"
+    return base if turned and not turning else load(event.scenario, {**({} if turned else FLOW), **other})
+
+
 def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None, overrides: dict[str, Any] | None = None) -> Scenario:
     """The event's scenario at its own price, open interest, volume and volatility, on the event's grid, with positions that turn
     over.
@@ -39,9 +48,7 @@ def scenario_of(event: Event, seconds: int, given: np.ndarray | None = None, ove
 
     Raises `ConfigError` where the base has several assets or venues, or impact is not a power law.
     """
-    other = overrides or {}
-    base = load(event.scenario, {"run.precision": "float32", **other})
-    base = base if base.book == "flow" else load(event.scenario, {**FLOW, **other})
+    base = base_of(event, overrides)
     wrong = [name for name, many in (("assets", base.names.assets), ("venues", base.names.venues)) if len(many) != 1]
     if wrong or not hasattr(base.impact.law, "daily_volume"):
         text = f"has several {' and '.join(wrong)}" if wrong else "has no power law of impact"
@@ -111,4 +118,4 @@ def loss_step(event: Event, seconds: int) -> int:
     return min(max(after // event.grid, 1), seconds // event.grid) - 1
 
 
-__all__ = ["FIT_HORIZON", "FLOW_SD", "event_data", "loss_step", "scenario_of", "shorts_as_longs"]
+__all__ = ["FIT_HORIZON", "FLOW_SD", "base_of", "event_data", "loss_step", "scenario_of", "shorts_as_longs"]

@@ -13,14 +13,12 @@ from scipy.stats import qmc
 
 from ..cascade.impact import PowerImpact, TemporaryImpact
 from ..scenario import Scenario
+from .parameters import LossAfter
 
 IMPACT, BOOK, LAW = SOURCES = ("impact", "book", "law")
 """Sources of ignorance."""
 SECOND = 1.0 / (365 * 86400)
 LOG2 = math.log(2.0)
-BESIDES = (0.042, 0.064)
-"""Open interest that closes in an unwind without force, a fraction, and its standard deviation: of the line that the shipped
-unwinds were fitted with (`configs/calibrated/unwinds.toml`), its intercept's own error and the deviations about it together."""
 ORDINARY = 0.03
 """Standard deviation of a day's change of open interest that nobody forced, where the law is taken as known."""
 
@@ -84,7 +82,8 @@ UNKNOWNS = (
             "assumed, 1 s to 1 min"),
     Unknown("flow.closing_half_life, h", BOOK, 8.0, 0.5, math.inf, lambda s, x: _turnover(s, x), "measured turnover of 8 h"),
 )  # fmt: skip
-"""Of the law are not known: what closes without force (`BESIDES`), and the price between two closes, a Brownian bridge."""
+"""Of the law are not known: what is lost beside what is closed by force, a line (`LossAfter`), and the price between two closes,
+a Brownian bridge."""
 
 UNWINDS = {"impact.coefficient": (1.39, 0.7), "temporary_impact.coefficient": (1e-6, 0.01)}
 """Impact as fitted to the shipped unwinds themselves (docs/reality.md): larger, since they were picked for their fall, and all
@@ -121,6 +120,11 @@ def draws(count: int, seed: int, drawn: Sequence[str] = SOURCES, impact: str = "
     return found
 
 
+def as_known(loss: LossAfter) -> LossAfter:
+    """The line of open interest lost, were it known: without its own errors, with an ordinary day's deviations about it."""
+    return loss._replace(intercept_sd=0.0, slope_sd=0.0, correlation=0.0, sd=ORDINARY)
+
+
 def put(scenario: Scenario, values: Any) -> Scenario:
     """The scenario with the unknowns at some values, `(unknowns,)`."""
     for place, one in enumerate(UNKNOWNS):
@@ -128,5 +132,5 @@ def put(scenario: Scenario, values: Any) -> Scenario:
     return scenario
 
 
-__all__ = ["BESIDES", "BOOK", "IMPACT", "LAW", "ORDINARY", "SOURCES", "UNKNOWNS", "UNWINDS", "draws",
-           "put", "with_temporary"]  # fmt: skip
+__all__ = ["BOOK", "IMPACT", "LAW", "ORDINARY", "SOURCES", "UNKNOWNS", "UNWINDS", "as_known",
+           "draws", "put", "with_temporary"]  # fmt: skip

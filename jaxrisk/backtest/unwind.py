@@ -3,13 +3,16 @@
 import math
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import numpy as np
 
 from ..config import load
-from ..scenario import Description, Settings
+from ..market import Replay
+from ..scenario import Description, Scenario, Settings
 from .event import Event
-from .setting import FIT_HORIZON, FLOW, YEAR, loss_step, scenario_of, shorts_as_longs
-from .unknowns import BESIDES, draws, with_temporary
+from .parameters import LossAfter, read_fitted
+from .setting import FIT_HORIZON, FLOW, YEAR, base_of, loss_step, scenario_of, shorts_as_longs
+from .unknowns import draws, put, with_temporary
 from .whose_fall import NO_CAP, Unwind, along, capped, largest_fall
 
 STEP = 60
@@ -35,9 +38,32 @@ def unwind_of(event: Event, step: int = STEP, overrides: dict[str, Any] | None =
         scenario = capped(scenario, NO_CAP)
     lost = event.observed().open_interest_loss
     place = (loss_step(event, seconds) + 1) * (event.grid // step) - 1
-    closes = event.path(seconds, fine)
-    return Unwind(
-        scenario, fine // step, event.grid // fine, closes, event.horizon // event.grid, math.nan if lost is None else lost, place
+    closes, loss = event.path(seconds, fine), read_fitted(without=event).loss
+    lost = math.nan if lost is None else lost
+    return Unwind(scenario, fine // step, event.grid // fine, closes, event.horizon // event.grid, lost, place, loss)
+
+
+def without_effect(event: Event, key: str, value: Any) -> str | None:
+    """Why the event's day would be the same under another value of a key of its scenario, or None where it would not.
+
+    Raises `ConfigError` for what is wrong with the key or its value.
+    """
+    if key.startswith("run."):
+        return "a recorded unwind has its own length, steps, book and random numbers, which hold under every setting"
+    medians = draws(8, 1, ())[0]
+    flat = Replay(np.zeros((2, 1)))
+
+    def made(overrides: dict[str, Any] | None) -> Scenario:
+        scenario = scenario_of(event, 60 * event.grid, overrides=overrides)
+        return put(with_temporary(scenario), medians).replace(market=flat).bare()
+
+    if key.startswith("limits.") or not eqx.tree_equal(made(None), made({key: value})):
+        return None
+    if eqx.tree_equal(base_of(event).bare(), base_of(event, {key: value}).bare()):
+        return f"is so in {event.scenario} already"
+    return (
+        "is drawn for an unwind from what is not known of it (docs/attribution.md), or taken from the day itself; another "
+        "value would change nothing"
     )
 
 
@@ -50,15 +76,17 @@ class Known(NamedTuple):
 
 
 def simulated_unwinds(
-    count: int, seed: int = 1, *, steps: int = 26 * 60, inside: int = 24 * 60, every: int = 5, feedback: float = 1.0
-) -> list[Known]:
+    count: int, seed: int = 1, *, steps: int = 26 * 60, inside: int = 24 * 60, every: int = 5, feedback: float = 1.0,
+    loss: LossAfter | None = None,
+) -> list[Known]:  # fmt: skip
     """Unwinds of the market of `btc_24h` with positions that turn over, each with its own draw of what is not known.
 
     The fundamental is a walk with Student-t moves of 2 to 4% a day, over which a fall of 4 to 25% is spread within 20 minutes
-    to 6 hours. The price is recorded every so many steps of a minute, and besides what was closed by force something closes or
-    opens.
+    to 6 hours. The price is recorded every so many steps of a minute, and what is lost of open interest given what was closed by
+    force is drawn from the line fitted to the shipped unwinds, with its errors.
 
-    **Arguments:** `steps`: minutes in all; `inside`: of them those in which the fall is measured; `feedback`: of impact.
+    **Arguments:** `steps`: minutes in all; `inside`: of them those in which the fall is measured; `feedback`: of impact; `loss`:
+    another line that it is drawn from, while the attribution goes on to take the fitted one.
     """
     random = np.random.default_rng(seed)
     base = load("btc_24h", {"run.precision": "float32", **FLOW})
@@ -73,14 +101,15 @@ def simulated_unwinds(
     moves += np.log1p(-size) / length * ((places >= begin) & (places < begin + length))
     rows = np.concatenate([np.zeros((count, 1)), np.cumsum(moves, axis=1)], axis=1)
     price, force = along(scenario, values, rows, steps - 1, feedback)
-    lost = force + random.normal(*BESIDES, count)
+    fitted = read_fitted().loss
+    lost = (loss or fitted).draw(force, random)
     found = []
     for place in range(count):
         closes = np.concatenate([[0.0], price[place]])[::every]
-        unwind = Unwind(scenario, every, 1, closes, inside // every, float(lost[place]), steps - 1)
+        unwind = Unwind(scenario, every, 1, closes, inside // every, float(lost[place]), steps - 1, fitted)
         without = float(largest_fall(rows[place][::every][: inside // every + 1]))
         found.append(Known(unwind, 1.0 - without / unwind.fall, float(force[place])))
     return found
 
 
-__all__ = ["STEP", "Known", "simulated_unwinds", "unwind_of"]
+__all__ = ["STEP", "Known", "simulated_unwinds", "unwind_of", "without_effect"]

@@ -24,7 +24,8 @@ from ..cascade.step import start, step
 from ..market import Given, Replay
 from ..positions import Limits, Nodes
 from ..scenario import Scenario
-from .unknowns import BESIDES, LAW, ORDINARY, SOURCES, draws, put
+from .parameters import LossAfter
+from .unknowns import LAW, SOURCES, as_known, draws, put
 
 NO_CAP = 1e6
 LEVEL = 0.9
@@ -33,7 +34,8 @@ FIRST_DOWNSIZED, LAST_DOWNSIZED = 0.2, 0.9
 """ASSUMPTION: of those who meet a cap, this share or up to that takes a smaller position, the others post more collateral."""
 ERROR = 0.2
 """Of an own share of a fall, relative: what a replay along closes of minutes does not tell, above all near runaway. Chosen on
-every second of 50 simulated unwinds; how it fares on the others is in docs/attribution.md."""
+every second of the 50 unwinds that scripts/validate_attribution.py simulates with seed 1; how it fares on another seed is in
+docs/attribution.md."""
 _TOGETHER = 64
 NODES: Nodes = (256, 1, 2)
 """Of each draw's book, tabulated anew: with (512, 2, 4) that takes longer than the day itself."""
@@ -45,7 +47,8 @@ class Unwind(NamedTuple):
     **Fields:** `scenario`: the market as it was known before, with temporary impact and one cap for all; `every`: steps of it
     from one recorded close to the next; `measured`: of the closes every so many are what a fall is measured at; `closes`: log
     prices since the start, as recorded, `(records + 1,)`; `inside`: measured ones after the first within the horizon; `lost`:
-    open interest lost, a fraction, NaN where it was not observed; `lost_step`: after which step.
+    open interest lost, a fraction, NaN where it was not observed; `lost_step`: after which step; `loss`: what is lost given what
+    is closed by force, a line fitted on other unwinds.
     """
 
     scenario: Scenario
@@ -55,6 +58,7 @@ class Unwind(NamedTuple):
     inside: int
     lost: float
     lost_step: int
+    loss: LossAfter
 
     @property
     def fall(self) -> float:
@@ -162,17 +166,19 @@ def replayed(unwind: Unwind, values: np.ndarray, seed: int, drawn: Sequence[str]
     """The observed price's implied fundamental, and open interest closed by force, for each draw of what is not known."""
     rows = rows_of(unwind, len(values), seed, LAW in drawn)
     base = unwind.scenario.bare()
-    path, lost, _ = _chunked(_pinned, base, values, rows[..., :], more=(jnp.int32(unwind.lost_step),))
+    path, lost, _ = _chunked(_pinned, base, values, rows, more=(jnp.int32(unwind.lost_step),))
     fundamental = unwind.seen(path)
-    weights = weights_of(lost, unwind.lost, BESIDES[1] if LAW in drawn else ORDINARY)
+    weights = weights_of(lost, unwind.lost, unwind.loss if LAW in drawn else as_known(unwind.loss))
     return Replayed(fundamental, largest_fall(fundamental), lost, path, weights)
 
 
-def weights_of(forced: np.ndarray, observed: float, sd: float) -> np.ndarray:
-    """How far each draw is borne out by the open interest that was lost; all alike where that was not observed."""
+def weights_of(forced: np.ndarray, observed: float, loss: LossAfter) -> np.ndarray:
+    """How far each draw is borne out by the open interest that was lost, given what else goes in an unwind; all alike where
+    that was not observed."""
     if not math.isfinite(observed):
         return np.full(len(forced), 1.0 / len(forced))
-    logs = -0.5 * ((observed - forced - BESIDES[0]) / sd) ** 2
+    mean, sd = loss.of(forced)
+    logs = -0.5 * ((observed - mean) / sd) ** 2 - np.log(sd)
     found = np.exp(logs - logs.max())
     return found / found.sum()
 

@@ -3,31 +3,37 @@
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from .._leaf import Array, leaf
 
-BUCKETS = 8
+BUCKETS = 32
+"""In which extremes are kept: a window of so many steps, or fewer, is exact."""
+_SLACK = (1e-4, 1e-6)
+"""Of a number of steps, absolute and relative: what rounding leaves beyond a whole one is none."""
 
 
 class Breaker(eqx.Module):
     """When each venue stops, for how long, and how it goes on.
 
     A venue halts, with all its contracts, when the mark of any of them has moved by `halt_move` from its highest or lowest within
-    `halt_window` (seen in eighths of the window). Where `trading` halts, its marks stand where they were before that move,
-    nobody is called, stopped or liquidated there, and at the end its marks are at once where the market's price is by then. Where
-    liquidations alone halt, its marks go on and positions fall due; its engine sends nothing. Whoever is on another venue goes
-    on, unless the halt holds for `all_venues`; where every venue stands still, so does the market's price, and the fundamental
-    and displaced volume do not. Nothing is lost by a halt: what is due waits in the venue's backlog, at a loss that may grow.
+    `halt_window`: since so many steps ago, exactly up to 32 of them; a longer window is seen in pieces of up to a sixteenth of it
+    and is up to two of them shorter. Where `trading` halts, its marks stand where they were before that move, no stop order,
+    call, liquidation, voluntary close or opening is executed there, and at the end its marks are at once where the market's price
+    is by then. Such a halt lasts whole steps, no fewer than `halt_length` has. Where liquidations alone halt, its marks go on and
+    positions fall due; its engine sends nothing. Whoever is on another venue goes on, unless the halt holds for `all_venues`;
+    where every venue stands still, so does the market's price, and the fundamental and displaced volume do not. Nothing is lost
+    by a halt: what is due waits in the venue's backlog, at a loss that may grow.
 
     **Arguments**, shape `(venues,)` unless static:
 
     - `halt_move`: log price; infinite for never. `halt_window`, `halt_length`: years.
     - `price_band`: log price: while its mark is further than this from its average (exponential weights with `halt_window` as
-      time constant) a venue's engine sends nothing; infinite for none.
-    - `auction`: share of its backlog that the engine sends at once in the first step after a halt, at least its usual one.
+      time constant) a venue's engine sends nothing, the first step after a halt aside; infinite for none.
+    - `auction`: share of its backlog that the engine sends at once in the first step after a halt, all its rounds together, at
+      least its usual one.
     - `auction_depth`: how many times deeper the market is for a venue's orders in that step.
     - `trading`, `all_venues`: of each venue. Static.
     """
@@ -41,14 +47,9 @@ class Breaker(eqx.Module):
     trading: tuple[bool, ...] = eqx.field(static=True)
     all_venues: tuple[bool, ...] = eqx.field(static=True)
 
-    @staticmethod
-    def single(move=np.inf, window=5 / 525600, length=5 / 525600, band=np.inf, auction=0.0, depth=1.0, trading=True):
-        """One venue; times in years."""
-        return Breaker([move], [window], [length], [band], [auction], [depth], (trading,), (False,))
-
 
 class BreakerState(NamedTuple):
-    """`highs`, `lows`: extremes of the mark in each eighth of the window, the current one first; `average` of the mark; `left`:
+    """`highs`, `lows`: extremes of the mark in each piece of the window, the current one first; `average` of the mark; `left`:
     steps of the halt that are left, 0 for none; `reopened`: whether this is the first step after one."""
 
     highs: Float[Array, "venues assets buckets"]
@@ -64,6 +65,23 @@ class BreakerState(NamedTuple):
         return BreakerState(zero, zero, zero[..., 0], zero[:, 0, 0], jnp.zeros(venues, bool))
 
 
+def window_of(breaker: Breaker, years) -> tuple[Int[Array, " venues"], Int[Array, " venues"]]:
+    """Steps of a piece of each venue's window, and how many pieces it has."""
+    steps = jnp.clip(jnp.round(breaker.halt_window / years), 1.0, 1e6).astype(jnp.int32)
+    length = -(-steps // BUCKETS)
+    return length, steps // length
+
+
+def halted_for(breaker: Breaker, years) -> Float[Array, " venues"]:
+    """Steps that a halt lasts: whole ones where trading halts."""
+    steps = breaker.halt_length / years
+    slack = _SLACK[0] + _SLACK[1] * steps
+    whole, up = jnp.round(steps), jnp.ceil(steps - slack)
+    # as long as it was asked for, to the last bits; its derivative is that of the length
+    near = steps + jax.lax.stop_gradient(jnp.where(jnp.abs(whole - steps) < slack, whole - steps, 0.0))
+    return jnp.where(jnp.asarray(breaker.trading), jnp.maximum(up, 0.0), near)
+
+
 def frozen(breaker: Breaker, state: BreakerState) -> Bool[Array, " venues"]:
     """Whose marks stand still."""
     return (state.left > 0.0) & jnp.asarray(breaker.trading)
@@ -74,25 +92,31 @@ def check(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues asse
     before = state.left > 0.0
     left = jnp.maximum(state.left - 1.0, 0.0)
     reopened = before & (left <= 0.0)
-    high, low = jnp.max(state.highs, axis=-1), jnp.min(state.lows, axis=-1)
+    inside = jnp.arange(BUCKETS) < window_of(breaker, years)[1][:, None, None]
+    high = jnp.max(jnp.where(inside, state.highs, -jnp.inf), axis=-1)
+    low = jnp.min(jnp.where(inside, state.lows, jnp.inf), axis=-1)
     moved = jnp.max(jnp.maximum(high - mark, mark - low), axis=-1)
     begins = (moved >= breaker.halt_move) & ~before
     everywhere = jnp.any(begins & jnp.asarray(breaker.all_venues))
     begins = begins | (everywhere & ~before)
-    left = jnp.where(begins, breaker.halt_length / years, left)
+    left = jnp.where(begins, halted_for(breaker, years), left)
     return state._replace(left=left, reopened=reopened)
 
 
 def open_share(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"]) -> Float[Array, " venues"]:
     """Share of the step in which a venue's engine sends orders."""
-    within = jnp.all(jnp.abs(mark - state.average) <= breaker.price_band[:, None], axis=-1)
+    within = state.reopened | jnp.all(jnp.abs(mark - state.average) <= breaker.price_band[:, None], axis=-1)
     going = jnp.where(jnp.asarray(breaker.trading), state.left <= 0.0, 1.0 - jnp.minimum(state.left, 1.0))
     return jnp.where(within, going, 0.0).astype(mark.dtype)
 
 
-def sent_share(breaker: Breaker, state: BreakerState, mark, engine_share) -> Float[Array, " venues"]:
-    """Share of its backlog that each venue's engine sends now."""
-    share = jnp.where(state.reopened, jnp.maximum(engine_share, breaker.auction), engine_share)
+def sent_share(breaker: Breaker, state: BreakerState, mark, engine_share, rounds: int = 1) -> Float[Array, " venues"]:
+    """Share of its backlog that each venue's engine sends in one of a step's rounds."""
+    auction = breaker.auction
+    if rounds > 1:  # of what is left in each, so that all together send the share
+        some = auction < 1.0
+        auction = jnp.where(some, -jnp.expm1(jnp.log1p(-jnp.where(some, auction, 0.0)) / rounds), 1.0)
+    share = jnp.where(state.reopened, jnp.maximum(engine_share, auction), engine_share)
     return share * open_share(breaker, state, mark)
 
 
@@ -103,8 +127,7 @@ def depth_factor(breaker: Breaker, state: BreakerState) -> Float[Array, " venues
 
 def watch(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"], index, years) -> BreakerState:
     """After a step: the marks that later moves are measured from, forgotten when a halt ends."""
-    length = jnp.maximum(1, jnp.round(breaker.halt_window / years / BUCKETS).astype(jnp.int32))
-    new = ((index + 1) % length == 0)[:, None, None]
+    new = ((index + 1) % window_of(breaker, years)[0] == 0)[:, None, None]
 
     def kept(old, extreme):
         now = extreme(old[..., 0], mark)[..., None]
@@ -120,4 +143,5 @@ def watch(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues asse
     )
 
 
-__all__ = ["Breaker", "BreakerState", "check", "depth_factor", "frozen", "open_share", "sent_share", "watch"]
+__all__ = ["BUCKETS", "Breaker", "BreakerState", "check", "depth_factor", "frozen", "halted_for", "open_share", "sent_share",
+           "watch", "window_of"]  # fmt: skip

@@ -75,8 +75,8 @@ class State(NamedTuple):
         return jnp.sum(self.transient + self.permanent, axis=0)
 
 
-def view(state: State, index) -> View:
-    """What the book sees."""
+def view(state: State, index, trades=None) -> View:
+    """What the book sees; `trades`: which venues trade, None where all do."""
     realised = state.realised or Realised.none(state.price)
     return View(
         state.mark,
@@ -87,4 +87,5 @@ def view(state: State, index) -> View:
         jnp.sqrt(realised.variance),
         realised.trend,
         index,
+        trades,
     )

@@ -73,19 +73,19 @@ def respond(prepared: Prepared, state: State, move: Move, bridge, index) -> Stat
 
     # 1. shock: the exogenous price moves, displaced volume relaxes; funding, and positions that close and open unforced
     state = _relaxed(prepared, _shocked(prepared, state, move, index, years))
-    state = state._replace(book=prepared.book.advance(state.book, view(state, index), years))
+    state = _checked(prepared, _pinned(prepared, state, index), years)
+    state = state._replace(book=prepared.book.advance(state.book, _view(prepared, state, index), years))
 
     # 2. mark; where the path between two steps is a bridge, its extremes rather than its ends are checked
-    state = _pinned(prepared, state, index)
-    state = _checked(prepared, state, years)
     price, mark = _mark(prepared, state)
     low, high = jnp.minimum(state.mark, mark), jnp.maximum(state.mark, mark)
     if bridge is not None:
-        inside = between(mark - before.mark - move.jump, move.variance, bridge)
+        inside, ends = between(mark - before.mark - move.jump, move.variance, bridge), (low, high)
         low, high = jnp.minimum(low, before.mark + inside.low), jnp.maximum(high, before.mark + inside.high)
-        if state.halt is not None:
-            still = frozen(scenario.venues.breaker, state.halt)[:, None]
-            low, high = jnp.where(still, mark, low), jnp.where(still, mark, high)
+        if state.halt is not None:  # what stands still, or has until now, is nowhere between
+            breaker = scenario.venues.breaker
+            still = (frozen(breaker, before.halt) | frozen(breaker, state.halt))[:, None]
+            low, high = (jnp.where(still, end, one) for end, one in zip(ends, (low, high), strict=True))
     state = _seen(state, price, mark, low, high)
 
     # 3 to 7, `rounds` times: margin check, liquidation, impact, backstop, book
@@ -97,10 +97,15 @@ def respond(prepared: Prepared, state: State, move: Move, bridge, index) -> Stat
         body = lambda carry, _: (_add(_round(prepared, carry[0], index), carry[1]), None)
         (state, notional), _ = jax.lax.scan(body, (state, zero), None, length=rounds)
     if prepared.book.checks_after:
-        state = state._replace(book=prepared.book.trigger(state.book, view(state, index)))
+        state = state._replace(book=prepared.book.trigger(state.book, _view(prepared, state, index)))
 
     # 8. observe
     return observe(prepared, before, state, move, bridge, notional, index, years)
+
+
+def _view(prepared: Prepared, state: State, index):
+    """What the book sees."""
+    return view(state, index, None if state.halt is None else ~frozen(prepared.scenario.venues.breaker, state.halt))
 
 
 def _add(result, so_far):
@@ -222,11 +227,11 @@ def _round(prepared: Prepared, state: State, index):
     venues, channels = scenario.venues, scenario.channels
 
     # 3. margin check; 4. liquidation, at the engine's speed
-    held = book.trigger(state.book, view(state, index))
-    share = prepared.engine_share
+    seen = _view(prepared, state, index)
+    held, share = book.trigger(state.book, seen), prepared.engine_share
     if state.halt is not None:
-        share = sent_share(venues.breaker, state.halt, state.mark, share)
-    held, orders = book.release(held, share)
+        share = sent_share(venues.breaker, state.halt, state.mark, share, scenario.settings.rounds)
+    held, orders = book.release(held, share, seen.trades)
     dollars = jnp.asarray(venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
     worth = jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
 

@@ -30,8 +30,9 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, bridge,
             )
         )
         low = jnp.minimum(price, before.price + inside.low)
-        if state.halt is not None:  # a price that stands still has no extremes
-            still = jnp.all(frozen(scenario.venues.breaker, state.halt))
+        if state.halt is not None:  # a price that stands still, or has until now, has no extremes between
+            breaker = scenario.venues.breaker
+            still = jnp.all(frozen(breaker, before.halt)) | jnp.all(frozen(breaker, state.halt))
             ends = seen.asset.observe(price, index)
             asset = Drawdown(*(jnp.where(still, a, b) for a, b in zip(ends, asset, strict=True)))
             low = jnp.where(still, price, low)

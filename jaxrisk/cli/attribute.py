@@ -89,7 +89,7 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
     from .._interrupt import answers, threads
     from ..backtest.attributed import CAPS, DRAWS, Attributions, attributed, runs
     from ..backtest.event import read_event
-    from ..backtest.unwind import unwind_of
+    from ..backtest.unwind import unwind_of, without_effect
     from ..cascade.blocks import workers
     from ..config import ConfigError
     from ..config.paths import is_folder
@@ -104,14 +104,25 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
         asked.wrong("--data", str(command.data), "is not a folder; it has to be the one with the unwinds' price files")
         return None
     found: dict[str, Any] = {}
+    told: list[tuple[str, str]] = []
     for name in names:
         try:
             event = read_event(name, command.data)
             unwind = unwind_of(event)
-            more = {text: unwind_of(event, overrides={key: value}).scenario for text, key, value in others}
         except ConfigError as error:
             asked.problems += [problem for problem in error.problems if problem not in asked.problems]
             continue
+        more = {}
+        for text, key, value in others:
+            try:
+                reason = without_effect(event, key, value)
+                more[text] = unwind_of(event, overrides={key: value}).scenario if reason is None else None
+            except ConfigError as error:
+                asked.problems += [problem for problem in error.problems if problem not in asked.problems]
+                continue
+            if reason is not None and (text, reason) not in told:
+                told.append((text, reason))
+                asked.wrong("--what-if", text, reason)
         if event.name in found:
             asked.wrong("EVENT", name, f"has the name {event.name}, which another unwind has")
         found[event.name] = (event, unwind, more)

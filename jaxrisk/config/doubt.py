@@ -21,9 +21,10 @@ def doubts(checked: "Checked") -> list[str]:
     """A line on each doubt about a configuration without problems; empty for most.
 
     On names of contracts that a table has in place of an asset's; on leverage above what a venue allows for the size, which is
-    taken at that; and on open interest of so many, or so few, days of volume that a unit is likely wrong.
+    taken at that; on open interest of so many, or so few, days of volume that a unit is likely wrong; and on halts of trading of
+    no whole number of steps, which last longer.
     """
-    return [*checked.said, *_leverage(checked), *_units(checked)]
+    return [*checked.said, *_leverage(checked), *_units(checked), *_halts(checked)]
 
 
 def _leverage(checked: "Checked") -> Iterable[str]:
@@ -66,6 +67,21 @@ def _units(checked: "Checked") -> Iterable[str]:
             if coins > 0.5 * held:
                 unit = "is quantity in dollars where coins are asked, or the other way about?"
             yield f"open interest of {asset}: {held:.3g} USD a side is {days:,.6g} days of its volume; {unit}"
+
+
+def _halts(checked: "Checked") -> Iterable[str]:
+    from .build_venues import HALT_LENGTH
+
+    run = checked.run
+    step = float(run.horizon.seconds / run.count)
+    for name, venue in checked.venues.items():
+        if venue.halt_move is None or (venue.halts or "trading") != "trading":
+            continue
+        steps = float((venue.halt_length or HALT_LENGTH).seconds) / step
+        if steps > 0.0 and abs(steps - round(steps)) > 1e-3:
+            yield (
+                f"venues.{name}.halt_length: {steps:.3g} steps; trading halts for whole ones, {math.ceil(steps) * step:g} seconds"
+            )
 
 
 def _open_interest(checked: "Checked") -> dict[str, tuple[float, float]]:

@@ -103,6 +103,8 @@ class AccountBook(AbstractBook):
             notional, opened = jnp.sum(worth, axis=0), jnp.sum(jnp.abs(self.quantity), axis=0)
             # what rounding leaves of a position that was closed is none
             open_to_call = (calls.done == 0.0) & (state.pending < 1.0) & (notional > 1e-6 * opened)
+            if view.trades is not None:
+                open_to_call &= self._home_trades(view.trades)
             met = meet(self.calls, open_to_call, equity, required, notional)
             calls = CallState(
                 reducing=jnp.where(met.now, met.reducing, calls.reducing),
@@ -128,17 +130,21 @@ class AccountBook(AbstractBook):
             stops = stops._replace(reached=reached, due=due)
         return state._replace(pending=pending, calls=calls, stops=stops, tally=tally)
 
-    def release(self, state: AccountState, share):
+    def release(self, state: AccountState, share, trades=None):
         sent = state.pending * self.ledger.at_home(share)
+        due, reducing = None if state.stops is None else state.stops.due, None if state.calls is None else state.calls.reducing
+        if trades is not None:  # no position is elsewhere than at home: see `Scenario.problems`
+            due = None if due is None else jnp.where(trades[:, None, None], due, 0.0)
+            reducing = None if reducing is None else jnp.where(self._home_trades(trades), reducing, 0.0)
         none = jnp.zeros_like(state.unlevered)
         size = jnp.abs(state.quantity)
         orders = Orders(
             liquidated=self.ledger.cells(size * sent),
-            stopped=none if state.stops is None else state.stops.due,
-            reduced=none if state.calls is None else self.ledger.cells(size * state.calls.reducing),
+            stopped=none if due is None else due,
+            reduced=none if reducing is None else self.ledger.cells(size * reducing),
             deleveraged=none,
             price=none,
-            detail=Detail(sent, None if state.calls is None else state.calls.reducing),
+            detail=Detail(sent, reducing),
         )
         ordered = state.ordered
         if ordered is not None:
@@ -213,7 +219,7 @@ class AccountBook(AbstractBook):
             sold = jnp.where(ledger.coin, at_mark / x[:, None] + matched / price, at_mark + matched)
             exposure = jnp.where(final, exposure * (1.0 - out), exposure - sold)
         if stops is not None:
-            stops = stops._replace(scale=stops.scale * kept, due=jnp.zeros_like(stops.due))
+            stops = stops._replace(scale=stops.scale * kept, due=stops.due - orders.stopped)
         if self._partial:
             waits = pending - detail.share
             part = ~final & (waits > 1e-6)
@@ -227,7 +233,7 @@ class AccountBook(AbstractBook):
             unlevered=state.unlevered * kept + closed.opened,
             by_class=state.by_class + self._by_class(state, orders, ratio),
             stops=stops,
-            calls=None if calls is None else calls._replace(reducing=jnp.zeros_like(calls.reducing)),
+            calls=None if calls is None else calls._replace(reducing=calls.reducing - detail.reduced),
             tally=tallied(state.tally, done),
         )
         return state, closed
@@ -294,6 +300,10 @@ class AccountBook(AbstractBook):
         nobody = [jnp.zeros(state.base.shape, bool)] * (2 * assets)
         _, found = jax.lax.scan(one, nobody, distance[order])
         return jnp.moveaxis(jnp.zeros_like(found).at[order].set(found), 0, -1)
+
+    def _home_trades(self, trades):
+        """Whether each account's home venue trades."""
+        return self.ledger.at_home(trades.astype(self.base.dtype)) > 0.0
 
     def _by_class(self, state: AccountState, orders: Orders, ratio):
         """Notional of what is liquidated, deleveraged or not."""

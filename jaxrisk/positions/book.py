@@ -4,7 +4,7 @@ import abc
 from typing import Any, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from .._leaf import Array
 
@@ -22,6 +22,8 @@ class View(NamedTuple):
     - `volatility`: realised, a square-root year; `trend`: of the index price, log return a year, both exponentially weighted.
       Shape `(assets,)`.
     - `index`: number of the step.
+    - `trades`: whether each venue trades, shape `(venues,)`; None where none ever halts. Where it does not, nobody closes or
+      opens of their own accord, or meets a call.
     """
 
     mark: Float[Array, "venues assets"]
@@ -32,6 +34,7 @@ class View(NamedTuple):
     volatility: Float[Array, " assets"]
     trend: Float[Array, " assets"]
     index: Int[Array, ""]
+    trades: Bool[Array, " venues"] | None = None
 
 
 class Orders(NamedTuple):
@@ -132,8 +135,11 @@ class AbstractBook(eqx.Module):
         """Meet margin calls, and hand the engine what is under maintenance margin."""
 
     @abc.abstractmethod
-    def release(self, state: Any, share: Float[Array, " venues"]) -> tuple[Any, Orders]:
-        """Orders that are sent now: the engine's `share` of its backlog, and all stopped and reduced."""
+    def release(
+        self, state: Any, share: Float[Array, " venues"], trades: Bool[Array, " venues"] | None = None
+    ) -> tuple[Any, Orders]:
+        """Orders that are sent now: the engine's `share` of its backlog, and all stopped and reduced, where a venue `trades`
+        (`View`); what does not go waits."""
 
     @abc.abstractmethod
     def claims(self, state: Any, orders: Orders, ratio: Float[Array, "venues assets"], fee: Float[Array, " venues"]) -> Claims:

@@ -176,8 +176,9 @@ class LadderBook(AbstractBook):
             state = state._replace(stopping=stopping, reached_stopped=stopped)
         return state
 
-    def release(self, state: LadderState, share):
+    def release(self, state: LadderState, share, trades=None):
         share = share[:, None, None]
+        sent = lambda due: due if trades is None else jnp.where(trades[:, None, None], due, 0.0)
         liquidated = state.backlog * share
         zero = jnp.zeros_like(liquidated)
         batch = None
@@ -189,16 +190,16 @@ class LadderBook(AbstractBook):
             state = state._replace(offset=offset, square=square, final=None if state.final is None else final)
         orders = Orders(
             liquidated=liquidated,
-            stopped=zero if state.stopping is None else state.stopping,
-            reduced=zero if state.reducing is None else state.reducing,
+            stopped=zero if state.stopping is None else sent(state.stopping),
+            reduced=zero if state.reducing is None else sent(state.reducing),
             deleveraged=zero,
             price=zero,
             detail=batch,
         )
         state = state._replace(
             backlog=state.backlog - liquidated,
-            stopping=None if state.stopping is None else zero,
-            reducing=None if state.reducing is None else zero,
+            stopping=None if state.stopping is None else state.stopping - orders.stopped,
+            reducing=None if state.reducing is None else state.reducing - orders.reduced,
         )
         return state, orders
 

@@ -42,7 +42,8 @@ def _shares(axes: "Axes", result: Any) -> None:
         errors = 100.0 * np.array([found.none[1], *(one.standard_error for one in found.shares)]) / abs(whole)
         rows = np.arange(len(names)) + (place - (len(result.measures) - 1) / 2) * height
         axes.barh(rows, values, height * 0.9, color=SERIES[place % len(SERIES)], label=in_words(measure))
-        axes.errorbar(values, rows, xerr=Z * np.nan_to_num(errors), fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.5)
+        axes.errorbar(values, rows, xerr=Z * errors, fmt="none", ecolor=INK, elinewidth=0.9, capsize=1.5)
+        _unsure(axes, values, rows, errors)
     axes.axvline(0.0, color=GREY, linewidth=0.9)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -56,7 +57,7 @@ def _amplified(axes: "Axes", rows: Any) -> None:
     scale = [one.scale for one in rows]
     for values, errors, colour, label in (
         ([one.drawdown for one in rows], [one.drawdown_error for one in rows], ORANGE, "mean drawdown"),
-        ([one.without for one in rows], [one.drawdown_error for one in rows], BLUE, "without feedback"),
+        ([one.without for one in rows], [one.without_error for one in rows], BLUE, "without feedback"),
         ([one.lost for one in rows], [one.lost_error for one in rows], GREY, "open interest lost"),
     ):
         axes.errorbar(scale, 100.0 * np.array(values), yerr=Z * 100.0 * np.array(errors), color=colour, marker="o", markersize=4,
@@ -73,13 +74,21 @@ def _matrix(axes: "Axes", matrix: Any) -> None:
     most = max(float(np.abs(values).max()), 1e-12)
     axes.imshow(values, cmap="Blues", vmin=0.0, vmax=1.3 * most, aspect="auto")
     for a, b in np.ndindex(values.shape):
-        axes.text(b, a, f"{values[a, b]:.2f}", ha="center", va="center", color=INK, fontsize=9)
+        error = 100.0 * float(matrix.error[a, b])
+        text = f"{values[a, b]:.2f}\n" + ("" if values[a, b] == 0.0 else f"({error:.2f})" if np.isfinite(error) else "(-)")
+        axes.text(b, a, text.rstrip(), ha="center", va="center", color=INK, fontsize=9)
     axes.set_xticks(range(len(matrix.names)), matrix.names)
     axes.set_yticks(range(len(matrix.names)), matrix.names)
     axes.grid(visible=False)
     axes.set_xlabel("to")
     axes.set_ylabel("from")
-    axes.set_title(f"Contagion of {matrix.of}, percentage points")
+    axes.set_title(f"Contagion of {matrix.of}, percentage points (standard error)")
+
+
+def _unsure(axes: "Axes", x: Any, y: Any, errors: np.ndarray) -> None:
+    """A question mark where a value rests on too few paths for an interval."""
+    for place in np.flatnonzero(~np.isfinite(errors)):
+        axes.annotate("?", (x[place], y[place]), xytext=(3, 3), textcoords="offset points", color=INK, fontsize=9)
 
 
 def maturity(result: Any) -> "Figure":
@@ -98,8 +107,9 @@ def maturity(result: Any) -> "Figure":
             colours = [GREY, *(SERIES[2] if one.value < 0.0 else ORANGE for one in found.shares), BLUE]
             places = np.arange(len(values))
             axes.bar(places, factor * values, 0.7, bottom=factor * bottoms, color=colours)
-            axes.errorbar(places, factor * (bottoms + values), yerr=Z * factor * np.nan_to_num(errors), fmt="none", ecolor=INK,
-                          elinewidth=0.9, capsize=2)  # fmt: skip
+            tops = factor * (bottoms + values)
+            axes.errorbar(places, tops, yerr=Z * factor * errors, fmt="none", ecolor=INK, elinewidth=0.9, capsize=2)
+            _unsure(axes, places, tops, errors)
             names = [result.since.date[:4], *(words for words, _, _ in result.changes), result.to.date[:4]]
             axes.set_xticks(places, names, rotation=35, ha="right", fontsize=8)
             axes.set_ylabel(label)

@@ -19,9 +19,7 @@ def attribution(result: Any) -> StudySummary:
             lines.append((f"+ {name}", number(share.value, share.standard_error), _percent(share.fraction, share.fraction_error)))
             records.append(_record(measure, name, share))
         lines.append(("all channels on", number(*found.all), ""))
-        of = found.total.value / found.all[0] if found.all[0] else math.nan
-        error = found.total.standard_error / abs(found.all[0]) if found.all[0] else math.nan
-        answer.append(f"the {in_words(measure)}: {_percent(of, error)} is the market's own leverage")
+        answer.append(f"the {in_words(measure)}: {_percent(*found.of_all)} is the market's own forced orders")
         records += [_record(measure, "total", found.total), *_ends(measure, found)]
         points = "percentage points" if label == "%" else label
         sections.append(Section(f"The {in_words(measure)}, {label}", ("", f"adds, {points}", "of what they add"), "lrr", lines))
@@ -46,6 +44,8 @@ def _title(result: Any) -> str:
 def _notes(result: Any) -> list[str]:
     found = result.shares[0] if result.shares else None
     notes = [f"{name}: where it is off, {says}" for name, says in result.channels]
+    if len(notes) > 1:
+        notes.append("what two channels do only together is halved between them: stop orders move a price by their impact alone")
     if found is not None and found.orders:
         notes.append(f"Shapley shares over {found.orders} orders drawn at random; what the draw leaves open is in the errors")
     else:
@@ -73,7 +73,7 @@ def _amplified(rows: Any) -> Section | None:
         (
             f"{one.scale:g}",
             _with(100.0 * one.drawdown, 100.0 * one.drawdown_error),
-            shown(100.0 * one.without, 100.0 * one.drawdown_error),
+            _with(100.0 * one.without, 100.0 * one.without_error),
             _with(one.ratio, one.ratio_error),
             _with(100.0 * one.lost, 100.0 * one.lost_error),
         )

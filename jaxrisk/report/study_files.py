@@ -60,7 +60,8 @@ def everything(result: Any) -> dict[str, Any]:
     """All fields of a result as what JSON can hold: numbers that are not finite become null, or "inf" and "-inf"."""
     fields = result._asdict() if hasattr(result, "_asdict") else vars(result)
     weighted = ("losses",) if "log_weights" in fields else ()  # of every path
-    left = lambda name, value: name in (*_LEFT_OUT, *weighted) and not isinstance(value, str)
+    of_paths = lambda name, value: name == "scores" and isinstance(value, np.ndarray)  # of each path in a share
+    left = lambda name, value: (name in (*_LEFT_OUT, *weighted) and not isinstance(value, str)) or of_paths(name, value)
     kept = {name: value for name, value in fields.items() if not left(name, value) and not name.startswith("_")}
     return {name: plain(value) for name, value in kept.items() if not callable(value)}
 

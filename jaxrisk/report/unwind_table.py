@@ -24,20 +24,32 @@ def unwinds(result: Any) -> StudySummary:
     ]
     lines = []
     for one in events:
-        for heading, whole, widths in (("of the fall", one.own, one.widths), ("closed by force", one.forced, one.widths_loss)):
-            each = [f"{_POINTS * adds:+.1f} ({_POINTS * only:.1f})" for adds, only in widths.values()]
-            lines.append((f"{one.name}, {heading}", f"{_POINTS * whole.width:.1f}", *each))
+        for heading, whole, drawn, widths in (
+            ("of the fall", one.own, one.drawn, one.widths), ("closed by force", one.forced, one.drawn_loss, one.widths_loss)
+        ):  # fmt: skip
+            own = [_POINTS * x for x in (whole.width, whole.width - drawn, drawn)]
+            lines.append((f"{one.name}, {heading}", *(f"{x:.1f}" for x in own), *map(_width, widths.values())))
     if events:
-        columns = ("width of the interval, points", "all", *(f"{name} adds (alone)" for name in events[0].widths))
-        sections.append(Section("How wide the intervals are, and by what", columns, "lr" + "r" * len(events[0].widths), lines))
+        columns = (
+            "width of the interval, points",
+            "printed",
+            "method",
+            "draws",
+            *(f"{name} adds (alone)" for name in events[0].widths),
+        )
+        sections.append(Section("How wide the intervals are, and by what", columns, "lrrr" + "r" * len(events[0].widths), lines))
     lines = []
     for one in events:
+        if one.what_if:
+            lines.append(
+                (f"{one.name}, as it was" if several else "as it was", f"{_POINTS * one.fall:.1f}", "-", _span(one.again), "-")
+            )
         lines += [
             (f"{one.name}, {what.name}" if several else what.name, _span(what.fall), _span(what.less_fall), _span(what.lost),
              _span(what.forgone))
             for what in one.what_if
         ]  # fmt: skip
-    columns = ("what if", "fall, %", "less, % of the fall", "closed by force, %", "open interest forgone, %")
+    columns = ("what if", "fall, %", "less, % of the fall", "closed by force, % of all", "forgone, % of all")
     sections.append(Section("The same day under another setting, the outside's moves the same", columns, "lrrrr", lines))
     answer = [_answer(one) for one in events]
     return StudySummary("Whose fall was it?", answer, sections, [*_notes(result), *result.notes], _records(events))
@@ -51,14 +63,18 @@ def _answer(one: Any) -> str:
 
 
 def _notes(result: Any) -> list[str]:
-    weak = [one.name for one in result.events if one.effective < 30.0]
+    weak = [one.name for one in result.events if one.weak]
     notes = [
         "medians and 90% intervals over what is not known: impact (docs/feedback.md), the book, and what closes besides",
-        "widths are over the draws; own shares are wider still by what few draws and a replay along closes of minutes leave open",
-        "adds: how much narrower the interval would be if this were known; alone: how wide if all else were",
+        "all are wider than the draws by what few draws leave open, those of a fall by 20% of the median too, for a replay along "
+        "closes of minutes: the column method",
+        "adds: how much narrower that of the draws would be if this were known, with its standard error; alone: how wide "
+        "if all else were; where the law is known open interest lost selects books more sharply",
+        "all: the open interest at the start without a cap; closed by force as the day is run again, with and without",
         "an own share of open interest above 100%: more was closed by force than is missing, because others opened",
         "without forced orders: the largest fall of what the price would have been; outsiders who sell in a fall are in it",
-        "caps: of those who meet one 20 to 90% take a smaller position; a cap of today's would have met other traders",
+        "caps: of those who meet one 20 to 90% take a smaller position; a cap of today's would have met other traders; under "
+        "limits of a file their share is the file's",
     ]
     for one in result.events:
         upper = f"{one.name}: with impact as fitted to the unwinds themselves, all of it lasting, {_span(one.upper)}% of the fall"
@@ -83,16 +99,23 @@ def _records(events: Any) -> list[dict[str, Any]]:
         add("fall", "without forced orders", one.without)
         add("open_interest_loss", "closed by force", one.forced)
         add("open_interest_loss", "own share", one.own_loss)
+        add("open_interest_loss", "closed by force, run again", one.again)
         add("open_interest_loss", "spiral", one.spiral)
         for what in one.what_if:
             for quantity in ("fall", "less_fall", "lost", "forgone"):
                 add(quantity, what.name, getattr(what, quantity))
         for quantity, widths in (("fall", one.widths), ("open_interest_loss", one.widths_loss)):
-            for source, (adds, alone) in widths.items():
-                for word, value in (("adds", adds), ("alone", alone)):
+            for source, width in widths.items():
+                for word, value in width._asdict().items():
                     rows.append({"event": one.name, "quantity": quantity, "part": f"width: {source} {word}", "value": value})
     columns = ("event", "quantity", "part", "value", "low", "high")
     return [{key: row.get(key, math.nan) for key in columns} for row in rows]
+
+
+def _width(one: Any) -> str:
+    """What a source adds, with its error, and alone; points."""
+    adds = _POINTS * one.adds
+    return f"{0.0 if abs(adds) < 0.05 else adds:+.1f} ± {_POINTS * one.error:.1f} ({_POINTS * one.alone:.1f})"
 
 
 def _loss(value: float) -> str:

@@ -47,13 +47,14 @@ class Share(NamedTuple):
 
 
 class Shapley(NamedTuple):
-    """`shares` of each part; `total`: all on less none; `none`, `all`: the measure, a value and an error; `orders`: how many were
-    drawn, 0 where every one counts."""
+    """`shares` of each part; `total`: all on less none; `none`, `all`: the measure, a value and an error; `of_all`: the total
+    over all, and its error, that of all in it; `orders`: how many were drawn, 0 where every one counts."""
 
     shares: tuple[Share, ...]
     total: Share
     none: tuple[float, float]
     all: tuple[float, float]
+    of_all: tuple[float, float]
     orders: int
 
 
@@ -125,7 +126,9 @@ def shapley(plan: Plan, runs: Sequence[Column], first: int, last: int) -> Shaple
     """
     values, scores = np.array([run.value for run in runs]), np.stack([run.scores for run in runs])
     resolutions = np.array([run.resolution for run in runs])
-    total = _share(values[last] - values[first], scores[last] - scores[first], 0.0, None, None)
+    resolved = math.hypot(resolutions[first], resolutions[last]) if first != last else 0.0
+    total = _share(values[last] - values[first], scores[last] - scores[first], resolved, None, None)
+    whole = _fraction(total.value, total.scores, resolved, values[last], scores[last])
     mean = plan.weights.mean(axis=0)
     each = plan.weights @ values
     spread = each.std(axis=0, ddof=1) / math.sqrt(len(each)) if len(each) > 1 else np.zeros(each.shape[1])
@@ -134,7 +137,7 @@ def shapley(plan: Plan, runs: Sequence[Column], first: int, last: int) -> Shaple
         drawn = math.hypot(spread[part], float(np.sqrt(np.sum((row * resolutions) ** 2))))
         shares.append(_share(float(row @ values), row @ scores, drawn, total.value, total.scores))
     ends = [(float(runs[place].value), float(runs[place].error)) for place in (first, last)]
-    return Shapley(tuple(shares), total, ends[0], ends[1], 0 if plan.exact else 2 * len(plan.weights))
+    return Shapley(tuple(shares), total, ends[0], ends[1], whole, 0 if plan.exact else 2 * len(plan.weights))
 
 
 def _share(value: float, scores: np.ndarray, drawn: float, whole: float | None, of: np.ndarray | None) -> Share:
@@ -143,10 +146,15 @@ def _share(value: float, scores: np.ndarray, drawn: float, whole: float | None, 
     error = _error(value, scores, drawn)
     if whole is None or of is None:
         return Share(value, error, 1.0 if value else math.nan, 0.0 if value else math.nan, scores)
+    return Share(value, error, *_fraction(value, scores, drawn, whole, of), scores)
+
+
+def _fraction(value: float, scores: np.ndarray, drawn: float, whole: float, of: np.ndarray) -> tuple[float, float]:
+    """A part over a whole that is not known either, and its error."""
     if whole == 0.0:
-        return Share(value, error, math.nan, math.nan, scores)
-    fraction = value / float(whole)
-    return Share(value, error, fraction, _error(fraction, (scores - fraction * of) / whole, drawn / abs(whole)), scores)
+        return math.nan, math.nan
+    fraction = float(value) / float(whole)
+    return fraction, _error(fraction, (scores - fraction * of) / whole, drawn / abs(float(whole)))
 
 
 def _error(value: float, scores: np.ndarray, drawn: float) -> float:

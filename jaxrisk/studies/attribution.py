@@ -37,13 +37,14 @@ _DEEPEST = -0.95  # no shock takes the whole price
 
 
 class Amplified(NamedTuple):
-    """At a size of the shock: mean `drawdown` of the index, `without` feedback on the same paths, their `ratio` and its error,
-    and the mean of the open interest lost, a fraction, with its error."""
+    """At a size of the shock: mean `drawdown` of the index, `without` feedback on the same paths, each with its error, their
+    `ratio` and its error, and the mean of the open interest lost, a fraction, with its error."""
 
     scale: float
     drawdown: float
     drawdown_error: float
     without: float
+    without_error: float
     ratio: float
     ratio_error: float
     lost: float
@@ -109,7 +110,7 @@ def attribute(
     >>> import jaxrisk as jr
     >>> found = jr.attribute(jr.load("btc_24h", {"run.step": "1h"}), ["mean(max_drawdown_index)"], paths=512)
     >>> [name for name, _ in found.channels]
-    ["liquidations' impact", 'depth withdrawal']
+    ['impact of forced orders', 'depth withdrawal']
     >>> bool(abs(sum(one.value for one in found.shares[0].shares) - found.shares[0].total.value) < 1e-12)
     True
     """
@@ -149,7 +150,21 @@ _AMPLIFIED = ("max_drawdown_index", "max_drawdown_no_feedback_index", "open_inte
 
 
 def _arguments(scenario, measures, paths, seed, exact, orders, shocks) -> tuple[list[Measure], int, int]:
-    problems: list[str] = list(scenario.problems())
+    problems: list[str] = []
+    whole("exact", exact, problems, 1, 12, "from 1 to 12 is allowed")
+    whole("orders", orders, problems, 4, 100_000, "from 4 to 100,000 is allowed")
+    problems += [f"shocks: {x} is no finite number above 0" for x in shocks if not (math.isfinite(x) and x > 0.0)]
+    asked, count, seed = checked(scenario, measures, paths, seed, problems)
+    if problems:
+        raise ValueError("\n".join(dict.fromkeys(problems)))
+    return asked, count, seed
+
+
+def checked(
+    scenario: Scenario, measures: Sequence[str | Measure], paths: int | None, seed: int | None, problems: list[str]
+) -> tuple[list[Measure], int, int]:
+    """Measures, paths and seed, and to the problems what is wrong with them or the scenario."""
+    problems += scenario.problems()
     asked: list[Measure] = []
     for text in [measures] if isinstance(measures, str | Measure) else measures:
         try:
@@ -162,9 +177,6 @@ def _arguments(scenario, measures, paths, seed, exact, orders, shocks) -> tuple[
     seed = scenario.description.seed if seed is None else seed
     whole("paths", count, problems, 2, 2**32, "from 2 to 2^32 is allowed")
     whole("seed", seed, problems, 0, 2**64 - 1, "from 0 to 2^64 - 1 is allowed")
-    whole("exact", exact, problems, 1, 12, "from 1 to 12 is allowed")
-    whole("orders", orders, problems, 4, 100_000, "from 4 to 100,000 is allowed")
-    problems += [f"shocks: {x} is no finite number above 0" for x in shocks if not (math.isfinite(x) and x > 0.0)]
     if not problems:
         prepared = eqx.filter_eval_shape(lambda s: prepare(s, jnp.float32), scenario.bare())
         for measure in asked:
@@ -173,9 +185,7 @@ def _arguments(scenario, measures, paths, seed, exact, orders, shocks) -> tuple[
                 measure.estimate(np.arange(count, dtype=np.float64))
             except ValueError as error:
                 problems += [f"{measure}: {line}" for line in str(error).splitlines()]
-    if problems:
-        raise ValueError("\n".join(dict.fromkeys(problems)))
-    return asked, int(count), int(seed)
+    return asked, count, seed
 
 
 def columns_of(scenario: Scenario, names: Sequence[str], paths: int, seed: int) -> list[np.ndarray]:
@@ -198,10 +208,10 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
 
 
 def _amplified(scale: float, deep: np.ndarray, without: np.ndarray, lost: np.ndarray) -> Amplified:
-    (value, error), base = _mean(deep), float(without.mean())
+    (value, error), (base, base_error) = _mean(deep), _mean(without)
     ratio = value / base if base > 0.0 else math.nan
     ratio_error = _mean(deep - ratio * without)[1] / base if base > 0.0 else math.nan
-    return Amplified(float(scale), value, error, base, ratio, ratio_error, *_mean(lost))
+    return Amplified(float(scale), value, error, base, base_error, ratio, ratio_error, *_mean(lost))
 
 
 def _contagion(scenario: Scenario, ran, solo: list[Scenario]) -> list[Contagion]:
@@ -231,4 +241,5 @@ def _contagion(scenario: Scenario, ran, solo: list[Scenario]) -> list[Contagion]
     return found
 
 
-__all__ = ["MEASURES", "SHOCKS", "Amplified", "Attribution", "Contagion", "attribute", "columns_of"]
+__all__ = ["MEASURES", "SHOCKS", "Amplified", "Attribution", "Contagion", "attribute", "checked",
+           "columns_of"]  # fmt: skip

@@ -19,8 +19,8 @@ class Channel(NamedTuple):
     off: Callable[[Scenario], Scenario]
 
 
-IMPACT = "liquidations' impact"
-"""Without it no forced order moves any price."""
+IMPACT = "impact of forced orders"
+"""Of liquidations, stop orders and calls met alike: without it none of them moves any price."""
 
 
 def channels(scenario: Scenario) -> list[Channel]:

@@ -19,7 +19,7 @@ from ..risk.measure import Measure
 from ..risk.paired import Column as Scored
 from ..risk.shapley import Shapley, plan, shapley
 from ..scenario import Scenario
-from .attribution import MEASURES, MOST_PATHS, columns_of
+from .attribution import MEASURES, checked, columns_of
 from .shown import Shown
 
 NUMBERS = {
@@ -91,10 +91,13 @@ def read_structure(path: str | Path) -> Structure:
     for key in ("name", "date"):
         if key not in document:
             report.add(key, None, "missing", missing=True)
+    sources = document.get("sources", [])
+    if not (isinstance(sources, list) and all(isinstance(one, str) for one in sources)):
+        report.add("sources", sources, "has to be a list of texts")
     if report.problems:
         raise ConfigError(report.problems)
-    name, sources = str(document["name"]), tuple(map(str, document.get("sources", ())))
-    return Structure(name, str(document.get("title", name)), str(document["date"]), sources, values)
+    name = str(document["name"])
+    return Structure(name, str(document.get("title", name)), str(document["date"]), tuple(sources), values)
 
 
 def with_structure(scenario: Scenario, values: dict[str, float]) -> Scenario:
@@ -141,10 +144,14 @@ def matured(
 ) -> Maturity:
     """Which change between two structures has what part in the difference of each measure, under the scenario's own shock.
 
-    **Raises:** `ValueError` for a scenario of several assets, one without a power law of impact, or one of positions that are
-    listed one by one, which no structure can be put on.
+    **Raises:** `ValueError` with everything that is wrong, a line each: with measures, paths or seed, and for a scenario without
+    a shock, of several assets, without a power law of impact, or of positions that are listed one by one, which no structure can
+    be put on.
     """
-    problems = list(scenario.problems())
+    problems: list[str] = []
+    asked, count, seed = checked(scenario, measures, paths, seed, problems)
+    if scenario.shock is None:
+        problems.append("the same shock is put on both structures; the scenario has none")
     if len(scenario.names.assets) != 1:
         problems.append("a structure is of one asset; the scenario has several")
     if not hasattr(scenario.impact.law, "daily_volume"):
@@ -157,10 +164,7 @@ def matured(
     if scenario.venues.backstop is None:
         names.remove("fund_over_open_interest")
     names = [name for name in names if since.values[name] != to.values[name]]
-    asked = [Measure.of(measure) for measure in measures]
     needed = plan(len(names))
-    count = min(scenario.description.paths, MOST_PATHS) if paths is None else paths
-    seed = scenario.description.seed if seed is None else seed
     runs: list[list[np.ndarray]] = []
     with numbers(scenario.description.precision == "float64"):
         for coalition in needed.coalitions:

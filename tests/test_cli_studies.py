@@ -520,8 +520,8 @@ def test_the_list_of_commands_has_one_line_each(capsys, monkeypatch):
     assert main(["--help"]) == OK
     lines = capsys.readouterr().out.splitlines()
     start = next(place for place, line in enumerate(lines) if "(required)" in line)
-    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "study", "report", "calibrate", "backtest"]
-    names += ["parameters", "status", "init", "check", "schema"]
+    names = ["run", "sensitivity", "design", "reverse-stress", "rare-event", "study", "attribute", "warn", "report", "calibrate"]
+    names += ["backtest", "import", "parameters", "status", "init", "check", "schema"]
     assert [line.strip("│•| -").split()[0] for line in lines[start + 1 : start + 1 + len(names)]] == names
 
 

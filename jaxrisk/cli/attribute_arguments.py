@@ -16,7 +16,7 @@ _Force = Annotated[bool, option(None, "overwrite existing files")]
 
 @dataclass
 class Attribute:
-    """Whose fall was it: what a market's own leverage adds to a loss, and what came from outside.
+    """Whose fall was it: what a market's own leverage adds to a loss.
 
     Of a scenario: which channel has what part in a simulated tail (Shapley's shares on the same random numbers), how the
     amplification grows with the shock, and who moves whom.
@@ -60,7 +60,7 @@ class Attribute:
 
 @dataclass
 class Warn:
-    """How far is the level that must not break: one line that a nightly batch can act on.
+    """How far is the level that must not break, in a line and an exit code.
 
     The level is the nearest price at which a forced dollar sets off more than one further, by venue, with an interval over what
     is not known of impact and leverage.

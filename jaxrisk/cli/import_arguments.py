@@ -13,7 +13,7 @@ KINDS = ("tiers", "prices", "open-interest", "accounts")
 
 @dataclass
 class Import:
-    """Read files as exchanges and their users have them, say what they were taken for, and write ours.
+    """Read files as exchanges and their users have them, and write ours.
 
     tiers: leverageBracket of Binance, risk-limit of Bybit, position-tiers of OKX, meta of Hyperliquid, tiers of ccxt.
 

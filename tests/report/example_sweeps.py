@@ -59,6 +59,8 @@ def caps(branches: bool = False):
 class _Prepared:
     """As far as a study asks: what its runs have alike."""
 
+    text = ""
+
     @staticmethod
     def scenario():
         from jaxrisk.config import load

@@ -16,9 +16,7 @@ from ..positions import Nodes
 from ..scenario import Scenario
 from .shown import Shown
 
-FEW: Nodes = (512, 2, 4)
-COARSE: Nodes = (512, 1, 2)
-"""Of each draw, whose map is not looked at by itself."""
+NODES: Nodes = (512, 2, 4)
 DRAWS = 32
 SPREAD = {"impact": 0.45, "leverage": 0.3, "volume": 0.2}
 """ASSUMPTION, standard deviations of logs: impact's coefficient of 1 where 0.5 to 3 can be argued; medians of leverage, whose
@@ -102,7 +100,7 @@ def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed
     normal = ndtri(np.clip(qmc.Sobol(3, seed=seed).random(draws), 1e-6, 1.0 - 1e-6))
     with numbers(False):
         log_price, middle = _map(scenario)
-        drawn = np.stack([_map(_moved(scenario, *np.exp(np.array(list(SPREAD.values())) * z)), COARSE)[1] for z in normal])
+        drawn = np.stack([_map(_moved(scenario, *np.exp(np.array(list(SPREAD.values())) * z)))[1] for z in normal])
     venues, assets = scenario.names.venues, scenario.names.assets
     levels = []
     for v, venue in enumerate(venues):
@@ -122,9 +120,9 @@ def warning(scenario: Scenario, branching: float = 1.0, draws: int = DRAWS, seed
     return Warned(levels, branching, venues, assets, log_price, middle, low, high, info)
 
 
-def _map(scenario: Scenario, nodes: Nodes = FEW) -> tuple[np.ndarray, np.ndarray]:
+def _map(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
     """Log prices below the initial one, and the branching number of each venue and asset there, `(venues, assets, levels)`."""
-    prepared = prepare(scenario, jnp.float32, nodes)
+    prepared = prepare(scenario, jnp.float32, NODES)
     found = fragility(prepared)
     below = -np.asarray(found.log_price[0], np.float64)
     common = np.asarray(found.number, np.float64)[:, 0]

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .curve import stands
 from .estimate import Estimate, TooFewPathsError, checked, clopper_pearson
 from .ranks import enough_beyond, rank_of
 from .replicates import of_spread
@@ -32,6 +31,8 @@ class Support(NamedTuple):
 
     def stands(self, found: Estimate) -> bool:
         """Whether the difference's interval can be stood behind."""
+        from .curve import stands  # here: scipy's optimisers take time that starting a command should not wait for
+
         return stands(self.effective, found.standard_error, found.value)
 
 

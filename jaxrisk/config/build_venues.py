@@ -11,12 +11,11 @@ from ..positions import Policy, Tiers
 from .arrays import by_asset
 from .checked import Checked
 from .units import Span
-from .venues import Venue
+from .venues import HALT_LENGTH, HALT_WINDOW, Venue
 
 UNLIMITED_LEVERAGE = 1e6
 FIRST_SHARE, FIRST_ABOVE, COOL_DOWN = 0.2, 1e5, Span("30s")
 FUND_DRAWDOWN, FUND_WINDOW = 0.3, Span("8h")
-HALT_WINDOW = HALT_LENGTH = Span("5min")
 
 
 def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:

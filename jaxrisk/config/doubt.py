@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .holders import HistogramHolders, LognormalHolders
+from .venues import HALT_LENGTH
 
 if TYPE_CHECKING:
     from .checked import Checked
@@ -70,8 +71,6 @@ def _units(checked: "Checked") -> Iterable[str]:
 
 
 def _halts(checked: "Checked") -> Iterable[str]:
-    from .build_venues import HALT_LENGTH
-
     run = checked.run
     step = float(run.horizon.seconds / run.count)
     for name, venue in checked.venues.items():

@@ -18,6 +18,8 @@ TIER_RULES = ("marginal", "whole")
 POLICIES = ("full", "partial", "lower_tier", "to_margin", "takeover")
 RANKINGS = ("pro_rata", "binance", "hyperliquid", "bitmex", "minimax_leverage")
 TRIGGERS = ("fund_empty", "fund_drawdown", "account_value")
+HALT_WINDOW = HALT_LENGTH = Span("5min")
+"""Of a halt, where a venue does not say."""
 
 BELONGING = {
     "policy": {"partial": ("first_share", "first_above", "cool_down"), "to_margin": ("margin_target",)},

@@ -150,7 +150,7 @@ def _sizes(table: Columns) -> None:
     if (size is not None or contracts) and "quantity" in table.values:
         quantity = table.as_numbers("quantity")
         sizes = np.full(len(table), np.nan) if size is None else as_numbers(table.values[size])
-        sizes = np.where(~np.isfinite(sizes) & (~contracts | _are_coins(table, quantity)), 1.0, sizes)
+        sizes = np.where(~np.isfinite(sizes) & (np.logical_not(contracts) | _are_coins(table, quantity)), 1.0, sizes)
         table.note("quantity", np.flatnonzero(~(sizes > 0.0)), "counts contracts, and the row does not say the size of one, "
                    "contractSize, in coins")  # fmt: skip
         if np.any(np.isfinite(sizes) & (sizes != 1.0)):

@@ -29,9 +29,9 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from validate_reader_files import kinds
+from validate_reader_files import kinds, read_result
 
-from jaxrisk.report import Result, ResultWriter, manifest as said
+from jaxrisk.report import ResultWriter, manifest as said
 from jaxrisk.report.chunks import Plan
 from jaxrisk.report.manifest import Kind, Manifest
 from jaxrisk.report.status import status_of
@@ -75,15 +75,6 @@ def make_scenario(folder: Path) -> Path:
     path = folder / "scenario.npz"
     path.write_bytes(to_bytes(jr.load("btc_24h")))
     return path
-
-
-def read_result(path: Path) -> None:
-    """All that there is to read."""
-    result = Result.load(path)
-    for name in result.losses:
-        assert len(result.losses[name]) == result.paths
-        result.columns(name)
-    repr(result)
 
 
 def read_store(path: Path) -> None:

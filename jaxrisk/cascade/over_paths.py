@@ -40,11 +40,21 @@ class OverPaths(NamedTuple):
 
     def inward(self, tree: Any) -> Any:
         """Arrays with the paths along their first axis as this wants them."""
-        return tree if self.axis == 0 else jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), tree)
+        return tree if self.axis == 0 else inward(tree)
 
     def outward(self, tree: Any) -> Any:
         """What this gives, with the paths along the first axis."""
-        return tree if self.axis == 0 else jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), tree)
+        return tree if self.axis == 0 else outward(tree)
+
+
+def inward(tree: Any) -> Any:
+    """Arrays with the paths along their first axis, with them along the last."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), tree)
+
+
+def outward(tree: Any) -> Any:
+    """The way back."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), tree)
 
 
 def over_paths(function: Callable, numbers: int) -> OverPaths:
@@ -206,4 +216,4 @@ _RULES: dict[str, Callable] = {
 }
 _RULES |= dict.fromkeys(_EACH.split(), _each) | dict.fromkeys(_ALONG.split(), _axes_kept)
 
-__all__ = ["OverPaths", "over_paths"]
+__all__ = ["OverPaths", "inward", "outward", "over_paths"]

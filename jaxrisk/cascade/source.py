@@ -4,7 +4,6 @@ import abc
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 
 from .bridge import numbers
@@ -68,13 +67,11 @@ def draw(prepared: Prepared, key, path, index) -> Noise:
     if bridges:
         inside = drawn[first:]
         bridge = uniform(jnp.stack(inside) if isinstance(inside, list) else inside, dtype).reshape(assets, -1)
-    noise = Noise(
+    return Noise(
         normals=stack([normal(drawn[i], dtype) for i in range(shape.normals)]),
         uniforms=stack([uniform(drawn[i], dtype) for i in range(shape.normals, first)]),
         bridge=bridge,
     )
-    # a compiler would draw them again in each part of the step that uses them
-    return jax.lax.optimization_barrier(noise)
 
 
 __all__ = ["AbstractSource", "Counters", "draw", "first_uniforms"]

@@ -17,10 +17,10 @@ from .._interrupt import answers
 from .blocks import LEAST, block_size, in_precision, joined
 from .devices import on, placed
 from .engine import COUNTERS, book_numbers, outcome, seed_key
-from .over_paths import OverPaths, over_paths
+from .over_paths import OverPaths, inward, outward, over_paths
 from .room import Room
-from .source import AbstractSource
-from .state import Noise, Prepared, State
+from .source import AbstractSource, draw
+from .state import Prepared, State
 from .step import exogenous, respond, start
 from .vectors import compiled
 
@@ -131,7 +131,7 @@ def _on_host(losses: dict[str, Any]) -> dict[str, np.ndarray]:
 def tile_steps(prepared: Prepared, paths: int) -> int:
     """Steps of a tile: as even as they go into the whole, and no more than there is room for."""
     steps, item = prepared.scenario.settings.steps, prepared.decay.dtype.itemsize
-    noise = jax.eval_shape(lambda: _drawn(prepared, (jnp.uint32(0), jnp.uint32(0)), jnp.uint32(0), (), jnp.int32(0), COUNTERS)[0])
+    noise = jax.eval_shape(lambda: draw(prepared, (jnp.uint32(0), jnp.uint32(0)), jnp.uint32(0), jnp.int32(0)))
     numbers = sum(math.prod(x.shape) for x in jax.tree.leaves(noise)) + 3 * prepared.decay.shape[0]
     room = TILE_BYTES.get(jax.default_backend(), TILE_BYTES_DEFAULT) // max(1, numbers * item * paths)
     return math.ceil(steps / math.ceil(steps / max(1, min(LONGEST, room))))
@@ -163,12 +163,12 @@ def block_losses(
 @compiled
 def _begun(prepared, key, paths, source):
     uniforms, memory = jax.vmap(lambda path: source.start(prepared, key, path))(paths)
-    return uniforms, _inward(memory)
+    return uniforms, inward(memory)
 
 
 @compiled
 def _market(prepared, uniforms):
-    return _inward(jax.vmap(lambda drawn: prepared.scenario.market.init(prepared.market, drawn[1:]))(uniforms))
+    return inward(jax.vmap(lambda drawn: prepared.scenario.market.init(prepared.market, drawn[1:]))(uniforms))
 
 
 @compiled
@@ -177,14 +177,10 @@ def _started(prepared, uniforms) -> State:
     return _responding(prepared).inward(states)
 
 
-def _drawn(prepared, key, path, memory, index, source) -> tuple[Noise, Any]:
-    return source.step(prepared, key, path, memory, index)
-
-
 @compiled
 def _noise_tile(prepared, key, paths, memory, first, length: int, source) -> tuple[Any, Any]:
-    each = OverPaths(lambda path, kept, index: _drawn(prepared, key, path, kept, index, source), -1)
-    apart = _inward(paths)
+    each = OverPaths(lambda path, kept, index: source.step(prepared, key, path, kept, index), -1)
+    apart = inward(paths)
 
     def body(memory, index):
         noise, memory = each(apart, memory, common=(index,))
@@ -212,7 +208,7 @@ def _cell_tile(prepared, states: State, moves, bridge, first, count) -> State:
     def body(step, states):
         now = jax.tree.map(lambda x: x[step], (moves, bridge))
         # noise and moves are kept with the paths last, whatever the book
-        return each(states, *(now if each.axis == -1 else each.inward(_outward(now))), common=(first + step,))
+        return each(states, *(now if each.axis == -1 else each.inward(outward(now))), common=(first + step,))
 
     return _without_idle(states, jax.lax.fori_loop(0, count, body, states))
 
@@ -236,9 +232,6 @@ def _finished(prepared, states: State) -> dict[str, Any]:
 def _responding(prepared: Prepared) -> OverPaths:
     respond_to = lambda state, move, bridge, index: respond(prepared, state, move, bridge, index)
     return over_paths(respond_to, book_numbers(prepared))
-
-
-_inward, _outward = OverPaths(lambda: None, -1).inward, OverPaths(lambda: None, -1).outward
 
 
 __all__ = ["MOST", "Market", "block_losses", "markets", "most_together", "range_losses", "same_noise", "tile_steps"]

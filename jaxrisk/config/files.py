@@ -1,7 +1,6 @@
 """Reading files: TOML, and the tables that a scenario names. Whatever is wrong becomes a problem, never an exception."""
 
 import hashlib
-import stat
 import tomllib
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
@@ -9,31 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from ..data.columns import Columns, as_numbers
-from ..data.containers import files_of, is_pattern
+from ..data.containers import files_of, is_pattern, readable
 from ..data.names import ACCOUNTS, TableKind
 from ..data.positions import settle
 from ..data.read import PLAIN, Wish, read_table
 from .once import Made, made_once, same
-from .paths import NotFound, exists, find, is_folder, record
+from .paths import NotFound, exists, find, is_folder
 from .problems import Problem, Report, nearest, written
 
 
 def read_bytes(path: Path) -> bytes:
     """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
-    record(path)
-    try:
-        kind = path.stat().st_mode
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
-            raise ValueError("is a device, of which there is no end to read; a file is needed")
+    with readable(path):
         return path.read_bytes()
-    except IsADirectoryError:
-        raise OSError("is a folder; a file is needed") from None
-    except FileNotFoundError:
-        raise OSError("no such file") from None
-    except OSError as error:
-        raise OSError(f"cannot be read: {error.strerror or error}") from None
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:

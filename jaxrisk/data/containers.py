@@ -1,5 +1,6 @@
 """Where the bytes of a table are: in a file, packed or not, in an archive, in a folder, or in the files that a pattern means."""
 
+import contextlib
 import gzip
 import io
 import re
@@ -72,21 +73,29 @@ def files_of(path: Path) -> tuple[list[Path], list[str]]:
     return [path], []
 
 
-def sources(path: Path) -> Iterator[Source]:
-    """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """For opening a file that a user names: `OSError` or `ValueError` with a sentence where it cannot be, or has no end."""
     record(path)
     try:
         kind = path.stat().st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind) or stat.S_ISDIR(kind)):
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
             raise ValueError("is a device, of which there is no end to read; a file is needed")
-        with open(path, "rb") as file:
-            head = file.read(PEEK)
+        yield
     except IsADirectoryError:
         raise OSError("is a folder; a file is needed") from None
     except FileNotFoundError:
         raise OSError("no such file") from None
     except OSError as error:
         raise OSError(f"cannot be read: {error.strerror or error}") from None
+
+
+def sources(path: Path) -> Iterator[Source]:
+    """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
+    with readable(path), open(path, "rb") as file:
+        head = file.read(PEEK)
     if path.suffix == ".gz" or head[:2] == b"\x1f\x8b":
         yield _gzipped(path, head)
     elif head[:4] == b"PK\x03\x04" or path.suffix == ".zip":
@@ -167,4 +176,4 @@ def _zipped(path: Path) -> Iterator[Source]:
         raise ValueError(f"cannot be unpacked: {error}") from None
 
 
-__all__ = ["ENDINGS", "Source", "files_of", "is_data", "is_pattern", "sources"]
+__all__ = ["ENDINGS", "Source", "files_of", "is_data", "is_pattern", "readable", "sources"]

@@ -2,6 +2,7 @@
 
 import html
 import os
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -321,7 +322,7 @@ class Result:
             raise ValueError(f"{path}: is saved as one netCDF file, which .nc says; a store is what simulate(out=...) writes")
         weights = {} if self.log_weights is None else {LOG_WEIGHTS: self.log_weights}
         plan = Plan(self.dims, self.coords, self.planned, self.info)
-        save(path, plan, self.paths, _Joined(self.losses, weights), whole(self.samples, self.curves))
+        save(path, plan, self.paths, ChainMap(weights, self.losses), whole(self.samples, self.curves))
         if isinstance(self.losses, LazyLosses):
             self.losses.written(Path(path))
         return Path(path)
@@ -380,22 +381,6 @@ class Result:
         line = ", ".join(f"<b>{html.escape(key)}</b> {html.escape(text)}" for key, text in facts.items())
         notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.notes())
         return f"<div>{line}</div>{self.summary()._repr_html_()}{notes}"
-
-
-class _Joined(Mapping):
-    """Two mappings as one, without loading either."""
-
-    def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]):
-        self._parts = (first, second)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._parts[0][name] if name in self._parts[0] else self._parts[1][name]
-
-    def __iter__(self):
-        return (name for part in self._parts for name in part)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts))
 
 
 __all__ = ["STATISTICS", "Result"]

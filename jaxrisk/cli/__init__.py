@@ -5,6 +5,7 @@ What takes time to import is imported when it is needed, after Ctrl-C is listene
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
@@ -89,22 +90,26 @@ def _main(words: list[str]) -> int:
         return INTERNAL
 
 
+_ANSWERED_BY = {
+    "Attribute": "attribute.attribute",
+    "Calibrate": "calibrate.calibrate",
+    "Design": "commands.study",
+    "Import": "importing.import_file",
+    "Init": "init.init",
+    "Parameters": "commands.parameters",
+    "RareEvent": "commands.study",
+    "Report": "report.report",
+    "ReverseStress": "commands.study",
+    "RunStudy": "study.run_study",
+    "Sensitivity": "commands.study",
+    "Status": "status.status",
+    "Warn": "warn.warn",
+}
+"""Module and function that answer a command, by the name of its class."""
+
+
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import (
-        Attribute,
-        Backtest,
-        Calibrate,
-        Check,
-        Import,
-        Init,
-        Parameters,
-        Report,
-        Run,
-        RunStudy,
-        Schema,
-        Status,
-        Warn,
-    )
+    from .arguments import Backtest, Check, Run, Schema
 
     if isinstance(command, Run):
         return run(command, wrong)
@@ -114,49 +119,12 @@ def _answer(command: Any, wrong: list[str]) -> int:
         complain(wrong)
         code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
         return BAD_INPUT if wrong else code
-    if isinstance(command, Status):
-        from .status import status
-
-        return status(command, wrong)
-    if isinstance(command, Init):
-        from .init import init
-
-        return init(command, wrong)
-    if isinstance(command, Calibrate):
-        from .calibrate import calibrate
-
-        return calibrate(command, wrong)
-    if isinstance(command, Import):
-        from .importing import import_file
-
-        return import_file(command, wrong)
-    if isinstance(command, RunStudy):
-        from .study import run_study
-
-        return run_study(command, wrong)
-    if isinstance(command, Attribute):
-        from .attribute import attribute
-
-        return attribute(command, wrong)
-    if isinstance(command, Warn):
-        from .warn import warn
-
-        return warn(command, wrong)
-    if isinstance(command, Report):
-        from .report import report
-
-        return report(command, wrong)
     if isinstance(command, Backtest):
-        if command.days is not None:
-            from .backtest_days import backtest_days
-
-            return backtest_days(command, wrong)
-        from .backtest import backtest
-
-        return backtest(command, wrong)
-    from .commands import parameters, study
-
-    return parameters(command, wrong) if isinstance(command, Parameters) else study(command, wrong)
+        where = "backtest.backtest" if command.days is None else "backtest_days.backtest_days"
+    else:
+        where = _ANSWERED_BY[type(command).__name__]
+    module, _, function = where.partition(".")
+    return getattr(importlib.import_module(f".{module}", __name__), function)(command, wrong)
 
 
 def run(command: Run, wrong: Iterable[str] = ()) -> int:

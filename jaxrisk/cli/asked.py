@@ -27,6 +27,16 @@ class Asked:
         self.inputs = recorded()
         self.scenario: Any = None
 
+    def prepared(self, name: str, overrides: Any) -> Any:
+        """A scenario's file read and checked, None where it is wrong."""
+        from ..config import ConfigError, prepare
+
+        try:
+            return prepare(name, overrides)
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
+
     def wrong(self, option: str, value: Any, allowed: str, near: str | None = None) -> None:
         """Note a problem with an option."""
         text = None if value is None else written(value)

@@ -166,16 +166,11 @@ def _what_if(command: Attribute, asked: Asked) -> tuple[list[float], list[tuple[
 
 
 def _scenario(command: Attribute, asked: Asked, name: str) -> Callable[[Any], Any] | None:
-    from ..config import ConfigError, prepare
     from ..studies.attribution import MEASURES
 
     overrides, settings = overrides_of(command)
     asked.problems += settings
-    prepared = None
-    try:
-        prepared = prepare(name, overrides)
-    except ConfigError as error:
-        asked.problems += error.problems
+    prepared = asked.prepared(name, overrides)
     asked.scenario = None if prepared is None else prepared.scenario()
     measures = [asked.measure(text) for text in command.measure or MEASURES]
     for measure in measures:

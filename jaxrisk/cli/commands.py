@@ -22,15 +22,9 @@ def study(command: Study, wrong: list[str]) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
-    from ..config import ConfigError, prepare
-
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
-    prepared = None
-    try:
-        prepared = prepare(command.scenario, overrides)
-    except ConfigError as error:
-        asked.problems += error.problems
+    prepared = asked.prepared(command.scenario, overrides)
     asked.file("--out", command.out, _ENDINGS.get(type(command), _TABLES), command.force)
     asked.file("--plot", command.plot, PLOTS, command.force)
     asked.apart(command.out, command.plot)
@@ -220,15 +214,9 @@ def _draw(result: Any, path: Any) -> None:
 
 def parameters(command: Parameters, wrong: list[str]) -> int:
     """`jaxrisk parameters`; the exit code."""
-    from ..config import ConfigError, prepare
-
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
-    prepared = None
-    try:
-        prepared = prepare(command.scenario, overrides)
-    except ConfigError as error:
-        asked.problems += error.problems
+    prepared = asked.prepared(command.scenario, overrides)
     asked.file("--out", command.out, _TABLES, command.force)
     if prepared is None:
         return complain(asked.problems)

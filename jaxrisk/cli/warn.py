@@ -18,16 +18,10 @@ def warn(command: Warn, wrong: list[str]) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
-    from ..config import ConfigError, prepare
-
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
-    prepared = None
-    try:
-        prepared = prepare(command.scenario, overrides)
-    except ConfigError as error:
-        asked.problems += error.problems
+    prepared = asked.prepared(command.scenario, overrides)
     threshold, branching = _fraction(command.threshold, asked), 1.0
     if command.branching is not None:
         branching = asked.number("--branching", command.branching, 0.0, 1e6, "has to be a number above 0")

@@ -35,7 +35,9 @@ def write(folder: Path, rows: int, files: int) -> None:
     price, done = 20_000.0, 0
     for part in range(files):
         count = (rows - done) // (files - part)
-        minute = 30_000_000 - rows + np.arange(done, done + count)
+        minute = (
+            36_000_000 - rows + np.arange(done, done + count)
+        )  # until 2038: from 2000 on, earlier times are not taken for times
         scale = np.where(np.arange(done, done + count) < rows // 2, 1, 1000)
         close = np.round(price * np.exp(np.cumsum(random.normal(0.0, 5e-4, count))), 2)
         opening = np.concatenate([[price], close[:-1]])

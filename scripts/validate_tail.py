@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 
 import jaxrisk
-from jaxrisk.backtest.day_engine import Fit, Fits, engine
+from jaxrisk.backtest.day_engine import ENGINE, Fit, Fits, engine
 from jaxrisk.backtest.day_rivals import daily_variance
-from jaxrisk.backtest.day_run import ENGINE, REGRESSION, backtest_days
+from jaxrisk.backtest.day_run import REGRESSION, backtest_days
 from jaxrisk.backtest.day_scores import LEVELS as AT_RISK, collected, score_one
 from jaxrisk.backtest.day_table import compared, tested
 from jaxrisk.backtest.periods import path_quantities, periods

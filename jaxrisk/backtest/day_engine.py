@@ -18,6 +18,8 @@ from ..report.outputs import write_whole
 from ..scenario import Scenario
 from .periods import losses_before, path_quantities
 
+ENGINE, WITHOUT = "engine", "engine, no feedback"
+"""The forecaster's names, with and without."""
 PARTICLES, PARTICLES_OF_HOURS = 1024, 256
 """Of a filter whose state is kept at every midnight, or at every hour."""
 BURN_IN = 180
@@ -201,4 +203,4 @@ def _of_moves(found: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([np.ones_like(fall), fall, fall**2, rise, rise**2], axis=1)
 
 
-__all__ = ["Engine", "Fit", "Fits", "FitsError", "engine"]
+__all__ = ["ENGINE", "WITHOUT", "Engine", "Fit", "Fits", "FitsError", "engine"]

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from .day_run import ENGINE, DayTest, Horizon
+from .day_engine import ENGINE
 from .day_scores import RETURN_LEVELS
 from .day_table import WORDS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .day_run import DayTest, Horizon
+
 _SHOWN = ("fall", "rise")
 
 
-def calibration(found: DayTest) -> "Figure":
+def calibration(found: "DayTest") -> "Figure":
     """For the first horizon's fall and rise: the distribution of the observed values' quantiles in their forecasts beside the
     uniform one (band: Kolmogorov and Smirnov), and how often each level is exceeded, observed and forecast."""
     from ..report.plots import _figure, _style
@@ -37,7 +39,7 @@ def calibration(found: DayTest) -> "Figure":
         return figure
 
 
-def _quantiles(panel, horizon: Horizon, quantity: str) -> None:
+def _quantiles(panel, horizon: "Horizon", quantity: str) -> None:
     from ..report.plots import GREY, SERIES
 
     uniform = np.linspace(0.0, 1.0, 201)
@@ -56,7 +58,7 @@ def _quantiles(panel, horizon: Horizon, quantity: str) -> None:
     panel.set_title(f"{WORDS[quantity].capitalize()}: quantiles of what was observed")
 
 
-def _levels(panel, horizon: Horizon, quantity: str) -> None:
+def _levels(panel, horizon: "Horizon", quantity: str) -> None:
     from ..report.plots import INK, SERIES
 
     levels, per_year = np.array(RETURN_LEVELS), 365.0 / horizon.periods.days

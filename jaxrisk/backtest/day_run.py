@@ -11,12 +11,12 @@ import numpy as np
 from .._interrupt import answers, threads
 from ..calibration.day_bars import HOURS, DayBars
 from ..scenario import Scenario
-from .day_engine import Fits, engine
+from .day_engine import ENGINE, WITHOUT, Fits, engine
 from .day_rivals import gjr_garch, log_har, loss_on_fall, windows
 from .day_scores import Scores, collected, score_one
+from .day_table import day_table
 from .periods import QUANTITIES, Periods, after_alarms, on_days, periods
 
-ENGINE, WITHOUT = "engine", "engine, no feedback"
 FHS, EVT, HAR, GJR, REGRESSION = "filtered history", "extreme value", "log-HAR-t", "GJR-GARCH-t", "regression"
 _AT_ONCE = 64
 RIVALS = (WITHOUT, FHS, EVT, HAR, GJR, REGRESSION)
@@ -45,8 +45,6 @@ class DayTest(NamedTuple):
 
     def summary(self, title: str = "") -> Any:
         """Tables of scores, tests and comparisons."""
-        from .day_table import day_table
-
         return day_table(self, title)
 
 
@@ -197,6 +195,6 @@ def _arranged(test: Periods, names, rows) -> dict[str, dict[str, Scores]]:
 
 
 __all__ = [
-    "ENGINE", "EVT", "FHS", "GJR", "HAR", "REGRESSION", "RIVALS", "WITHOUT", "DayTest", "Horizon", "backtest_days",
+    "EVT", "FHS", "GJR", "HAR", "REGRESSION", "RIVALS", "DayTest", "Horizon", "backtest_days",
     "cuts_between",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .law import LawFit, NotFitted, hourly_returns, sample_of
+from .law_fit import LawFit, NotFitted, hourly_returns, sample_of
 from .price_file import PriceFile
 from .volatility import hourly_closes
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .law import LawFit, NotFitted, hourly_returns, sample_of
+from .law_fit import LawFit, NotFitted, hourly_returns, sample_of
 from .price_file import PriceFile
 
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .law import HOURS_PER_YEAR, LawFit, hourly_returns, residual_checks, sample_of
+from .law_fit import HOURS_PER_YEAR, LawFit, hourly_returns, residual_checks, sample_of
 from .price_file import PriceFile
 
 _NAMES = ("volatility", "jump_rate", "jump_mean", "jump_sd")

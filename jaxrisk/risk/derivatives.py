@@ -15,7 +15,7 @@ from .curve import LEAST_EFFECTIVE
 from .estimate import clopper_pearson
 from .gradients import Gradient, looked_at, pathwise, tail_index
 from .measure import STEPPED, Measure
-from .pathwise import Reverse
+from .pathwise import Reverse, along
 from .rerun import slopes
 from .sample import Sample
 from .trust import MOST, trust, widened
@@ -78,7 +78,7 @@ class Derivatives:
             # all in the direction in which each moves the measure up, by a share of its value
             size = np.array([abs(self.parameters[k].value) or 1.0 for k in smooth])
             which = looked_at(self.sample, self.measure).which
-            self.index[smooth] = tail_index(self.sample.slopes(reverse, which, size * np.sign(found.value)))
+            self.index[smooth] = tail_index(along(self.sample, reverse, which, size * np.sign(found.value)))
         if np.all(self.index[smooth] < HEAVY):
             return
         self._bear_out(smooth, found, reverse)

@@ -18,7 +18,7 @@ from ..cascade.blocks import numbers
 from ..scenario import Scenario
 from .estimate import Estimate, TooFewPathsError
 from .measure import Measure
-from .pathwise import Reverse, few_lengths, group_gradients
+from .pathwise import Reverse, along, few_lengths, group_gradients
 from .sample import Sample, draw_sample
 from .tail import rank_of
 
@@ -111,7 +111,7 @@ def pathwise(sample: Sample, measure: Measure, scenario: Scenario, names: tuple[
     tail = looked_at(sample, measure)
     reverse = Reverse.of(scenario, names, sample.prepared, sample.column)
     if len(names) <= FORWARD:
-        slopes = [sample.slopes(reverse, tail.which, unit) for unit in np.eye(len(names))]
+        slopes = [along(sample, reverse, tail.which, unit) for unit in np.eye(len(names))]
         return of_paths(tail, np.stack(slopes, axis=1), len(sample.losses), measure)
     return _of_groups(sample, tail, reverse, measure)
 

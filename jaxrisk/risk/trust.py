@@ -18,7 +18,7 @@ from ..scenario import Scenario
 from .bump import ends
 from .curve import CAUTION, critical
 from .measure import Measure
-from .pathwise import Reverse
+from .pathwise import Reverse, along
 from .sample import Sample
 from .tail import rank_of
 
@@ -57,7 +57,7 @@ def trust(
     inside = losses[which] > level
     slopes = np.zeros(len(which))
     if inside.any():
-        slopes[inside] = sample.slopes(reverse, which[inside], direction)
+        slopes[inside] = along(sample, reverse, which[inside], direction)
     apart = weight * ((lifted[0] - lifted[1]) / 2.0 - slopes)
     total = float(weight @ slopes) / n
     if total == 0.0:

@@ -1,13 +1,11 @@
-"""The diagnostics of a calibration, as Markdown or HTML: what was found, how sure it is, and what could not be told."""
+"""The diagnostics of a calibration, as tables and as Markdown: what was found, how sure it is, and what could not be told."""
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..report.outputs import write_whole
 from .bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
@@ -40,22 +38,6 @@ def markdown(found: Calibration) -> str:
         if part.rows:
             lines += [_row(part.header), _row(["---"] + ["---:"] * (len(part.header) - 1)), *map(_row, part.rows), ""]
     return "\n".join(lines)
-
-
-def html(found: Calibration) -> str:
-    """The report as one HTML page."""
-    from ..report.page import html as rendered
-    from ..report.page.calibration_page import page
-
-    return rendered([page(found, sections(found))])
-
-
-def write_report(found: Calibration, path: Path) -> None:
-    """Write the report, HTML where the file's name ends in .html.
-
-    **Raises:** `OSError`, in words where something stands there that jaxrisk did not write.
-    """
-    write_whole(path, html(found) if path.suffix.lower() == ".html" else markdown(found))
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -189,4 +171,4 @@ def _kept(found: Calibration) -> Section:
     return Section("What is still assumed", (text,) if rows else (), ("key", "the base says"), tuple(rows))
 
 
-__all__ = ["Section", "html", "markdown", "sections", "write_report"]
+__all__ = ["Section", "markdown", "sections"]

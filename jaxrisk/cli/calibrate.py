@@ -27,7 +27,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     work = _read(command, asked, overrides)
     if asked.problems:
         return complain(asked.problems)
-    from ..calibration.report import sections, write_report
+    from ..calibration.report import sections
     from ..config import ConfigError, doubts
     from ..report.durable import OutputError
 
@@ -42,7 +42,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         wrong_after = found.write(_header(found))
         if command.report is not None:
             folder_of(command.report)
-            write_report(found, command.report)
+            _write_report(found, command.report)
     except OSError as error:
         unwritten = [error if isinstance(error, OutputError) else _words(error)]
     _show(sections(found)[:-1])  # what is still assumed is in the file
@@ -60,6 +60,16 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         complain(found.problems)
         return NOT_IDENTIFIED
     return OK
+
+
+def _write_report(found: Any, path: Path) -> None:
+    """Write the report: a page where the file's name ends in .html, else Markdown."""
+    from ..calibration.report import markdown, sections
+    from ..page import html
+    from ..page.calibration_page import page
+    from ..report.outputs import write_whole
+
+    write_whole(path, html([page(found, sections(found))]) if path.suffix.lower() == ".html" else markdown(found))
 
 
 def _words(error: OSError) -> str:

@@ -16,12 +16,13 @@ from ..scenario import Scenario
 from .shown import Shown
 from .study_found import Found, answer, rank_of, unknown_measures
 from .study_plan import Work, works_of
+from .study_read import RECORD, fields_of
 from .study_run import Runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TABLE, RECORD, PICTURE, BRANCHES = "study.csv", "study.json", "study.png", "branches.png"
+TABLE, PICTURE, BRANCHES = "study.csv", "study.png", "branches.png"
 """What a study writes into its folder, beside the results of its runs."""
 
 
@@ -80,9 +81,7 @@ class Study(Shown):
         **Raises:** `ValueError`, which names the file, where it is damaged, or of a version that this one does not read;
         `OSError` as the system says.
         """
-        from ..report.study_read import load_study
-
-        return load_study(Path(folder))
+        return cls(*fields_of(Path(folder)))
 
     def plot_branches(self) -> "Figure":
         """A tornado chart: by how much each group of branches moves the measure ranked by.

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..study_table import in_words
-from ..sweep_table import between
+from ..report.study_table import in_words
+from ..report.sweep_table import between
 from .content import Cell, Part, Table, number
 from .study_numbers import change_of, numbers_of, size_of
 from .words import APART, FEW, NONE, SAME, VERDICTS, counted, verdict

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..sweep_table import class_of, groups, heading, of_class
-from ..table import at_most
+from ..report.sweep_table import class_of, groups, heading, of_class
+from ..report.table import at_most
 from . import charts, fixed, study_about as about
 from .content import Cell, Chart, Page, Part, Table, number
 from .study_choice import Cells, choice
@@ -41,7 +41,7 @@ MOST_FINDINGS = 6
 def page(study: Any, folder: Path) -> Page:
     """The page of a `Study` that is in a folder."""
     cells = Cells(study, folder)
-    ahead, chosen = first(study), choice(study, cells)
+    ahead, chosen = first(study), choice(study, cells, first(study))
     parts = [_today(study, cells), *_changes(study), _cost(study), *sure(study), *_danger(cells), fixed.history(),
              fixed.method(about.method(study)), about.assumed(study, cells),
              fixed.limitations(about.limits(study, cells))]  # fmt: skip

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from page.example_page import MEASURES, study
+from page.test_nightly import desk
 from report import example_studies
-from report.page.example_page import MEASURES, study
-from report.page.test_nightly import desk
 
-from jaxrisk.report.answers import load
-from jaxrisk.report.page.compare import NOT_KNOWN, clear_of_all, compare
-from jaxrisk.report.page.words import APART, FEW, NONE, SAME, verdict
+from jaxrisk.page.answers import load
+from jaxrisk.page.compare import NOT_KNOWN, clear_of_all, compare
+from jaxrisk.page.words import APART, FEW, NONE, SAME, verdict
 
 PATHS = 2000
 

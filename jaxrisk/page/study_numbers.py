@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from ...observables import describe
-from ..study_table import unit_of
-from ..sweep_table import heading, of_class
+from ..observables import describe
+from ..report.study_table import unit_of
+from ..report.sweep_table import heading, of_class
 from .content import Cell, number
 from .words import NEVER, Size, share_in_words
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..study_table import observable_in_words, unit_of_observable
+from ..report.study_table import observable_in_words, unit_of_observable
 from . import charts
 from .words import Size, estimate_in_words
 

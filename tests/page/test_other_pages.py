@@ -3,13 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
+from page.example_page import Cells
 from report import example_studies
-from report.page.example_page import Cells
 
 from jaxrisk.calibration.report import Section
+from jaxrisk.page.answers import load
+from jaxrisk.page.calibration_page import page as calibration
 from jaxrisk.report import page
-from jaxrisk.report.answers import load
-from jaxrisk.report.page.calibration_page import page as calibration
 from jaxrisk.report.study_files import write
 from jaxrisk.report.study_table import Section as Lines, StudySummary
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from page.example_page import study
 from report import example_studies
-from report.page.example_page import study
 
 from jaxrisk.report import plots
 

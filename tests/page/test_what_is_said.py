@@ -7,15 +7,15 @@ import shlex
 
 import numpy as np
 import pytest
+from page.example_page import Cells, study
 from report import example_studies
-from report.page.example_page import Cells, study
 
 from jaxrisk.cli import OK, main
+from jaxrisk.page import fixed
+from jaxrisk.page.answers import load
+from jaxrisk.page.study_choice import _told
+from jaxrisk.page.study_page import MOST_COLUMNS, first
 from jaxrisk.report import Result, page
-from jaxrisk.report.answers import load
-from jaxrisk.report.page import fixed
-from jaxrisk.report.page.study_choice import _told
-from jaxrisk.report.page.study_page import MOST_COLUMNS, first
 from jaxrisk.risk.paired import Difference
 
 RARE = "exceedance_probability(max_drawdown_index, 0.9)"

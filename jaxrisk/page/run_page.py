@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...risk import exceedance_probability
-from ...risk.return_period import ANY_DAY
-from ..table import Row, cells as texts_of
+from ..report.table import Row, cells as texts_of
+from ..risk import exceedance_probability
+from ..risk.return_period import ANY_DAY
 from . import assumptions, charts, fixed
 from .content import Cell, Chart, Page, Part, Table, number
 from .run_again import again

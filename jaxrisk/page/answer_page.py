@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ...observables import describe
-from ..answers import Record
-from ..study_read import real
+from ..observables import describe
+from ..studies.study_read import real
 from . import assumptions, charts, fixed
+from .answers import Record
 from .content import Cell, Chart, Page, Part, Table
 from .words import MINUS, Finding, Size
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from jaxrisk.report.page.words import APART, FEW, NONE, SAME, Size, changes_in_words, percent, probability_in_words, verdict
+from jaxrisk.page.words import APART, FEW, NONE, SAME, Size, changes_in_words, percent, probability_in_words, verdict
 from jaxrisk.risk import exceedance_probability
 from jaxrisk.risk.paired import Difference
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.special import ndtri
 
-from ..answers import Answer
+from .answers import Answer
 from .changes import Change, of_runs, of_studies
 from .content import Cell, Part, Table, number
 from .study_choice import Cells

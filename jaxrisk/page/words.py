@@ -6,9 +6,9 @@ Every sentence with a figure has its uncertainty in it, and a change that its er
 import math
 from typing import Any, NamedTuple
 
-from ...risk.estimate import clopper_pearson
-from ..study_table import shown
-from ..table import _scale, at_most
+from ..report.study_table import shown
+from ..report.table import _scale, at_most
+from ..risk.estimate import clopper_pearson
 
 APART, SAME, FEW, NONE, REFERENCE = "apart", "same", "few", "none", "reference"
 """What a change is: told apart from none; not told apart; resting on too few paths; on no path any; the reference itself."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..result import Result
-from ..study_table import observable_in_words, unit_of, unit_of_observable
+from ..report.result import Result
+from ..report.study_table import observable_in_words, unit_of, unit_of_observable
 from . import charts, fixed
 from .assumptions import head_of
 from .study_numbers import short
@@ -46,7 +46,7 @@ class Cells:
 
     def of(self, cell: str, branch: str) -> Result | None:
         """The result of a cell in a branch, None where it is not there."""
-        from ...studies.study_run import CELLS
+        from ..studies.study_run import CELLS
 
         digest = self.files.get(cell, {}).get(branch)
         if digest is None or not digest.isalnum():
@@ -76,7 +76,7 @@ class Cells:
 
     def shipped_study(self) -> bool:
         """Whether the study is one of those that ship."""
-        from ...config.paths import shipped
+        from ..config.paths import shipped
 
         path = Path(str(self.study.info.get("study", "")))
         return ((shipped() / "studies" / f"{path.stem}.toml").is_file() and shipped() in path.absolute().parents) or path == Path(
@@ -85,8 +85,8 @@ class Cells:
 
     def study_head(self) -> tuple[list[str], list[str]]:
         """What the study's file says at its top, and what it sets everywhere."""
-        from ...config.document import read_toml
-        from ...config.paths import NotFound, find
+        from ..config.document import read_toml
+        from ..config.paths import NotFound, find
 
         try:
             path = find("studies", str(self.study.info.get("study", "")))
@@ -104,16 +104,15 @@ def _short(value: Any) -> str:
     return text if len(text) < 160 else f"{text[:150]} ..."
 
 
-def choice(study: Any, cells: Cells) -> dict[str, Any]:
-    """The page's data: settings, measures, branches, what was found of each, and the curves of probabilities of a larger loss."""
+def choice(study: Any, cells: Cells, ahead: list[Any]) -> dict[str, Any]:
+    """The page's data: settings, measures (`ahead`, those of the first screen, first), branches, what was found of each, and the
+    curves of probabilities of a larger loss."""
     branches = ["", *dict.fromkeys(one.branch for one in study.found if one.branch)]
     found = {}
     for one in study.found:
         base = study.of(study.reference[one.cell.scenario], one.measure, one.branch) if one.difference is not None else one
         found[f"{one.cell.name}|{one.branch}|{one.measure}"] = _told(one, base)
-    from .study_page import first
-
-    measures, ahead = [], first(study)
+    measures = []
     for one in [*ahead, *(one for one in study.measures if one not in ahead)]:
         observable = one.observable
         measures.append({"key": str(one), "label": _label(one), "observable": observable})

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ...risk import TooFewPathsError
-from ...risk.difference import STATISTICS, support
-from ...risk.measure import Measure
-from ...risk.paired import Column, paired
-from ..study_table import unit_of
-from ..summary import LEAST_USD
-from ..table import Row
+from ..report.study_table import unit_of
+from ..report.summary import LEAST_USD
+from ..report.table import Row
+from ..risk import TooFewPathsError
+from ..risk.difference import STATISTICS, support
+from ..risk.measure import Measure
+from ..risk.paired import Column, paired
 from .run_page import is_share
 from .study_choice import Cells
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..config.study_cells import Cell
+from ..report.recognise import MARK
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..risk.paired import Difference, Ranking
-from .recognise import MARK
+from .study_found import Found
 
+RECORD = "study.json"
 _ENDS = {"inf": math.inf, "-inf": -math.inf}
 _MOST_BYTES = 2**28
 
@@ -33,14 +35,11 @@ def read_record(path: Path) -> dict[str, Any]:
     return said
 
 
-def load_study(folder: Path) -> Any:
-    """The `Study` in a folder.
+def fields_of(folder: Path) -> tuple[Any, ...]:
+    """The fields of the `Study` in a folder, in order.
 
     **Raises:** as `read_record`; `ValueError` for a record that is no study's, or one of a version that this one cannot read.
     """
-    from ..studies.study import RECORD, Study
-    from ..studies.study_found import Found
-
     path = Path(folder) / RECORD
     said = read_record(path)
     try:
@@ -64,7 +63,7 @@ def load_study(folder: Path) -> Any:
         info = dict(said["info"])
         for key in ("paths", "branches", "by_scenario"):
             info[key]
-        return Study(said["name"], said["title"], said["question"], list(cells.values()), dict(said["reference"]),
+        return (said["name"], said["title"], said["question"], list(cells.values()), dict(said["reference"]),
                      [_measure(one) for one in said["measures"]], _measure(said["rank"]), found, rankings,
                      {name: real(value) for name, value in said["held"].items()}, spreads, info)  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -103,4 +102,4 @@ def _numbers(kind: Any, said: Any) -> Any:
     return kind(**{name: int(said[name]) if name in counts else real(said[name]) for name in kind._fields})
 
 
-__all__ = ["load_study", "read_record", "real"]
+__all__ = ["RECORD", "fields_of", "read_record", "real"]

@@ -4,13 +4,13 @@ import re
 import time
 
 import pytest
+from page.example_page import CAPS, study
 from report import example_studies
-from report.page.example_page import CAPS, study
 
 from jaxrisk.cli import OK, main
+from jaxrisk.page.answers import load
+from jaxrisk.page.pdf import browser as installed
 from jaxrisk.report import page
-from jaxrisk.report.answers import load
-from jaxrisk.report.page.pdf import browser as installed
 from jaxrisk.studies.study import Study
 
 driver = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")

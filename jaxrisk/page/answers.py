@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .recognise import kind_of
-from .result import Result
-from .study_read import load_study, read_record
-from .study_table import Section, StudySummary
+from ..report.recognise import kind_of
+from ..report.result import Result
+from ..report.study_table import Section, StudySummary
+from ..studies.study import Study
+from ..studies.study_read import RECORD, read_record
 
 KINDS = {
     "Sensitivities": "sensitivity",
@@ -43,13 +44,11 @@ def load(path: str | Path) -> Answer:
     **Raises:** `ValueError`, which names the file and says what it is, where it is no answer, damaged, or of a version that this
     one does not read; `OSError` as the system says.
     """
-    from ..studies.study import RECORD
-
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file or folder")
     if path.is_dir() and (path / RECORD).is_file():
-        return Answer("study", load_study(path), path)
+        return Answer("study", Study.load(path), path)
     if path.is_dir() or path.suffix.lower() in (".nc", ".zarr"):
         return Answer("run", Result.load(path), path)
     if path.suffix.lower() != ".json":
@@ -60,7 +59,7 @@ def load(path: str | Path) -> Answer:
     if said.get("kind") == "report":
         raise ValueError(f"{path} is a report, and no result: name what it was made of")
     if "cells" in said and "rankings" in said:
-        return Answer("study", load_study(path.parent), path.parent) if path.name == RECORD else _elsewhere(path)
+        return Answer("study", Study.load(path.parent), path.parent) if path.name == RECORD else _elsewhere(path)
     return Answer(*_record(path, said), path)
 
 

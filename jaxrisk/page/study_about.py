@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ..sweep_table import absent
+from ..report.sweep_table import absent
 from . import assumptions, fixed
 from .content import Part
 from .study_choice import Cells

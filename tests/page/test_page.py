@@ -7,14 +7,14 @@ import time
 
 import numpy as np
 import pytest
+from page.example_page import TITLE, Cells, study
 from report import example_studies
-from report.page.example_page import TITLE, Cells, study
 
 from jaxrisk.cli import BAD_INPUT, OK, main
+from jaxrisk.page.answers import load
+from jaxrisk.page.compare import compare
+from jaxrisk.page.render import library
 from jaxrisk.report import page
-from jaxrisk.report.answers import load
-from jaxrisk.report.page.compare import compare
-from jaxrisk.report.page.render import library
 from jaxrisk.report.study_files import write
 from jaxrisk.studies.study import RECORD, Study
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page.example_page import Cells, study
 from report import example_studies
-from report.page.example_page import Cells, study
 
 from jaxrisk.cli import BAD_INPUT, NOT_WRITTEN, OK, main
+from jaxrisk.page import charts, pdf
+from jaxrisk.page.answers import load
 from jaxrisk.report import page
-from jaxrisk.report.answers import load
-from jaxrisk.report.page import charts, pdf
 from jaxrisk.report.study_files import write
 from jaxrisk.report.study_table import Section, StudySummary
 

@@ -7,10 +7,10 @@ import pytest
 from page.example_page import CAPS, study
 from report import example_studies
 
+from jaxrisk import page
 from jaxrisk.cli import OK, main
 from jaxrisk.page.answers import load
 from jaxrisk.page.pdf import browser as installed
-from jaxrisk.report import page
 from jaxrisk.studies.study import Study
 
 driver = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")

@@ -11,10 +11,10 @@ import pytest
 from page.example_page import Cells, study
 from report import example_studies
 
+from jaxrisk import page
 from jaxrisk.cli import BAD_INPUT, NOT_WRITTEN, OK, main
 from jaxrisk.page import charts, pdf
 from jaxrisk.page.answers import load
-from jaxrisk.report import page
 from jaxrisk.report.study_files import write
 from jaxrisk.report.study_table import Section, StudySummary
 

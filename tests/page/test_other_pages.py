@@ -6,10 +6,10 @@ import pytest
 from page.example_page import Cells
 from report import example_studies
 
+from jaxrisk import page
 from jaxrisk.calibration.report import Section
 from jaxrisk.page.answers import load
 from jaxrisk.page.calibration_page import page as calibration
-from jaxrisk.report import page
 from jaxrisk.report.study_files import write
 from jaxrisk.report.study_table import Section as Lines, StudySummary
 

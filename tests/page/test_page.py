@@ -10,11 +10,11 @@ import pytest
 from page.example_page import TITLE, Cells, study
 from report import example_studies
 
+from jaxrisk import page
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.page.answers import load
 from jaxrisk.page.compare import compare
 from jaxrisk.page.render import library
-from jaxrisk.report import page
 from jaxrisk.report.study_files import write
 from jaxrisk.studies.study import RECORD, Study
 

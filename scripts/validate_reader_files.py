@@ -142,7 +142,7 @@ def make_study(folder: Path) -> Path:
 
 def make_result(folder: Path) -> Path:
     """A netCDF file as a run writes it."""
-    from jaxrisk.report import ResultWriter
+    from jaxrisk.storage.writer import ResultWriter
 
     dims, chosen = {"shortfall": ("venues",)}, np.random.default_rng(1)
     writer = ResultWriter(folder / "r.nc", dims, {"venues": ["a", "b"]}, 40, {"name": "made", "seed": "1"})

@@ -14,8 +14,8 @@ from ..calibration.from_state import from_states, hourly_bars, ready_for_states
 from ..calibration.law_log_variance import HALF_LIVES, TailModel, fit_tail, law_of
 from ..cascade import seed_key
 from ..market.filter import filtered_along
-from ..report.outputs import write_whole
 from ..scenario import Scenario
+from ..storage.outputs import write_whole
 from .periods import losses_before, path_quantities
 
 ENGINE, WITHOUT = "engine", "engine, no feedback"
@@ -80,7 +80,7 @@ class Fits:
         return self.found[key]
 
     def _text(self) -> str:
-        from ..report.recognise import MARK
+        from ..storage.recognise import MARK
 
         fits = [
             {"until": str(fit.until), "feedback": fit.feedback, "distance": fit.distance, "point": fit.point.tolist()}

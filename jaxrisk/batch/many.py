@@ -14,8 +14,9 @@ from .._interrupt import threads
 from ..cascade import fragility
 from ..cascade.blocks import block_size, numbers, workers
 from ..cascade.together import most_together, range_losses, same_noise
-from ..report import Result, writable
+from ..report import Result
 from ..scenario import Scenario
+from ..storage.place import writable
 from .carried import to_bytes
 from .configure import configure
 from .describe import criticality, curves, sample

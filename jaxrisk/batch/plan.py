@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from ..cascade import path_losses, seed_key
 from ..cascade.blocks import block_size, whole_blocks
 from ..observables import DIMS
-from ..report.chunks import Plan
-from ..report.manifest import Kind
-from ..report.remote import is_remote, place_of
-from ..report.store_place import is_store
-from ..report.writer import CONFIGURATION
 from ..scenario import coordinates
+from ..storage.chunks import Plan
+from ..storage.manifest import Kind
+from ..storage.remote import is_remote, place_of
+from ..storage.store_place import is_store
+from ..storage.writer import CONFIGURATION
 from .carried import to_bytes
 from .configuration import configuration, digest_of
 from .configure import Run
@@ -60,7 +60,7 @@ def planned(scenario, run: Run, chunk: int | None, out: Any) -> Planned:
 def sink_of(made: Planned, out: str | os.PathLike | None, force: bool, tell: Tell) -> AbstractSink:
     """Where its losses go.
 
-    **Raises:** `OSError` in words, as `report.ResultWriter` and `report.store.Store`.
+    **Raises:** `OSError` in words, as `storage.writer.ResultWriter` and `storage.store.Store`.
     """
     if out is None:
         return Memory(made.plan, made.chunk)

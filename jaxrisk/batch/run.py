@@ -11,11 +11,12 @@ from .._interrupt import answer, threads
 from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
 from ..cascade.room import Room
-from ..report import Result, writable
-from ..report.durable import OutputError
-from ..report.remote import is_remote, place_of
-from ..report.store_place import check_place, is_store
+from ..report import Result
 from ..scenario import Scenario
+from ..storage.durable import OutputError
+from ..storage.place import writable
+from ..storage.remote import is_remote, place_of
+from ..storage.store_place import check_place, is_store
 from .configure import configure
 from .describe import criticality, curves, sample
 from .hosts import help_with, several

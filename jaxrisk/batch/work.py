@@ -17,12 +17,12 @@ import numpy as np
 from .._interrupt import threads
 from ..cascade.blocks import block_size, numbers, parts_of, range_losses, workers
 from ..cascade.engine import COUNTERS
-from ..report import manifest as said
-from ..report.remote import place_of
-from ..report.store_chunk import write_chunk
-from ..report.store_read import holds
 from ..risk.sample import prepare_lean
 from ..risk.sobol import sobol
+from ..storage import manifest as said
+from ..storage.remote import place_of
+from ..storage.store_chunk import write_chunk
+from ..storage.store_read import holds
 from .carried import from_bytes
 from .configure import Run
 from .problems import locate

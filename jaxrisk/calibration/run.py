@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..config import Problem, check
-from ..report.outputs import target, write_whole
-from ..report.recognise import is_ours
+from ..storage.outputs import target, write_whole
+from ..storage.recognise import is_ours
 from .account_file import AccountFile
 from .account_rows import match_asset
 from .base import base_of

@@ -214,8 +214,8 @@ def _structures(command: Attribute, asked: Asked) -> tuple[Any, Any] | None:
 
 def _work(command: Attribute, work: Callable[[Any], Any]) -> int:
     from ..batch import use_compilation_cache
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
 
     use_compilation_cache()
     try:

@@ -152,8 +152,8 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
 
 
 def _written(command: Backtest, found: Any, summary: Any) -> bool:
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
 
     def draw(path: Path) -> None:
         from ..backtest.plot import intervals

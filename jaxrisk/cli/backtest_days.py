@@ -164,7 +164,7 @@ def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool
 def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str, first: Any) -> Any:
     from ..backtest.day_engine import SETTINGS, Fits, FitsError
     from ..config import Problem
-    from ..report.recognise import is_ours
+    from ..storage.recognise import is_ours
 
     path = command.fits
     if path is None and command.out is not None:
@@ -228,8 +228,8 @@ def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, 
 
 
 def _written(command: Backtest, found: Any, summary: Any) -> bool:
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
 
     def draw(path: Path) -> None:
         from ..backtest.day_plot import calibration

@@ -29,7 +29,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         return complain(asked.problems)
     from ..calibration.report import sections
     from ..config import ConfigError, doubts
-    from ..report.durable import OutputError
+    from ..storage.durable import OutputError
 
     try:
         found = work()
@@ -67,7 +67,7 @@ def _write_report(found: Any, path: Path) -> None:
     from ..calibration.report import markdown, sections
     from ..page import html
     from ..page.calibration_page import page
-    from ..report.outputs import write_whole
+    from ..storage.outputs import write_whole
 
     write_whole(path, html([page(found, sections(found))]) if path.suffix.lower() == ".html" else markdown(found))
 
@@ -197,7 +197,7 @@ def _header(found: Any) -> list[str]:
 
 def _show(parts: list[Any]) -> None:
     """The report as plain text: tables in columns."""
-    from ..report.narrow import narrow
+    from ..storage.narrow import narrow
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for part in parts:

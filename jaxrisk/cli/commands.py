@@ -201,13 +201,13 @@ def _answered_no(result: Any) -> bool:
 
 
 def _save(result: Any, path: Any, text: str) -> None:
-    from ..report.study_files import write
+    from ..storage.study_files import write
 
     write(result, path, text)
 
 
 def _draw(result: Any, path: Any) -> None:
-    from ..report.outputs import save_figure
+    from ..storage.outputs import save_figure
 
     save_figure(result.plot(), path)
 
@@ -230,7 +230,7 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
     summary = table(found, f"{prepared.name}: {len(found):,} parameters", prepared.checked.ranges)
     show(summary, sys.stdout)
     if command.out is not None:
-        from ..report.study_files import write
+        from ..storage.study_files import write
 
         folder_of(command.out)
         return OK if write_all([("result", command.out, lambda path: write(summary, path))]) else NOT_WRITTEN

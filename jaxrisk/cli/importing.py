@@ -66,7 +66,7 @@ Work = tuple[list[str], Callable[[Path], Any]]
 def _tiers(command: Import, columns: dict[str, str], asked: Asked) -> Work | None:
     from ..config.tier_import import import_tiers
     from ..config.venues import TIER_RULES
-    from ..report.outputs import write_whole
+    from ..storage.outputs import write_whole
 
     if command.tier_rule is not None:
         asked.choice("--tier-rule", command.tier_rule, TIER_RULES)

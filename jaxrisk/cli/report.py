@@ -40,7 +40,7 @@ def report(command: Report, wrong: list[str]) -> int:
             asked.problems.append(Problem("command line", "--pdf", None, missing(), None))
     if asked.problems:
         return complain(asked.problems)
-    from ..report import page
+    from .. import page
 
     try:
         made = page.pages(answers, old)

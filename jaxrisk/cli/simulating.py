@@ -23,12 +23,12 @@ class Chunks(NamedTuple):
 def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool, asked: Chunks) -> int:
     """Run a scenario, print its table and write its result; the exit code."""
     from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
-    from ..report.durable import OutputError
-    from ..report.outputs import save_figure
-    from ..report.remote import place_of
-    from ..report.store_place import is_store
     from ..risk.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
+    from ..storage.durable import OutputError
+    from ..storage.outputs import save_figure
+    from ..storage.remote import place_of
+    from ..storage.store_place import is_store
     from .progress import Progress, show
     from .writing import finished_words, mark_of, not_written, write_all
 

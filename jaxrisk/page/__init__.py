@@ -57,8 +57,8 @@ def json(made: Sequence[Page]) -> str:
     """The same for machines."""
     import json as encoder
 
-    from ..report.recognise import MARK
-    from ..report.study_files import plain as storable
+    from ..storage.recognise import MARK
+    from ..storage.study_files import plain as storable
 
     said = {"written_by": MARK, **plain(made[0]), "others": [plain(one) for one in made[1:]]}
     return encoder.dumps(storable(said), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -70,7 +70,7 @@ def write(made: Sequence[Page], path: Path, text: Callable[[], str] | None = Non
 
     **Raises:** `OSError` in words: where something stands there that jaxrisk did not write, or nothing is there to print with.
     """
-    from ..report.outputs import write_whole
+    from ..storage.outputs import write_whole
 
     ending, text = path.suffix.lower(), text or (lambda: html(made))
     if ending == ".pdf":

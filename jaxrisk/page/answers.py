@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..report.recognise import kind_of
 from ..report.result import Result
 from ..report.study_table import Section, StudySummary
+from ..storage.recognise import kind_of
 from ..studies.study import Study
 from ..studies.study_read import RECORD, read_record
 

@@ -127,7 +127,7 @@ def hash_of(path: Path) -> str:
 
     **Raises:** `OSError` as the system says.
     """
-    from ..report.manifest import FOLDER, MANIFEST
+    from ..storage.manifest import FOLDER, MANIFEST
 
     path = Path(path)
     if path.is_dir():

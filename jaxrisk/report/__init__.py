@@ -1,8 +1,6 @@
-"""Results and how they are shown: tables, plots, files."""
+"""Results and how they are shown: tables and plots. Start with `result`; files are in `storage`, pages in `page`."""
 
-from .place import writable
 from .result import Result
 from .table import Summary
-from .writer import ResultWriter
 
-__all__ = ["Result", "ResultWriter", "Summary", "writable"]
+__all__ = ["Result", "Summary"]

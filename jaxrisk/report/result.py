@@ -16,8 +16,8 @@ from ..risk.difference import difference
 from ..risk.replicates import by_replicates
 from ..risk.return_period import ANY_DAY, as_period
 from ..risk.stream import Stream
-from .chunks import Plan
-from .netcdf import (
+from ..storage.chunks import Plan
+from ..storage.netcdf import (
     CURVE_PREFIX,
     FINISHED,
     LOG_WEIGHTS,
@@ -26,11 +26,11 @@ from .netcdf import (
     flat_attributes,
     variable_attributes as _attributes,
 )
-from .observables import curve_axes, sample_axes
-from .store_place import is_store
-from .store_read import MISSING, StoredLosses
+from ..storage.observables import curve_axes, sample_axes
+from ..storage.store_place import is_store
+from ..storage.store_read import MISSING, StoredLosses
+from ..storage.writer import LazyLosses, read, save, whole
 from .table import Summary, counted
-from .writer import LazyLosses, read, save, whole
 
 if TYPE_CHECKING:
     import pandas as pd

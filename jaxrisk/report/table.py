@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..risk.tail import Estimate
-from .narrow import narrow
+from ..storage.narrow import narrow
 
 if TYPE_CHECKING:
     import pandas as pd

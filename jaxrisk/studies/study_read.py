@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..config.study_cells import Cell
-from ..report.recognise import MARK
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..risk.paired import Difference, Ranking
+from ..storage.recognise import MARK
 from .study_found import Found
 
 RECORD = "study.json"

@@ -14,13 +14,13 @@ import jaxrisk as jr
 from jaxrisk.batch import SetAside, work
 from jaxrisk.cascade import blocks
 from jaxrisk.report import result as result_module
-from jaxrisk.report.durable import Busy
-from jaxrisk.report.outputs import NotReplaced
-from jaxrisk.report.status import status_of
-from jaxrisk.report.store import OtherRun
-from jaxrisk.report.store_log import lines
-from jaxrisk.report.writer import WriteStopped
 from jaxrisk.risk.stream import Stream
+from jaxrisk.storage.durable import Busy
+from jaxrisk.storage.outputs import NotReplaced
+from jaxrisk.storage.status import status_of
+from jaxrisk.storage.store import OtherRun
+from jaxrisk.storage.store_log import lines
+from jaxrisk.storage.writer import WriteStopped
 
 PATHS, CHUNK, SEED = 1500, 256, 5
 FIRSTS = list(range(0, PATHS, CHUNK))
@@ -271,7 +271,7 @@ def test_what_was_loaded_is_never_read_on_in_another_run(run, store, memory):
 
 def test_what_another_run_has_left_is_not_taken_for_this_one(run, store, monkeypatch):
     """Records that cannot be removed."""
-    from jaxrisk.report import durable
+    from jaxrisk.storage import durable
 
     honest = durable.clear
     monkeypatch.setattr(durable, "clear", lambda path: None if path.name == "chunks" else honest(path))
@@ -470,7 +470,7 @@ class _Interrupted(__import__("concurrent.futures").futures.Executor):
 def test_a_write_that_fails_is_a_sentence_and_the_rest_is_kept(run, memory, tmp_path, monkeypatch):
     import errno
 
-    from jaxrisk.report import store as module
+    from jaxrisk.storage import store as module
 
     out, honest, written = tmp_path / "r.zarr", module.write_chunk, []
 

@@ -15,8 +15,8 @@ from jaxrisk import page
 from jaxrisk.cli import BAD_INPUT, NOT_WRITTEN, OK, main
 from jaxrisk.page import charts, pdf
 from jaxrisk.page.answers import load
-from jaxrisk.report.study_files import write
 from jaxrisk.report.study_table import Section, StudySummary
+from jaxrisk.storage.study_files import write
 
 ROOT = Path(__file__).parents[3]
 

@@ -10,8 +10,8 @@ from jaxrisk import page
 from jaxrisk.calibration.report import Section
 from jaxrisk.page.answers import load
 from jaxrisk.page.calibration_page import page as calibration
-from jaxrisk.report.study_files import write
 from jaxrisk.report.study_table import Section as Lines, StudySummary
+from jaxrisk.storage.study_files import write
 
 
 def test_a_record_that_is_a_table_alone_opens(tmp_path):

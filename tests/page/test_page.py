@@ -15,7 +15,7 @@ from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.page.answers import load
 from jaxrisk.page.compare import compare
 from jaxrisk.page.render import library
-from jaxrisk.report.study_files import write
+from jaxrisk.storage.study_files import write
 from jaxrisk.studies.study import RECORD, Study
 
 SCALES = (1.0, 100.0, 1e-3, 1e-6, 1e-9, 8760.0)

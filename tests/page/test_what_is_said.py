@@ -10,12 +10,13 @@ import pytest
 from page.example_page import Cells, study
 from report import example_studies
 
+from jaxrisk import page
 from jaxrisk.cli import OK, main
 from jaxrisk.page import fixed
 from jaxrisk.page.answers import load
 from jaxrisk.page.study_choice import _told
 from jaxrisk.page.study_page import MOST_COLUMNS, first
-from jaxrisk.report import Result, page
+from jaxrisk.report import Result
 from jaxrisk.risk.paired import Difference
 
 RARE = "exceedance_probability(max_drawdown_index, 0.9)"

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from jaxrisk.report import Result, ResultWriter, Summary
-from jaxrisk.report.writer import LazyLosses
+from jaxrisk.storage.writer import LazyLosses
 
 PATHS = 4_000
 DIMS = {
@@ -140,7 +140,7 @@ def test_an_interrupted_run_leaves_a_readable_file(tmp_path):
 
 def test_a_killed_process_leaves_its_last_append(tmp_path):
     code = (
-        "import os, sys, numpy as np; from jaxrisk.report.writer import ResultWriter\n"
+        "import os, sys, numpy as np; from jaxrisk.storage.writer import ResultWriter\n"
         "w = ResultWriter(sys.argv[1], {'x': ()}, {}, 100, {})\n"
         "w.append(0, {'x': np.arange(40.0)}); w.append(40, {'x': np.arange(10.0)}); os._exit(9)"
     )

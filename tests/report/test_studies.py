@@ -13,10 +13,10 @@ from rich.console import Console
 
 from jaxrisk.config import check
 from jaxrisk.report import Result, studies, study_plots
-from jaxrisk.report.study_files import everything, limits_toml, write
 from jaxrisk.report.study_table import Section, StudySummary, _text, grouped, in_words, said, shown
 from jaxrisk.risk import Estimate
 from jaxrisk.risk.measure import Measure
+from jaxrisk.storage.study_files import everything, limits_toml, write
 
 
 def row(summary, name, section=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
-from jaxrisk.report.study_files import everything
+from jaxrisk.storage.study_files import everything
 from jaxrisk.studies.channels import IMPACT, channels, same_run, switched
 
 SMALL = {"run.steps": 24, "run.paths": 512, "run.sample_paths": 0}

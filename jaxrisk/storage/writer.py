@@ -31,7 +31,7 @@ class WriteStopped(OutputError):
 class ResultWriter:
     """Writes a result chunk by chunk, so that memory does not grow with the number of paths.
 
-    Finished paths are files of their own in the folder `<path>.partial`, each there when it is whole (`jaxrisk.report.chunks`);
+    Finished paths are files of their own in the folder `<path>.partial`, each there when it is whole (`jaxrisk.storage.chunks`);
     the folder can be loaded like a result after every `append`, whatever has stopped the process. `close` makes one file of
     them, `path`, which is either absent or whole too, and removes the folder; for that moment both are on the disk.
 

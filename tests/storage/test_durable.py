@@ -18,12 +18,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import jaxrisk
-from jaxrisk.report import Result, ResultWriter, durable
-from jaxrisk.report.durable import Busy
-from jaxrisk.report.outputs import NotReplaced, save_figure, write_whole
-from jaxrisk.report.place import make_room
-from jaxrisk.report.recognise import is_ours
-from jaxrisk.report.writer import WriteStopped
+from jaxrisk.report import Result, ResultWriter
+from jaxrisk.storage import durable
+from jaxrisk.storage.durable import Busy
+from jaxrisk.storage.outputs import NotReplaced, save_figure, write_whole
+from jaxrisk.storage.place import make_room
+from jaxrisk.storage.recognise import is_ours
+from jaxrisk.storage.writer import WriteStopped
 
 from . import stopped_writer as small
 

@@ -16,7 +16,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from jaxrisk.report import Result, ResultWriter, chunks, disk, durable, place
+from jaxrisk.report import Result, ResultWriter
+from jaxrisk.storage import chunks, disk, durable, place
 
 TOTAL, CUTS = 10, (0, 4, 8, 10)
 LOSSES = {

@@ -20,14 +20,14 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from jaxrisk import load
-from jaxrisk.backtest.event import read_event, shipped_events
-from jaxrisk.backtest.event_plot import event_picture
-from jaxrisk.backtest.fitting import SLOPE, Fitting, ordinary_flow_sd
-from jaxrisk.backtest.forecast import course, forecast
-from jaxrisk.backtest.parameters import NUMBERS, to_toml
-from jaxrisk.backtest.run import KINDS, backtest
-from jaxrisk.backtest.setting import FLOW, FLOW_SD
-from jaxrisk.backtest.table import OURS, averages, comparisons
+from jaxrisk.backtest.events.event import read_event, shipped_events
+from jaxrisk.backtest.events.fitting import SLOPE, Fitting, ordinary_flow_sd
+from jaxrisk.backtest.events.forecast import course, forecast
+from jaxrisk.backtest.events.parameters import NUMBERS, to_toml
+from jaxrisk.backtest.events.picture import event_picture
+from jaxrisk.backtest.events.run import KINDS, backtest
+from jaxrisk.backtest.events.setting import FLOW, FLOW_SD
+from jaxrisk.backtest.events.table import OURS, averages, comparisons
 from jaxrisk.batch import use_compilation_cache
 from jaxrisk.calibration.daily_pit import daily_pits
 from jaxrisk.calibration.open_interest import read_daily
@@ -169,7 +169,7 @@ def _ks(values):
 
 def score_replay(data, write):
     """The book along the real price of August 2024, against what was liquidated."""
-    from jaxrisk.backtest.replay_check import replay_check
+    from jaxrisk.backtest.replay.check import replay_check
 
     found = replay_check(data)
     print(f"\n{found.summary()}")

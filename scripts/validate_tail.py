@@ -29,12 +29,12 @@ from pathlib import Path
 import numpy as np
 
 import jaxrisk
-from jaxrisk.backtest.day_engine import ENGINE, Fit, Fits, engine
-from jaxrisk.backtest.day_rivals import daily_variance
-from jaxrisk.backtest.day_run import REGRESSION, backtest_days
-from jaxrisk.backtest.day_scores import LEVELS as AT_RISK, collected, score_one
-from jaxrisk.backtest.day_table import compared, tested
-from jaxrisk.backtest.periods import path_quantities, periods
+from jaxrisk.backtest.days.engine import ENGINE, Fit, Fits, engine
+from jaxrisk.backtest.days.periods import path_quantities, periods
+from jaxrisk.backtest.days.rivals import daily_variance
+from jaxrisk.backtest.days.run import REGRESSION, backtest_days
+from jaxrisk.backtest.days.scores import LEVELS as AT_RISK, collected, score_one
+from jaxrisk.backtest.days.table import compared, tested
 from jaxrisk.calibration.day_bars import HOURS, DayBars, day_bars
 from jaxrisk.calibration.day_moments import HORIZONS, LEVELS, LEVERAGE, kinds, moments
 from jaxrisk.calibration.histories import histories

@@ -13,7 +13,7 @@ from test_cli import SCENARIO, engine, files, tiny  # noqa: F401 (fixtures)
 
 import jaxrisk
 from jaxrisk import Result
-from jaxrisk.backtest.scored import Score
+from jaxrisk.backtest.events.scored import Score
 from jaxrisk.cli import BAD_INPUT, INTERRUPTED, NON_FINITE, OK, main
 from jaxrisk.report import ResultWriter, studies
 from jaxrisk.report.study_table import StudySummary

@@ -44,7 +44,7 @@ def backtest(command: Backtest, wrong: list[str]) -> int:
 
 def _events(command: Backtest, asked: Asked) -> list[Any]:
     """The events, every problem noted."""
-    from ..backtest.event import read_event
+    from ..backtest.events.event import read_event
     from ..config import ConfigError
     from ..config.paths import is_folder
 
@@ -69,8 +69,8 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
 
 def _unusable(event: Any) -> list[Any]:
     """What keeps the engine from a forecast of an event: the scenario it names, or too little history."""
+    from ..backtest.events.setting import scenario_of
     from ..backtest.known import hourly
-    from ..backtest.setting import scenario_of
     from ..calibration.volatility import fit_daily_law
     from ..config import ConfigError, Problem
 
@@ -91,7 +91,7 @@ def _unusable(event: Any) -> list[Any]:
 
 def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str, Any]:
     """What the engine is run with, by event: the file's, or the shipped numbers that were fitted without the event."""
-    from ..backtest.parameters import read_fitted
+    from ..backtest.events.parameters import read_fitted
     from ..config import ConfigError
 
     found = {}
@@ -112,7 +112,7 @@ def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str,
 
 def _training(command: Backtest, events: list[Any]) -> list[Any]:
     """Shipped events that the data folder has the prices of and that overlap none that is scored, for the regression."""
-    from ..backtest.event import overlaps, read_event, shipped_events
+    from ..backtest.events.event import overlaps, read_event, shipped_events
     from ..config import ConfigError
 
     found = []
@@ -128,8 +128,8 @@ def _training(command: Backtest, events: list[Any]) -> list[Any]:
 
 
 def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: int, seed: int) -> int:
-    from ..backtest.forecast import forecast
-    from ..backtest.run import backtest as run
+    from ..backtest.events.forecast import forecast
+    from ..backtest.events.run import backtest as run
     from ..batch import use_compilation_cache
 
     use_compilation_cache()
@@ -156,7 +156,7 @@ def _written(command: Backtest, found: Any, summary: Any) -> bool:
     from ..storage.study_files import write
 
     def draw(path: Path) -> None:
-        from ..backtest.plot import intervals
+        from ..backtest.events.plot import intervals
 
         save_figure(intervals(found), path)
 

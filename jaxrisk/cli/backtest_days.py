@@ -145,7 +145,7 @@ def _scenario(name: str, asked: Asked) -> Any:
 
 
 def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool, asked: Asked) -> None:
-    from ..backtest.periods import after_alarms, periods
+    from ..backtest.days.periods import after_alarms, periods
     from ..calibration.day_moments import kinds
 
     begin = bars.dates[0] if len(bars.close) else None
@@ -162,7 +162,7 @@ def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool
 
 
 def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str, first: Any) -> Any:
-    from ..backtest.day_engine import SETTINGS, Fits, FitsError
+    from ..backtest.days.engine import SETTINGS, Fits, FitsError
     from ..config import Problem
     from ..storage.recognise import is_ours
 
@@ -195,7 +195,7 @@ def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str, 
 
 
 def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, seed: int, kept, name: str) -> int:
-    from ..backtest.day_run import backtest_days as run
+    from ..backtest.days.run import backtest_days as run
     from ..batch import use_compilation_cache
 
     use_compilation_cache()
@@ -232,7 +232,7 @@ def _written(command: Backtest, found: Any, summary: Any) -> bool:
     from ..storage.study_files import write
 
     def draw(path: Path) -> None:
-        from ..backtest.day_plot import calibration
+        from ..backtest.days.plot import calibration
 
         save_figure(calibration(found), path)
 

@@ -28,8 +28,8 @@ def events_of(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
 
 def _read(command: Calibrate, asked: Asked) -> dict[str, Any]:
     """The events along their prices, by name, every problem noted."""
-    from ..backtest.event import read_event
-    from ..backtest.setting import event_data
+    from ..backtest.events.event import read_event
+    from ..backtest.events.setting import event_data
     from ..config import ConfigError
 
     found: dict[str, Any] = {}

@@ -80,8 +80,8 @@ def _elsewhere(name: str) -> Path | None:
 
 
 def _event(file: Any, document: dict[str, Any]) -> list[Any]:
-    from ..backtest.event_check import check_keys
-    from ..backtest.event_keys import read_keys
+    from ..backtest.events.check import check_keys
+    from ..backtest.events.keys import read_keys
     from ..config.problems import Report
 
     report = Report(str(file))
@@ -90,7 +90,7 @@ def _event(file: Any, document: dict[str, Any]) -> list[Any]:
 
 
 def _fit(file: Any) -> list[Any]:
-    from ..backtest.parameters import read_fitted
+    from ..backtest.events.parameters import read_fitted
     from ..config import ConfigError
 
     try:

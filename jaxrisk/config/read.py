@@ -29,9 +29,9 @@ def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Che
 
 
 ELSEWHERE = {
-    "event": "is an event, which `jaxrisk check` and `jaxrisk.backtest.event.read_event` read",
+    "event": "is an event, which `jaxrisk check` and `jaxrisk.backtest.events.event.read_event` read",
     "study": "is a study, which `jaxrisk check` and `jaxrisk study` read",
-    "fit": "holds numbers fitted on events, which `jaxrisk check` and `jaxrisk.backtest.parameters.read_fitted` read",
+    "fit": "holds numbers fitted on events, which `jaxrisk check` and `jaxrisk.backtest.events.parameters.read_fitted` read",
 }
 """What is said of files whose keys this room does not know."""
 

@@ -40,8 +40,8 @@ def stand_in(monkeypatch):
 
     forecast.forecast = make
     parameters.read_fitted = lambda path, without: SimpleNamespace(has_seen=lambda event: event.name == "fitted on")
-    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.forecast", forecast)
-    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.parameters", parameters)
+    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.events.forecast", forecast)
+    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.events.parameters", parameters)
 
 
 def test_the_table_is_shown_and_written(folder, stand_in, capsys):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxrisk.backtest.competitors import bootstrap, garch
-from jaxrisk.backtest.event import alarm, overlaps, read_event, shipped_events
-from jaxrisk.backtest.event_keys import Reported
+from jaxrisk.backtest.events.competitors import bootstrap, garch
+from jaxrisk.backtest.events.event import alarm, overlaps, read_event, shipped_events
+from jaxrisk.backtest.events.keys import Reported
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.config.problems import ConfigError
 

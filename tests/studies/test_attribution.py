@@ -82,7 +82,7 @@ def test_a_structures_changes_add_up():
 
 def test_what_is_scaled_is_scaled_population_by_population():
     """Names out of order: a pytree sorts them."""
-    from jaxrisk.backtest.unknowns import UNKNOWNS
+    from jaxrisk.backtest.attribution.unknowns import UNKNOWNS
     from jaxrisk.studies.maturity import NUMBERS, with_structure
     from jaxrisk.studies.warning import _moved
 

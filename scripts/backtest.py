@@ -29,10 +29,10 @@ from jaxrisk.backtest.events.run import KINDS, backtest
 from jaxrisk.backtest.events.setting import FLOW, FLOW_SD
 from jaxrisk.backtest.events.table import OURS, averages, comparisons
 from jaxrisk.batch import use_compilation_cache
-from jaxrisk.calibration.daily_pit import daily_pits
+from jaxrisk.calibration.laws.daily_pit import daily_pits
+from jaxrisk.calibration.laws.volatility import fit_daily_law
 from jaxrisk.calibration.open_interest import read_daily
 from jaxrisk.calibration.price_file import read_price_file
-from jaxrisk.calibration.volatility import fit_daily_law
 
 PARTS = ("events", "days", "replay")
 HOURLY = "prices/btc_perp_1h_2019_2026.csv.gz"

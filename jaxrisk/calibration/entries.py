@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from .accounts.leverage import LeverageFit
 from .document import Entry
-from .leverage import LeverageFit
 from .market_facts import Fact
 from .open_interest import OpenInterest
 
@@ -162,7 +162,7 @@ def by_asset(entries: dict[str, Entry], document: dict[str, Any], asset: str) ->
 
 def event_entries(fit: Any, document: dict[str, Any]) -> tuple[dict[str, Entry], list[str]]:
     """Impact, resilience, engine and closing of the other side from unwinds; what is not identified keeps the base's number."""
-    from .event_fit import NUMBERS
+    from .unwinds.fit import NUMBERS
 
     entries, problems = {}, list(fit.together)
     known = {number.name: number for number in NUMBERS}

@@ -15,7 +15,7 @@ from ..data.names import INTEREST, letters
 from ..data.read import Wish, read_table
 from ..data.tier_units import family, is_inverse
 from ..data.times import read_moments
-from .account_file import stem
+from .accounts.file import stem
 
 DAYS = 30
 LARGEST = 50.0

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .bias import SPLIT, SPLIT_SOURCE
+from .accounts.bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
 IMPACT_SEEN = 2.71
@@ -121,7 +121,7 @@ def _events(found: Calibration) -> list[Section]:
     fit = found.events
     if fit is None:
         return []
-    from .event_fit import NUMBERS
+    from .unwinds.fit import NUMBERS
 
     known = {number.name: number for number in NUMBERS}
     rows = []

@@ -10,18 +10,18 @@ import numpy as np
 from ..config import Problem, check
 from ..storage.outputs import target, write_whole
 from ..storage.recognise import is_ours
-from .account_file import AccountFile
-from .account_rows import match_asset
+from .accounts.bias import Bias
+from .accounts.file import AccountFile
+from .accounts.ladder import Ladder, ladder
+from .accounts.leverage import LeverageFit, fit_leverage
+from .accounts.rows import match_asset
 from .base import base_of
-from .bias import Bias
 from .document import Entry, scenario_of, with_entries, written
 from .entries import by_asset, event_entries, fact_entries, law_entries, leverage_entries, open_interest_entries
-from .ladder import Ladder, ladder
-from .leverage import LeverageFit, fit_leverage
+from .laws.volatility import hourly_closes
 from .market_facts import LEAST_DAYS, Fact, complete_days, market_facts
 from .open_interest import OpenInterest
 from .price_file import PriceFile
-from .volatility import hourly_closes
 
 FAR = 3.0
 """Ratio of prices beyond which the base is likely to be of another asset."""
@@ -107,7 +107,7 @@ def calibrate(
 ) -> Calibration:
     """Measure what the data can tell, and put it into a copy of a base scenario.
 
-    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.law`; `base`: a scenario's name or path;
+    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.laws`; `base`: a scenario's name or path;
     `asset`: which of its assets the prices are of, where it has several; `accounts` with `bias`: a snapshot and how it is
     corrected; `open_interest`: coins; `tiers`: a shipped venue's name or a path, `tier_columns` its own
     names of columns; `events`: an `EventFit`; `overrides`: values of
@@ -116,7 +116,7 @@ def calibrate(
     Raises `ConfigError` with what is wrong with the base, the tiers or the overrides. What cannot be identified is no error: it
     keeps the base's number and is in `problems`.
     """
-    from .law import fit_law
+    from .laws.fits import fit_law
 
     start = base_of(base, overrides or {}, out, asset, tiers, tier_columns)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset

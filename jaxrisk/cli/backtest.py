@@ -71,7 +71,7 @@ def _unusable(event: Any) -> list[Any]:
     """What keeps the engine from a forecast of an event: the scenario it names, or too little history."""
     from ..backtest.events.setting import scenario_of
     from ..backtest.known import hourly
-    from ..calibration.volatility import fit_daily_law
+    from ..calibration.laws.volatility import fit_daily_law
     from ..config import ConfigError, Problem
 
     found: list[Any] = []

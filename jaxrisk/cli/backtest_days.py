@@ -90,7 +90,7 @@ def _horizons(text: str | None, asked: Asked) -> tuple[int, ...]:
 
 
 def _bars(command: Backtest, columns: dict[str, str], asked: Asked) -> tuple[Any, str]:
-    from ..calibration.day_bars import day_bars
+    from ..calibration.indirect.bars import day_bars
     from ..calibration.price_file import read_price_file
     from ..config import ConfigError
 
@@ -146,7 +146,7 @@ def _scenario(name: str, asked: Asked) -> Any:
 
 def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool, asked: Asked) -> None:
     from ..backtest.days.periods import after_alarms, periods
-    from ..calibration.day_moments import kinds
+    from ..calibration.indirect.moments import kinds
 
     begin = bars.dates[0] if len(bars.close) else None
     try:

@@ -78,8 +78,8 @@ def _words(error: OSError) -> str:
 
 def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callable[[], Any]:
     """Everything that the command names, read and checked; what then has to be done."""
-    from ..calibration.account_file import read_accounts
-    from ..calibration.bias import parse_bias
+    from ..calibration.accounts.bias import parse_bias
+    from ..calibration.accounts.file import read_accounts
     from ..calibration.open_interest import read_open_interest
     from ..calibration.price_file import read_price_file
     from ..calibration.run import names, rows_path
@@ -182,7 +182,7 @@ def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
 
 
 def _near_bias(word: str) -> str | None:
-    from ..calibration.bias import NAMES
+    from ..calibration.accounts.bias import NAMES
     from ..config.problems import nearest
 
     name = word.partition("=")[0]

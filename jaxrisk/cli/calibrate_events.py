@@ -48,7 +48,7 @@ def _read(command: Calibrate, asked: Asked) -> dict[str, Any]:
 def _fit(data: list[Any]) -> Any:
     """All four numbers together."""
     from ..batch import use_compilation_cache
-    from ..calibration.event_fit import Likelihood
+    from ..calibration.unwinds.fit import Likelihood
 
     use_compilation_cache()
     with Progress(sys.stderr, f"fit to {len(data)} unwinds, runs along their prices") as progress:

@@ -10,7 +10,7 @@ from jaxrisk.backtest.events.event import read_event
 from jaxrisk.backtest.events.forecast import GROUPS, course, forecast
 from jaxrisk.backtest.events.parameters import Fitted, LossAfter, VarianceAfter
 from jaxrisk.backtest.known import drawdown, hourly
-from jaxrisk.calibration.volatility import fit_daily_law
+from jaxrisk.calibration.laws.volatility import fit_daily_law
 
 from .conftest import START, hourly_closes, write_bars
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.account_file import read_accounts
-from jaxrisk.calibration.account_rows import match_asset
-from jaxrisk.calibration.bias import Bias, corrected
+from jaxrisk.calibration.accounts.bias import Bias, corrected
+from jaxrisk.calibration.accounts.file import read_accounts
+from jaxrisk.calibration.accounts.rows import match_asset
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
 from jaxrisk.config import ConfigError
 

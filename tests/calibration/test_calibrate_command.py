@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.account_file import read_accounts
-from jaxrisk.calibration.bias import SPLIT, Bias
+from jaxrisk.calibration.accounts.bias import SPLIT, Bias
+from jaxrisk.calibration.accounts.file import read_accounts
+from jaxrisk.calibration.accounts.ladder import ladder
 from jaxrisk.calibration.document import Entry, comments, written
 from jaxrisk.calibration.entries import event_entries
-from jaxrisk.calibration.ladder import ladder
 from jaxrisk.calibration.market_facts import median_error
 from jaxrisk.calibration.open_interest import read_open_interest
 from jaxrisk.calibration.price_file import read_price_file

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.day_bars import DayBars, day_bars
-from jaxrisk.calibration.day_moments import day_sums, extremes, hourly, kinds, moments
-from jaxrisk.calibration.histories import PER_HOUR, histories
+from jaxrisk.calibration.indirect.bars import DayBars, day_bars
+from jaxrisk.calibration.indirect.histories import PER_HOUR, histories
+from jaxrisk.calibration.indirect.moments import day_sums, extremes, hourly, kinds, moments
 from jaxrisk.calibration.price_file import PriceFile
 from jaxrisk.market import GBM
 

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrisk.calibration import law_garch
-from jaxrisk.calibration.law import PROCESSES, LawFit, fit_law
-from jaxrisk.calibration.law_merton import information, likelihood
+from jaxrisk.calibration.laws import law_garch
+from jaxrisk.calibration.laws.fits import PROCESSES, LawFit, fit_law
+from jaxrisk.calibration.laws.merton import information, likelihood
 from jaxrisk.calibration.price_file import PriceFile, read_price_file
 from jaxrisk.config import ConfigError, processes
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.account_file import AccountFile, read_accounts
-from jaxrisk.calibration.bias import SPLIT, Bias, corrected, gains_share, parse_bias
-from jaxrisk.calibration.leverage import fit_leverage
-from jaxrisk.calibration.weighted import lognormal_fit, weighted_quantile
+from jaxrisk.calibration.accounts.bias import SPLIT, Bias, corrected, gains_share, parse_bias
+from jaxrisk.calibration.accounts.file import AccountFile, read_accounts
+from jaxrisk.calibration.accounts.leverage import fit_leverage
+from jaxrisk.calibration.accounts.weighted import lognormal_fit, weighted_quantile
 from jaxrisk.config import ConfigError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -291,7 +291,7 @@ ACCOUNTS = {
 
 @pytest.mark.parametrize("fault", ACCOUNTS)
 def test_accounts(fault, tmp_path):
-    from jaxrisk.calibration.account_file import read_accounts
+    from jaxrisk.calibration.accounts.file import read_accounts
     from jaxrisk.config import ConfigError
 
     spoil, code, words = ACCOUNTS[fault]

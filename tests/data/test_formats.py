@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.account_file import read_accounts
+from jaxrisk.calibration.accounts.file import read_accounts
 from jaxrisk.calibration.open_interest import read_daily, read_history, read_open_interest
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import OK, main

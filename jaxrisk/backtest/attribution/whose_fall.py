@@ -1,6 +1,6 @@
 r"""Whose fall was it: an observed price and what it did to a book, for many sets of what is not known.
 
-The engine is run along the observed price (as `calibration.pinned` does), which gives the fundamental that it implies,
+The engine is run along the observed price (as `calibration.unwinds.pinned` does), which gives the fundamental that it implies,
 $f_t = \log S_t + I_t$: what the price would have been had forced orders not moved it. The market's own share of the fall is what
 of the largest fall is not in that of $f$. Of the open interest lost its own share is what the engine closed by force.
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...calibration.day_bars import HOURS, DayBars
-from ...calibration.day_moments import extremes, hourly
+from ...calibration.indirect.bars import HOURS, DayBars
+from ...calibration.indirect.moments import extremes, hourly
 from ..known import DAYS_BEFORE
 
 THRESHOLD = 4.0

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from ...calibration.day_bars import HOURS, DayBars
-from ...calibration.day_moments import hourly
-from ...calibration.volatility import regressors
+from ...calibration.indirect.bars import HOURS, DayBars
+from ...calibration.indirect.moments import hourly
+from ...calibration.laws.volatility import regressors
 from .periods import losses_before, path_quantities
 
 _TAIL = 0.9
@@ -23,7 +23,7 @@ _YEARS = 2.0
 
 
 class DailyVariance(NamedTuple):
-    """Log regression of a day's realised variance on those before it (`calibration.volatility`): `bars`, whose days begin with
+    """Log regression of a day's realised variance on those before it (`calibration.laws.volatility`): `bars`, whose days begin with
     the shift, `log_variance`, the `forecast` of its mean, each `(days,)`, and `residual`, standard deviation of its error;
     `until`: the first of these days that was not used."""
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._interrupt import answers, threads
-from ...calibration.day_bars import HOURS, DayBars
+from ...calibration.indirect.bars import HOURS, DayBars
 from ...scenario import Scenario
 from .engine import ENGINE, WITHOUT, Fits, engine
 from .periods import QUANTITIES, Periods, after_alarms, on_days, periods

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from scipy import stats
 
-from ...calibration.event_fit import EventFit, Likelihood
+from ...calibration.unwinds.fit import EventFit, Likelihood
 from .event import Event
 from .parameters import FREEDOM, NUMBERS, Fitted, LossAfter, VarianceAfter
 from .setting import FLOW_SD, event_data

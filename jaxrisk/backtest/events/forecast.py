@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from ...calibration.event_fit import put
+from ...calibration.laws.volatility import fit_daily_law
 from ...calibration.price_file import PriceFile
-from ...calibration.volatility import fit_daily_law
+from ...calibration.unwinds.fit import put
 from ...cascade import prepare, seed_key
 from ...cascade.engine import scan_paths
 from ...market import GBM, Shock
@@ -54,7 +54,7 @@ def forecast(
     32 groups, each with its own draw of what was fitted; `feedback`: whether forced orders move prices; `refitted`: whether the
     law is that of the price rather than of its fundamental, for a conditional forecast without feedback; `kind`:
 
-    - `"unconditional"`, from what was known at the start: filtered history of whole days (`calibration.volatility`), fitted to
+    - `"unconditional"`, from what was known at the start: filtered history of whole days (`calibration.laws.volatility`), fitted to
       the hours before;
     - `"conditional"`: the given beginning as it was, the fundamental that it implies, and then a Brownian motion whose variance
       and drift (up to the horizon) are drawn from what followed the beginnings of other unwinds.

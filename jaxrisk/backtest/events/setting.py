@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from ...calibration.event_fit import EventData
+from ...calibration.unwinds.fit import EventData
 from ...config import ConfigError, load
 from ...config.problems import Problem
 from ...market import Given

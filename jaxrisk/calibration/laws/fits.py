@@ -1,12 +1,12 @@
 """Fits of price laws: which there are."""
 
-from ..config.problems import ConfigError, Problem, nearest, written
-from .law_bates import fit_bates
-from .law_bootstrap import fit_bootstrap
-from .law_fit import LawFit, NotFitted, sample_of
-from .law_garch import fit_garch
-from .law_merton import fit_merton
-from .price_file import PriceFile
+from ...config.problems import ConfigError, Problem, nearest, written
+from ..price_file import PriceFile
+from .bates import fit_bates
+from .bootstrap import fit_bootstrap
+from .fit import LawFit, NotFitted, sample_of
+from .garch import fit_garch
+from .merton import fit_merton
 
 _FITS = {"bates": fit_bates, "merton": fit_merton, "garch": fit_garch, "bootstrap": fit_bootstrap}
 PROCESSES = tuple(_FITS)

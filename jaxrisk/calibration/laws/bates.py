@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .law_fit import LawFit, NotFitted, hourly_returns, sample_of
-from .price_file import PriceFile
+from ..price_file import PriceFile
+from .fit import LawFit, NotFitted, hourly_returns, sample_of
 from .volatility import hourly_closes
 
 HOURS = 365 * 24

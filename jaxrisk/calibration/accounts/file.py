@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.holdings import bounded, sides_of
-from ..config.problems import ConfigError, Problem, Report, nearest
-from ..config.rows import Rows, numbered
-from ..data.names import ACCOUNTS
-from ..data.positions import settle
-from ..data.read import Wish, read_table
-from .account_rows import leverage_as_set, once, one_value, snapshots
+from ...config.holdings import bounded, sides_of
+from ...config.problems import ConfigError, Problem, Report, nearest
+from ...config.rows import Rows, numbered
+from ...data.names import ACCOUNTS
+from ...data.positions import settle
+from ...data.read import Wish, read_table
+from .rows import leverage_as_set, once, one_value, snapshots
 
 COLUMNS = ("account", "asset", "side", "account_value", "notional", "unrealised", "leverage", "snapshot", "quantity", "margin")
 """Our names of columns; when a row is of, by all usual names (`jaxrisk.config.repeats`)."""

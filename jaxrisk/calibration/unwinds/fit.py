@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, stats
 
-from ..cascade.blocks import numbers
-from ..scenario import Scenario
+from ...cascade.blocks import numbers
+from ...scenario import Scenario
 from .identify import Identified, identified
 from .pinned import pinned
 

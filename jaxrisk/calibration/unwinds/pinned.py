@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from .._leaf import Array
-from ..cascade import prepare
-from ..cascade.state import Noise
-from ..cascade.step import start, step
-from ..market import Given, Replay
-from ..positions import Nodes
-from ..scenario import Scenario
+from ..._leaf import Array
+from ...cascade import prepare
+from ...cascade.state import Noise
+from ...cascade.step import start, step
+from ...market import Given, Replay
+from ...positions import Nodes
+from ...scenario import Scenario
 
 FEW: Nodes = (512, 2, 4)
 """Enough for a smooth ladder: a calibration builds it again and again."""

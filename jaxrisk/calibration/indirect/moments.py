@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .day_bars import DayBars
-from .volatility import regressors
+from ..laws.volatility import regressors
+from .bars import DayBars
 
 LEVELS = (0.03, 0.05, 0.08, 0.10, 0.15, 0.195)
 LEVERAGE = (2.0, 3.3, 5.0, 10.0, 20.0, 30.0)

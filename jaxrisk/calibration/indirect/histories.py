@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..cascade.bridge import between
-from ..cascade.noise import normal, seed_key, uniform, words
-from ..market import AbstractMarket
-from .day_bars import HOURS, DayBars
+from ...cascade.bridge import between
+from ...cascade.noise import normal, seed_key, uniform, words
+from ...market import AbstractMarket
+from .bars import HOURS, DayBars
 
 PER_HOUR = 4
 """Steps an hour; between them the price is a Brownian bridge, apart from jumps."""

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array
-from ..cascade import Prepared, prepare
-from ..cascade.engine import scan_paths
-from ..market import LogVariance
-from ..market.start import Factors
-from ..scenario import Scenario
-from .day_bars import HOURS
+from ..._leaf import Array
+from ...cascade import Prepared, prepare
+from ...cascade.engine import scan_paths
+from ...market import LogVariance
+from ...market.start import Factors
+from ...scenario import Scenario
+from .bars import HOURS
 
 MINUTES = 5
 """A step. What an engine does in seconds and what relaxes in a few minutes is averaged over it."""

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..cascade import seed_key
-from ..market import LogVariance
-from ..scenario import Scenario
-from .day_bars import HOURS
-from .day_moments import Moments, day_sums, extremes, kinds, ratios
+from ...cascade import seed_key
+from ...market import LogVariance
+from ...scenario import Scenario
+from .bars import HOURS
 from .from_state import from_states, ready_for_states
 from .histories import Histories
+from .moments import Moments, day_sums, extremes, kinds, ratios
 
 _BLOCK = 1024
 

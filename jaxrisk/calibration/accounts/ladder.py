@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..cascade import prepare
-from ..scenario import Scenario
+from ...cascade import prepare
+from ...scenario import Scenario
 
 MOVES = (0.02, 0.05, 0.10, 0.20, 0.30)
 SIDES = ("long", "short")

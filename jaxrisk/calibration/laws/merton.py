@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from .law_fit import HOURS_PER_YEAR, LawFit, hourly_returns, residual_checks, sample_of
-from .price_file import PriceFile
+from ..price_file import PriceFile
+from .fit import HOURS_PER_YEAR, LawFit, hourly_returns, residual_checks, sample_of
 
 _NAMES = ("volatility", "jump_rate", "jump_mean", "jump_sd")
 _MOST = 12

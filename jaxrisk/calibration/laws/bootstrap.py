@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .law_fit import LawFit, NotFitted, hourly_returns, sample_of
-from .price_file import PriceFile
+from ..price_file import PriceFile
+from .fit import LawFit, NotFitted, hourly_returns, sample_of
 
 
 def fit_bootstrap(prices: PriceFile) -> LawFit:

@@ -23,7 +23,7 @@ _YEARS = 2.0
 
 
 class DailyVariance(NamedTuple):
-    """Log regression of a day's realised variance on those before it (`calibration.laws.volatility`): `bars`, whose days begin with
+    """Log regression of a day's realised variance on those before it (`laws.volatility`): `bars`, whose days begin with
     the shift, `log_variance`, the `forecast` of its mean, each `(days,)`, and `residual`, standard deviation of its error;
     `until`: the first of these days that was not used."""
 

@@ -54,7 +54,7 @@ def forecast(
     32 groups, each with its own draw of what was fitted; `feedback`: whether forced orders move prices; `refitted`: whether the
     law is that of the price rather than of its fundamental, for a conditional forecast without feedback; `kind`:
 
-    - `"unconditional"`, from what was known at the start: filtered history of whole days (`calibration.laws.volatility`), fitted to
+    - `"unconditional"`, from what was known at the start: filtered history of whole days (`laws.volatility`), fitted to
       the hours before;
     - `"conditional"`: the given beginning as it was, the fundamental that it implies, and then a Brownian motion whose variance
       and drift (up to the horizon) are drawn from what followed the beginnings of other unwinds.

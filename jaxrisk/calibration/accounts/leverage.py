@@ -59,7 +59,7 @@ class LeverageFit(NamedTuple):
 def fit_leverage(accounts: AccountFile, bias: Bias, assets: Iterable[str], replications: int = 200, seed: int = 3) -> LeverageFit:
     """Lognormals of effective leverage (account notional over account value), upper half, by asset, class and side.
 
-    An account's own positions are seen against its whole value, as under cross margin. `bias` as in `jaxrisk.calibration.accounts.bias`,
+    An account's own positions are seen against its whole value, as under cross margin. `bias` as in `accounts.bias`,
     whose module says how it is corrected. The range is over unrealised gains kept, taken off by half and by all, each with and
     without the split where there is one. Classes and sides without any position are left out.
     """

@@ -46,7 +46,7 @@ _LONG_EXAMPLES = {
     f"jaxrisk.{name}"
     for name in (
         "batch.run.simulate",
-        "risk.splitting.splitting",
+        "risk.rare.splitting.splitting",
         "studies.rare_event.rare_event",
         "studies.reverse_stress.reverse_stress",
         "studies.sensitivity.sensitivity",

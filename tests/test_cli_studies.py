@@ -370,7 +370,7 @@ def test_a_level_that_cannot_be_reached(tiny, engines, capsys):
 
 
 def test_a_level_out_of_the_engine_s_reach(tiny, engines, capsys):
-    from jaxrisk.risk.stress_path import Unreachable
+    from jaxrisk.risk.rare.stress_path import Unreachable
 
     def search():
         try:

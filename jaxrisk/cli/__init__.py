@@ -1,6 +1,8 @@
-"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`: see `arguments.COMMANDS`.
+"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`.
 
-What takes time to import is imported when it is needed, after Ctrl-C is listened to.
+Start with `arguments.COMMANDS`: a command is a dataclass of what may be written after it, and a function that checks all that
+is asked (`asked`), works, shows and writes, and returns an exit code (`exit_codes`). What takes time to import is imported
+when it is needed, after Ctrl-C is listened to (`signals`).
 """
 
 from __future__ import annotations

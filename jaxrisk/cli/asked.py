@@ -198,8 +198,8 @@ class Asked:
         import numpy as np
 
         from ..risk import TooFewPathsError
-        from ..risk.gradients import looked_at
         from ..risk.sample import Column, Sample
+        from ..risk.slopes.gradients import looked_at
 
         paths = self.scenario.description.paths
         beyond = min(measure.level, 1.0 - measure.level) * paths

@@ -89,7 +89,7 @@ def _change(command: Sensitivity, asked: Asked) -> dict[str, list[float]]:
         else:
             read.setdefault(name.strip(), []).append(to)
     if read and asked.scenario is not None:
-        from ..risk.change import change_problems
+        from ..risk.slopes.change import change_problems
 
         for line in change_problems(asked.scenario, read)[1]:
             asked.lines("--change", ValueError(line.removeprefix("change ")))
@@ -178,7 +178,7 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
 
 def _out_of_reach(error: ValueError) -> bool:
     """Whether a level cannot be reached, which is an answer; the error says what can."""
-    from ..risk.stress_path import Unreachable
+    from ..risk.rare.stress_path import Unreachable
 
     return isinstance(error, Unreachable) or isinstance(error.__context__, Unreachable)
 

@@ -23,7 +23,7 @@ class Chunks(NamedTuple):
 def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool, asked: Chunks) -> int:
     """Run a scenario, print its table and write its result; the exit code."""
     from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
-    from ..risk.drivers import NotSteerableError
+    from ..risk.rare.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
     from ..storage.durable import OutputError
     from ..storage.outputs import save_figure

@@ -7,8 +7,8 @@ import numpy as np
 
 from jaxrisk.report import Result
 from jaxrisk.risk import Estimate
-from jaxrisk.risk.change import Change
 from jaxrisk.risk.measure import Measure
+from jaxrisk.risk.slopes.change import Change
 
 
 class Named(NamedTuple):

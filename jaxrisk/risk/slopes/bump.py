@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..parameter import Parameter
-from ..scenario import Scenario
+from ...parameter import Parameter
+from ...scenario import Scenario
+from ..measure import Measure
+from ..sample import Sample
+from ..tail import rank_of
 from .gradients import Gradient
-from .measure import Measure
-from .sample import Sample
-from .tail import rank_of
 
 STEP = 0.02
 """Move of a parameter as a share of its value: large enough for a difference to stand out of single precision and of the jumps

@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array
-from ..cascade.noise import uniform, words
-from ..cascade.source import AbstractSource, draw, first_uniforms
-from ..cascade.state import Noise, Prepared
+from ..._leaf import Array
+from ...cascade.noise import uniform, words
+from ...cascade.source import AbstractSource, draw, first_uniforms
+from ...cascade.state import Noise, Prepared
 from .drivers import Drivers, cosines, placed, replaced
 
 DEFENSIVE = 0.1

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..cascade.blocks import numbers
-from ..scenario import Scenario
-from .estimate import Estimate, TooFewPathsError
-from .measure import Measure
+from ...cascade.blocks import numbers
+from ...scenario import Scenario
+from ..estimate import Estimate, TooFewPathsError
+from ..measure import Measure
+from ..sample import Sample, draw_sample
+from ..tail import rank_of
 from .pathwise import Reverse, along, few_lengths, group_gradients
-from .sample import Sample, draw_sample
-from .tail import rank_of
 
 MOST_PATH_STEPS = 8192 * 1440
 """Paths times steps of a mean's gradient at most: the reverse pass is some nine times as long as a run."""

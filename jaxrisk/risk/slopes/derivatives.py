@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..parameter import Parameter
-from ..scenario import Scenario
+from ...parameter import Parameter
+from ...scenario import Scenario
+from ..estimate import clopper_pearson
+from ..measure import STEPPED, Measure
+from ..sample import Sample
 from .curve import LEAST_EFFECTIVE
-from .estimate import clopper_pearson
 from .gradients import Gradient, looked_at, pathwise, tail_index
-from .measure import STEPPED, Measure
 from .pathwise import Reverse, along
 from .rerun import slopes
-from .sample import Sample
 from .trust import MOST, trust, widened
 
 METHODS = ("auto", "pathwise", "bump")

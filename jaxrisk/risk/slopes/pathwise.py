@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._interrupt import answers, threads
-from ..cascade import path_losses, prepare, seed_key
-from ..cascade.blocks import block_size, in_precision, workers
-from ..parameter import bare_names, moved
-from ..positions import Nodes, enough_nodes
-from ..scenario import Scenario
-from .sample import Column, Sample
+from ..._interrupt import answers, threads
+from ...cascade import path_losses, prepare, seed_key
+from ...cascade.blocks import block_size, in_precision, workers
+from ...parameter import bare_names, moved
+from ...positions import Nodes, enough_nodes
+from ...scenario import Scenario
+from ..sample import Column, Sample
 
 LARGEST_BLOCK = 640
 """Paths of a reverse block on a CPU: 300 microseconds a path of 1,440 steps of the reference workload, against 390 with 1,024."""

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from ..parameter import Parameter, moved
-from ..scenario import Scenario
+from ...parameter import Parameter, moved
+from ...scenario import Scenario
+from ..measure import STEPPED, Measure
+from ..sample import Sample, prepare_lean
 from .bump import MOST_PATH_STEPS, ends, step_of
 from .gradients import Tail, of_paths
-from .measure import STEPPED, Measure
 from .pathwise import Reverse, along
-from .sample import Sample, prepare_lean
 
 
 def cross_problem(measure: Measure, first: Parameter) -> str | None:

@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._interrupt import threads
-from .._whole import whole
-from ..cascade.blocks import SMALLEST, block_size, numbers, workers
-from ..cascade.engine import prepare
-from .estimate import Estimate, kish
-from .measure import Measure
+from ..._interrupt import threads
+from ..._whole import whole
+from ...cascade.blocks import SMALLEST, block_size, numbers, workers
+from ...cascade.engine import prepare
+from ..estimate import Estimate, kish
+from ..measure import Measure
+from ..replicates import of_spread
 from .particles import Engine, Replicate, climb
-from .replicates import of_spread
 
 MEMORY = 2**29
 """Bytes for the particles of the replicates that run side by side."""

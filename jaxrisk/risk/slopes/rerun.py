@@ -9,13 +9,13 @@ import math
 
 import numpy as np
 
-from ..parameter import Parameter
-from ..scenario import Scenario
+from ...parameter import Parameter
+from ...scenario import Scenario
+from ..measure import Measure
+from ..sample import Sample
 from .bump import MOST_PATH_STEPS, ends, influence, resolution, step_of
 from .curve import Curve, kink, slope
 from .gradients import Gradient
-from .measure import Measure
-from .sample import Sample
 
 WINDOWS = (0.02, 0.04, 0.08, 0.16)
 """Moves of a parameter as shares of its value."""

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._interrupt import answers
-from ..cascade.blocks import in_precision
-from ..cascade.engine import outcome, scan_paths, seed_key
-from ..cascade.source import AbstractSource, draw, first_uniforms
-from .sample import Column, known_column
+from ..._interrupt import answers
+from ...cascade.blocks import in_precision
+from ...cascade.engine import outcome, scan_paths, seed_key
+from ...cascade.source import AbstractSource, draw, first_uniforms
+from ..sample import Column, known_column
 
 SEGMENTS = 512
 """Most places along a path at which it may branch: as many numbers are kept of a particle, twice."""

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from .._leaf import Array
-from ..cascade.bridge import straight
-from ..cascade.engine import outcome, scan_paths, seed_key
-from ..cascade.source import AbstractSource
-from ..cascade.state import Noise, Prepared
-from ..market import Bates, Garch, Heston, LogVariance
+from ..._leaf import Array
+from ...cascade.bridge import straight
+from ...cascade.engine import outcome, scan_paths, seed_key
+from ...cascade.source import AbstractSource
+from ...cascade.state import Noise, Prepared
+from ...market import Bates, Garch, Heston, LogVariance
 from .drivers import Drivers, cosines, placed, replaced
 
 

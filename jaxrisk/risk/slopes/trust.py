@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parameter import Parameter
-from ..scenario import Scenario
+from ...parameter import Parameter
+from ...scenario import Scenario
+from ..measure import Measure
+from ..sample import Sample
+from ..tail import rank_of
 from .bump import ends
 from .curve import CAUTION, critical
-from .measure import Measure
 from .pathwise import Reverse, along
-from .sample import Sample
-from .tail import rank_of
 
 STEP = 0.01
 LEAST = 1500

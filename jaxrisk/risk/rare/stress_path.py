@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array
+from ..._leaf import Array
 from .given import steps_of
 from .stress_surface import JUMPS, KEPT, Candidate, Surface, jump_cost
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from .._leaf import Array
-from ..cascade.state import Prepared
-from ..market import GBM, Bates, Heston, Kou, LogVariance, Merton
+from ..._leaf import Array
+from ...cascade.state import Prepared
+from ...market import GBM, Bates, Heston, Kou, LogVariance, Merton
 
 STEERED = (GBM, Merton, Kou, Heston, Bates, LogVariance)
 

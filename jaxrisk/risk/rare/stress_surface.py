@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln
 
-from ..cascade.blocks import in_precision
-from ..cascade.engine import path_losses, seed_key
-from ..cascade.state import Prepared
+from ...cascade.blocks import in_precision
+from ...cascade.engine import path_losses, seed_key
+from ...cascade.state import Prepared
+from ..sample import Column
 from .drivers import Drivers
 from .given import Course, Steered, steered, steps_of
-from .sample import Column
 
 JUMPS = 3
 """Most jumps that a path is tried with."""

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..parameter import Parameter, named
-from ..scenario import Scenario
+from ...parameter import Parameter, named
+from ...scenario import Scenario
+from ..measure import Measure
+from ..sample import Sample
 from .bump import influence, resolution
 from .curve import effective, stands
-from .measure import Measure
-from .sample import Sample
 
 
 class Change(NamedTuple):

@@ -44,7 +44,7 @@ def test_status_says_how_far_a_run_is(tiny, capsys):  # noqa: F811
 
 
 def test_status_of_a_file_and_of_what_is_none(tiny, capsys):  # noqa: F811
-    from jaxrisk.report import ResultWriter
+    from jaxrisk.storage.writer import ResultWriter
 
     writer = ResultWriter("r.nc", {}, {}, 9, {})
     writer.append(0, {"x": np.ones(5)})

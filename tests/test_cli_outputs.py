@@ -15,10 +15,11 @@ import jaxrisk
 from jaxrisk import Result
 from jaxrisk.backtest.events.scored import Score
 from jaxrisk.cli import BAD_INPUT, INTERRUPTED, NON_FINITE, OK, main
-from jaxrisk.report import ResultWriter, studies
+from jaxrisk.report import studies
 from jaxrisk.report.study_table import StudySummary
 from jaxrisk.storage.recognise import is_ours
 from jaxrisk.storage.study_files import write
+from jaxrisk.storage.writer import ResultWriter
 
 
 def unfinished(path, paths=5, planned=9):

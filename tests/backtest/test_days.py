@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import jaxrisk
-from jaxrisk.backtest.days import day_engine, day_rivals
+from jaxrisk.backtest.days import engine as day_engine, rivals as day_rivals
 from jaxrisk.backtest.days.engine import BURN_IN, Fit, Fits, FitsError, _lasting, _run, engine
 from jaxrisk.backtest.days.periods import after_alarms, on_days, path_quantities, periods
 from jaxrisk.backtest.days.rivals import daily_variance, gjr_garch, log_har, loss_on_fall, windows

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.laws import law_garch
+from jaxrisk.calibration.laws import garch as law_garch
 from jaxrisk.calibration.laws.fits import PROCESSES, LawFit, fit_law
 from jaxrisk.calibration.laws.merton import information, likelihood
 from jaxrisk.calibration.price_file import PriceFile, read_price_file

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jaxrisk.report import Result, ResultWriter, Summary
-from jaxrisk.storage.writer import LazyLosses
+from jaxrisk.report import Result, Summary
+from jaxrisk.storage.writer import LazyLosses, ResultWriter
 
 PATHS = 4_000
 DIMS = {

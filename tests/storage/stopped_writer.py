@@ -16,8 +16,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from jaxrisk.report import Result, ResultWriter
+from jaxrisk.report import Result
 from jaxrisk.storage import chunks, disk, durable, place
+from jaxrisk.storage.writer import ResultWriter
 
 TOTAL, CUTS = 10, (0, 4, 8, 10)
 LOSSES = {

@@ -18,13 +18,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import jaxrisk
-from jaxrisk.report import Result, ResultWriter
+from jaxrisk.report import Result
 from jaxrisk.storage import durable
 from jaxrisk.storage.durable import Busy
 from jaxrisk.storage.outputs import NotReplaced, save_figure, write_whole
 from jaxrisk.storage.place import make_room
 from jaxrisk.storage.recognise import is_ours
-from jaxrisk.storage.writer import WriteStopped
+from jaxrisk.storage.writer import ResultWriter, WriteStopped
 
 from . import stopped_writer as small
 
@@ -154,7 +154,7 @@ def test_one_run_has_an_output(tmp_path):
 
 def test_a_lock_dies_with_its_owner(tmp_path):
     code = (
-        "import sys, numpy as np; from jaxrisk.report import ResultWriter\n"
+        "import sys, numpy as np; from jaxrisk.storage.writer import ResultWriter\n"
         "w = ResultWriter(sys.argv[1], {}, {}, 9, {}); w.append(0, {'x': np.ones(5)}); print(1, flush=True); sys.stdin.read()"
     )
     here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])

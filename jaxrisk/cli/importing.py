@@ -9,7 +9,7 @@ from .columns import column_maps
 from .exit_codes import NOT_WRITTEN, OK, complain
 from .import_arguments import KINDS, Import
 
-_WORDS = {"tiers": "tiers", "prices": "prices", "open-interest": "open_interest", "accounts": "accounts"}
+_WORDS = {"tiers": "tiers", "prices": "prices", "open-interest": "open_interest", "funding": "funding", "accounts": "accounts"}
 _TABLES = (".csv", ".parquet")
 
 
@@ -34,12 +34,10 @@ def import_file(command: Import, wrong: list[str]) -> int:
     if kind in ("tiers", "accounts"):
         for option, given in (("--zone", command.zone != "UTC"), ("--day-first", command.day_first)):
             if given:
-                asked.wrong(option, command.zone if option == "--zone" else None, "goes with prices and open-interest")
+                asked.wrong(option, command.zone if option == "--zone" else None, "goes with prices, open-interest and funding")
     work = None
     try:
-        work = {"tiers": _tiers, "prices": _prices, "open-interest": _interest, "accounts": _accounts}[kind](
-            command, columns, asked
-        )
+        work = _WORK[kind](command, columns, asked)
     except ConfigError as error:
         asked.problems += error.problems
     asked.file("--out", command.out, endings, command.force)
@@ -102,6 +100,15 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     return lines, lambda path: _write(path, {"time": found.time, "open_interest": found.coins})
 
 
+def _funding(command: Import, columns: dict[str, str], asked: Asked) -> Work:
+    from ..calibration.funding import read_funding
+
+    found = read_funding(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
+    lines = [f"{command.file}: {finding}" for finding in (*found.findings, found.sample, found.words())]
+    cells = {"time": found.time, "funding_rate": found.rate, "funding_interval_hours": found.hours}
+    return lines, lambda path: _write(path, cells)
+
+
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
@@ -144,6 +151,15 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
         if name in cells and np.all(np.isfinite(numbers := table.as_numbers(name))):
             cells[name] = numbers
     return lines, lambda path: _write(path, cells)
+
+
+_WORK: dict[str, Callable[[Import, dict[str, str], Asked], Work | None]] = {
+    "tiers": _tiers,
+    "prices": _prices,
+    "open-interest": _interest,
+    "funding": _funding,
+    "accounts": _accounts,
+}
 
 
 def _write(path: Path, columns: dict[str, Any]) -> None:

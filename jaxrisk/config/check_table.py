@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.containers import ENDINGS
+from ..data.names import of_columns
 from ..data.read import header_of
 from ..data.recognise import what_is
 from ..data.tier_tables import read_tiers
@@ -38,7 +39,8 @@ def look(path: Path) -> tuple[list[Problem], list[str]]:
     """All problems of a file of data, and lines on what it was taken for and what should be known of it."""
     report = Report(str(path))
     own = table_of(header := header_of(path))
-    if (own is None or not set(TABLES[own]) <= set(header)) and (kind := what_is(path)) is not None:
+    ours = own is not None and set(TABLES[own]) <= set(header) and of_columns(header) != "funding"
+    if not ours and (kind := what_is(path)) is not None:
         return _published(path, kind, report)
     table = Reader(report, Path()).table(str(path), "", ())
     if table is None:
@@ -78,6 +80,11 @@ def _published(path: Path, kind: str, report: Report) -> tuple[list[Problem], li
             from ..calibration.open_interest import read_history
 
             return [], read_history(path).findings
+        if kind == "funding":
+            from ..calibration.funding import read_funding
+
+            found = read_funding(path)
+            return [], [*found.findings, found.sample, found.words()]
         from ..calibration.price_file import read_price_file
 
         return [], list(read_price_file(path).findings)

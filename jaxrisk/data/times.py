@@ -15,6 +15,7 @@ _WRITTEN = re.compile(
 _DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?=\D|$)(.*)$", re.DOTALL)
 NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, milliseconds, microseconds or nanoseconds since 1970"
 MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
+FRACTION = "has a fraction of a second; bars open at whole seconds"
 NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
 _ABOVE = (1e11, 1e14, 1e17)
@@ -23,12 +24,18 @@ _EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # seconds to 2000 and to 2100
 
 
 def read_moments(
-    table: Columns, zone: str = "UTC", findings: list[str] | None = None, column: str = "time", day_first: bool = False
+    table: Columns,
+    zone: str = "UTC",
+    findings: list[str] | None = None,
+    column: str = "time",
+    day_first: bool = False,
+    whole_seconds: bool = True,
 ) -> np.ndarray | None:
     """A column as `datetime64[s]` in UTC, or None with problems noted in the table's report.
 
     **Arguments:** `zone`: IANA name of the zone of times that say none; `findings`: sentences are added to it; `day_first`: of
-    dates such as 05.08.2024.
+    dates such as 05.08.2024; `whole_seconds`: whether a fraction of a second is a problem, as of the times of bars; else it is
+    cut off.
     """
     findings = [] if findings is None else findings
     quick = _typed(table, column, zone, findings)
@@ -41,9 +48,9 @@ def read_moments(
         days = dates(table, numbers, column)
         return None if days is None else _from_zone(table, column, days.astype("datetime64[s]"), zone, findings)
     if whole:
-        return _from_whole(table, numbers, column)
+        return _from_whole(table, numbers, column, whole_seconds)
     if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers):
-        return _from_numbers(table, numbers, column)
+        return _from_numbers(table, numbers, column, whole_seconds)
     import pandas as pd
 
     words = [turned(str(item)) if day_first else str(item) for item in table.values[column]]
@@ -58,7 +65,8 @@ def read_moments(
     if written.isna().any():
         return None
     moments = written.to_numpy().astype("datetime64[s]")
-    table.note(column, np.flatnonzero(moments != written.to_numpy()), "has a fraction of a second; bars open at whole seconds")
+    if whole_seconds:
+        table.note(column, np.flatnonzero(moments != written.to_numpy()), FRACTION)
     return _to_utc(table, column, moments, [(part[2] or "").upper() for part in parts if part], zone, findings)
 
 
@@ -162,7 +170,7 @@ def _day(milliseconds: float) -> str:
     return str(np.datetime64(round(milliseconds), "ms").astype("datetime64[D]"))
 
 
-def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+def _from_whole(table: Columns, numbers: np.ndarray, column: str, whole_seconds: bool) -> np.ndarray | None:
     """As `_from_numbers`, of whole numbers, in whole numbers."""
     units = unit_of(numbers)
     seconds, whole = numbers.copy(), np.ones(len(numbers), dtype=bool)
@@ -175,11 +183,12 @@ def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray 
     table.note(column, np.flatnonzero(~good), NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
-    table.note(column, np.flatnonzero(~whole), "has a fraction of a second; bars open at whole seconds")
+    if whole_seconds:
+        table.note(column, np.flatnonzero(~whole), FRACTION)
     return seconds.astype("datetime64[s]")
 
 
-def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+def _from_numbers(table: Columns, numbers: np.ndarray, column: str, whole_seconds: bool) -> np.ndarray | None:
     """Seconds, milliseconds, micro- or nanoseconds since 1970, told apart by their size, row by row."""
     finite = np.isfinite(numbers)
     seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
@@ -188,8 +197,9 @@ def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarra
     table.note(column, np.flatnonzero(~good), NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
-    whole = np.round(seconds)
-    table.note(column, np.flatnonzero(seconds != whole), "has a fraction of a second; bars open at whole seconds")
+    whole = np.round(seconds) if whole_seconds else np.floor(seconds)
+    if whole_seconds:
+        table.note(column, np.flatnonzero(seconds != whole), FRACTION)
     return whole.astype(np.int64).astype("datetime64[s]")
 
 

@@ -187,14 +187,41 @@ def header_of(path: Path) -> tuple[str, ...]:
     """The names of columns of a file, or of the first of several; none where it cannot be read."""
     try:
         for source in sources(files_of(path)[0][0]):
-            columnar = source.head[:4] in (b"PAR1", b"ARRO") or source.name.endswith((".parquet", ".feather", ".arrow"))
-            if not columnar and not is_json(source.head, source.name):
+            if source.head[:4] in (b"PAR1", b"ARRO"):
+                return _schema_names(source)
+            if not is_json(source.head, source.name):
                 return form_of(source.head).header or ()
             table = read_source(source, Report(str(path)), Wish())
             return () if table is None else table.header
     except (OSError, ValueError, EOFError):
         pass
     return ()
+
+
+def _schema_names(source: Source) -> tuple[str, ...]:
+    """The columns of a Parquet or Feather file, by what it says of itself, none of its data read; none where it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        if source.head[:4] == b"PAR1":
+            schema = parquet.read_schema(_place(source))
+        else:
+            place = _place(source)
+            schema = pa.ipc.open_file(pa.memory_map(str(place)) if isinstance(place, Path) else place).schema
+    except Exception:  # the readers raise their own kinds of errors, which are said where the file is read
+        return ()
+    return tuple(_columns(schema.names))
+
+
+def _columns(names: list[str]) -> list[str]:
+    """Names of columns without the index that pandas keeps beside them."""
+    return [name for name in names if not name.startswith("__index_level_")]
+
+
+def _place(source: Source) -> Path | io.BytesIO:
+    """The file itself or, where it is packed, its bytes."""
+    return source.path if source.path and not source.packed else _unpacked(source)
 
 
 def _unpacked(source: Source) -> io.BytesIO:
@@ -206,7 +233,7 @@ def _parquet(source: Source) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return _whole(parquet.read_table(source.path if source.path and not source.packed else _unpacked(source)))
+        return _whole(parquet.read_table(_place(source)))
     except Exception as error:  # the reader raises its own kinds of errors
         raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -215,7 +242,8 @@ def _feather(source: Source) -> Any:
     from pyarrow import feather
 
     try:
-        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else _unpacked(source)))
+        place = _place(source)
+        return _whole(feather.read_table(str(place) if isinstance(place, Path) else place))
     except Exception as error:  # as above
         raise ValueError(f"is not a readable Feather file: {str(error).splitlines()[0]}") from None
 
@@ -224,7 +252,7 @@ def _whole(table: Any) -> Any:
     """A table with its dictionaries written out, and without the index that pandas keeps beside."""
     import pyarrow as pa
 
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    names = _columns(table.column_names)
     table = table.select(names)
     for place, name in enumerate(names):
         if pa.types.is_dictionary(table[name].type):

@@ -536,11 +536,6 @@ def test_check_takes_the_names_of_accounts_and_tiers(name, words, said, tmp_path
     header = {"a.csv": "what,which,much,paid,leverage", "t.csv": "from,times,keep,cum"}[name]
     rows = {"a.csv": [("BTC", "long", 1, 90000, 5)], "t.csv": [(0, 100, 0.005, 0), (5e4, 50, 0.01, 250)]}[name]
     table(tmp_path / name, header, rows)
-    table(
-        tmp_path / name,
-        header,
-        {"a.csv": [("BTC", "long", 1, 90000, 5)], "t.csv": [(0, 100, 0.005, 0), (5e4, 50, 0.01, 250)]}[name],
-    )
     assert main(["check", str(tmp_path / name)]) == BAD_INPUT
     assert main(["check", str(tmp_path / name), "--columns", *words]) == OK, capsys.readouterr()
     assert said in capsys.readouterr().out

@@ -137,7 +137,7 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
         "read_options": csv.ReadOptions(
             column_names=list(names),
             skip_rows=0,
-            block_size=1 << 23,
+            block_size=1 << 20,
             skip_rows_after_names=above,
         ),
         "parse_options": csv.ParseOptions(delimiter=form.separator, newlines_in_values=form.quoted),

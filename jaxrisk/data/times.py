@@ -1,6 +1,7 @@
 """Columns of times: text or numbers, of any unit since 1970, in whatever zone they are written, as UTC."""
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -151,18 +152,21 @@ def epoch_milliseconds(table: Columns, numbers: np.ndarray, column: str) -> np.n
     """Numbers since 1970 as milliseconds, each by its own unit; what units there were is said of the table."""
     units = unit_of(numbers)
     found = numbers / np.array([1.0 / factor for _, factor in UNITS])[units]
-    _say_units(table, units, found)
+    _say_units(table, units, found, 1)
     return found
 
 
-def _say_units(table: Columns, units: np.ndarray, milliseconds: np.ndarray) -> None:
-    """Say of a table in which units its times are, where that is not seconds or milliseconds alone in a plain table."""
+def _say_units(table: Columns, units: np.ndarray, times: np.ndarray, milliseconds: int) -> None:
+    """Say of a table in which units its times are, where that is not seconds or milliseconds alone in a plain table.
+
+    **Arguments:** `milliseconds`: in one of what `times` count.
+    """
     if not len(units):
         return
     places = np.flatnonzero(np.diff(units)) + 1
     first = int(units[0])
     if len(places) or first > 1 or (first and table.said):
-        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds[place])}" for place in places[:3].tolist()]
+        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds * times[place])}" for place in places[:3].tolist()]
         table.said.append(", ".join([UNITS[first][0], *words]) + (", ..." if len(places) > 3 else ""))
 
 
@@ -173,18 +177,18 @@ def _day(milliseconds: float) -> str:
 def _from_whole(table: Columns, numbers: np.ndarray, column: str, whole_seconds: bool) -> np.ndarray | None:
     """As `_from_numbers`, of whole numbers, in whole numbers."""
     units = unit_of(numbers)
-    seconds, whole = numbers.copy(), np.ones(len(numbers), dtype=bool)
-    for unit in np.unique(units[units > 0]).tolist():
-        rows = slice(None) if np.all(units == unit) else units == unit
-        seconds[rows], rest = np.divmod(numbers[rows], 1000**unit)
-        whole[rows] = rest == 0
+    bounds = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(numbers)]
+    seconds = np.empty_like(numbers)
+    for first, last in pairwise(bounds):  # rows of one unit, of which a file has few stretches
+        np.floor_divide(numbers[first:last], 1000 ** int(units[first]), out=seconds[first:last])
+    _say_units(table, units, seconds, 1000)
     good = (seconds > 0) & (seconds < _LATEST)
-    _say_units(table, units, seconds * 1000)
     table.note(column, np.flatnonzero(~good), NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
     if whole_seconds:
-        table.note(column, np.flatnonzero(~whole), FRACTION)
+        parts = [seconds[first:last] * 1000 ** int(units[first]) != numbers[first:last] for first, last in pairwise(bounds)]
+        table.note(column, np.flatnonzero(np.concatenate(parts)), FRACTION)
     return seconds.astype("datetime64[s]")
 
 

@@ -46,14 +46,12 @@ def _binance(document: Any) -> TierDocument | None:
     for i, item in enumerate(every(items, "")):
         before = f"[{i}]." if isinstance(document, list) else ""
         brackets = every(item.get("brackets"), f"{before}brackets")
-        if any("qtyFloor" in row or "qtylFloor" in row for row in brackets):
-            raise ValueError(
-                "has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read"
-            )
-        symbol = str(item.get("symbol", ""))
-        table = tables.setdefault(symbol, Published(unit=unit_of(symbol)))
-        for j, row in _sorted(brackets, "notionalFloor"):
-            table.add(f"{before}brackets[{j}]", row, names)
+        floor = next((word for word in ("qtyFloor", "qtylFloor") if any(word in row for row in brackets)), None)
+        in_coins = {} if floor is None else {"floor_usd": floor, "cap_usd": "qtyCap"}
+        symbol = str(item.get("symbol") or item.get("pair") or "")
+        table = tables.setdefault(symbol, Published(unit="coins" if in_coins else unit_of(symbol)))
+        for j, row in _sorted(brackets, floor or "notionalFloor"):
+            table.add(f"{before}brackets[{j}]", row, names | in_coins)
         if number(item.get("notionalCoef", 1.0)) != 1.0:
             said.append(f"{item.get('symbol')}: notionalCoef {item['notionalCoef']} is left aside, brackets are taken as listed")
     return TierDocument(tables, "marginal", said, "Binance")

@@ -22,11 +22,13 @@ FORMS = {
     "risk-limit.json": ("marginal", [(0, 100, 0.005, 0), (2e6, 90, 0.0056, 1200), (2.6e6, 80, 0.0063, 3020),
                                      (3.2e6, 75, 0.0067, 4300)]),
     "position-tiers.json": ("whole", [(0, 100, 0.004, 0), (6.006e5, 75, 0.005, 0), (3.0006e6, 50, 0.01, 0)]),
+    "dapi_leverageBracket.json": ("marginal", [(0, 125, 0.004, 0), (3e5, 100, 0.005, 300), (6e5, 50, 0.01, 3300)]),
     "meta.json": ("marginal", [(0, 40, 0.0125, 0), (1.5e8, 20, 0.025, 1.875e6)]),
     "ccxt_tiers.csv": (None, BINANCE),
 }  # fmt: skip
-"""Rule and tiers of BTC: floor (USD), highest leverage, rate, amount (USD); OKX's contracts of 0.01 BTC at 60,000 USD."""
-MORE = {"position-tiers.json": ["--price", "60000"], "ccxt_tiers.csv": ["--tier-rule", "marginal"]}
+"""Rule and tiers of BTC: floor (USD), highest leverage, rate, amount (USD); OKX's contracts of 0.01 BTC, and Binance's
+coin-margined brackets, which are in coins (`qtyFloor`), at 60,000 USD."""
+MORE = {"dapi_leverageBracket.json": ["--price", "60000"], "position-tiers.json": ["--price", "60000"], "ccxt_tiers.csv": ["--tier-rule", "marginal"]}
 
 
 def rows(tiers):

@@ -112,6 +112,8 @@ def _funding(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
+    from ..calibration.account_file import COLUMNS, NEEDED, read_accounts
+    from ..config.holdings import bounded
     from ..config.problems import ConfigError, Report, nearest
     from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
@@ -132,12 +134,12 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
         sides_of(table)
     for name in ("quantity", "notional", "entry_price"):
         if name in table.values:
-            numbers = table.numbers(name)
-            table.note(
-                name, [i for i, number in enumerate(numbers) if number < 0.0], "has to be at least 0; the side says which way"
-            )
+            bounded(table, name, at_least=0.0, unit="the side says which way")
     if report.problems:
-        raise ConfigError(report.problems)
+        raise ConfigError(list(dict.fromkeys(report.problems)))
+    doubts = ()
+    if {*NEEDED} <= set(table.values):  # what `calibrate` makes of it
+        doubts = read_accounts(command.file, {ours: own for ours, own in columns.items() if ours in COLUMNS}).findings
     used = {table.name(name) for name in ACCOUNTS.others if name in table.values}
     times = [name for name in times_of(table.values) if name not in used]
     if "snapshot" not in table.values and len(times) == 1:
@@ -146,6 +148,7 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     names = [name for name in ACCOUNTS.others if name in table.values]
     lines = [f"{table.file}: {line}" for line in ([table.read_as] if table.said else [])]
     lines.append(f"{table.file}: {len(table):,} positions with {', '.join(names)}")
+    lines += [f"{table.file}: {doubt}" for doubt in doubts]
     cells = {name: table.values[name] for name in names}
     for name in ("quantity", "entry_price", "account_value", "notional", "unrealised", "collateral"):
         if name in cells and np.all(np.isfinite(numbers := table.as_numbers(name))):

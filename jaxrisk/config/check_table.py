@@ -45,8 +45,13 @@ def look(path: Path, maps: Maps | None = None) -> tuple[list[Problem], list[str]
     report = Report(str(path))
     own = table_of(header := header_of(path))
     ours = own is not None and set(TABLES[own]) <= set(header) and of_columns(header) != "funding"
-    if (maps or not ours) and (kind := what_is(path, maps)) is not None:
-        return _published(path, kind, report, (maps or {}).get(kind, {}))
+    kind = what_is(path, maps) if maps or not ours else None
+    problems, said = _plain(path, report) if kind is None else _published(path, kind, report, (maps or {}).get(kind, {}))
+    return list(dict.fromkeys(problems)), said
+
+
+def _plain(path: Path, report: Report) -> tuple[list[Problem], list[str]]:
+    """As `look`, of a table of our own."""
     table = Reader(report, Path()).table(str(path), "", ())
     if table is None:
         return report.problems, []
@@ -77,10 +82,15 @@ def _published(path: Path, kind: str, report: Report, columns: dict[str, str]) -
                 tier_tables(reader, VENUE, str(path), names, set(), None, columns, Sizes(ones, sizes))
             return report.problems, [f"read as: {', '.join(found.said)}"] if found is not None and found.said else []
         if kind == "accounts":
+            from ..calibration.account_file import COLUMNS, NEEDED, read_accounts
+
             table = read_table(path, report, Wish(ACCOUNTS, columns, key="--columns"))
             if table is not None:
-                table = settle(table)
+                table = settle(table, worth=True)
                 _columns("accounts of others", table, report)
+                if not report.problems and {*NEEDED} <= set(table.values):
+                    found = read_accounts(path, {ours: own for ours, own in columns.items() if ours in COLUMNS})
+                    return [], [line for line in (found.read_as, *found.findings) if line]
             return report.problems, [table.read_as] if table is not None and table.said else []
         if kind == "open_interest":
             from ..calibration.open_interest import read_history

@@ -258,7 +258,7 @@ def _same_within(rows: Rows, name: str, values: np.ndarray, owner: np.ndarray, w
     """What an account has one of has to be the same in all its rows."""
     different, first = first_that_differ(values, owner, which)
     if len(different):
-        text = f"has to be the same in all rows of an account; in {rows.table.unit} {rows.table.lines[first[0]]} it is"
+        text = f"has to be the same in all rows of an account; in {rows.table.place(first[0])[1]} it is"
         rows.note(name, different, f"{text} {values[first[0]]}")
 
 

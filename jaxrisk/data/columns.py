@@ -118,7 +118,7 @@ class Columns:
     def place(self, row: int) -> tuple[str, str]:
         """The file that a row is of, and where it stands there."""
         part = self._part(row)
-        return self.file if part < 0 else self.parts[part][0], f"{self.unit} {self.lines[row]}"
+        return self.file if part < 0 else self.parts[part][0], f"{self.unit} {self.lines[row]}".strip()
 
     def _part(self, row: int) -> int:
         """Which of several files a row is of, -1 where there is one."""
@@ -151,8 +151,10 @@ class Columns:
         first = int(rows[0])
         more = f"; {len(rows) - 1} more such rows" if len(rows) > 1 else ""
         value = None if missing else plain(self.cell(column, first))
+        absent = value is None and not missing
         file, line = self.place(first)
-        self.report.add_in(file, f"{line}, {self.name(column, first)}", value, allowed + more, near, missing)
+        text = f"missing; {allowed}{more}" if absent else allowed + more
+        self.report.add_in(file, f"{line}, {self.name(column, first)}", value, text, near, missing or absent)
 
     def numbers(self, column: str, allowed: str = "has to be a number") -> np.ndarray:
         """A column as float64; NaN, with a problem noted, where it is not a finite number."""

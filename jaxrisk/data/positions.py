@@ -14,6 +14,10 @@ _MARKS = ("markprice", "markpx")
 _SIZES = ("contractsize", "ctval")
 STATE = "state.time"
 """When a state is of, in a table of the positions of several."""
+PLACE = "place in the document"
+"""Where in a document a row is from, for messages."""
+APART = 50.0
+"""Ratio of what a position is worth to what its size, entry and profit make, beyond which one of them is in another unit."""
 
 
 def account_documents(document: Any, name: str) -> tuple[list[dict[str, Any]], list[str]] | None:
@@ -42,7 +46,7 @@ def account_documents(document: Any, name: str) -> tuple[list[dict[str, Any]], l
     for address, before, state in states:
         positions = _positions(state, before)
         empty += not positions
-        rows += [_row(address, position, state) for position in positions]
+        rows += [_row(address, position, state) | {PLACE: f"{before}assetPositions[{i}]"} for i, position in enumerate(positions)]
     return rows, ["clearinghouseState", *([f"{empty} accounts without a position"] if empty else [])]
 
 
@@ -91,6 +95,7 @@ def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Col
     """
     table = _snapshots(_held(table))
     _note_inverse(table)
+    _note_words(table)
     quantity = table.as_numbers("quantity") if "quantity" in table.values else None
     notional = table.as_numbers("notional") if "notional" in table.values else None
     signed = next((one for one in (quantity, notional) if one is not None and np.any(one < 0.0)), quantity)
@@ -125,6 +130,7 @@ def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Col
         if np.any(turned):
             table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
     _sizes(table)
+    _note_apart(table)
     return _named(table, venue, worth)
 
 
@@ -142,6 +148,35 @@ def _held(table: Columns) -> Columns:
     return table.only(~nothing)
 
 
+def _note_words(table: Columns) -> None:
+    """Note words in place of numbers, and prices of 0 or less; cells that are not there are noted where they are needed."""
+    for column in ("quantity", "entry_price", "collateral"):
+        if column not in table.values or not table.written:
+            continue
+        numbers = table.as_numbers(column)
+        rows = np.flatnonzero(~np.isfinite(numbers))
+        words = [str(table.cell(column, int(row))).strip().lower() for row in rows]
+        table.note(column, rows[[word not in EITHER for word in words]], "has to be a finite number")
+        if column == "entry_price":
+            with np.errstate(invalid="ignore"):
+                table.note(column, np.flatnonzero(numbers <= 0.0), "has to be above 0 (USD a coin)")
+
+
+def _note_apart(table: Columns) -> None:
+    """Note positions that are worth nothing, or not at all what their size at the entry price and their profit make."""
+    if table.bad or not {"quantity", "entry_price", "notional", "unrealised", "side"} <= set(table.values):
+        return
+    quantity, entry, notional, profit = map(table.as_numbers, ("quantity", "entry_price", "notional", "unrealised"))
+    table.note("notional", np.flatnonzero((quantity > 0.0) & (notional == 0.0)), "has to be above 0 (USD) where there is a size")
+    sign = np.where(table.values["side"] == "long", 1.0, -1.0)
+    with np.errstate(all="ignore"):
+        ratio = notional / (quantity * entry + sign * profit)
+        wrong = (notional > 1.0) & (quantity * entry > 1.0) & ~((ratio > 1.0 / APART) & (ratio < APART)) & np.isfinite(ratio)
+    if np.any(wrong):
+        text = f"is {ratio[wrong][0]:.3g} times what size, entry price and profit of the row make: is one in another unit?"
+        table.note("notional", np.flatnonzero(wrong), text)
+
+
 def _sizes(table: Columns) -> None:
     """Quantities in coins, where they are in contracts, and notionals at the mark, where they are not there."""
     by_letters = {letters(name): name for name in table.values}
@@ -154,7 +189,8 @@ def _sizes(table: Columns) -> None:
         table.note("quantity", np.flatnonzero(~(sizes > 0.0)), "counts contracts, and the row does not say the size of one, "
                    "contractSize, in coins")  # fmt: skip
         if np.any(np.isfinite(sizes) & (sizes != 1.0)):
-            table.values["quantity"] = (quantity * sizes).astype(object)
+            coins = (quantity * sizes).astype(object)
+            table.values["quantity"] = np.where(np.isfinite(quantity), coins, table.values["quantity"])
             table.said.append(f"{table.name('quantity')} times {size}")
     mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
     if mark is not None and "notional" not in table.values and "quantity" in table.values:

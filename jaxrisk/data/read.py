@@ -13,6 +13,7 @@ from .containers import Source, files_of, sources
 from .json_rows import NoRows, is_json, json_table
 from .many import joined
 from .names import PRICES, TableKind, found, letters, of_columns, renamed
+from .positions import PLACE
 from .text import form_of, lines_of, read_text
 from .times import are_dates
 
@@ -129,12 +130,16 @@ def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
     with source.open() as file:
         content = file.read()
     names, rows, said = json_table(content, wish.kind, Path(source.name).name.split(".")[0])
+    numbered, unit = np.arange(1, len(rows) + 1), "row"
+    if PLACE in names:
+        numbered, unit = np.array([row.get(PLACE) for row in rows], dtype=object), ""
+        names = tuple(name for name in names if name != PLACE)
     there = found(wish.kind, names, wish.columns, wish.reserved)
     columns: dict[str, Any] = {}
     for name in names:
         columns[name] = column = np.empty(len(rows), dtype=object)
         column[:] = [row.get(name) for row in rows]
-    return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
+    return _named(Columns(source.name, Cells(columns), numbered, report, unit, header=tuple(names)),
                   there, said, wish, {name: name for name in names} if said[:1] == ["clearinghouseState"] else None)  # fmt: skip
 
 
@@ -154,6 +159,9 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
             table.written[ours] = label
     table.said = [*said, *([] if labels else renamed(there))]
     wrong = False
+    if not table.header and not len(table):
+        table.report.add_in(table.file, "", None, "has no rows", missing=True)
+        return None
     for ours, written in wish.columns.items():
         if ours in wish.kind.others and there.get(ours) != written:
             key = written if not wish.key else f"{wish.key}.{ours}"

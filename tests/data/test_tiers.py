@@ -28,7 +28,11 @@ FORMS = {
 }  # fmt: skip
 """Rule and tiers of BTC: floor (USD), highest leverage, rate, amount (USD); OKX's contracts of 0.01 BTC, and Binance's
 coin-margined brackets, which are in coins (`qtyFloor`), at 60,000 USD."""
-MORE = {"dapi_leverageBracket.json": ["--price", "60000"], "position-tiers.json": ["--price", "60000"], "ccxt_tiers.csv": ["--tier-rule", "marginal"]}
+MORE = {
+    "dapi_leverageBracket.json": ["--price", "60000"],
+    "position-tiers.json": ["--price", "60000"],
+    "ccxt_tiers.csv": ["--tier-rule", "marginal"],
+}
 
 
 def rows(tiers):

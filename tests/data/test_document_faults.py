@@ -50,8 +50,7 @@ STATES = {
     "text in a number": (changed("0xa1", 0, szi="n.m."), BAD_INPUT,
                          AT + "szi = \"n.m.\": has to be a finite number"),
     "unit changed half-way": (changed("0xb2", 0, positionValue="45000000"), BAD_INPUT,
-
- "0xb2.assetPositions[0], positionValue = 45000000: is 1e+03 times what size, entry price and profit"),
+                              "0xb2.assetPositions[0], positionValue = 45000000: is 1e+03 times what size, entry price and profit"),
     "wrong symbol": (lambda states: None, OK, "3 positions with account"),
     "truncated": (None, BAD_INPUT, "is not valid JSON"),
     "byte-order mark": (lambda states: None, OK, "read as: clearinghouseState"),
@@ -190,7 +189,8 @@ LEFT = [
     (lambda t: edited(t, 20, lambda line: [line, line]), "1 rows repeat the row before", lambda t: edited(t, 20, cell(2, "0")),
      "1 rows of 0 or less left out", lambda t: edited(t, 3, lambda line: [line, line]), "1 row stands in the file a second time"),
     (lambda t: "\ufeff" + t, "klines without header", lambda t: "\ufeff" + edited(t, 20, cell(2, "")),
-     "1 rows without a number left out", lambda t: "\ufeff" + t.replace(",BTC,", ",XBTC,"), "the file of accounts has no BTC: it has XBTC, ETH"),
+     "1 rows without a number left out", lambda t: "\ufeff" + t.replace(",BTC,", ",XBTC,"),
+     "the file of accounts has no BTC: it has XBTC, ETH"),
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A table as it was read, by our names of columns: numbers, words, and problems that name file, line and column."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..config.problems import Report, nearest
+
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}([,' \u2009\u202f\xa0]\d{3})+(\.\d+)?")
+HINT = "; write numbers without anything between thousands"
 
 
 class Cells(MutableMapping[str, np.ndarray]):
@@ -159,7 +163,9 @@ class Columns:
     def numbers(self, column: str, allowed: str = "has to be a number") -> np.ndarray:
         """A column as float64; NaN, with a problem noted, where it is not a finite number."""
         numbers = self.as_numbers(column)
-        self.note(column, np.flatnonzero(~np.isfinite(numbers)), allowed)
+        wrong = np.flatnonzero(~np.isfinite(numbers))
+        hint = HINT if len(wrong) and _THOUSANDS.fullmatch(str(self.cell(column, int(wrong[0]))).strip()) else ""
+        self.note(column, wrong, allowed + hint)
         return numbers
 
     def as_numbers(self, column: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 from .names import TableKind
 from .positions import account_documents
-from .text import looks_like
+from .text import UTF16, is_utf16, looks_like
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
@@ -16,6 +16,8 @@ class NoRows(ValueError):
 
 def parsed(content: bytes) -> Any:
     """The document; raises `ValueError` that says where it is not JSON."""
+    if is_utf16(content):
+        raise ValueError(UTF16)
     try:
         return json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

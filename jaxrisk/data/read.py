@@ -76,8 +76,6 @@ def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
     elif is_json(source.head, source.name):
         return _from_json(source, report, wish)
     else:
-        if source.head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError("is UTF-16 text; save it as UTF-8")
         return _from_text(source, report, wish)
     there = found(wish.kind, table.column_names, wish.columns, wish.reserved)
     columns = {name: table[name] for name in table.column_names}

@@ -50,7 +50,7 @@ STATES = {
     "text in a number": (changed("0xa1", 0, szi="n.m."), BAD_INPUT,
                          AT + "szi = \"n.m.\": has to be a finite number"),
     "unit changed half-way": (changed("0xb2", 0, positionValue="45000000"), BAD_INPUT,
-                              "0xb2.assetPositions[0], positionValue = 45000000: is 1e+03 times what size, entry price and profit"),
+                              "0xb2.assetPositions[0], positionValue = 45000000: is 1e+03 times what size, entry price"),
     "wrong symbol": (lambda states: None, OK, "3 positions with account"),
     "truncated": (None, BAD_INPUT, "is not valid JSON"),
     "byte-order mark": (lambda states: None, OK, "read as: clearinghouseState"),

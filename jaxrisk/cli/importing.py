@@ -118,7 +118,7 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
-    from ..data.read import Wish, read_table
+    from ..data.read import Wish, read_table, resembling
 
     report = Report(str(command.file))
     table = read_table(command.file, report, Wish(ACCOUNTS, columns, ("asset",), key="--columns"))
@@ -126,7 +126,8 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
         raise ConfigError(report.problems)
     table = settle(table, worth=True)
     if not {"quantity", "notional"} & set(table.values):
-        text = f"missing column; needs it or notional, the file has {table.names()}"
+        other = resembling(table.header, "accounts")
+        text = f"missing column; needs it or notional, the file has {table.names()}{other}"
         report.add_in(table.file, "quantity", None, text, nearest("quantity", table.header), missing=True)
     if "side" in table.values:
         from ..config.holdings import sides_of

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.containers import ENDINGS
-from ..data.names import ACCOUNTS, of_columns
+from ..data.containers import ENDINGS as READ_ENDINGS, OTHERS
+from ..data.many import note_symbols
+from ..data.names import ACCOUNTS, letters, of_columns
 from ..data.positions import settle
 from ..data.read import Wish, header_of, read_table
 from ..data.recognise import what_is
@@ -21,6 +22,8 @@ from .sections import SHARE_TOLERANCE
 from .tier_files import Sizes
 from .tiers import tier_tables
 
+ENDINGS = (*READ_ENDINGS, *OTHERS)
+"""Of files that are data, or that somebody takes for it."""
 _TWICE = {
     "accounts": note_accounts_twice,
     "positions under cross margin": note_positions_twice,
@@ -117,8 +120,9 @@ def _columns(kind: str, table: Columns, report: Report) -> None:
     has = table.values
     if kind == "prices":
         check_times(table)
+        note_symbols(table)
         for name in has:
-            if name != "time" and name not in ("volume", "funding"):
+            if name not in ("time", "volume", "funding") and letters(name) not in ("symbol", "ticker", "instid"):
                 bounded(table, name, above=0.0, unit="USD a coin")
         return
     if "account" in has:

@@ -208,9 +208,13 @@ def as_numbers(raw: Any) -> np.ndarray:
     if not isinstance(raw, np.ndarray):
         import pyarrow.types as types
 
+        if types.is_boolean(raw.type):
+            return np.full(len(raw), math.nan)
         if types.is_floating(raw.type) or types.is_integer(raw.type) or types.is_decimal(raw.type):
             return np.asarray(raw.cast("float64", safe=False).to_numpy(), dtype=np.float64)
         raw = objects(raw)
+    if raw.dtype == object:  # true is no number
+        raw = np.fromiter((None if isinstance(item, bool) else item for item in raw), dtype=object, count=len(raw))
     try:
         return np.asarray(raw, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):

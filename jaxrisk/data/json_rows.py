@@ -55,6 +55,9 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
         bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
         if bare is None:
             known = ", or ".join(f"{count} ({word})" for count, (_, word) in (kind.bare or {}).items())
+            if not known:
+                text = "this is JSON: a list of lists, as prices are"
+                raise ValueError(f"{text}; what is read as {kind.word} is a table, or a list of objects")
             raise ValueError(f"this is JSON: a list of lists, of which all have to have the same number of cells: {known}")
         return bare[0], [dict(zip(bare[0], row, strict=True)) for row in rows], [f"JSON, {bare[1]}"]
     wrong = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)

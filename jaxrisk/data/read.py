@@ -183,10 +183,17 @@ def _hint(header: tuple[str, ...], name: str, wish: Wish) -> str:
     """What a table that lacks a column looks like, or how the column is named."""
     if not wish.kind.others:
         return ""
-    kind = of_columns(header)
-    if kind is not None and kind != wish.kind.word.replace(" ", "_"):
-        return f"; it looks like {kind.replace('_', ' ')}"
-    return f"; a column of another name is told by columns, or --columns {name}=NAME"
+    return resembling(header, wish.kind.word) or f"; a column of another name is told by columns, or --columns {name}=NAME"
+
+
+def resembling(header: tuple[str, ...], word: str) -> str:
+    """What a table that is none of a kind looks like, as the end of a sentence; empty where that cannot be told.
+
+    >>> resembling(("create_time", "sum_open_interest"), "tiers"), resembling(("x",), "tiers")
+    ('; it looks like open interest', '')
+    """
+    kind = (of_columns(header) or word).replace("_", " ")
+    return "" if kind == word else f"; it looks like {kind}"
 
 
 def header_of(path: Path) -> tuple[str, ...]:
@@ -240,6 +247,8 @@ def _parquet(source: Source) -> Any:
 
     try:
         return _whole(parquet.read_table(_place(source)))
+    except Twice:
+        raise
     except Exception as error:  # the reader raises its own kinds of errors
         raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -250,8 +259,14 @@ def _feather(source: Source) -> Any:
     try:
         place = _place(source)
         return _whole(feather.read_table(str(place) if isinstance(place, Path) else place))
+    except Twice:
+        raise
     except Exception as error:  # as above
         raise ValueError(f"is not a readable Feather file: {str(error).splitlines()[0]}") from None
+
+
+class Twice(ValueError):
+    """Two columns of one name."""
 
 
 def _whole(table: Any) -> Any:
@@ -259,6 +274,9 @@ def _whole(table: Any) -> Any:
     import pyarrow as pa
 
     names = _columns(table.column_names)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Twice(f"names the column {twice} twice")
     table = table.select(names)
     for place, name in enumerate(names):
         if pa.types.is_dictionary(table[name].type):
@@ -266,4 +284,4 @@ def _whole(table: Any) -> Any:
     return table
 
 
-__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table"]
+__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table", "resembling"]

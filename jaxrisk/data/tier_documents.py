@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .json_rows import parsed, shape
+from .json_rows import json_table, parsed, shape
+from .names import PRICES, of_columns
 from .positions import account_documents
 from .tier_published import Published, TierDocument, every, not_read, number
 from .tier_units import is_inverse, unit_of
@@ -27,8 +28,17 @@ def read_document(content: bytes) -> TierDocument:
                 raise ValueError(f"this is JSON: {found.said[0]}, and it has no tiers in it")
             found.said += not_read(found.tables)
             return found
-    other = ", which looks like accounts" if account_documents(document, "") is not None else ""
+    other = ", which looks like accounts" if account_documents(document, "") is not None else _resembling(content)
     raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as tiers is {READ}")
+
+
+def _resembling(content: bytes) -> str:
+    """What a list of rows looks like, as part of a sentence; empty where it is none, or that cannot be told."""
+    try:
+        kind = of_columns(json_table(content, PRICES)[0])
+    except ValueError:
+        return ""
+    return "" if kind is None else f", which looks like {kind.replace('_', ' ')}"
 
 
 def _objects(items: Any) -> list[dict[str, Any]]:

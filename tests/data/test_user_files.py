@@ -5,10 +5,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxrisk.calibration.price_file import read_price_file
-from jaxrisk.cli import BAD_INPUT, main
+from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
@@ -113,3 +114,96 @@ def test_nothing_where_a_file_should_be(tmp_path, capsys):
             assert "Traceback" not in said
             assert len(said.splitlines()) == 1
             assert len(said) < 500
+
+
+def parquet(path, **columns):
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    parquet.write_table(pa.table(columns), path)
+    return path
+
+
+def hours(kind):
+    import datetime
+
+    import pyarrow as pa
+
+    return pa.array([datetime.datetime(2024, 12, 30, tzinfo=datetime.UTC) + datetime.timedelta(hours=i) for i in range(24)], kind)
+
+
+def test_columns_of_parquet_of_every_type(tmp_path, capsys):
+    """Decimals, dictionaries, times of a zone; words and truths are no prices; two columns of one name are refused."""
+    from decimal import Decimal
+
+    import pyarrow as pa
+
+    closes, times = [60000.5 + i for i in range(24)], hours(pa.timestamp("us", "Europe/Berlin"))
+    for cells in (pa.array([Decimal(str(close)) for close in closes]), pa.array(list(map(str, closes))).dictionary_encode(),
+                  pa.array(closes, pa.float32()), list(map(str, closes))):  # fmt: skip
+        path = parquet(tmp_path / "p.parquet", time=times, close=cells, symbol=pa.array(["BTCUSDT"] * 24).dictionary_encode())
+        found = read_price_file(path)
+        assert found.close.tolist() == closes
+        assert found.time[0] == np.datetime64("2024-12-30T00:00:00")
+        assert main(["check", str(path)]) == OK, capsys.readouterr()
+    refused(parquet(tmp_path / "p.parquet", time=times, close=[True] * 24), "row 1, close = true: ", capsys)
+    refused(parquet(tmp_path / "p.parquet", time=times, close=[{"x": 1.0}] * 24), "row 1, close = {x = 1.0}: ", capsys)
+    table = pa.Table.from_arrays([times, pa.array(closes), pa.array(closes)], names=["time", "close", "close"])
+    pa.parquet.write_table(table, tmp_path / "p.parquet")
+    refused(tmp_path / "p.parquet", "names the column close twice", capsys)
+    symbols = ["BTCUSDT"] * 20 + ["ETHUSDT"] * 4
+    path = parquet(tmp_path / "p.parquet", time=times, close=closes, symbol=symbols)
+    refused(path, 'row 21, symbol = "ETHUSDT": is another symbol than that of row 1, BTCUSDT', capsys)
+
+
+def test_truths_of_json_are_no_numbers(tmp_path, capsys):
+    import json
+
+    rows = [{"time": 1735516800 + 3600 * i, "close": True if i == 3 else 60000 + i} for i in range(9)]
+    (tmp_path / "p.json").write_text(json.dumps(rows))
+    refused(tmp_path / "p.json", "row 4, close = true: ", capsys)
+
+
+OTHERS = {
+    "book.xlsx": (None, "this is an Excel workbook: save the sheet as CSV"),
+    "book.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "this is an Excel workbook: save the sheet as CSV"),
+    "p.csv.bz2": (b"BZh91AY&SY", "is packed by bzip2: unpack it, or pack it as gzip or zip"),
+    "p.csv.xz": (b"\xfd7zXZ\x00", "is packed by xz: unpack it"),
+    "p.csv.zst": (b"\x28\xb5\x2f\xfd\x04", "is packed by zstd: unpack it"),
+    "p.7z": (b"7z\xbc\xaf\x27\x1c", "is packed by 7z: unpack it"),
+    "p.pdf": (b"%PDF-1.7\n%\xe2\xe3", "this is a PDF, not a table: save the table as CSV"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_files_that_are_not_read(name, tmp_path, capsys):
+    """What they are, and what to do; also under the name of a table."""
+    content, words = OTHERS[name]
+    for path in (tmp_path / name, tmp_path / "p.csv"):
+        if content is None:
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("xl/workbook.xml", "<workbook/>")
+        else:
+            path.write_bytes(content)
+        refused(path, words, capsys)
+
+
+KINDS = {
+    "prices": ("klines.csv", "klines_header.csv", "ohlcv.json"),
+    "open interest": ("metrics.csv",),
+    "funding": ("funding.csv", "fundingRate.json"),
+    "tiers": ("leverageBracket.json", "ccxt_tiers.csv"),
+    "accounts": ("clearinghouse.json", "positions.csv"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_another_kind(kind, capsys):
+    """What it looks like, in every line."""
+    for other, names in KINDS.items():
+        for name in names if other != kind else ():
+            assert main(["import", kind.replace(" ", "-"), str(FILES / name)]) == BAD_INPUT
+            for said in capsys.readouterr().err.splitlines():
+                assert said.startswith(f"{FILES / name}: "), said
+                assert f"looks like {other}" in said or "as prices are" in said, said
+                assert len(said) < 500

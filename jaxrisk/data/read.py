@@ -246,7 +246,8 @@ def _parquet(source: Source) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return _whole(parquet.read_table(_place(source)))
+        with parquet.ParquetFile(_place(source)) as file:
+            return _whole(file.read())
     except Twice:
         raise
     except Exception as error:  # the reader raises its own kinds of errors

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from .account_documents import account_documents
 from .names import TableKind
-from .positions import account_documents
 from .text import UTF16, is_utf16, looks_like
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")

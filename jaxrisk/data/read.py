@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..config.problems import Report, nearest
+from .account_documents import PLACE
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
 from .json_rows import NoRows, is_json, json_table
 from .many import joined
 from .names import PRICES, TableKind, found, letters, of_columns, renamed
-from .positions import PLACE
 from .text import form_of, lines_of, read_text
 from .times import are_dates
 

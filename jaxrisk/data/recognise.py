@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from .account_documents import account_documents
 from .containers import files_of, sources
 from .json_rows import is_json, json_table, parsed
 from .names import PRICES, of_columns
-from .positions import account_documents
 from .read import header_of
 from .text import form_of
 from .tier_documents import known_document

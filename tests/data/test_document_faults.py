@@ -104,7 +104,7 @@ POSITIONS = {
     "text in a margin": (row(0, collateral="n.m."), BAD_INPUT, "row 1, collateral = \"n.m.\": has to be a finite number"),
     "unit changed half-way": (row(2, contracts=200000.0), BAD_INPUT, "row 3, notional = 66000: is 0.000971 times what size"),
     "wrong symbol": (row(0, symbol="BTC/EUR:EUR"), BAD_INPUT,
-                     "row 1, symbol = \"BTC/EUR:EUR\": is settled in another coin than dollars"),
+                     "row 1, symbol = \"BTC/EUR:EUR\": is settled in another currency than dollars and its coin"),
     "truncated": (None, BAD_INPUT, "is not valid JSON"),
     "byte-order mark": (lambda rows: None, OK, "contracts times contractSize"),
     "empty": (lambda rows: rows.clear(), BAD_INPUT, "has no rows"),

@@ -274,10 +274,53 @@ def test_contracts_are_multiplied_row_by_row(tmp_path, scenario):
         book(scenario, tmp_path / "p.csv")
 
 
-def test_positions_of_coin_margined_contracts_are_refused(tmp_path, scenario):
-    inverse = ("BTC/USD:BTC", 150, 100, "long", 88000.0, 0.17, 0.01, "isolated", 0.02)
-    with pytest.raises(ConfigError, match=r'symbol = "BTC/USD:BTC": is settled in another coin than dollars'):
-        book(scenario, positions(tmp_path / "p.json", LONG, inverse))
+COIN = {"symbol": "BTC/USD:BTC", "contracts": 100, "contractSize": 100, "side": "long", "entryPrice": 50000.0,
+        "markPrice": 52000.0, "notional": 0.19230769, "unrealizedPnl": 0.0076923077, "marginMode": "isolated", "leverage": 10,
+        "collateral": 0.0276923077}  # fmt: skip
+"""10,000 dollars at 50,000, of a margin of 0.02 BTC; at 52,000 they have gained 10,000 / 50,000 - 10,000 / 52,000 BTC."""
+
+
+def coin_book(scenario, path, row, kind="accounts", contract="inverse"):
+    path.write_text(json.dumps([row]))
+    holders = {"kind": kind, "file": str(path)} | ({"venue": "binance"} if kind == "cross_accounts" else {})
+    venue = {"maintenance_rate": 0.004, "contract": contract}
+    document = {"populations": {"book": holders}, "assets": {"BTC": {"price": 52000.0}}, "venues": {"binance": venue}}
+    return prepare(scenario(**document, **({"run": {"book": "account"}} if kind == "cross_accounts" else {}))).checked
+
+
+def test_positions_of_coin_margined_contracts(tmp_path, scenario):
+    """Contracts are of dollars, margins in coins: dollars at entry for the engine, whose venue has to be of such contracts."""
+    path = tmp_path / "p.json"
+    found = coin_book(scenario, path, COIN).accounts["book"]
+    assert found.quantity.tolist() == [0.2]
+    assert found.collateral.tolist() == pytest.approx([1000.0], rel=1e-6)
+    cross = coin_book(scenario, path, COIN, "cross_accounts").cross_accounts["book"]
+    assert cross.coins.tolist() == [pytest.approx([0.02], rel=1e-6)]
+    assert cross.cash.tolist() == [0.0]
+    read = read_accounts(path)
+    assert (read.notional.tolist(), read.value.tolist()) == ([10000.0], pytest.approx([1440.0], rel=1e-6))
+    assert read.unrealised.tolist() == pytest.approx([400.0], rel=1e-6)
+    assert "margins and profits of coin-margined contracts in dollars at the mark" in read.read_as
+
+
+@pytest.mark.parametrize(("changes", "contract", "words"), [
+    ({}, "linear", 'row 1, symbol = "BTC/USD:BTC": is settled in its coin, and contracts of the venue in dollars'),
+    ({"marginMode": "cross"}, "inverse", "is settled in its coin, and its margin is shared with other positions"),
+    ({"contractSize": None}, "inverse", "row 1, contracts = 100: counts contracts, and the row does not say the size of one"),
+    ({"symbol": "BTC/EUR:EUR"}, "inverse", "is settled in another currency than dollars and its coin, which is not read"),
+])  # fmt: skip
+def test_positions_of_coin_margined_contracts_are_refused(changes, contract, words, tmp_path, scenario):
+    with pytest.raises(ConfigError) as error:
+        coin_book(scenario, tmp_path / "p.json", COIN | changes, contract=contract)
+    assert words in str(error.value)
+
+
+def test_a_coin_s_price_is_needed_for_what_an_account_is_worth(tmp_path, scenario):
+    """A scenario takes the price of entry, at which its collateral counts; calibration is told, or refuses."""
+    path, row = tmp_path / "p.json", {name: cell for name, cell in COIN.items() if name != "markPrice"}
+    assert coin_book(scenario, path, row).accounts["book"].collateral.tolist() == pytest.approx([1000.0], rel=1e-6)
+    with pytest.raises(ConfigError, match="is settled in its coin, and the row does not say what a coin is worth, markPrice"):
+        read_accounts(path)
 
 
 def test_a_size_that_contradicts_its_side_is_refused(tmp_path, scenario):

@@ -12,7 +12,7 @@ from ..data.columns import Columns
 from ..data.containers import is_pattern
 from ..data.many import note_symbols
 from ..data.names import INTEREST, letters
-from ..data.read import Wish, read_table
+from ..data.read import Wish, read_table, resembling
 from ..data.tier_units import family, is_inverse
 from ..data.times import read_moments
 from .accounts.file import stem
@@ -99,10 +99,10 @@ def read_history(
         near = nearest(Path(path).name, names_in(Path(path).parent))
         raise ConfigError([Problem(str(path), "", None, "no such file", near)])
     table = read_table(Path(path), report, Wish(INTEREST, columns or {}, ("time",), key="--columns"))
-    times = read_moments(table, zone, findings, day_first=day_first) if table is not None else None
+    coins = _coins(table) if table is not None else None
+    times = read_moments(table, zone, findings, day_first=day_first) if table is not None and coins is not None else None
     if table is not None:
         _note_contracts(table)
-    coins = _coins(table) if table is not None and times is not None else None
     if table is None or times is None or coins is None or report.problems:
         raise ConfigError(report.problems)
     known = np.flatnonzero(np.isfinite(coins) & (coins > 0.0))
@@ -212,8 +212,9 @@ def _coins(table: Columns) -> np.ndarray | None:
         with np.errstate(divide="ignore", invalid="ignore"):
             return _numbers(table, "open_interest_usd") / _numbers(table, "close")
     words = "oi_close, open_interest, oi, coins, sum_open_interest (coins), or oi_usd, open_interest_usd, sum_open_interest_value"
-    text = f"missing column; needs {words} with a price; the file has {table.names()}"
-    near = next((word for word in (nearest(name, COINS) for name in table.header) if word), None)
+    other = resembling(table.header, "open interest")
+    text = f"missing column; needs {words} with a price; the file has {table.names()}{other}"
+    near = None if other else next((word for word in (nearest(name, COINS) for name in table.header) if word), None)
     table.report.add_in(table.file, "open_interest", None, text, near, missing=True)
     return None
 

@@ -136,11 +136,13 @@ def _columns(table: Columns) -> dict[str, np.ndarray]:
     read.setdefault("volume", np.full(len(close), np.nan))
     opening = read.get("open", close)
     if "high" in read:
-        most = np.maximum(np.maximum(opening, close), read.get("low", close))
-        wrong = read["high"] < most * (1.0 - 1e-9)
+        most = np.maximum(opening, close)
+        np.maximum(most, read.get("low", close), out=most)
+        wrong = read["high"] < np.multiply(most, 1.0 - 1e-9, out=most)
         table.note("high", np.flatnonzero(wrong), f"is below the bar's open, close or low{_at(table, wrong)}")
     if "low" in read:
-        wrong = read["low"] > np.minimum(opening, close) * (1.0 + 1e-9)
+        least = np.minimum(opening, close)
+        wrong = read["low"] > np.multiply(least, 1.0 + 1e-9, out=least)
         table.note("low", np.flatnonzero(wrong), f"is above the bar's open or close{_at(table, wrong)}")
     return {column: read.get(column, close) for column in (*_PRICES, "volume")}
 
@@ -148,7 +150,7 @@ def _columns(table: Columns) -> dict[str, np.ndarray]:
 def _order(table: Columns, times: np.ndarray, findings: list[str]) -> tuple[np.ndarray | slice | None, int]:
     """Rows to keep, in rising order, and the bar's length in seconds; None with problems noted."""
     keep: np.ndarray | slice = slice(None)
-    steps = np.diff(times).astype(np.int64)
+    steps = np.diff(times).view(np.int64)
     if len(times) > 2 and np.all(steps <= 0) and times[0] != times[-1]:
         keep, steps = slice(None, None, -1), -steps[::-1]
         findings.append("rows run from the latest to the earliest; turned round")
@@ -194,7 +196,7 @@ def _adjustments(table: Columns, keep: np.ndarray | slice, time: np.ndarray, ste
 
 def _gaps(time: np.ndarray, step: int) -> list[str]:
     """One sentence on the gaps, the longest five named; none where there are none."""
-    steps = np.diff(time).astype(np.int64)
+    steps = np.diff(time).view(np.int64)
     rows = np.flatnonzero(steps > step)
     if not len(rows):
         return []

@@ -8,6 +8,8 @@ _RATIOS = np.array(sorted({*range(2, 21), 1.5, 2.5, 25, 30, 40, 50, *(10.0**k fo
 _REACH = 100
 _STAYS = 24
 _DEVIATIONS = 10.0
+_LARGE = 1.4
+"""Ratio of an open to the last close below which no round number is meant."""
 
 
 def find_adjustments(moments: np.ndarray, step: int, opening: np.ndarray, close: np.ndarray) -> list[tuple[int, str]]:
@@ -18,12 +20,16 @@ def find_adjustments(moments: np.ndarray, step: int, opening: np.ndarray, close:
     absolute returns of 100 bars on each side, times the root of the bars that a gap leaves out); and if the median of the next
     24 closes stands to that of the last 24 as the ratio, within a third of it on the log scale.
     """
+    ratio = opening[1:] / close[:-1]
+    large = np.flatnonzero((ratio > _LARGE) | (ratio < 1.0 / _LARGE))
+    if not len(large):
+        return []
     log_close = np.log(close)
     bars = np.diff(moments).astype(int) / step
     moves = np.abs(np.diff(log_close))
     jump = np.log(opening[1:]) - log_close[:-1]
     found = []
-    for i in np.flatnonzero(np.abs(jump) > math.log(1.4)):
+    for i in large:
         near = np.concatenate([moves[max(0, i - _REACH) : i], moves[i + 1 : i + 1 + _REACH]])
         if not len(near):
             continue

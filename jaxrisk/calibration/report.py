@@ -72,6 +72,9 @@ def _facts(found: Calibration) -> Section:
     interest = found.open_interest
     if interest is not None:
         rows.append(("open interest, coins a side", f"{interest.coins:,.0f}", "", interest.origin))
+    if found.funding is not None:
+        rate, error = found.funding.mean()
+        rows.append(("funding rate, a year", _number(rate), _number(error, 2), found.funding.sample))
     return Section("Price, volume, depth, open interest", (), ("number", "value", "s.e.", "how"), tuple(rows))
 
 

@@ -119,7 +119,7 @@ def _answer(command: Any, wrong: list[str]) -> int:
         from .check import check
 
         complain(wrong)
-        code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
+        code = check(command.files, command.columns) if isinstance(command, Check) else OK if wrong else schema()
         return BAD_INPUT if wrong else code
     if isinstance(command, Backtest):
         where = "backtest.backtest" if command.days is None else "backtest_days.backtest_days"

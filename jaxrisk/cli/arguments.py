@@ -74,6 +74,9 @@ class Check:
         Positional[tuple[str, ...]],
         option("FILE ...", "scenarios, studies, limits, venues, events, fitted numbers or tables; or names of what ships"),
     ]
+    columns: Annotated[
+        UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "the files' own names, as close=last, prices.time=ts")
+    ] = ()
     debug: Debug = False
 
 

@@ -80,6 +80,7 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     """Everything that the command names, read and checked; what then has to be done."""
     from ..calibration.accounts.bias import parse_bias
     from ..calibration.accounts.file import read_accounts
+    from ..calibration.funding import read_funding
     from ..calibration.open_interest import read_open_interest
     from ..calibration.price_file import read_price_file
     from ..calibration.run import names, rows_path
@@ -106,7 +107,13 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, maps["accounts"]))
     more = {"columns": maps["open_interest"], "zone": command.zone, "day_first": command.day_first}
     interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest, **more))
-    _tried(asked, lambda: _base(command, overrides, maps["tiers"]))
+    funding = command.funding and _tried(asked, lambda: read_funding(command.funding, **more | {"columns": maps["funding"]}))
+    base = _tried(asked, lambda: _base(command, overrides, maps["tiers"]))
+    if base is not None and command.funding is not None and (book := base.document["run"].get("book", "ladder")) == "ladder":
+        text = (
+            f'needs a base whose run.book is "account" or "flow", in which funding is paid; that of {base.file.stem} is "{book}"'
+        )
+        asked.wrong("--funding", str(command.funding), f"{text}: --base leverage_cycle_90d, or --set run.book=account")
     events = events_of(command, asked)
     asked.file("--out", out, (".toml",), command.force)
     if command.process == "bootstrap":
@@ -124,6 +131,7 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
             accounts=accounts or None,
             bias=bias,
             open_interest=interest or None,
+            funding=funding or None,
             tiers=command.tiers,
             tier_columns=maps["tiers"],
             events=events() if events is not None else None,
@@ -152,15 +160,15 @@ def _given(command: Calibrate) -> dict[str, Any]:
     from ..data.containers import is_pattern
 
     file = lambda text: text if text is not None and (exists(Path(text)) or is_pattern(Path(text).name)) else None
-    return {"prices": command.prices, "open_interest": file(command.open_interest), "accounts": command.accounts,
-            "tiers": file(command.tiers)}  # fmt: skip
+    return {"prices": command.prices, "open_interest": file(command.open_interest), "funding": command.funding,
+            "accounts": command.accounts, "tiers": file(command.tiers)}  # fmt: skip
 
 
-def _base(command: Calibrate, overrides: dict[str, Any], columns: dict[str, str]) -> None:
-    """Problems of the base, its asset and the tiers, before anything is fitted."""
+def _base(command: Calibrate, overrides: dict[str, Any], columns: dict[str, str]) -> Any:
+    """The base, its asset and the tiers, before anything is fitted."""
     from ..calibration.base import base_of
 
-    base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers, columns)
+    return base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers, columns)
 
 
 def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:

@@ -4,34 +4,56 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .exit_codes import BAD_INPUT, OK
+from .asked import Asked
+from .columns import column_maps
+from .exit_codes import BAD_INPUT, OK, complain
+
+Maps = dict[str, dict[str, str]]
 
 
-def check(files: tuple[str, ...]) -> int:
-    """`jaxrisk check`; the exit code."""
+def check(files: tuple[str, ...], columns: tuple[str, ...] = ()) -> int:
+    """`jaxrisk check`; the exit code. `columns`: the words of `--columns`."""
     if not files:
         print("check: at least one file is needed", file=sys.stderr)
         return BAD_INPUT
     from ..config import doubts
 
-    code = OK
-    for file in files:
-        problems = problems_of(file)
+    maps, wrong = _maps(files, columns)
+    code = complain(wrong) if wrong else OK
+    for file in files if not wrong else ():
+        problems = problems_of(file, maps.get(file))
         for problem in problems:
             print(problem, file=sys.stderr)
         if problems:
             code = BAD_INPUT
         else:
             print(f"{file}: no problems")
-            for line in taken_as(file):
+            for line in taken_as(file, maps.get(file)):
                 print(line)
             for doubt in doubts(file):
                 print(f"{file}: doubt: {doubt}")
     return code
 
 
-def problems_of(name: str) -> list[Any]:
+def _maps(files: tuple[str, ...], columns: tuple[str, ...]) -> tuple[dict[str, Maps], list[Any]]:
+    """By file of data, and kind, our names of columns with its own; and what is wrong with the words, for each of the files."""
+    from ..data.names import ALL
+
+    if not columns:
+        return {}, []
+    maps, wrong = {}, []
+    data = [file for file in files if _is_table(file)]
+    for file in data or [None]:
+        asked = Asked([])
+        maps[file or ""] = {kind: map for kind, map in column_maps(columns, dict.fromkeys(ALL, file), asked).items() if map}
+        wrong.append(asked.problems)
+    return maps, [one for one in wrong[0] if all(one in others for others in wrong[1:])]
+
+
+def problems_of(name: str, maps: Maps | None = None) -> list[Any]:
     """Everything that is wrong with a file, given by its path or the name of what ships, and with the files it names.
+
+    **Arguments:** `maps`: by kind of table, our names of columns with the file's own.
 
     An event's price files are not looked for: `jaxrisk backtest` does that, which is told in which folder they are.
     """
@@ -51,18 +73,29 @@ def problems_of(name: str) -> list[Any]:
         return _structure(file)
     if kind == "study":
         return _study(file if exists(Path(name)) else name)
+    if maps and _is_table(name):
+        from ..config.check_table import look
+
+        return look(Path(name), maps)[0]
     return check_config(name)
 
 
-def taken_as(name: str) -> list[str]:
+def _is_table(name: str) -> bool:
+    """Whether a name is of a file, a folder or a pattern of data."""
+    from ..config.check_table import ENDINGS
+    from ..config.paths import is_folder
+
+    return name.endswith(ENDINGS) or is_folder(Path(name))
+
+
+def taken_as(name: str, maps: Maps | None = None) -> list[str]:
     """What a file, or the files that a scenario names, were taken for."""
     from ..config import ConfigError, prepare
-    from ..config.check_table import ENDINGS, look
-    from ..config.paths import is_folder
+    from ..config.check_table import look
     from ..config.read import is_scenario
 
-    if name.endswith(ENDINGS) or is_folder(Path(name)):
-        return [f"{name}: {line}" for line in look(Path(name))[1]]
+    if _is_table(name):
+        return [f"{name}: {line}" for line in look(Path(name), maps)[1]]
     try:
         return prepare(name).read_as() if is_scenario(name) else []
     except ConfigError:

@@ -259,7 +259,7 @@ def _populations(
                 checked.maps[name] = read
         elif isinstance(holders, AccountHolders | CrossHolders):
             if isinstance(holders, AccountHolders):
-                table = read_accounts(reader, key, holders, context)
+                table = read_accounts(reader, key, holders, context, inverse)
                 if table is not None:
                     checked.accounts[name] = table
             else:

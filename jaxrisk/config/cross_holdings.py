@@ -8,7 +8,7 @@ import numpy as np
 from .collateral import note_absent, place, read_collateral
 from .files import Reader, as_numbers
 from .holders import CrossHolders
-from .holdings import bounded, sides_of
+from .holdings import bounded, note_settled, sides_of
 from .problems import Report, nearest
 from .repeats import with_snapshot
 from .rows import Rows, first_that_differ, numbered, repeated
@@ -84,7 +84,7 @@ def read_cross(
     known = tuple(dict.fromkeys(owners.tolist()))
     snapshot = _one_snapshot(rows, key, holders, report)
     _own_assets(rows, key, holders, context, reader)
-    book = _checked(rows, holders, context) if len(rows) else None
+    book = _checked(rows, holders, context, inverse) if len(rows) else None
     held = read_collateral(reader, key, holders, context, known, snapshot) if holders.collateral is not None else None
     if book is None or len(report.problems) > before:
         return None
@@ -139,7 +139,7 @@ def _isolated_margin(book: _Book, account: np.ndarray, inverse: np.ndarray, cash
     coins[account[coin], book.asset[coin]] = book.margin[coin] / book.entry[coin]
 
 
-def _checked(rows: Rows, holders: CrossHolders, context: Context) -> _Book | None:
+def _checked(rows: Rows, holders: CrossHolders, context: Context, inverse: np.ndarray) -> _Book | None:
     """All columns, checked row by row and account by account."""
     table, count = rows.table, len(rows)
     if rows.has("venue"):
@@ -147,6 +147,7 @@ def _checked(rows: Rows, holders: CrossHolders, context: Context) -> _Book | Non
     else:
         venue = np.full(count, context.venues.index(holders.venue) if holders.venue in context.venues else 0)
     isolated, margin = _isolated(rows)
+    note_settled(table, venue, inverse)
     fixed = np.full(count, holders.account_class or "all", dtype=object)
     book = _Book(
         owner=numbered(rows.words("account")),
@@ -258,7 +259,7 @@ def _same_within(rows: Rows, name: str, values: np.ndarray, owner: np.ndarray, w
     """What an account has one of has to be the same in all its rows."""
     different, first = first_that_differ(values, owner, which)
     if len(different):
-        text = f"has to be the same in all rows of an account; in {rows.table.unit} {rows.table.lines[first[0]]} it is"
+        text = f"has to be the same in all rows of an account; in {rows.table.place(first[0])[1]} it is"
         rows.note(name, different, f"{text} {values[first[0]]}")
 
 

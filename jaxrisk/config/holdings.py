@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.names import ACCOUNTS, letters
+from ..data.positions import MARK
 from .files import Columns, Reader, as_numbers
 from .holders import AccountHolders, HistogramHolders, MapHolders
 from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
@@ -56,6 +57,18 @@ def bounded(table: Columns, column: str, above: float | None = None, at_least: f
     return numbers
 
 
+def note_settled(table: Columns, venue: np.ndarray, inverse: np.ndarray) -> None:
+    """Note positions of coin-margined contracts on venues of others, and the reverse, where a table tells which are which."""
+    if MARK not in table.values:
+        return
+    coins = np.isfinite(as_numbers(table.values[MARK]))
+    wrong, known = coins != inverse[np.maximum(venue, 0)], venue >= 0
+    text = 'is settled in its coin, and contracts of the venue in dollars: contract = "inverse" in a venue of its own'
+    table.note("asset", np.flatnonzero(known & wrong & coins), text)
+    text = 'is settled in dollars, and contracts of the venue in their coin: contract = "linear" in a venue of its own'
+    table.note("asset", np.flatnonzero(known & wrong & ~coins), text)
+
+
 def note_accounts_twice(table: Columns) -> None:
     """Note rows of an account table that stand for the same position: of several times, twice over, or under one name."""
     note_times(table)
@@ -102,18 +115,21 @@ def _note_others(table: Columns, holders: MapHolders) -> None:
             table.bad.add(name)
 
 
-def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Context) -> Accounts | None:
+def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Context, inverse: np.ndarray) -> Accounts | None:
     """An account table.
 
     `collateral` (USD at entry, also where it is coin) or `leverage` (entry notional over it) is needed, collateral counts.
+
+    **Arguments:** `inverse`: whether contracts are margined in coin, shape `(venues,)`.
     """
     table = reader.positions(holders.file, f"{key}.file", ACCOUNT_COLUMNS, holders.columns or {}, _venue(holders, context))
     if table is None:
         return None
     if holders.venue is not None and letters("venue") in map(letters, table.header):
         reader.report.add(f"{key}.venue", holders.venue, f"has to be left out: the file has a column {table.name('venue')}")
-    take_names(reader, table, "asset", context.assets)
     venue = table.indices("venue", context.venues, "venue")
+    note_settled(table, venue, inverse)
+    take_names(reader, table, "asset", context.assets)
     asset = table.indices("asset", context.assets, "asset")
     side = sides_of(table)
     note_accounts_twice(table)

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from .account_documents import account_documents
 from .names import TableKind
-from .positions import account_documents
-from .text import looks_like
+from .text import UTF16, is_utf16, looks_like
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
@@ -16,6 +16,8 @@ class NoRows(ValueError):
 
 def parsed(content: bytes) -> Any:
     """The document; raises `ValueError` that says where it is not JSON."""
+    if is_utf16(content):
+        raise ValueError(UTF16)
     try:
         return json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -53,6 +55,9 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
         bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
         if bare is None:
             known = ", or ".join(f"{count} ({word})" for count, (_, word) in (kind.bare or {}).items())
+            if not known:
+                text = "this is JSON: a list of lists, as prices are"
+                raise ValueError(f"{text}; what is read as {kind.word} is a table, or a list of objects")
             raise ValueError(f"this is JSON: a list of lists, of which all have to have the same number of cells: {known}")
         return bare[0], [dict(zip(bare[0], row, strict=True)) for row in rows], [f"JSON, {bare[1]}"]
     wrong = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)

@@ -51,6 +51,15 @@ INTEREST = TableKind(
         "symbol": ("instid",),
     },
 )
+FUNDING = TableKind(
+    "funding",
+    {
+        "time": ("calctime", "fundingtime", "fundingratetimestamp", *_TIMES[:-1]),
+        "funding_rate": ("lastfundingrate",),
+        "funding_interval_hours": ("intervalhours",),
+        "symbol": ("instid", "coin", "ticker"),
+    },
+)
 ACCOUNTS = TableKind(
     "accounts",
     {
@@ -84,15 +93,22 @@ TIERS = TableKind(
 )
 
 
-def of_columns(header: tuple[str, ...]) -> str | None:
+def of_columns(header: tuple[str, ...], maps: dict[str, dict[str, str]] | None = None) -> str | None:
     """The kind of table that has such columns, None where there is none.
 
+    **Arguments:** `maps`: by kind, our names of columns with the file's own.
+
+    >>> of_columns(("calc_time", "funding_interval_hours", "last_funding_rate"))
+    'funding'
     >>> of_columns(("create_time", "symbol", "sum_open_interest")), of_columns(("szi", "coin")), of_columns(("x",))
     ('open_interest', 'accounts', None)
     """
-    tiers, interest, accounts, prices = (set(found(kind, header, {})) for kind in (TIERS, INTEREST, ACCOUNTS, PRICES))
+    there = {word: set(found(kind, header, (maps or {}).get(word, {}))) for word, kind in ALL.items()}
+    tiers, interest, accounts, prices = (there[word] for word in ("tiers", "open_interest", "accounts", "prices"))
     if ("max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"}) or {"minSz", "mmr", "maxLever"} <= set(header):
         return "tiers"
+    if {"time", "funding_rate"} <= there["funding"] and not {"close"} & prices:
+        return "funding"
     if "time" in interest and interest & {"open_interest", "open_interest_usd", "oi_close"}:
         return "open_interest"
     if "asset" in accounts and accounts & {"quantity", "notional"}:
@@ -142,6 +158,19 @@ def renamed(there: dict[str, str]) -> list[str]:
     return [f"{ours} is {written}" for ours, written in there.items() if letters(ours) != letters(written)]
 
 
-ALL: dict[str, Any] = {"prices": PRICES, "open_interest": INTEREST, "accounts": ACCOUNTS, "tiers": TIERS}
+ALL: dict[str, Any] = {"prices": PRICES, "open_interest": INTEREST, "funding": FUNDING, "accounts": ACCOUNTS, "tiers": TIERS}
 
-__all__ = ["ACCOUNTS", "ALL", "BARS", "INTEREST", "PRICES", "TIERS", "TableKind", "found", "letters", "of_columns", "renamed"]
+__all__ = [
+    "ACCOUNTS",
+    "ALL",
+    "BARS",
+    "FUNDING",
+    "INTEREST",
+    "PRICES",
+    "TIERS",
+    "TableKind",
+    "found",
+    "letters",
+    "of_columns",
+    "renamed",
+]

@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .json_rows import parsed, shape
-from .positions import account_documents
+from .account_documents import account_documents
+from .json_rows import json_table, parsed, shape
+from .names import PRICES, of_columns
 from .tier_published import Published, TierDocument, every, not_read, number
 from .tier_units import is_inverse, unit_of
 
@@ -27,8 +28,17 @@ def read_document(content: bytes) -> TierDocument:
                 raise ValueError(f"this is JSON: {found.said[0]}, and it has no tiers in it")
             found.said += not_read(found.tables)
             return found
-    other = ", which looks like accounts" if account_documents(document, "") is not None else ""
+    other = ", which looks like accounts" if account_documents(document, "") is not None else _resembling(content)
     raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as tiers is {READ}")
+
+
+def _resembling(content: bytes) -> str:
+    """What a list of rows looks like, as part of a sentence; empty where it is none, or that cannot be told."""
+    try:
+        kind = of_columns(json_table(content, PRICES)[0])
+    except ValueError:
+        return ""
+    return "" if kind is None else f", which looks like {kind.replace('_', ' ')}"
 
 
 def _objects(items: Any) -> list[dict[str, Any]]:
@@ -46,14 +56,12 @@ def _binance(document: Any) -> TierDocument | None:
     for i, item in enumerate(every(items, "")):
         before = f"[{i}]." if isinstance(document, list) else ""
         brackets = every(item.get("brackets"), f"{before}brackets")
-        if any("qtyFloor" in row or "qtylFloor" in row for row in brackets):
-            raise ValueError(
-                "has brackets of coin-margined contracts, with floors in coins (qtyFloor); those in dollars are read"
-            )
-        symbol = str(item.get("symbol", ""))
-        table = tables.setdefault(symbol, Published(unit=unit_of(symbol)))
-        for j, row in _sorted(brackets, "notionalFloor"):
-            table.add(f"{before}brackets[{j}]", row, names)
+        floor = next((word for word in ("qtyFloor", "qtylFloor") if any(word in row for row in brackets)), None)
+        in_coins = {} if floor is None else {"floor_usd": floor, "cap_usd": "qtyCap"}
+        symbol = str(item.get("symbol") or item.get("pair") or "")
+        table = tables.setdefault(symbol, Published(unit="coins" if in_coins else unit_of(symbol)))
+        for j, row in _sorted(brackets, floor or "notionalFloor"):
+            table.add(f"{before}brackets[{j}]", row, names | in_coins)
         if number(item.get("notionalCoef", 1.0)) != 1.0:
             said.append(f"{item.get('symbol')}: notionalCoef {item['notionalCoef']} is left aside, brackets are taken as listed")
     return TierDocument(tables, "marginal", said, "Binance")

@@ -128,6 +128,15 @@ def test_bars(kind, fault, tmp_path, capsys):
         path = tmp_path / "prices.csv"
         path.write_text(spoil(text, kind), encoding="utf-8")
     said_of(capsys, ["import", "prices", str(path), *kind.words], code, words, path)
+    if code == BAD_INPUT:
+        said_of(capsys, calibrating(tmp_path, *kind.words, prices=path), code, words, path)
+
+
+def calibrating(folder, *words, **files):
+    """`jaxrisk calibrate` with some files in place of good ones; what it refuses it refuses before anything is fitted."""
+    given = {"prices": FILES / "klines.csv"} | files
+    options = [part for name, path in given.items() for part in (f"--{name.replace('_', '-')}", str(path))]
+    return ["calibrate", *options, *words, "--process", "merton", "--replications", "2", "--out", str(folder / "m.toml")]
 
 
 METRICS = {
@@ -156,6 +165,8 @@ def test_metrics(fault, tmp_path, capsys):
     path = tmp_path / "metrics.csv"
     path.write_text(spoil((FILES / "metrics.csv").read_text()), encoding="utf-8")
     said_of(capsys, ["import", "open-interest", str(path)], code, words, path)
+    if code == BAD_INPUT:
+        said_of(capsys, calibrating(tmp_path, open_interest=path), code, words, path)
 
 
 class Binance:
@@ -262,18 +273,28 @@ def test_tiers(kind, fault, tmp_path, capsys):
         return
     zero = kind.names[1] if kind.rate else kind.names[2]
     words = words.replace("PLACE", kind.place).replace("LEVER", kind.names[2]).replace("ZERO", zero)
-    assert main(command) == BAD_INPUT
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert words in err, err
-    assert fault == "wrong symbol" or all(line.startswith(str(path)) for line in err.splitlines())
-    assert all(len(line) < 600 for line in err.splitlines())
+    for one in [command] if fault == "wrong symbol" else [command, calibrating(tmp_path, tiers=path)]:
+        assert main(one) == BAD_INPUT
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert words in err, err
+        assert fault == "wrong symbol" or all(line.startswith(str(path)) for line in err.splitlines())
+        assert all(len(line) < 600 for line in err.splitlines())
+    if fault == "wrong symbol":
+        path.write_text(spoil((FILES / kind.file).read_text(), kind).replace("BTC", "XRP"), encoding="utf-8")
+        said_of(
+            capsys,
+            calibrating(tmp_path, tiers=path),
+            BAD_INPUT,
+            f"{path.name}: venues.binance.tiersVALUE: has no tiers for BTC",
+            path,
+        )
 
 
 ACCOUNTS = {
     "gap": (lambda t: edited(t, 3, cell(3, "")), OK, "3 rows without a size left out"),
     "duplicate": (lambda t: edited(t, 3, lambda line: [line, line]), OK, "1 row stands in the file a second time"),
-    "conflict": (lambda t: edited(t, 3, lambda line: [line, *cell(5, "7")(line)]), BAD_INPUT,
+    "conflict": (lambda t: edited(t, 3, lambda line: [line, *cell(5, "66001")(line)]), BAD_INPUT,
                  'line 4, wallet = "0xA": has the same asset and side in line 3'),
     "zero": (lambda t: t, OK, "2 rows without a size left out"),
     "negative": (lambda t: edited(t, 2, cell(5, "-5")), BAD_INPUT, "line 2, positionValue = -5: has to be at least 0"),
@@ -290,7 +311,7 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize("fault", ACCOUNTS)
-def test_accounts(fault, tmp_path):
+def test_accounts(fault, tmp_path, capsys):
     from jaxrisk.calibration.accounts.file import read_accounts
     from jaxrisk.config import ConfigError
 
@@ -304,6 +325,7 @@ def test_accounts(fault, tmp_path):
     with pytest.raises(ConfigError) as error:
         read_accounts(path)
     assert f"{path}: {words}" in str(error.value)
+    said_of(capsys, calibrating(tmp_path, accounts=path), code, words, path)
 
 
 def test_a_conflict_between_two_files_names_both(tmp_path, capsys):

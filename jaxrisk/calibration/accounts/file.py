@@ -10,7 +10,7 @@ from ...config.problems import ConfigError, Problem, Report, nearest
 from ...config.rows import Rows, numbered
 from ...data.names import ACCOUNTS
 from ...data.positions import settle
-from ...data.read import Wish, read_table
+from ...data.read import Wish, read_table, resembling
 from .rows import leverage_as_set, once, one_value, snapshots
 
 COLUMNS = ("account", "asset", "side", "account_value", "notional", "unrealised", "leverage", "snapshot", "quantity", "margin")
@@ -69,7 +69,8 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     rows = Rows(table, {name: name for name in COLUMNS if name in table.values})
     for name in NEEDED:
         if not rows.has(name):
-            rows.note_missing(name, f"missing column; the file has {table.names()}", nearest(name, table.header))
+            text = f"missing column; the file has {table.names()}{resembling(table.header, 'accounts')}"
+            rows.note_missing(name, text, nearest(name, table.header))
     if report.problems:
         raise ConfigError(report.problems)
     owners = rows.words("account")

@@ -37,8 +37,8 @@ from jaxrisk.backtest.days.scores import LEVELS as AT_RISK, collected, score_one
 from jaxrisk.backtest.days.table import compared, tested
 from jaxrisk.calibration.indirect.bars import HOURS, DayBars, day_bars
 from jaxrisk.calibration.indirect.histories import histories
+from jaxrisk.calibration.indirect.log_variance import TailFit, TailModel, fit_tail, in_words, simulated
 from jaxrisk.calibration.indirect.moments import HORIZONS, LEVELS, LEVERAGE, kinds, moments
-from jaxrisk.calibration.laws.log_variance import TailFit, TailModel, fit_tail, in_words, simulated
 from jaxrisk.calibration.price_file import read_price_file
 
 PRICES = "prices/btc_perp_1h_2019_2026.csv.gz"

@@ -6,5 +6,6 @@ number says where it is from; `report` says the same in tables.
 - `laws`: a price law fitted to hourly returns, one file a law (`laws.fits` names them), and tomorrow's volatility.
 - `accounts`: from a snapshot of accounts to a population's leverage, and the liquidation prices that follow.
 - `unwinds`: impact, resilience and engine speed from recorded unwinds.
-- `indirect`: what simulated records have to have in common with the recorded one, and the parameters for which they do.
+- `indirect`: a log variance of several factors, with or without feedback: what simulated records have to have in common with the
+  recorded one, and the parameters for which they do.
 """

@@ -17,7 +17,7 @@ from jaxrisk.backtest.days.run import backtest_days, cuts_between
 from jaxrisk.calibration.indirect.bars import DayBars
 from jaxrisk.calibration.indirect.from_state import STEPS_PER_DAY, hourly_bars
 from jaxrisk.calibration.indirect.histories import histories
-from jaxrisk.calibration.laws.log_variance import TailModel, law_of
+from jaxrisk.calibration.indirect.log_variance import TailModel, law_of
 
 FIRST = np.datetime64("2020-01-01")
 DAYS = 640

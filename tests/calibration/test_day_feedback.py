@@ -8,8 +8,8 @@ import pytest
 import jaxrisk
 from jaxrisk.calibration.indirect.feedback import Days, added, points, run_days
 from jaxrisk.calibration.indirect.histories import histories
+from jaxrisk.calibration.indirect.log_variance import TailModel, in_words, law_of, with_impact
 from jaxrisk.calibration.indirect.moments import moments
-from jaxrisk.calibration.laws.log_variance import TailModel, in_words, law_of, with_impact
 
 DAYS, RECORDS = 300, 4
 

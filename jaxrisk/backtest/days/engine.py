@@ -10,8 +10,8 @@ import numpy as np
 
 from ...calibration.indirect.bars import HOURS, DayBars
 from ...calibration.indirect.from_state import from_states, hourly_bars, ready_for_states
+from ...calibration.indirect.log_variance import HALF_LIVES, TailModel, fit_tail, law_of
 from ...calibration.indirect.moments import hourly
-from ...calibration.laws.log_variance import HALF_LIVES, TailModel, fit_tail, law_of
 from ...cascade import seed_key
 from ...market.filter import filtered_along
 from ...scenario import Scenario
@@ -37,7 +37,7 @@ _YEAR_OF_HOURS = 8760.0
 
 class Fit(NamedTuple):
     """Numbers fitted to the days before `until`, `datetime64[D]`: with feedback or without, `point` on the scales of
-    `calibration.laws.log_variance`, `distance` of the fit."""
+    `calibration.indirect.log_variance`, `distance` of the fit."""
 
     until: np.datetime64
     feedback: bool

@@ -12,11 +12,11 @@ from ...cascade import TemporaryImpact
 from ...market import AbstractMarket, LogVariance
 from ...market.start import Stationary
 from ...scenario import Scenario
-from ..indirect.bars import DayBars
-from ..indirect.estimate import Estimate, estimate
-from ..indirect.feedback import added, points, run_days
-from ..indirect.histories import Histories, histories, several_histories
-from ..indirect.moments import Moments, moments
+from .bars import DayBars
+from .estimate import Estimate, estimate
+from .feedback import added, points, run_days
+from .histories import Histories, histories, several_histories
+from .moments import Moments, moments
 
 HALF_LIVES = (1.0, 8.0, 96.0, 2160.0)
 """Hours: of an hour, a night, four days, three months. Fixed: what is between them, two neighbours share."""

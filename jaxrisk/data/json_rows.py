@@ -1,35 +1,17 @@
 """JSON documents that are a list of rows: `fetch_ohlcv` and klines as interfaces answer them, positions, lists of objects."""
 
-import json
 from typing import Any
 
 from .account_documents import account_documents
+from .documents import parsed, shape
 from .names import TableKind
-from .text import UTF16, is_utf16, looks_like
+from .text import looks_like
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
 
 class NoRows(ValueError):
     """A document that is whole, and of which nothing is held."""
-
-
-def parsed(content: bytes) -> Any:
-    """The document; raises `ValueError` that says where it is not JSON."""
-    if is_utf16(content):
-        raise ValueError(UTF16)
-    try:
-        return json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"line {content[: error.start].count(10) + 1} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        if not content.strip():
-            raise ValueError("is empty") from None
-        cut = error.pos >= len(content.decode("utf-8-sig").rstrip()) - 1
-        more = "; the document ends there: is the file cut off?" if cut else ""
-        raise ValueError(f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}{more}") from None
-    except RecursionError:
-        raise ValueError("is not valid JSON: too deeply nested") from None
 
 
 def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[str, ...], list[dict[str, Any]], list[str]]:
@@ -95,23 +77,8 @@ def _rows(document: Any) -> list[Any] | None:
     return None
 
 
-def shape(document: Any) -> str:
-    """What a document is, in words, shortly.
-
-    >>> shape({"universe": [], "time": 3})
-    'an object with universe, time'
-    """
-    if isinstance(document, dict):
-        return f"an object with {', '.join(list(map(str, document))[:6])}" if document else "an empty object"
-    if isinstance(document, list):
-        return f"a list of {len(document)}" if document else "an empty list"
-    return f"only {json.dumps(document)[:40]}"
-
-
 def _looks_like(document: Any, kind: TableKind) -> str:
     """What a document is, where it is one of another kind."""
-    from .tier_documents import known_document
-
     if kind.word != "tiers" and known_document(document):
         return ", which looks like tiers"
     return ", which looks like accounts" if kind.word != "accounts" and account_documents(document, "") is not None else ""
@@ -125,4 +92,4 @@ def is_json(head: bytes, name: str) -> bool:
     return problem is not None and problem.startswith("this is JSON")
 
 
-__all__ = ["NoRows", "flattened", "is_json", "json_table", "parsed", "shape"]
+__all__ = ["NoRows", "flattened", "is_json", "json_table"]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from .account_documents import account_documents
 from .containers import files_of, sources
-from .json_rows import is_json, json_table, parsed
+from .documents import parsed
+from .json_rows import is_json, json_table
 from .names import PRICES, of_columns
 from .read import header_of
 from .text import form_of

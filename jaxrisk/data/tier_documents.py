@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .account_documents import account_documents
-from .json_rows import json_table, parsed, shape
+from .documents import json_table, parsed, shape
 from .names import PRICES, of_columns
 from .tier_published import Published, TierDocument, every, not_read, number
 from .tier_units import is_inverse, unit_of

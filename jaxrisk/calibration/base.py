@@ -10,7 +10,8 @@ from ..config.paths import NotFound, find
 from ..config.problems import ConfigError, Problem, Report, nearest, written
 from ..config.tier_files import Sizes
 from ..config.tiers import tier_tables
-from .document import Entry, comments, moved
+from ..config.toml_text import comments
+from .document import Entry, moved
 
 
 class Base(NamedTuple):

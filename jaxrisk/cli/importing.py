@@ -64,8 +64,8 @@ Work = tuple[list[str], Callable[[Path], Any]]
 
 
 def _tiers(command: Import, columns: dict[str, str], asked: Asked) -> Work | None:
+    from ..config.tables.venues import TIER_RULES
     from ..config.tier_import import import_tiers
-    from ..config.venues import TIER_RULES
     from ..report.outputs import write_whole
 
     if command.tier_rule is not None:

@@ -115,7 +115,7 @@ def schema() -> dict[str, Any]:
     >>> sorted(schema()["required"])
     ['assets', 'impact', 'market', 'populations', 'run', 'venues']
     """
-    from .json_schema import schema
+    from .tables.scenario import schema
 
     return schema()
 

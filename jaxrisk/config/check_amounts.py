@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .problems import Report
-from .values import MOST_USD
+from .tables import MOST_USD
 
 
 def check_amounts(checked: Any, report: Report) -> None:

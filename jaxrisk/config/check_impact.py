@@ -6,9 +6,7 @@ import numpy as np
 
 from .files import Reader
 from .problems import Report
-from .sections import LAWS, TableLaw, TemporaryTable
-from .table import Table, read_table, read_variant
-from .values import Context
+from .tables import LAWS, Context, Table, TableLaw, TemporaryImpact, read_table, read_variant
 
 Curves = dict[str, tuple[list[float], list[float]]]
 """Volume and move of each asset."""
@@ -44,9 +42,9 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
     return law, curves
 
 
-def check_temporary(document: dict[str, Any], report: Report, context: Context) -> TemporaryTable | None:
+def check_temporary(document: dict[str, Any], report: Report, context: Context) -> TemporaryImpact | None:
     """`[temporary_impact]`; without a power law to take them from, it says itself what a day's volatility and volume are."""
-    table, v = read_table(TemporaryTable, document["temporary_impact"], "temporary_impact", report, context)
+    table, v = read_table(TemporaryImpact, document["temporary_impact"], "temporary_impact", report, context)
     impact = document.get("impact")
     if isinstance(impact, dict) and impact.get("law") != "power":
         for name in ("daily_volatility", "daily_volume"):

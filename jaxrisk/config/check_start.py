@@ -8,11 +8,8 @@ import numpy as np
 from .files import Reader, digest
 from .prices import iso, milliseconds
 from .problems import ConfigError
-from .processes import PROCESSES, LogVariance, Started
-from .start import FromPrices
-from .table import Table
+from .tables import PROCESSES, Context, FromPrices, LogVariance, Started, Table
 from .units import Span
-from .values import Context
 
 FEWEST = 48
 """Returns before the start that a filter needs."""

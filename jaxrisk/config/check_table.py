@@ -15,7 +15,7 @@ from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_m
 from .kinds import TABLES, table_of
 from .prices import check_times
 from .problems import ConfigError, Problem, Report
-from .sections import SHARE_TOLERANCE
+from .tables import SHARE_TOLERANCE
 from .tier_files import Sizes
 from .tiers import tier_tables
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from . import holdings
 from .caps import read_limits
 from .check_amounts import check_amounts
 from .check_exchange import (
@@ -23,20 +24,41 @@ from .check_impact import check_impact, check_temporary
 from .check_market import check_market, check_shock
 from .check_start import History, check_start
 from .cross_holdings import CrossTable, read_cross
-from .exchange import Call, FlowTable, FundingTable, StopOrders
 from .files import Reader
-from .holders import KINDS, AccountHolders, CrossHolders, HistogramHolders, MapHolders
-from .holdings import Accounts, Map, read_accounts, read_histogram, read_map
+from .holdings import Map, read_accounts, read_histogram, read_map
 from .prices import Prices
 from .problems import Report, nearest
-from .processes import Shock
 from .ranges import Range, read_ranges
-from .sections import SHARE_TOLERANCE, Asset, Cap, ChannelsTable, DepthTable, Run, TemporaryTable
-from .table import Table, read_table, read_variant
+from .tables import (
+    KINDS,
+    SHARE_TOLERANCE,
+    Accounts,
+    Asset,
+    Call,
+    Cap,
+    Channels,
+    Context,
+    CrossAccounts,
+    Depth,
+    Flow,
+    Funding,
+    Histogram,
+    LiquidationMap,
+    Run,
+    Shock,
+    Stop,
+    Table,
+    TemporaryImpact,
+    Tier,
+    Venue,
+    keys_of,
+    read_table,
+    read_variant,
+)
+from .tables.scenario import Heading, Scenario
+from .tables.values import is_word
 from .tier_files import sizes_of
 from .tiers import tier_tables, with_preset
-from .values import Context, Text, is_word
-from .venues import Tier, Venue, read_rules
 
 STOPS = "tables [stops.NAME]"
 REQUIRED = {
@@ -47,11 +69,6 @@ REQUIRED = {
     "venues": "[venues.NAME] for at least one venue",
     "populations": "[populations.NAME] for at least one population; without one nobody can be liquidated",
 }
-TOP = {"name": Text("short name, which names the result", word=True), "title": Text("title"),
-       "question": Text("the question that this scenario answers")}  # fmt: skip
-SECTIONS = (*TOP, "sources", "run", "assets", "market", "shock", "impact", "temporary_impact", "depth", "channels", "venues",
-            "populations", "limits",
-            "calls", "stops", "funding", "flow", "ranges")  # fmt: skip
 
 
 @dataclass
@@ -67,24 +84,24 @@ class Checked:
     market: Table | None = None
     shock: Shock | None = None
     impact: Table | None = None
-    temporary_impact: TemporaryTable | None = None
-    depth: DepthTable | None = None
-    channels: ChannelsTable | None = None
+    temporary_impact: TemporaryImpact | None = None
+    depth: Depth | None = None
+    channels: Channels | None = None
     venues: dict[str, Venue | None] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
     populations: dict[str, Table | None] = field(default_factory=dict)
     caps: list[Cap] = field(default_factory=list)
     calls: dict[str, Call] = field(default_factory=dict)
-    stops: dict[str, StopOrders | None] = field(default_factory=dict)
-    funding: FundingTable | None = None
-    flow: FlowTable | None = None
+    stops: dict[str, Stop | None] = field(default_factory=dict)
+    funding: Funding | None = None
+    flow: Flow | None = None
     classes: tuple[str, ...] = ()
     tiers: dict[tuple[str, str], list[Tier]] = field(default_factory=dict)
     tier_rules: dict[str, str] = field(default_factory=dict)
     prices: Prices | None = None
     history: History | None = None
     impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
-    accounts: dict[str, Accounts] = field(default_factory=dict)
+    accounts: dict[str, holdings.Accounts] = field(default_factory=dict)
     cross_accounts: dict[str, CrossTable] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
@@ -97,13 +114,14 @@ class Checked:
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
     """Check a document and all that it names; problems go to `report`."""
     checked = Checked()
+    sections = keys_of(Scenario)
     for key in document:
-        if key not in SECTIONS:
-            report.add(key, document[key], f"unknown key; the keys here are {', '.join(SECTIONS)}", nearest(key, SECTIONS))
+        if key not in sections:
+            report.add(key, document[key], f"unknown key; the keys here are {', '.join(sections)}", nearest(key, sections))
     for key, words in REQUIRED.items():
         if key not in document:
             report.add(key, None, f"missing; needs {words}", missing=True)
-    _top(document, file, report, checked)
+    _heading(document, file, report, checked)
     context = Context(_named(document, "assets", report), _named(document, "venues", report))
     reader = Reader(report, file.parent)
     run = SimpleNamespace(horizon=None, step=None, steps=None, book=None)
@@ -126,8 +144,8 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     if "temporary_impact" in document:
         checked.temporary_impact = check_temporary(document, report, context)
     if "depth" in document:
-        checked.depth, _ = read_table(DepthTable, document["depth"], "depth", report, context)
-    checked.channels, _ = read_table(ChannelsTable, document.get("channels", {}), "channels", report, context)
+        checked.depth, _ = read_table(Depth, document["depth"], "depth", report, context)
+    checked.channels, _ = read_table(Channels, document.get("channels", {}), "channels", report, context)
     rules = _venues(document, context, reader, checked)
     if "stops" in document:
         for name in _named(document, "stops", report):
@@ -152,20 +170,12 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     return checked
 
 
-def _top(document: dict[str, Any], file: Path, report: Report, checked: Checked) -> None:
+def _heading(document: dict[str, Any], file: Path, report: Report, checked: Checked) -> None:
+    given = {key: document[key] for key in keys_of(Heading) if key in document}
+    _, heading = read_table(Heading, given, "", report, Context())
     stem = file.name.split(".")[0]
-    checked.name = stem if is_word(stem) else "scenario"
-    for key, kind in TOP.items():
-        value = document.get(key, getattr(checked, key))
-        if not isinstance(value, str) or (kind.word and not is_word(value)):
-            report.add(key, value, f"has to be {kind.allowed}")
-        else:
-            setattr(checked, key, value)
-    sources = document.get("sources", [])
-    if not isinstance(sources, list) or any(not isinstance(source, str) for source in sources):
-        report.add("sources", sources, "has to be a list of texts")
-    else:
-        checked.sources = sources
+    checked.name = document.get("name", stem if is_word(stem) else "scenario")
+    checked.title, checked.question, checked.sources = heading.title, heading.question, heading.sources
 
 
 def _named(document: dict[str, Any], section: str, report: Report) -> tuple[str, ...]:
@@ -218,7 +228,7 @@ def _venues(document: dict[str, Any], context: Context, reader: Reader, checked:
     rules = {}
     for name in context.venues:
         raw = checked.rules[name] = with_preset(document["venues"][name], f"venues.{name}", reader)
-        checked.venues[name], rules[name] = read_rules(Venue, raw, f"venues.{name}", reader.report, context)
+        checked.venues[name], rules[name] = read_table(Venue, raw, f"venues.{name}", reader.report, context)
     check_venues(checked.rules, rules, reader.report)
     check_shock_venue(document.get("shock"), rules, reader.report)
     return rules
@@ -247,18 +257,18 @@ def _populations(
         checked.populations[name] = holders
         if getattr(v, "venue", None) and getattr(v, "asset", None):
             traded.add((v.venue, v.asset))
-        if getattr(v, "account_class", None) and not isinstance(holders, AccountHolders | CrossHolders):
+        if getattr(v, "account_class", None) and not isinstance(holders, Accounts | CrossAccounts):
             classes[v.account_class] = None
-        if isinstance(holders, HistogramHolders):
+        if isinstance(holders, Histogram):
             histogram = read_histogram(reader, key, holders)
             if histogram is not None:
                 checked.histograms[name] = histogram
-        elif isinstance(holders, MapHolders):
+        elif isinstance(holders, LiquidationMap):
             read = read_map(reader, key, holders)
             if read is not None:
                 checked.maps[name] = read
-        elif isinstance(holders, AccountHolders | CrossHolders):
-            if isinstance(holders, AccountHolders):
+        elif isinstance(holders, Accounts | CrossAccounts):
+            if isinstance(holders, Accounts):
                 table = read_accounts(reader, key, holders, context)
                 if table is not None:
                     checked.accounts[name] = table

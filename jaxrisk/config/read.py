@@ -13,8 +13,8 @@ from .kinds import kind_of
 from .paths import NotFound, exists, find, is_folder, likely, names
 from .problems import ConfigError, Problem, Report
 from .ranges import check_ranges
+from .tables import Context
 from .tiers import tiers_of
-from .values import Context
 
 
 def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], dict[str, Any]]:

@@ -8,10 +8,10 @@ from typing import Any
 from .document import read_toml
 from .paths import NotFound, exists, find, is_folder
 from .problems import ConfigError, Problem, Report
-from .sections import Run
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
 from .study_keys import MOST_CELLS, Keys, Settings, number, read_keys
 from .study_overlap import both_set, check_settings
+from .tables import Run
 
 LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""

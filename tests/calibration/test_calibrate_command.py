@@ -9,7 +9,7 @@ import pytest
 
 from jaxrisk.calibration.account_file import read_accounts
 from jaxrisk.calibration.bias import SPLIT, Bias
-from jaxrisk.calibration.document import Entry, comments, written
+from jaxrisk.calibration.document import Entry, written
 from jaxrisk.calibration.entries import event_entries
 from jaxrisk.calibration.ladder import ladder
 from jaxrisk.calibration.market_facts import median_error
@@ -20,6 +20,7 @@ from jaxrisk.calibration.run import calibrate
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
 from jaxrisk.config import ConfigError, check, load
 from jaxrisk.config.document import read_scenario
+from jaxrisk.config.toml_text import comments
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PRICES = DATA / "prices" / "btc_perp_1h_2019_2026.csv.gz"

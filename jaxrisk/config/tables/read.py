@@ -1,0 +1,86 @@
+"""A table read against its model, so that everything that is wrong with it is found at once."""
+
+import functools
+from types import SimpleNamespace
+from typing import Annotated, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..once import made_once
+from ..problems import Report, nearest, one_of
+from .sentences import wrongs
+from .table import STRICT, Table, Wrong, keys_of
+from .values import Context
+
+Model = TypeVar("Model", bound=Table)
+
+
+def read_table(
+    model: type[Model], raw: Any, key: str, report: Report, context: Context, where: str = ""
+) -> tuple[Model | None, Any]:
+    """Validate one table and note everything that is wrong with it; `where`: which of several tables it is, for messages.
+
+    Returns the model, None if anything was wrong, and what is sound of it: its values, None for those that are wrong themselves.
+    """
+    if not isinstance(raw, dict):
+        report.add(key, raw, "has to be a table")
+        return None, SimpleNamespace(**dict.fromkeys(model.model_fields))
+    return made_once(lambda: _read(model, raw, key, report, context, where), raw, "table", model, key, context, report=report)
+
+
+def _read(model: type[Model], raw: dict[str, Any], key: str, report: Report, context: Context, where: str) -> tuple[Any, Any]:
+    try:
+        table = model.model_validate(raw, context=context)
+    except ValidationError as error:
+        found = list(wrongs(error, model, raw, where))
+        sound = _sound(model, raw, {one.key.split(".")[0] for one in found}, context)
+        for one in (*found, *sound.between()):
+            note(one, key, report)
+        return None, sound
+    return table, table
+
+
+def note(wrong: Wrong, key: str, report: Report) -> None:
+    """Note what is wrong in a table."""
+    report.add(f"{key}.{wrong.key}" if key else wrong.key, wrong.value, wrong.allowed, wrong.nearest, wrong.missing)
+
+
+def _sound(model: type[Model], raw: dict[str, Any], wrong: set[str], context: Context) -> Model:
+    """The model with its values, None for those at some keys. Pydantic itself gives none of them where one is wrong."""
+    values = {}
+    for key, name in keys_of(model).items():
+        if key in wrong:
+            values[key] = None
+        elif key in raw:
+            values[key] = _type_of(model, name).validate_python(raw[key], context=context)
+        else:
+            values[key] = model.model_fields[name].get_default(call_default_factory=True)
+    given = {name for key, name in keys_of(model).items() if key in raw}
+    return model.model_construct(given, **values)
+
+
+@functools.cache
+def _type_of(model: type[Table], name: str) -> TypeAdapter[Any]:
+    """What validates one key alone."""
+    field = model.model_fields[name]
+    of_field: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation  # pyright: ignore
+    return TypeAdapter(of_field, config=STRICT)
+
+
+def read_variant(
+    variants: dict[str, type[Model]], switch: str, raw: Any, key: str, report: Report, context: Context
+) -> tuple[Model | None, Any]:
+    """As `read_table`, of a table whose keys depend on the word at `switch`, such as a market's `process`."""
+    chosen = raw.get(switch) if isinstance(raw, dict) else None
+    if isinstance(chosen, str) and chosen in variants:
+        return read_table(variants[chosen], raw, key, report, context, f"{switch} {chosen}")
+    words = f"one of {one_of(variants)}"
+    if not isinstance(raw, dict):
+        report.add(key, raw, "has to be a table")
+    elif switch in raw:
+        report.add(f"{key}.{switch}", chosen, f"has to be {words}", nearest(chosen, variants))
+    else:
+        near = next((name for name in raw if nearest(name, [switch])), None)
+        text = f"missing; needs {words}" + (f"; there is a key {near}" if near else "")
+        report.add(f"{key}.{switch}", None, text, missing=True)
+    return None, SimpleNamespace(**{name: None for model in variants.values() for name in model.model_fields})

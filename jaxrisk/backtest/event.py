@@ -10,8 +10,8 @@ import numpy as np
 from ..calibration.open_interest import read_daily
 from ..calibration.price_file import PriceFile, read_price_file
 from ..config.files import read_toml
-from ..config.paths import exists, likely, names_in, shipped
-from ..config.problems import ConfigError, Problem, Report, nearest
+from ..paths import exists, likely, names_in, shipped
+from ..problems import ConfigError, Problem, Report, nearest
 from .event_check import GRID, check_keys, check_window, unused
 from .event_keys import Reported, read_keys
 from .known import DAY, alarm, drawdown, hourly, known_at, median_daily_volume, realised_volatility

@@ -14,8 +14,8 @@ from ..calibration.price_file import moment
 from ..cascade import prepare, seed_key
 from ..cascade.engine import scan_paths
 from ..config import ConfigError, load
-from ..config.problems import Problem, nearest
 from ..market import Replay
+from ..problems import Problem, nearest
 from ..scenario import Description, Scenario, Settings
 from .known import realised_volatility
 from .replay_data import HOUR, STEP, Hours, price_path, read_hours

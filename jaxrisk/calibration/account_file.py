@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..config.holdings import bounded, sides_of
-from ..config.problems import ConfigError, Problem, Report, nearest
 from ..config.rows import Rows, numbered
 from ..data.names import ACCOUNTS
 from ..data.positions import settle
 from ..data.read import Wish, read_table
+from ..problems import ConfigError, Problem, Report, nearest
 from .account_rows import leverage_as_set, once, one_value, snapshots
 
 COLUMNS = ("account", "asset", "side", "account_value", "notional", "unrealised", "leverage", "snapshot", "quantity", "margin")

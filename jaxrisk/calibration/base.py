@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from ..config.checked import check_document
 from ..config.document import override, read_scenario
 from ..config.files import Reader
-from ..config.paths import NotFound, find
-from ..config.problems import ConfigError, Problem, Report, nearest, written
 from ..config.tier_files import Sizes
 from ..config.tiers import tier_tables
 from ..config.toml_text import comments
+from ..paths import NotFound, find
+from ..problems import ConfigError, Problem, Report, nearest, written
 from .document import Entry, moved
 
 

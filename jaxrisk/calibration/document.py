@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config.checked import check_document
-from ..config.problems import ConfigError, Report
 from ..config.read import effective
 from ..config.toml_text import to_toml
+from ..problems import ConfigError, Report
 
 
 class Entry(NamedTuple):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.problems import ConfigError, Problem, nearest, written
 from ..market import AbstractMarket, Bates, Bootstrap, Garch, Merton, jumps_needed
+from ..problems import ConfigError, Problem, nearest, written
 from .price_file import PriceFile
 from .volatility import hourly_closes
 

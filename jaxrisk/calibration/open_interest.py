@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.paths import exists, names_in
-from ..config.problems import ConfigError, Problem, Report, nearest
 from ..data.columns import Columns
 from ..data.containers import is_pattern
 from ..data.many import note_symbols
@@ -15,6 +13,8 @@ from ..data.names import INTEREST, letters
 from ..data.read import Wish, read_table
 from ..data.tier_units import family, is_inverse
 from ..data.times import read_moments
+from ..paths import exists, names_in
+from ..problems import ConfigError, Problem, Report, nearest
 from .account_file import stem
 
 DAYS = 30

@@ -138,8 +138,8 @@ def _tried(asked: Asked, read: Callable[[], Any]) -> Any:
 
 def _given(command: Calibrate) -> dict[str, Any]:
     """The files that columns may be named of, by kind."""
-    from ..config.paths import exists
     from ..data.containers import is_pattern
+    from ..paths import exists
 
     file = lambda text: text if text is not None and (exists(Path(text)) or is_pattern(Path(text).name)) else None
     return {"prices": command.prices, "open_interest": file(command.open_interest), "accounts": command.accounts,
@@ -173,7 +173,7 @@ def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
 
 def _near_bias(word: str) -> str | None:
     from ..calibration.bias import NAMES
-    from ..config.problems import nearest
+    from ..problems import nearest
 
     name = word.partition("=")[0]
     return None if name in NAMES else nearest(name, NAMES)

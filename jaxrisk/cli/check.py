@@ -38,7 +38,7 @@ def problems_of(name: str) -> list[Any]:
     from ..config import check as check_config
     from ..config.files import read_toml
     from ..config.kinds import kind_of
-    from ..config.paths import exists
+    from ..paths import exists
 
     file = Path(name) if exists(Path(name)) else _elsewhere(name)
     document = read_toml(file)[0] if file is not None and file.suffix == ".toml" else None
@@ -58,8 +58,8 @@ def taken_as(name: str) -> list[str]:
     """What a file, or the files that a scenario names, were taken for."""
     from ..config import ConfigError, prepare
     from ..config.check_table import ENDINGS, look
-    from ..config.paths import is_folder
     from ..config.read import is_scenario
+    from ..paths import is_folder
 
     if name.endswith(ENDINGS) or is_folder(Path(name)):
         return [f"{name}: {line}" for line in look(Path(name))[1]]
@@ -71,7 +71,7 @@ def taken_as(name: str) -> list[str]:
 
 def _elsewhere(name: str) -> Path | None:
     """A shipped event, study or file of fitted numbers of that name."""
-    from ..config.paths import names, shipped
+    from ..paths import names, shipped
 
     return next(
         (shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies", "structures") if name in names(kind)),
@@ -82,7 +82,7 @@ def _elsewhere(name: str) -> Path | None:
 def _event(file: Any, document: dict[str, Any]) -> list[Any]:
     from ..backtest.event_check import check_keys
     from ..backtest.event_keys import read_keys
-    from ..config.problems import Report
+    from ..problems import Report
 
     report = Report(str(file))
     check_keys(read_keys(document, report), report)

@@ -105,11 +105,11 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
-    from ..config.problems import ConfigError, Report, nearest
     from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
     from ..data.read import Wish, read_table
+    from ..problems import ConfigError, Report, nearest
 
     report = Report(str(command.file))
     table = read_table(command.file, report, Wish(ACCOUNTS, columns, ("asset",), key="--columns"))

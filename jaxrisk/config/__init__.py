@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .problems import ConfigError as ConfigError, Problem as Problem
+from ..problems import ConfigError as ConfigError, Problem as Problem
 
 if TYPE_CHECKING:
     from jaxrisk.scenario import Scenario

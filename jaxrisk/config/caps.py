@@ -3,8 +3,8 @@
 import difflib
 from typing import Any
 
+from ..problems import Report, nearest, one_of
 from .files import Reader
-from .problems import Report, nearest, one_of
 from .tables import Cap, Context, read_table
 
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "caps")

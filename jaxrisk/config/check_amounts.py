@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .problems import Report
+from ..problems import Report
 from .tables import MOST_USD
 
 

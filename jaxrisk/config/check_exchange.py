@@ -4,8 +4,8 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+from ..problems import Report, nearest
 from .cross_holdings import CrossTable
-from .problems import Report, nearest
 from .tables import KINDS, Asset, Call, Context, CrossAccounts, Flow, Funding, Stop, keys_of, read_table
 
 ALL = "*"

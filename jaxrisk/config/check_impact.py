@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Report
 from .files import Reader
-from .problems import Report
 from .tables import LAWS, Context, Table, TableLaw, TemporaryImpact, read_table, read_variant
 
 Curves = dict[str, tuple[list[float], list[float]]]

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import ConfigError
 from .files import Reader, digest
 from .prices import iso, milliseconds
-from .problems import ConfigError
 from .tables import PROCESSES, Context, FromPrices, LogVariance, Started, Table
 from .units import Span
 

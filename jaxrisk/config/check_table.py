@@ -9,12 +9,12 @@ from ..data.read import header_of
 from ..data.recognise import what_is
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ, family
+from ..problems import ConfigError, Problem, Report
 from .check_impact import check_curve
 from .files import Columns, Reader
 from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
 from .kinds import TABLES, table_of
 from .prices import check_times
-from .problems import ConfigError, Problem, Report
 from .tables import SHARE_TOLERANCE
 from .tier_files import Sizes
 from .tiers import tier_tables

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Report, nearest
 from . import holdings
 from .caps import read_limits
 from .check_amounts import check_amounts
@@ -27,7 +28,6 @@ from .cross_holdings import CrossTable, read_cross
 from .files import Reader
 from .holdings import Map, read_accounts, read_histogram, read_map
 from .prices import Prices
-from .problems import Report, nearest
 from .ranges import Range, read_ranges
 from .tables import (
     KINDS,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..problems import Report, nearest
 from .files import Reader
 from .holdings import bounded
-from .problems import Report, nearest
 from .repeats import note_times, with_snapshot
 from .rows import Rows, repeated
 from .symbols import take_names

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Report, nearest
 from .collateral import note_absent, place, read_collateral
 from .files import Reader, as_numbers
 from .holdings import bounded, sides_of
-from .problems import Report, nearest
 from .repeats import with_snapshot
 from .rows import Rows, first_that_differ, numbered, repeated
 from .symbols import take_names

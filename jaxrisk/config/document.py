@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..paths import NotFound, find
+from ..problems import ConfigError, Problem, Report, nearest, written
 from .files import read_toml
 from .once import made_once, same
-from .paths import NotFound, find
-from .problems import ConfigError, Problem, Report, nearest, written
 from .tables import KINDS, LAWS, PROCESSES, keys_of
 from .tables.venues import POLICIES, TRIGGERS, belonging
 

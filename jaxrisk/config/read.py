@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from ..data.containers import is_pattern
+from ..paths import NotFound, exists, find, is_folder, likely, names
+from ..problems import ConfigError, Problem, Report
 from .caps import Selectors, caps_of
 from .check_table import ENDINGS, problems_of_table
 from .checked import Checked, check_document
 from .document import override, read_scenario
 from .effective import effective
 from .kinds import kind_of
-from .paths import NotFound, exists, find, is_folder, likely, names
-from .problems import ConfigError, Problem, Report
 from .ranges import check_ranges
 from .tables import Context
 from .tiers import tiers_of

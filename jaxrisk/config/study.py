@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..paths import NotFound, exists, find, is_folder
+from ..problems import ConfigError, Problem, Report
 from .document import read_toml
-from .paths import NotFound, exists, find, is_folder
-from .problems import ConfigError, Problem, Report
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
 from .study_keys import MOST_CELLS, Keys, Settings, number, read_keys
 from .study_overlap import both_set, check_settings

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
-from .problems import Report, nearest
+from ..problems import Report, nearest
 from .study_keys import Draws, Keys, Settings, worded
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .problems import Report, nearest
+from ..problems import Report, nearest
 
 Settings = dict[str, Any]
 """Values by dotted key of a scenario file, or by the name of a parameter."""

@@ -4,7 +4,7 @@ import functools
 import itertools
 from collections.abc import Iterable
 
-from .problems import Report
+from ..problems import Report
 from .study_keys import Keys, Settings
 
 ALIKE = {"run.paths": "paths", "run.seed": "seed", "run.steps": "steps", "run.step": "steps"}

@@ -6,7 +6,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-from .problems import Report
+from ..problems import Report
 from .tables import Context, Tier, read_table
 from .tables.venues import TIER_RULES
 

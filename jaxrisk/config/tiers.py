@@ -4,8 +4,8 @@ from itertools import pairwise
 from typing import Any
 
 from ..data.containers import is_data
+from ..problems import Report, nearest, one_of
 from .files import Reader
-from .problems import Report, nearest, one_of
 from .symbols import of_coin
 from .tables import Context, Rules, Tier, read_table
 from .tables.venues import BELONGING, TIER_RULES

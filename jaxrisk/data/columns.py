@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 
 
 class Cells(MutableMapping[str, np.ndarray]):

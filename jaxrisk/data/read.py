@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
 from .json_rows import NoRows, is_json, json_table

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 from .columns import Columns
 from .containers import sources
 from .json_rows import is_json

@@ -8,10 +8,10 @@ import pytest
 
 from jaxrisk.cascade.backstop import TRIGGERS
 from jaxrisk.config import check, load, prepare
-from jaxrisk.config.paths import find, names
 from jaxrisk.config.read import read
 from jaxrisk.config.tables import run, venues as keys
 from jaxrisk.config.toml_text import to_toml
+from jaxrisk.paths import find, names
 from jaxrisk.positions import BOOKS, POLICIES, RANKINGS
 
 SECOND, HOUR, DAY = 1 / (365 * 86400), 1 / (365 * 24), 1 / 365

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from jaxrisk.config import schema
-from jaxrisk.config.paths import find, names
+from jaxrisk.paths import find, names
 
 
 def test_it_is_json():

@@ -11,7 +11,7 @@ from jaxrisk.calibration.open_interest import read_daily, read_history, read_ope
 from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 OPTIONS = {

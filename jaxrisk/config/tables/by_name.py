@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo
 
-from ..problems import nearest
+from ...problems import nearest
 from .values import context_of, refused
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails
 
-from ..problems import nearest
+from ...problems import nearest
 from .values import Share, context_of, refused
 
 SMALLEST_EIGENVALUE = 1e-10

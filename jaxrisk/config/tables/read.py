@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from ...problems import Report, nearest, one_of
 from ..once import made_once
-from ..problems import Report, nearest, one_of
 from .sentences import wrongs
 from .table import STRICT, Table, Wrong, keys_of
 from .values import Context

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from ...problems import nearest
 from .. import units
-from ..problems import nearest
 from ..units import Span
 
 MOST_USD = 1e15

@@ -11,7 +11,7 @@ SHIPPED_KINDS = ("scenarios", "venues", "limits", "studies", "structures")
 
 def shipped() -> Path:
     """The folder of the shipped configurations: inside the installed package, or beside it in a working copy."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 

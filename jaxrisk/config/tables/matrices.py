@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails
 
 from ...problems import nearest
@@ -40,9 +40,9 @@ def _once(pairs: dict[str, float]) -> dict[str, float]:
     return pairs
 
 
-def _square(rows: list[list[float]], info: ValidationInfo) -> list[list[float]]:
+def _square(rows: list[Any], info: ValidationInfo) -> list[Any]:
     count = len(context_of(info).assets)
-    if len(rows) != count or any(len(row) != count for row in rows):
+    if len(rows) != count or any(not isinstance(row, list) or len(row) != count for row in rows):
         raise refused(f"has to have {count} rows of {count} numbers, one for each asset")
     return rows
 
@@ -96,7 +96,7 @@ _FromTo = Annotated[str, AfterValidator(_pair("->"))]
 
 Correlation = Annotated[
     Annotated[dict[Annotated[str, AfterValidator(_pair("/"))], _Signed], AfterValidator(_once), Tag("pairs")]
-    | Annotated[list[list[_Signed]], AfterValidator(_square), Tag("rows")],
+    | Annotated[list[list[_Signed]], BeforeValidator(_square), Tag("rows")],
     Discriminator(_form),
     AfterValidator(_correlation),
     Field(json_schema_extra=_allowed("/")),
@@ -104,7 +104,7 @@ Correlation = Annotated[
 """A correlation matrix: symmetric, ones on the diagonal, positive definite."""
 
 Cross = Annotated[
-    Annotated[dict[_FromTo, Share], Tag("pairs")] | Annotated[list[list[Share]], AfterValidator(_square), Tag("rows")],
+    Annotated[dict[_FromTo, Share], Tag("pairs")] | Annotated[list[list[Share]], BeforeValidator(_square), Tag("rows")],
     Discriminator(_form),
     AfterValidator(_diagonal(1.0)),
     Field(json_schema_extra=_allowed("->")),
@@ -112,7 +112,7 @@ Cross = Annotated[
 """Shares of one asset's volume that count for another: `"BTC->ETH"`, or rows of what counts for each asset."""
 
 CommonHolders = Annotated[
-    Annotated[dict[_FromTo, _SoldToo], Tag("pairs")] | Annotated[list[list[_SoldToo]], AfterValidator(_square), Tag("rows")],
+    Annotated[dict[_FromTo, _SoldToo], Tag("pairs")] | Annotated[list[list[_SoldToo]], BeforeValidator(_square), Tag("rows")],
     Discriminator(_form),
     AfterValidator(_diagonal(0.0)),
     Field(json_schema_extra=_allowed("->")),

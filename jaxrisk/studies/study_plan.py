@@ -17,7 +17,7 @@ from ..config.effective import digest_of as digest_of_document
 from ..config.once import made_once, once, same
 from ..config.study import StudyPlan
 from ..config.study_cells import Cell, Leaf
-from ..config.study_keys import Settings, number
+from ..config.tables.study import Settings, number
 from ..parameter import moved, named, parameters
 from ..paths import NotFound
 from ..problems import ConfigError, Problem, nearest, written

@@ -20,7 +20,8 @@ class Absent:
 ABSENT = Absent()
 
 
-def _is_table(value: Any) -> str:
+def is_table(value: Any) -> str:
+    """Which of two types a value is to be read as."""
     return "table" if isinstance(value, dict) else "one"
 
 
@@ -46,21 +47,21 @@ _BY_ASSET, _BY_VENUE = {"each": "asset"}, {"each": "other venue"}
 _ByAsset = dict[Annotated[str, AfterValidator(_asset)], T]
 ByAsset = Annotated[
     Annotated[T, Tag("one")] | Annotated[_ByAsset[T], BeforeValidator(_each_asset), Tag("table")],
-    Discriminator(_is_table),
+    Discriminator(is_table),
     Field(json_schema_extra=_BY_ASSET),
 ]
 """One value for all assets, or a table of one for each."""
 
 BySomeAssets = Annotated[
     Annotated[T, Tag("one")] | Annotated[_ByAsset[T], Tag("table")],
-    Discriminator(_is_table),
+    Discriminator(is_table),
     Field(json_schema_extra=_BY_ASSET),
 ]
 """One value for all assets, or a table of one for some of them."""
 
 ByOtherVenue = Annotated[
     Annotated[T, Tag("one")] | Annotated[dict[Annotated[str, AfterValidator(_venue)], T], Tag("table")],
-    Discriminator(_is_table),
+    Discriminator(is_table),
     Field(json_schema_extra=_BY_VENUE),
 ]
 """One value for every other venue, or a table of one for some of them."""

@@ -1,15 +1,14 @@
-"""A table read against its model, so that everything that is wrong with it is found at once."""
+"""A table read against its model, and everything that is wrong with it noted."""
 
-import functools
 from types import SimpleNamespace
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ...problems import Report, nearest, one_of
 from ..once import made_once
 from .sentences import wrongs
-from .table import STRICT, Table, Wrong, keys_of
+from .table import Table
 from .values import Context
 
 Model = TypeVar("Model", bound=Table)
@@ -32,39 +31,11 @@ def _read(model: type[Model], raw: dict[str, Any], key: str, report: Report, con
     try:
         table = model.model_validate(raw, context=context)
     except ValidationError as error:
-        found = list(wrongs(error, model, raw, where))
-        sound = _sound(model, raw, {one.key.split(".")[0] for one in found}, context)
-        for one in (*found, *sound.between()):
-            note(one, key, report)
-        return None, sound
+        for wrong in wrongs(error, model, raw, where):
+            dotted = f"{key}.{wrong.key}" if key else wrong.key
+            report.add(dotted, wrong.value, wrong.allowed, wrong.nearest, wrong.missing)
+        return None, model.sound(raw, error, context)
     return table, table
-
-
-def note(wrong: Wrong, key: str, report: Report) -> None:
-    """Note what is wrong in a table."""
-    report.add(f"{key}.{wrong.key}" if key else wrong.key, wrong.value, wrong.allowed, wrong.nearest, wrong.missing)
-
-
-def _sound(model: type[Model], raw: dict[str, Any], wrong: set[str], context: Context) -> Model:
-    """The model with its values, None for those at some keys. Pydantic itself gives none of them where one is wrong."""
-    values = {}
-    for key, name in keys_of(model).items():
-        if key in wrong:
-            values[key] = None
-        elif key in raw:
-            values[key] = _type_of(model, name).validate_python(raw[key], context=context)
-        else:
-            values[key] = model.model_fields[name].get_default(call_default_factory=True)
-    given = {name for key, name in keys_of(model).items() if key in raw}
-    return model.model_construct(given, **values)
-
-
-@functools.cache
-def _type_of(model: type[Table], name: str) -> TypeAdapter[Any]:
-    """What validates one key alone."""
-    field = model.model_fields[name]
-    of_field: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation  # pyright: ignore
-    return TypeAdapter(of_field, config=STRICT)
 
 
 def read_variant(

@@ -41,11 +41,11 @@ class Place(NamedTuple):
 
 
 def wrongs(error: ValidationError, model: type[BaseModel], raw: dict[str, Any], where: str) -> Iterator[Wrong]:
-    """What is wrong with the values of a table, one by one.
+    """Everything that is wrong with a table, one by one.
 
     **Arguments:** `raw`: the table as written; `where`: which of several tables it is, such as `process bates`.
     """
-    errors = [item for item in error.errors(include_url=False) if item["type"] != "between"]
+    errors = error.errors(include_url=False)
     unknown = [item["loc"][:-1] for item in errors if item["loc"][-1:] == ("[key]",)]
     for item in errors:
         of_unknown = any(item["loc"][: len(loc)] == loc for loc in unknown)  # nobody asks for the value of an unknown name
@@ -65,6 +65,10 @@ def _wrong(item: Any, model: type[BaseModel], raw: dict[str, Any], where: str) -
         near = nearest(loc[-1], [key for key in keys if key not in there]) or nearest(loc[-1], keys)
         text = f"unknown key{f' in {where}' if where and len(loc) == 1 else ''}; the keys here are {', '.join(keys)}"
         return Wrong(dotted, item["input"], text, near)
+    if item["type"] == "between":
+        own = Wrong(**item["ctx"])
+        above = _place(model, raw, loc[: -len(own.key.split("."))])
+        return own._replace(key=".".join(filter(None, (above.key, own.key))))
     place = _place(model, raw, loc)
     if item["type"] == "missing" or item["input"] is ABSENT:
         return Wrong(place.key, None, f"missing; needs {allowed(place.schema)}", missing=True)
@@ -96,7 +100,8 @@ def _place(model: type[BaseModel], raw: Any, loc: tuple[str | int, ...]) -> Plac
         if isinstance(part, int):
             schema, value = schema["items"], value[part]
         else:
-            schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties") or {}
+            others = schema.get("additionalProperties")
+            schema = schema.get("properties", {}).get(part) or (others if isinstance(others, dict) else {})
             value = value.get(part) if isinstance(value, dict) else None
     return Place(".".join(key), value, _resolved(schema, whole))
 

@@ -1,10 +1,11 @@
-"""What every table of a configuration is: a pydantic model, and what holds between its keys."""
+"""What every table of a configuration is: a pydantic model that says everything that is wrong with it, also between its keys."""
 
+import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self, get_args
+from typing import Annotated, Any, NamedTuple, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 """How every value is read: `"3"` and `true` are no numbers."""
@@ -29,17 +30,60 @@ class Table(BaseModel):
         """What does not hold between keys. A key that is wrong itself is None here, and keeps no other from being checked."""
         yield from ()
 
-    @model_validator(mode="after")
-    def _what_holds_between_keys(self) -> Self:
-        wrong = list(self.between())
-        if wrong:
-            raise ValidationError.from_exception_data(type(self).__name__, [_error(one) for one in wrong])
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_what_holds_between_keys(cls, raw: Any, validate: Any, info: ValidationInfo) -> Self:
+        try:
+            table, errors = validate(raw), []
+        except ValidationError as error:
+            if not isinstance(raw, dict):
+                raise
+            errors = [_again(item) for item in error.errors(include_url=False)]
+            table = cls.sound(raw, error, info.context)
+        errors += [_error(wrong) for wrong in table.between()]
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return table
+
+    @classmethod
+    def sound(cls, raw: dict[str, Any], error: ValidationError, context: Any) -> Self:
+        """The model with its values, None for those that are wrong by themselves. Pydantic gives none where one is wrong."""
+        wrong = {str(item["loc"][0]) for item in error.errors(include_url=False) if not _is_between(item)}
+        values = {}
+        for key, name in keys_of(cls).items():
+            if key in wrong:
+                values[key] = None
+            elif key in raw:
+                values[key] = _type_of(cls, name).validate_python(raw[key], context=context)
+            else:
+                values[key] = cls.model_fields[name].get_default(call_default_factory=True)
+        return cls.model_construct({name for key, name in keys_of(cls).items() if key in raw}, **values)
+
+
+@functools.cache
+def _type_of(model: type[Table], name: str) -> TypeAdapter[Any]:
+    """What validates one key alone."""
+    field = model.model_fields[name]
+    of_field: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation  # pyright: ignore
+    return TypeAdapter(of_field, config=None if isinstance(field.annotation, type(Table)) else STRICT)
 
 
 def _error(wrong: Wrong) -> InitErrorDetails:
-    kind = PydanticCustomError("between", "{allowed}", {"allowed": wrong.allowed, "nearest": wrong.nearest})
+    kind = PydanticCustomError("between", "{allowed}", wrong._asdict())
     return InitErrorDetails(type=kind, loc=tuple(wrong.key.split(".")), input=wrong.value)
+
+
+def _is_between(error: ErrorDetails) -> bool:
+    """Whether an error is of a table's own keys together, and not of those of a table within it."""
+    return error["type"] == "between" and error.get("ctx", {}).get("key") == ".".join(map(str, error["loc"]))
+
+
+def _again(error: ErrorDetails) -> InitErrorDetails:
+    """One of pydantic's errors, to be raised again beside others."""
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in ("between", "refused"):
+        kind, context = PydanticCustomError(kind, "{allowed}", context), {}  # pyright: ignore
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"], ctx=context)
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config.checked import check_document
+from ..config.check_document import check_document
 from ..config.document import override, read_scenario
 from ..config.files import Reader
 from ..config.tier_files import Sizes

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config.checked import check_document
+from ..config.check_document import check_document
 from ..config.read import effective
 from ..config.toml_text import to_toml
 from ..problems import ConfigError, Report

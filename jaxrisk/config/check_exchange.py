@@ -6,7 +6,7 @@ from typing import Any
 
 from ..problems import Report, nearest
 from .cross_holdings import CrossTable
-from .tables import KINDS, Asset, Call, Context, CrossAccounts, Flow, Funding, Stop, keys_of, read_table
+from .tables import KINDS, Asset, Call, Context, CrossAccounts, Stop, keys_of, read_table
 
 ALL = "*"
 
@@ -46,24 +46,6 @@ def check_stop(name: str, raw: Any, report: Report, context: Context, assets: di
     return stops
 
 
-def check_funding(raw: Any, report: Report, context: Context) -> Funding | None:
-    """Funding payments."""
-    return read_table(Funding, raw, "funding", report, context)[0]
-
-
-def check_flow(raw: Any, report: Report, context: Context) -> Flow | None:
-    """Closing and opening rates."""
-    flow, v = read_table(Flow, raw, "flow", report, context)
-    for name in ("volume_elasticity", "leverage_elasticity"):
-        value = getattr(v, name)
-        numbers = list(value.values()) if isinstance(value, dict) else [value]
-        if any(numbers) and isinstance(raw, dict) and "reference_volatility" not in raw:
-            text = f"missing; needs the volatility to which {name} refers, a number above 0 (a square-root year; 0.6 is 60%)"
-            report.add("flow.reference_volatility", None, text, missing=True)
-            return None
-    return flow
-
-
 def check_venues(raw: dict[str, Any], rules: dict[str, SimpleNamespace], report: Report) -> None:
     """What takes two venues, or a book of the venue's own."""
     for name, v in rules.items():
@@ -86,10 +68,6 @@ def check_venues(raw: dict[str, Any], rules: dict[str, SimpleNamespace], report:
 def check_shock_venue(raw: Any, rules: dict[str, SimpleNamespace], report: Report) -> None:
     """A shock of one venue's price takes a second one, and a mark that follows the venue's own price."""
     name = raw.get("venue") if isinstance(raw, dict) else None
-    if name is None and isinstance(raw, dict) and "pass_through" in raw:
-        report.add(
-            "shock.pass_through", raw["pass_through"], "has no effect without shock.venue, as the market's price moves itself"
-        )
     if not isinstance(name, str) or name not in rules:
         return
     if len(rules) == 1:

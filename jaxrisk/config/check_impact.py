@@ -18,12 +18,6 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
     law, _ = read_variant(LAWS, "law", raw, "impact", report, context)
     if not isinstance(law, TableLaw):
         return law, curves
-    both = law.volume is not None and law.move is not None
-    if law.file is not None and (law.volume is not None or law.move is not None):
-        report.add("impact.file", law.file, "has to be given instead of volume and move, not beside them")
-    elif law.file is None and not both:
-        absent = "move" if law.volume is not None else "volume"
-        report.add(f"impact.{absent}", None, "missing; volume and move go together", missing=True)
     for asset in context.assets:
         pick = lambda x, asset=asset: x[asset] if isinstance(x, dict) else x
         if law.file is not None:
@@ -33,10 +27,8 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
             volume, move, where = table.numbers("volume_usd"), table.numbers("log_move"), table.file
             if table.bad:
                 continue
-        elif both:
-            volume, move, where = np.asarray(pick(law.volume)), np.asarray(pick(law.move)), ""
         else:
-            continue
+            volume, move, where = np.asarray(pick(law.volume)), np.asarray(pick(law.move)), ""
         if check_curve(volume, move, where, asset, report):
             curves[asset] = (volume.tolist(), move.tolist())
     return law, curves

@@ -81,5 +81,16 @@ class Flow(Table):
     levels: Whole = Field(1024, ge=32, le=2**16, description="cells of the map of open interest by liquidation price")
     width: float = Field(0.004, gt=0, le=0.1, description="width of a cell", json_schema_extra=LogPrice)
 
+    def between(self) -> Iterator[Wrong]:
+        """A volatility that an elasticity refers to."""
+        if "reference_volatility" in self.model_fields_set:
+            return
+        for name in ("volume_elasticity", "leverage_elasticity"):
+            value = getattr(self, name)
+            if any(value.values() if isinstance(value, dict) else [value]):
+                text = f"missing; needs the volatility to which {name} refers, a number above 0 (a square-root year; 0.6 is 60%)"
+                yield Wrong("reference_volatility", None, text, missing=True)
+                return
+
 
 __all__ = ["Call", "Flow", "Funding", "Stop"]

@@ -58,8 +58,14 @@ class TableLaw(Impact):
 
     def between(self) -> Iterator[Wrong]:
         """A table, here or in a file."""
-        if self.volume is None and self.move is None and self.file is None:
+        points, file = self.model_fields_set & {"volume", "move"}, "file" in self.model_fields_set
+        if not points and not file:
             yield Wrong("volume", None, "missing; needs volume and move, or file", missing=True)
+        elif points and file:
+            yield Wrong("file", self.file, "has to be given instead of volume and move, not beside them")
+        elif len(points) == 1:
+            absent = "move" if "volume" in points else "volume"
+            yield Wrong(absent, None, "missing; volume and move go together", missing=True)
 
 
 Law = LinearLaw | PowerLaw | TableLaw

@@ -60,6 +60,15 @@ class Started(_Correlated):
     variance: ByAsset[_Variance] | None = Field(None, description="variance at the start; this or start")
     start: Stationary | None = Field(None, description="from where a path starts; this or variance")
 
+    def between(self) -> Iterator[Wrong]:
+        """One place to start from."""
+        given = self.model_fields_set & {"variance", "start"}
+        if len(given) == 2:
+            yield Wrong("start", self.start, "variance and start are both given; exactly one of them is needed")
+        if not given:
+            text = 'missing; needs a number above 0 (a year; 0.36 is a volatility of 60%), or start, such as "stationary"'
+            yield Wrong("variance", None, text, missing=True)
+
 
 class _StochasticVariance(Started):
     mean_variance: ByAsset[_Variance] = Field(description="mean that the variance reverts to")
@@ -151,6 +160,7 @@ class LogVariance(Started):
 
     def between(self) -> Iterator[Wrong]:
         """As many numbers as factors everywhere, and what jumps of the variance need."""
+        yield from super().between()
         lengths: dict[str, int] = {}
         for place, row in (pair for key in ("half_life", "factor_sd", "leverage_correlation")
                            for pair in _rows(key, getattr(self, key))):  # fmt: skip
@@ -174,6 +184,9 @@ class LogVariance(Started):
                         yield Wrong(place, row, f"has to have a number for each of the law's {count} factors")
 
     def _jumps_of_the_variance(self) -> Iterator[Wrong]:
+        if "variance_jump_mean" in self.model_fields_set and "variance_jump_half_life" not in self.model_fields_set:
+            text = 'missing; needs a duration such as "6h", the half-life of what variance_jump_mean adds'
+            yield Wrong("variance_jump_half_life", None, text, missing=True)
         if self.variance_jump_mean is None:
             for key in ("variance_jump_half_life", "variance_jump_rate"):
                 if getattr(self, key) is not None:
@@ -268,6 +281,13 @@ class Shock(Table):
     pass_through: Share | None = Field(
         None, description="share of what arbitrage takes back there by which the market's price moves"
     )
+
+    def between(self) -> Iterator[Wrong]:
+        """Nothing is passed through where the market's price moves itself."""
+        if self.pass_through is not None and "venue" not in self.model_fields_set:
+            yield Wrong(
+                "pass_through", self.pass_through, "has no effect without shock.venue, as the market's price moves itself"
+            )
 
 
 __all__ = ["PROCESSES", "Bootstrap", "Garch", "LogVariance", "Market", "Process", "Replay", "Shock", "Started"]

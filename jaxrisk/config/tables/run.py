@@ -41,6 +41,7 @@ class Run(Table):
 
     def between(self) -> Iterator[Wrong]:
         """The time grid, and a bridge that needs another book."""
+        yield from self._one_of_step_and_steps()
         if self.book == "account" and self.bridge == "on":
             text = 'has to be "auto" or "off" with book "account", which judges accounts by the prices at the ends of steps'
             yield Wrong("bridge", self.bridge, text)
@@ -60,6 +61,14 @@ class Run(Table):
             if not SHORTEST_STEP <= length <= LONGEST_STEP:
                 text = f"makes a step of {float(length):g} s; it has to be from 1s to 1d"
                 yield Wrong("steps", self.steps, text)
+
+    def _one_of_step_and_steps(self) -> Iterator[Wrong]:
+        given = self.model_fields_set & {"step", "steps"}
+        if len(given) == 2:
+            yield Wrong("steps", self.steps, "step and steps are both given; exactly one of them is needed")
+        if not given:
+            text = 'missing; needs step, a duration such as "1min", or steps, a whole number'
+            yield Wrong("step", None, text, missing=True)
 
     @property
     def step_seconds(self) -> Fraction:

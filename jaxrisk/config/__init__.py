@@ -1,6 +1,6 @@
 """Configuration: from a file to a checked scenario. The only room that knows TOML.
 
-In the order of the data: `document` reads a file and sets what the command line says; `check_document` reads every section against
+In the order of the data: `document` reads a file and sets what the command line says; `check_document` reads each section against
 its model in `tables` (start there: a model is what a table of the file may hold), and the files that it names with `tiers`,
 `holdings`, `cross_holdings` and `prices`; the `check_*` files say what does not hold between sections. What came out is a
 `checked.Checked`, of which `effective` makes the configuration written out, `doubt` what is likely not meant, and `build` the

@@ -6,7 +6,7 @@ each part of a document written once for all the scenarios of a study that have 
 
 import textwrap
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def _write(table: dict[str, Any], path: tuple[str, ...], lines: list[str], comme
     tables = {name: item for name, item in table.items() if _is_table(item) or _is_rows(item)}
     for name, item in table.items():
         if name not in tables:
-            line = f"{_key(name)} = {_item(item).as_string()}"
+            line = f"{_key(name)} = {_value(item)}"
             lines += [line] if comment is None else _commented(line, comment(".".join((*path, name)), line))
     for name, item in tables.items():
         dotted = ".".join(_key(part) for part in (*path, name))
@@ -69,28 +69,29 @@ def _is_rows(item: Any) -> bool:
     return isinstance(item, list) and bool(item) and all(isinstance(row, dict) for row in item)
 
 
-@cache
+@lru_cache(10_000)
 def _key(name: str) -> str:
     import tomlkit  # here: who only checks a scenario need not wait for it
 
     return tomlkit.key(name).as_string()
 
 
-def _item(value: Any) -> Any:
+def _value(value: Any) -> str:
     """A value on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    plain = str(value) if isinstance(value, str) else value
+    return _spelt(plain, repr(plain))
+
+
+@lru_cache(10_000)
+def _spelt(value: Any, _: str) -> str:
+    """A text, number, truth value or date; kept by its `repr` too, since -0.0 equals 0.0 and `True` equals 1."""
     import tomlkit
 
-    if isinstance(value, dict):
-        table = tomlkit.inline_table()
-        for name, item in value.items():
-            table.append(name, _item(item))
-        return table
-    if isinstance(value, list | tuple):
-        array = tomlkit.array()
-        for item in value:
-            array.append(_item(item))
-        return array
-    return tomlkit.item(str(value) if isinstance(value, str) else value)
+    return tomlkit.item(value).as_string()
 
 
 def _commented(line: str, comment: str) -> list[str]:

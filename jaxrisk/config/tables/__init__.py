@@ -8,7 +8,7 @@ Three pieces are our own, each for a reason:
 
 - `sentences` translates pydantic's errors. What is allowed at a key is said from the JSON Schema of that key.
 - `Table.between` has what holds between keys, as a generator of all that does not. Pydantic runs a validator of a model only
-  where every key is right by itself; here one wrong key hides nothing that is wrong with others, so `read` asks it of the rest.
+  where every key is right by itself; here one wrong key hides nothing that is wrong with others, so `Table` asks it of the rest.
 - `by_name` and `matrices` check names of assets against the scenario, which only the context of a validation knows.
 """
 

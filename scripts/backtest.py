@@ -31,8 +31,8 @@ from jaxrisk.backtest.events.table import OURS, averages, comparisons
 from jaxrisk.batch import use_compilation_cache
 from jaxrisk.calibration.laws.daily_pit import daily_pits
 from jaxrisk.calibration.laws.volatility import fit_daily_law
-from jaxrisk.calibration.open_interest import read_daily
-from jaxrisk.calibration.price_file import read_price_file
+from jaxrisk.data.open_interest import read_daily
+from jaxrisk.data.price_file import read_price_file
 
 PARTS = ("events", "days", "replay")
 HOURLY = "prices/btc_perp_1h_2019_2026.csv.gz"

@@ -138,7 +138,7 @@ def hundred(folder: Path, asked: argparse.Namespace) -> bool:
     """A hundred scenarios, the shipped ones with other words and numbers, on two Dask workers: programs made by each, counted."""
     import jaxrisk as jr
     from jaxrisk.batch.dask_executor import cluster
-    from jaxrisk.config.paths import names
+    from jaxrisk.paths import names
 
     jr.use_compilation_cache()
     shipped, begun = names("scenarios")[: asked.shapes], time.perf_counter()

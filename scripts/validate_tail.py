@@ -39,7 +39,7 @@ from jaxrisk.calibration.indirect.bars import HOURS, DayBars, day_bars
 from jaxrisk.calibration.indirect.histories import histories
 from jaxrisk.calibration.indirect.log_variance import TailFit, TailModel, fit_tail, in_words, simulated
 from jaxrisk.calibration.indirect.moments import HORIZONS, LEVELS, LEVERAGE, kinds, moments
-from jaxrisk.calibration.price_file import read_price_file
+from jaxrisk.data.price_file import read_price_file
 
 PRICES = "prices/btc_perp_1h_2019_2026.csv.gz"
 SINCE, SPLIT, EVERY_DAY = "2019-10-01", "2023-01-01", "2021-01-01"

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxrisk import load
-from jaxrisk.calibration.open_interest import read_daily
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cascade import fragility, prepare
+from jaxrisk.data.open_interest import read_daily
+from jaxrisk.data.price_file import read_price_file
 from jaxrisk.risk.estimate import clopper_pearson
 
 HOURLY = "prices/btc_perp_1h_2019_2026.csv.gz"

@@ -3,11 +3,11 @@
 import math
 from typing import Any
 
+from ..data.funding import Funding
+from ..data.open_interest import OpenInterest
 from .accounts.leverage import LeverageFit
 from .document import Entry
-from .funding import Funding
 from .market_facts import Fact
-from .open_interest import OpenInterest
 
 _FACTS = {
     "daily_volatility": ("impact.daily_volatility", "power"),

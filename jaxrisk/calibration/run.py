@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from ..config import Problem, check
+from ..config.account_file import AccountFile
+from ..config.account_rows import match_asset
+from ..data.funding import Funding
+from ..data.open_interest import OpenInterest
+from ..data.price_file import PriceFile
 from ..storage.outputs import target, write_whole
 from ..storage.recognise import is_ours
 from .accounts.bias import Bias
-from .accounts.file import AccountFile
 from .accounts.ladder import Ladder, ladder
 from .accounts.leverage import LeverageFit, fit_leverage
-from .accounts.rows import match_asset
 from .base import base_of
 from .document import Entry, scenario_of, with_entries, written
 from .entries import by_asset, event_entries, fact_entries, funding_entries, law_entries, leverage_entries, open_interest_entries
-from .funding import Funding
 from .laws.volatility import hourly_closes
 from .market_facts import LEAST_DAYS, Fact, complete_days, market_facts
-from .open_interest import OpenInterest
-from .price_file import PriceFile
 
 FAR = 3.0
 """Ratio of prices beyond which the base is likely to be of another asset."""

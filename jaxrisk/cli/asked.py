@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Problem
-from ..config.paths import recorded
-from ..config.problems import nearest, written
+from ..paths import recorded
+from ..problems import nearest, written
 from .progress import unwritable
 
 MOST_PATHS = 2**32

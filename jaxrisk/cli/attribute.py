@@ -61,7 +61,7 @@ def _is_event(name: str) -> bool:
     """Whether a name is a shipped unwind's, or a file's that has what an event has and no scenario."""
     from ..backtest.events.event import shipped_events
     from ..config.files import read_toml
-    from ..config.paths import exists
+    from ..paths import exists
 
     if name.removesuffix(".toml") in shipped_events():
         return True
@@ -92,7 +92,7 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
     from ..backtest.events.event import read_event
     from ..cascade.blocks import workers
     from ..config import ConfigError
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     count = asked.count("--draws", command.draws, 32) or DRAWS
     count = 2 ** (count - 1).bit_length()

@@ -46,7 +46,7 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
     """The events, every problem noted."""
     from ..backtest.events.event import read_event
     from ..config import ConfigError
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     if not command.events:
         asked.wrong("EVENT", None, "missing; an event file, or the name of a shipped event such as 2024-08-05, is needed")

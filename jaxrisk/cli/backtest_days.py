@@ -91,8 +91,8 @@ def _horizons(text: str | None, asked: Asked) -> tuple[int, ...]:
 
 def _bars(command: Backtest, columns: dict[str, str], asked: Asked) -> tuple[Any, str]:
     from ..calibration.indirect.bars import day_bars
-    from ..calibration.price_file import read_price_file
     from ..config import ConfigError
+    from ..data.price_file import read_price_file
 
     if command.prices is None:
         asked.wrong("--prices", None, "missing; a file of bars that divide an hour is needed")
@@ -112,8 +112,8 @@ def _bars(command: Backtest, columns: dict[str, str], asked: Asked) -> tuple[Any
 
 
 def _coins(command: Backtest, columns: dict[str, str], asked: Asked) -> Any:
-    from ..calibration.open_interest import read_daily
     from ..config import ConfigError
+    from ..data.open_interest import read_daily
 
     if command.open_interest is None:
         return None

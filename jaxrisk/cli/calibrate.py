@@ -79,11 +79,11 @@ def _words(error: OSError) -> str:
 def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callable[[], Any]:
     """Everything that the command names, read and checked; what then has to be done."""
     from ..calibration.accounts.bias import parse_bias
-    from ..calibration.accounts.file import read_accounts
-    from ..calibration.funding import read_funding
-    from ..calibration.open_interest import read_open_interest
-    from ..calibration.price_file import read_price_file
     from ..calibration.run import names, rows_path
+    from ..config.account_file import read_accounts
+    from ..data.funding import read_funding
+    from ..data.open_interest import read_open_interest
+    from ..data.price_file import read_price_file
 
     out = command.out if command.out is not None else Path("calibrated.toml")
     asked.choice("--process", command.process, PROCESSES)
@@ -156,8 +156,8 @@ def _tried(asked: Asked, read: Callable[[], Any]) -> Any:
 
 def _given(command: Calibrate) -> dict[str, Any]:
     """The files that columns may be named of, by kind."""
-    from ..config.paths import exists
     from ..data.containers import is_pattern
+    from ..paths import exists
 
     file = lambda text: text if text is not None and (exists(Path(text)) or is_pattern(Path(text).name)) else None
     return {"prices": command.prices, "open_interest": file(command.open_interest), "funding": command.funding,
@@ -173,7 +173,7 @@ def _base(command: Calibrate, overrides: dict[str, Any], columns: dict[str, str]
 
 def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
     """The part of the prices that is asked for."""
-    from ..calibration.price_file import moment
+    from ..data.price_file import moment
 
     bounds = []
     for option, text in (("--start", command.start), ("--end", command.end)):
@@ -191,7 +191,7 @@ def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
 
 def _near_bias(word: str) -> str | None:
     from ..calibration.accounts.bias import NAMES
-    from ..config.problems import nearest
+    from ..problems import nearest
 
     name = word.partition("=")[0]
     return None if name in NAMES else nearest(name, NAMES)

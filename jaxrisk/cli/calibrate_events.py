@@ -11,7 +11,7 @@ from .progress import Progress
 
 def events_of(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
     """The fit of impact and engine to the events that are named, to be done later; None where there are none, or problems."""
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     if command.data is not None and not is_folder(command.data):
         asked.wrong("--data", str(command.data), "is not a folder")

@@ -60,7 +60,7 @@ def problems_of(name: str, maps: Maps | None = None) -> list[Any]:
     from ..config import check as check_config
     from ..config.files import read_toml
     from ..config.kinds import kind_of
-    from ..config.paths import exists
+    from ..paths import exists
 
     file = Path(name) if exists(Path(name)) else _elsewhere(name)
     document = read_toml(file)[0] if file is not None and file.suffix == ".toml" else None
@@ -83,7 +83,7 @@ def problems_of(name: str, maps: Maps | None = None) -> list[Any]:
 def _is_table(name: str) -> bool:
     """Whether a name is of a file, a folder or a pattern of data."""
     from ..config.check_table import ENDINGS
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     return name.endswith(ENDINGS) or is_folder(Path(name))
 
@@ -104,7 +104,7 @@ def taken_as(name: str, maps: Maps | None = None) -> list[str]:
 
 def _elsewhere(name: str) -> Path | None:
     """A shipped event, study or file of fitted numbers of that name."""
-    from ..config.paths import names, shipped
+    from ..paths import names, shipped
 
     return next(
         (shipped() / kind / f"{name}.toml" for kind in ("events", "calibrated", "studies", "structures") if name in names(kind)),
@@ -115,7 +115,7 @@ def _elsewhere(name: str) -> Path | None:
 def _event(file: Any, document: dict[str, Any]) -> list[Any]:
     from ..backtest.events.check import check_keys
     from ..backtest.events.keys import read_keys
-    from ..config.problems import Report
+    from ..problems import Report
 
     report = Report(str(file))
     check_keys(read_keys(document, report), report)

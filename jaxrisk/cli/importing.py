@@ -62,8 +62,8 @@ Work = tuple[list[str], Callable[[Path], Any]]
 
 
 def _tiers(command: Import, columns: dict[str, str], asked: Asked) -> Work | None:
+    from ..config.tables.venues import TIER_RULES
     from ..config.tier_import import import_tiers
-    from ..config.venues import TIER_RULES
     from ..storage.outputs import write_whole
 
     if command.tier_rule is not None:
@@ -79,7 +79,7 @@ def _above_zero(option: str, text: str | None, asked: Asked) -> float | None:
 
 
 def _prices(command: Import, columns: dict[str, str], asked: Asked) -> Work:
-    from ..calibration.price_file import read_price_file
+    from ..data.price_file import read_price_file
 
     found = read_price_file(command.file, zone=command.zone, columns=columns, day_first=command.day_first)
     first, last = found.closes()[0][[0, -1]]
@@ -90,7 +90,7 @@ def _prices(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 
 
 def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
-    from ..calibration.open_interest import read_history
+    from ..data.open_interest import read_history
 
     found = read_history(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
     lines = [f"{command.file}: {finding}" for finding in found.findings]
@@ -101,7 +101,7 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 
 
 def _funding(command: Import, columns: dict[str, str], asked: Asked) -> Work:
-    from ..calibration.funding import read_funding
+    from ..data.funding import read_funding
 
     found = read_funding(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
     lines = [f"{command.file}: {finding}" for finding in (*found.findings, found.sample, found.words())]
@@ -112,13 +112,13 @@ def _funding(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
-    from ..calibration.accounts.file import COLUMNS, NEEDED, read_accounts
+    from ..config.account_file import COLUMNS, NEEDED, read_accounts
     from ..config.holdings import bounded
-    from ..config.problems import ConfigError, Report, nearest
     from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
     from ..data.read import Wish, read_table, resembling
+    from ..problems import ConfigError, Report, nearest
 
     report = Report(str(command.file))
     table = read_table(command.file, report, Wish(ACCOUNTS, columns, ("asset",), key="--columns"))

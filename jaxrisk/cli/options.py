@@ -38,7 +38,7 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
     (['run', 'a.toml'], ['command line: --path: no such option (did you mean "--paths"?)'])
     """
     from ..config import Problem
-    from ..config.problems import nearest
+    from ..problems import nearest
 
     command: Any = COMMANDS.get(arguments[0] if arguments else "")
     if command is None or {"-h", "--help", "--"} & set(arguments):

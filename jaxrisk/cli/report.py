@@ -17,7 +17,7 @@ def report(command: Report, wrong: list[str]) -> int:
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
     from ..config import Problem
-    from ..config.paths import record
+    from ..paths import record
 
     asked = Asked(wrong)
     if not command.results:

@@ -62,8 +62,8 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
 
 def _over(name: str, base: int | None, run: dict[str, Any], quick: bool) -> tuple[Any, ...]:
     """The cells of a sensitivity analysis, its ranges and its size."""
-    from ..config.paths import NotFound
-    from ..config.problems import ConfigError, Problem
+    from ..paths import NotFound
+    from ..problems import ConfigError, Problem
     from ..studies.over_ranges import ranges_study
 
     try:

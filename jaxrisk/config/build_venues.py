@@ -8,10 +8,11 @@ import numpy as np
 from ..cascade import Breaker, Venues
 from ..cascade.backstop import Backstop
 from ..positions import Policy, Tiers
+from . import tables
 from .arrays import by_asset
 from .checked import Checked
+from .tables.venues import HALT_LENGTH, HALT_WINDOW
 from .units import Span
-from .venues import HALT_LENGTH, HALT_WINDOW, Venue
 
 UNLIMITED_LEVERAGE = 1e6
 FIRST_SHARE, FIRST_ABOVE, COOL_DOWN = 0.2, 1e5, Span("30s")
@@ -44,7 +45,7 @@ def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _policy(venues: Sequence[Venue]) -> Policy | None:
+def _policy(venues: Sequence[tables.Venue]) -> Policy | None:
     """What venues close; a takeover closes all, and differs in where the surplus goes."""
     if all(venue.policy is None for venue in venues):
         return None
@@ -58,7 +59,7 @@ def _policy(venues: Sequence[Venue]) -> Policy | None:
     )
 
 
-def _backstop(venues: Sequence[Venue]) -> Backstop | None:
+def _backstop(venues: Sequence[tables.Venue]) -> Backstop | None:
     """Once one venue has a backstop all have, the others with an empty fund and pro-rata deleveraging."""
     if not any(venue.has_backstop for venue in venues):
         return None
@@ -72,7 +73,7 @@ def _backstop(venues: Sequence[Venue]) -> Backstop | None:
     )
 
 
-def _breaker(venues: Sequence[Venue]) -> Breaker | None:
+def _breaker(venues: Sequence[tables.Venue]) -> Breaker | None:
     """Once one venue has a circuit breaker all have, the others one that is never hit, and no halt for others."""
     if not any(venue.has_breaker for venue in venues):
         return None
@@ -89,13 +90,13 @@ def _breaker(venues: Sequence[Venue]) -> Breaker | None:
     )
 
 
-def _haircuts(venues: Sequence[Venue], assets: tuple[str, ...]) -> np.ndarray | None:
+def _haircuts(venues: Sequence[tables.Venue], assets: tuple[str, ...]) -> np.ndarray | None:
     if all(venue.haircut is None for venue in venues):
         return None
     return np.stack([by_asset(venue.haircut, assets) for venue in venues])
 
 
-def _leakage(venues: Sequence[Venue], names: tuple[str, ...]) -> np.ndarray | None:
+def _leakage(venues: Sequence[tables.Venue], names: tuple[str, ...]) -> np.ndarray | None:
     """What is sold on one venue (second axis) and counts for another (first axis): ones on the diagonal."""
     if all(venue.liquidity_leakage is None for venue in venues):
         return None

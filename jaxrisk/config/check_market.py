@@ -4,13 +4,11 @@ from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
+from ..problems import Report
 from .files import Reader
 from .prices import Prices, iso, milliseconds, read_prices
-from .problems import Report
-from .processes import PROCESSES, Bootstrap, Replay, Shock
-from .table import Table, read_table, read_variant
+from .tables import PROCESSES, Bootstrap, Context, Replay, Shock, Table, read_table, read_variant
 from .units import SECONDS_PER_YEAR, readable
-from .values import Context
 
 MOST_JUMPS_A_STEP = 2.0
 

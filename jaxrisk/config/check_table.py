@@ -12,13 +12,13 @@ from ..data.read import Wish, header_of, read_table
 from ..data.recognise import what_is
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ, family
+from ..problems import ConfigError, Problem, Report
 from .check_impact import check_curve
 from .files import Columns, Reader
 from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
 from .kinds import TABLES, table_of
 from .prices import check_times
-from .problems import ConfigError, Problem, Report
-from .sections import SHARE_TOLERANCE
+from .tables import SHARE_TOLERANCE
 from .tier_files import Sizes
 from .tiers import tier_tables
 
@@ -85,7 +85,7 @@ def _published(path: Path, kind: str, report: Report, columns: dict[str, str]) -
                 tier_tables(reader, VENUE, str(path), names, set(), None, columns, Sizes(ones, sizes))
             return report.problems, [f"read as: {', '.join(found.said)}"] if found is not None and found.said else []
         if kind == "accounts":
-            from ..calibration.accounts.file import COLUMNS, NEEDED, read_accounts
+            from .account_file import COLUMNS, NEEDED, read_accounts
 
             table = read_table(path, report, Wish(ACCOUNTS, columns, key="--columns"))
             if table is not None:
@@ -96,15 +96,15 @@ def _published(path: Path, kind: str, report: Report, columns: dict[str, str]) -
                     return [], [line for line in (found.read_as, *found.findings) if line]
             return report.problems, [table.read_as] if table is not None and table.said else []
         if kind == "open_interest":
-            from ..calibration.open_interest import read_history
+            from ..data.open_interest import read_history
 
             return [], read_history(path, columns=columns).findings
         if kind == "funding":
-            from ..calibration.funding import read_funding
+            from ..data.funding import read_funding
 
             found = read_funding(path, columns=columns)
             return [], [*found.findings, found.sample, found.words()]
-        from ..calibration.price_file import read_price_file
+        from ..data.price_file import read_price_file
 
         return [], list(read_price_file(path, columns=columns).findings)
     except ConfigError as error:

@@ -6,12 +6,11 @@ import numpy as np
 
 from ..data.names import ACCOUNTS, letters
 from ..data.positions import MARK
+from . import tables
 from .files import Columns, Reader, as_numbers
-from .holders import AccountHolders, HistogramHolders, MapHolders
 from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
-from .sections import SHARE_TOLERANCE
 from .symbols import of_coin, take_names
-from .values import Context
+from .tables import SHARE_TOLERANCE, Context
 
 SIDES = ("long", "short")
 ACCOUNT_COLUMNS = ("venue", "asset", "side", "quantity", "entry_price")
@@ -102,7 +101,7 @@ def note_positions_twice(table: Columns) -> None:
     note_twice(table, "account", ", ".join(labels), *(table.values[name] for name in (*labels, *times_of(table.values))))
 
 
-def _note_others(table: Columns, holders: MapHolders) -> None:
+def _note_others(table: Columns, holders: tables.LiquidationMap) -> None:
     """Note rows of other assets than the one of the population."""
     for name in ("asset", "coin", "symbol"):
         words = [str(word).strip() for word in table.values.get(name, ())]
@@ -115,7 +114,7 @@ def _note_others(table: Columns, holders: MapHolders) -> None:
             table.bad.add(name)
 
 
-def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Context, inverse: np.ndarray) -> Accounts | None:
+def read_accounts(reader: Reader, key: str, holders: tables.Accounts, context: Context, inverse: np.ndarray) -> Accounts | None:
     """An account table.
 
     `collateral` (USD at entry, also where it is coin) or `leverage` (entry notional over it) is needed, collateral counts.
@@ -172,12 +171,12 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     return Accounts(*(column[held] for column in (venue, asset, side, quantity, entry, collateral, classes)))
 
 
-def _venue(holders: AccountHolders, context: Context) -> str | None:
+def _venue(holders: tables.Accounts, context: Context) -> str | None:
     """The venue of positions whose file has no column for it: the one that is named, or the only one."""
     return holders.venue or (context.venues[0] if len(context.venues) == 1 else None)
 
 
-def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:
+def read_map(reader: Reader, key: str, holders: tables.LiquidationMap) -> Map | None:
     """A liquidation map."""
     table = reader.table(holders.file, f"{key}.file", ("price", "side", "open_interest_usd"))
     if table is None:
@@ -190,7 +189,7 @@ def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:
     return None if table.bad else Map(price, side, open_interest)
 
 
-def read_histogram(reader: Reader, key: str, holders: HistogramHolders) -> tuple[list[float], list[float]] | None:
+def read_histogram(reader: Reader, key: str, holders: tables.Histogram) -> tuple[list[float], list[float]] | None:
     """Leverages and shares of a histogram, from its lists or its file."""
     report = reader.report
     if holders.file is None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .problems import Report, nearest
+from ..problems import Report, nearest
 from .units import ALLOWED, Span
 
 WIDE = 4.0

@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from ..data.containers import is_pattern
+from ..paths import NotFound, exists, find, is_folder, likely, names
+from ..problems import ConfigError, Problem, Report
 from .caps import Selectors, caps_of
+from .check_document import check_document
 from .check_table import ENDINGS, problems_of_table
-from .checked import Checked, check_document
+from .checked import Checked
 from .document import override, read_scenario
 from .effective import effective
 from .kinds import kind_of
-from .paths import NotFound, exists, find, is_folder, likely, names
-from .problems import ConfigError, Problem, Report
 from .ranges import check_ranges
+from .tables import Context
 from .tiers import tiers_of
-from .values import Context
 
 
 def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], dict[str, Any]]:

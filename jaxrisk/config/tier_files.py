@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from ..data.tier_published import Published, TierDocument
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import CONTRACTS, INVERSE, READ, family
+from ..problems import Report
 from .files import Reader, digest
-from .problems import Report
 from .symbols import coins, of_coin
+from .tables import Tier
+from .tables.venues import TIER_RULES
 from .tier_schedule import Said, read_rows
-from .venues import TIER_RULES, Tier
 
 Found = dict[str, list[Tier] | None] | None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}([,' \u2009\u202f\xa0]\d{3})+(\.\d+)?")
 HINT = "; write numbers without anything between thousands"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..config.paths import is_folder, names_in, record
+from ..paths import is_folder, names_in, record
 from .text import PEEK
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz")

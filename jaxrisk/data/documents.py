@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from .text import UTF16, is_utf16
+
 
 def parsed(content: bytes) -> Any:
     """The document; raises `ValueError` that says where it is not JSON."""

@@ -6,6 +6,7 @@ from .account_documents import account_documents
 from .documents import parsed, shape
 from .names import TableKind
 from .text import looks_like
+from .tier_forms import known_document
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 

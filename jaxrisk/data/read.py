@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 from .account_documents import PLACE
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources

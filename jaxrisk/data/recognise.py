@@ -9,7 +9,7 @@ from .json_rows import is_json, json_table
 from .names import PRICES, of_columns
 from .read import header_of
 from .text import form_of
-from .tier_documents import known_document
+from .tier_forms import known_document
 
 
 def what_is(path: Path, maps: dict[str, dict[str, str]] | None = None) -> str | None:

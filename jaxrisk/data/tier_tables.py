@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 from .columns import Columns
 from .containers import sources
 from .json_rows import is_json
 from .names import TIERS, letters
 from .read import Wish, read_source, resembling
-from .tier_documents import HALF, _bybit_rows, _half, _okx_rows, read_document
+from .tier_documents import read_document
+from .tier_forms import HALF, _bybit_rows, _half, _okx_rows
 from .tier_published import Published, TierDocument, not_read
 from .tier_units import is_inverse, unit_of
 

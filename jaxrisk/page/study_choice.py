@@ -76,7 +76,7 @@ class Cells:
 
     def shipped_study(self) -> bool:
         """Whether the study is one of those that ship."""
-        from ..config.paths import shipped
+        from ..paths import shipped
 
         path = Path(str(self.study.info.get("study", "")))
         return ((shipped() / "studies" / f"{path.stem}.toml").is_file() and shipped() in path.absolute().parents) or path == Path(
@@ -86,7 +86,7 @@ class Cells:
     def study_head(self) -> tuple[list[str], list[str]]:
         """What the study's file says at its top, and what it sets everywhere."""
         from ..config.document import read_toml
-        from ..config.paths import NotFound, find
+        from ..paths import NotFound, find
 
         try:
             path = find("studies", str(self.study.info.get("study", "")))

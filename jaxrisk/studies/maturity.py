@@ -13,8 +13,8 @@ import numpy as np
 from ..cascade.blocks import numbers
 from ..config import ConfigError
 from ..config.files import read_toml
-from ..config.paths import NotFound, find
-from ..config.problems import Problem, Report, nearest
+from ..paths import NotFound, find
+from ..problems import Problem, Report, nearest
 from ..risk.measure import Measure
 from ..risk.paired import Column as Scored
 from ..risk.shapley import Shapley, plan, shapley

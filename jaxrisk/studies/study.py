@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.problems import ConfigError, Problem
 from ..config.study import StudyPlan, read_study
 from ..config.study_cells import Cell
+from ..problems import ConfigError, Problem
 from ..risk.measure import Measure
 from ..risk.paired import Ranking
 from ..scenario import Scenario

@@ -8,8 +8,8 @@ import pytest
 from jaxrisk.backtest.events.competitors import bootstrap, garch
 from jaxrisk.backtest.events.event import alarm, overlaps, read_event, shipped_events
 from jaxrisk.backtest.events.keys import Reported
-from jaxrisk.calibration.price_file import read_price_file
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.data.price_file import read_price_file
+from jaxrisk.problems import ConfigError
 
 from .conftest import EVENT, START, fine_closes, hourly_closes, write_bars
 

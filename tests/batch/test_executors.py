@@ -18,7 +18,7 @@ from jaxrisk.batch.executors import TRIES
 from jaxrisk.batch.processes import Processes
 from jaxrisk.batch.versions import here
 from jaxrisk.cascade import blocks
-from jaxrisk.config.paths import shipped
+from jaxrisk.paths import shipped
 from jaxrisk.storage.store_log import lines
 
 PATHS, CHUNK = 1500, 256

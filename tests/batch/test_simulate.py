@@ -7,8 +7,8 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.cascade import blocks, prepare
-from jaxrisk.config.paths import shipped
 from jaxrisk.market import Stationary
+from jaxrisk.paths import shipped
 
 pytestmark = pytest.mark.as_shipped
 

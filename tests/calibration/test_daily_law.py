@@ -12,7 +12,7 @@ import pytest
 
 from jaxrisk.calibration.laws.daily_pit import daily_pits, largest_fall
 from jaxrisk.calibration.laws.volatility import daily_returns, fit_daily_law, log_variances, regressors
-from jaxrisk.calibration.price_file import PriceFile, read_price_file
+from jaxrisk.data.price_file import PriceFile, read_price_file
 
 BTC = Path(__file__).parents[2] / "../shared/data/prices/btc_perp_1h_2019_2026.csv.gz"
 COEFFICIENTS = np.array([-0.75, 0.35, 0.3, 0.2, 0.05])

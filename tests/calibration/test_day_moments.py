@@ -8,7 +8,7 @@ import pytest
 from jaxrisk.calibration.indirect.bars import DayBars, day_bars
 from jaxrisk.calibration.indirect.histories import PER_HOUR, histories
 from jaxrisk.calibration.indirect.moments import day_sums, extremes, hourly, kinds, moments
-from jaxrisk.calibration.price_file import PriceFile
+from jaxrisk.data.price_file import PriceFile
 from jaxrisk.market import GBM
 
 DAY = np.timedelta64(86400, "s")

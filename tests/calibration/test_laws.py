@@ -16,8 +16,9 @@ import pytest
 from jaxrisk.calibration.laws import garch as law_garch
 from jaxrisk.calibration.laws.fits import PROCESSES, LawFit, fit_law
 from jaxrisk.calibration.laws.merton import information, likelihood
-from jaxrisk.calibration.price_file import PriceFile, read_price_file
-from jaxrisk.config import ConfigError, processes
+from jaxrisk.config import ConfigError
+from jaxrisk.config.tables import PROCESSES as MODELS
+from jaxrisk.data.price_file import PriceFile, read_price_file
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "../shared/data/prices"
@@ -278,7 +279,7 @@ def test_tables_are_what_a_scenario_takes():
         words = {"reference_step": "1h"} if process == "garch" else {}
         lines = LawFit(process, values, {"jump_rate": 3.0}, True, (), {}, "f.csv, 2020", "", words).table()
         given = {"process": process, **{key: value for key, value, _ in lines}}
-        model = processes.PROCESSES[process].model_validate(given)
+        model = MODELS[process].model_validate(given)
         assert given.keys() >= {name for name, field in type(model).model_fields.items() if field.is_required()}
         assert all(origin.startswith("MEASURED: f.csv, 2020") for _, _, origin in lines)
         assert "s.e. 3" in dict((key, origin) for key, _, origin in lines).get("jump_rate", "s.e. 3")

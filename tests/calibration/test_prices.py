@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxrisk.calibration.price_file import PriceFile, read_price_file
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.data.price_file import PriceFile, read_price_file
+from jaxrisk.problems import ConfigError
 
 DATA = Path(__file__).parents[2] / "../shared/data/prices"
 

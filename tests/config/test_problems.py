@@ -6,7 +6,7 @@ import re
 import pytest
 
 from jaxrisk.config import ConfigError, Problem, check, load
-from jaxrisk.config.problems import nearest, written
+from jaxrisk.problems import nearest, written
 
 REMOVED = "removed"  # stands for a key taken out
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.funding import read_funding
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.data.funding import read_funding
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 SAID = {

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.accounts.file import read_accounts
-from jaxrisk.calibration.open_interest import read_daily, read_history
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data import containers
+from jaxrisk.data.open_interest import read_daily, read_history
+from jaxrisk.data.price_file import read_price_file
 from jaxrisk.data.read import header_of
 from jaxrisk.data.tier_documents import read_document
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 DAYS = [f"202408{day:02d}" for day in range(1, 21)]

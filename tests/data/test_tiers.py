@@ -10,9 +10,9 @@ import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import check, prepare
-from jaxrisk.config.paths import find
-from jaxrisk.config.problems import ConfigError
 from jaxrisk.data.tier_documents import read_document
+from jaxrisk.paths import find
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 BINANCE = [(0, 125, 0.004, 0), (5e4, 100, 0.005, 50), (2.5e5, 50, 0.01, 1300), (1e6, 20, 0.025, 16300), (1e7, 10, 0.05, 266300)]

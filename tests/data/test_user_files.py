@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import BAD_INPUT, OK, main
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.data.price_file import read_price_file
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 PLAIN = (FILES / "plain.csv").read_text()

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ...calibration.price_file import PriceFile
 from ...config.files import read_toml
-from ...config.paths import NotFound, find
-from ...config.problems import Report, nearest
+from ...data.price_file import PriceFile
+from ...paths import NotFound, find
+from ...problems import Report, nearest
 from ..known import DAY
 
 GRID = 300

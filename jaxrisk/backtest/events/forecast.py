@@ -11,10 +11,10 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from ...calibration.laws.volatility import fit_daily_law
-from ...calibration.price_file import PriceFile
 from ...calibration.unwinds.fit import put
 from ...cascade import prepare, seed_key
 from ...cascade.engine import scan_paths
+from ...data.price_file import PriceFile
 from ...market import GBM, Shock
 from ...scenario import Scenario
 from ..known import hourly

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...config.files import read_toml
-from ...config.paths import shipped
-from ...config.problems import ConfigError, Problem, nearest
+from ...paths import shipped
+from ...problems import ConfigError, Problem, nearest
 from .keys import moment
 
 NUMBERS = ("impact.coefficient", "venues.closes_opposite")

@@ -8,9 +8,9 @@ import numpy as np
 
 from ...calibration.unwinds.fit import EventData
 from ...config import ConfigError, load
-from ...config.problems import Problem
 from ...market import Given
 from ...positions import Lognormal
+from ...problems import Problem
 from ...scenario import Description, Scenario, Settings
 from .event import Event
 

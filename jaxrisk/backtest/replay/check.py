@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...calibration.price_file import moment
 from ...cascade import prepare, seed_key
 from ...cascade.engine import scan_paths
 from ...config import ConfigError, load
-from ...config.problems import Problem, nearest
+from ...data.price_file import moment
 from ...market import Replay
+from ...problems import Problem, nearest
 from ...scenario import Description, Scenario, Settings
 from ..events.setting import FLOW, YEAR, shorts_as_longs
 from ..known import realised_volatility

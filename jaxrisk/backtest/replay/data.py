@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...calibration.price_file import PriceFile, read_price_file
 from ...config.files import Reader
-from ...config.paths import exists, names_in
-from ...config.problems import ConfigError, Problem, Report, nearest
+from ...data.price_file import PriceFile, read_price_file
 from ...data.times import read_moments
+from ...paths import exists, names_in
+from ...problems import ConfigError, Problem, Report, nearest
 
 HOUR = 3600
 STEP = 100

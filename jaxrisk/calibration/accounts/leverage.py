@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...config.account_file import AccountFile
 from .bias import Bias, Weights, corrected
-from .file import AccountFile
 from .weighted import log_moments, lognormal_fit
 
 PROFESSIONAL_USD = 500_000.0

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..price_file import PriceFile
+from ...data.price_file import PriceFile
 
 HOURS = 24
 _HOUR = 3600

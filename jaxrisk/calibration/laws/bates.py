@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..price_file import PriceFile
+from ...data.price_file import PriceFile
 from .fit import LawFit, NotFitted, hourly_returns, sample_of
 from .volatility import hourly_closes
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..price_file import PriceFile
+from ...data.price_file import PriceFile
 from .fit import LawFit, NotFitted, hourly_returns, sample_of
 
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...cascade import path_losses, prepare, seed_key
+from ...data.price_file import PriceFile
 from ...scenario import Scenario
 from ..drawdown import drawdown
-from ..price_file import PriceFile
 from .volatility import DailyLaw, daily_returns, log_variances, regressors
 
 _DAY = 1.0 / 365.0

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...data.price_file import PriceFile
 from ...market import AbstractMarket, Bates, Bootstrap, Garch, Merton, jumps_needed
-from ..price_file import PriceFile
 from .volatility import hourly_closes
 
 HOURS_PER_YEAR = 8760.0

@@ -1,7 +1,7 @@
 """Fits of price laws: which there are."""
 
-from ...config.problems import ConfigError, Problem, nearest, written
-from ..price_file import PriceFile
+from ...data.price_file import PriceFile
+from ...problems import ConfigError, Problem, nearest, written
 from .bates import fit_bates
 from .bootstrap import fit_bootstrap
 from .fit import LawFit, NotFitted, sample_of

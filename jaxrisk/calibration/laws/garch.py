@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..price_file import PriceFile
+from ...data.price_file import PriceFile
 from .fit import HOURS_PER_YEAR, LawFit, NotFitted, hourly_returns, residual_checks, sample_of
 
 _STARTS = ((0.01, 0.05, 0.94), (0.02, 0.1, 0.88), (0.05, 0.2, 0.75))

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..price_file import PriceFile
+from ...data.price_file import PriceFile
 from .fit import HOURS_PER_YEAR, LawFit, hourly_returns, residual_checks, sample_of
 
 _NAMES = ("volatility", "jump_rate", "jump_mean", "jump_sd")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...data.price_file import PriceFile, moment
 from ...market import Bootstrap
-from ..price_file import PriceFile, moment
 
 SPANS = (1, 7, 30, 90)
 HOURS = 24

@@ -11,7 +11,7 @@ SHIPPED_KINDS = ("scenarios", "venues", "limits", "studies", "structures")
 
 def shipped() -> Path:
     """The folder of the shipped configurations: inside the installed package, or beside it in a working copy."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parent
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
@@ -108,3 +108,15 @@ def likely(name: str, known: list[str]) -> str | None:
     """
     last = Path(name[-1000:])
     return next((end for end in (last.name, last.stem) if end in known and end != name), None) or nearest(last.name, known)
+
+
+def stem(path: str | Path) -> str:
+    """A data file's name without folder and endings.
+
+    >>> stem("a/b_1h.csv.gz")
+    'b_1h'
+    """
+    name = Path(path).name
+    for ending in (".gz", ".csv", ".parquet"):
+        name = name.removesuffix(ending)
+    return name

@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.paths import exists, names_in
-from ..config.problems import ConfigError, Problem, Report, nearest
-from ..data.columns import Columns
-from ..data.containers import is_pattern
-from ..data.many import note_symbols
-from ..data.names import FUNDING
-from ..data.read import Wish, read_table
-from ..data.times import read_moments
-from .accounts.file import stem
+from ..paths import exists, names_in, stem
+from ..problems import ConfigError, Problem, Report, nearest
+from .columns import Columns
+from .containers import is_pattern
+from .many import note_symbols
+from .names import FUNDING
 from .open_interest import LARGEST, NOTHING, STAYS
+from .read import Wish, read_table
+from .times import read_moments
 
 YEAR = 8760.0
 """Hours."""

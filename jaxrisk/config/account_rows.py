@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 
-from ...config.files import as_numbers
-from ...config.repeats import LISTED, alone, left_out, numbered_together, repeats, times_of
-from ...config.rows import Rows
-from ...config.symbols import of_coin
+from .files import as_numbers
+from .repeats import LISTED, alone, left_out, numbered_together, repeats, times_of
+from .rows import Rows
+from .symbols import of_coin
 
 _WORTH = 1e-3
 """Relative: within this an account's value may differ between its rows, which are read one after the other."""

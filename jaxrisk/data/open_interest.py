@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.paths import exists, names_in
-from ..config.problems import ConfigError, Problem, Report, nearest
-from ..data.columns import Columns
-from ..data.containers import is_pattern
-from ..data.many import note_symbols
-from ..data.names import INTEREST, letters
-from ..data.read import Wish, read_table, resembling
-from ..data.tier_units import family, is_inverse
-from ..data.times import read_moments
-from .accounts.file import stem
+from ..paths import exists, names_in, stem
+from ..problems import ConfigError, Problem, Report, nearest
+from .columns import Columns
+from .containers import is_pattern
+from .many import note_symbols
+from .names import INTEREST, letters
+from .read import Wish, read_table, resembling
+from .tier_units import family, is_inverse
+from .times import read_moments
 
 DAYS = 30
 LARGEST = 50.0

@@ -100,6 +100,11 @@ def written(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 
 
+def one_of(words: Iterable[str]) -> str:
+    """`"a", "b"`, for messages."""
+    return ", ".join(f'"{word}"' for word in words)
+
+
 class Report:
     """Where problems are collected while a scenario and the files it names are read."""
 

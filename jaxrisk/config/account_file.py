@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...config.holdings import bounded, sides_of
-from ...config.problems import ConfigError, Problem, Report, nearest
-from ...config.rows import Rows, numbered
-from ...data.names import ACCOUNTS
-from ...data.positions import settle
-from ...data.read import Wish, read_table, resembling
-from .rows import leverage_as_set, once, one_value, snapshots
+from ..data.names import ACCOUNTS
+from ..data.positions import settle
+from ..data.read import Wish, read_table, resembling
+from ..paths import stem
+from ..problems import ConfigError, Problem, Report, nearest
+from .account_rows import leverage_as_set, once, one_value, snapshots
+from .holdings import bounded, sides_of
+from .rows import Rows, numbered
 
 COLUMNS = ("account", "asset", "side", "account_value", "notional", "unrealised", "leverage", "snapshot", "quantity", "margin")
 """Our names of columns; when a row is of, by all usual names (`jaxrisk.config.repeats`)."""
@@ -135,16 +136,4 @@ def _assembled(path, snapshot, findings, owners, holding, asset, side, notional,
     )
 
 
-def stem(path: str | Path) -> str:
-    """A data file's name without folder and endings.
-
-    >>> stem("a/b_1h.csv.gz")
-    'b_1h'
-    """
-    name = Path(path).name
-    for ending in (".gz", ".csv", ".parquet"):
-        name = name.removesuffix(ending)
-    return name
-
-
-__all__ = ["COLUMNS", "AccountFile", "read_accounts", "stem"]
+__all__ = ["COLUMNS", "AccountFile", "read_accounts"]

@@ -6,16 +6,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..config.paths import exists, names_in
-from ..config.problems import ConfigError, Problem, Report, nearest
-from ..data.clocks import LOCAL, set_clocks
-from ..data.columns import Columns
-from ..data.containers import is_pattern
-from ..data.many import in_time, note_symbols, rows_differ
-from ..data.names import BARS
-from ..data.read import Wish, read_table
-from ..data.times import read_moments
+from ..paths import exists, names_in
+from ..problems import ConfigError, Problem, Report, nearest
+from .clocks import LOCAL, set_clocks
+from .columns import Columns
+from .containers import is_pattern
+from .many import in_time, note_symbols, rows_differ
+from .names import BARS
 from .price_split import find_adjustments
+from .read import Wish, read_table
+from .times import read_moments
 
 _PRICES = ("open", "high", "low", "close")
 

@@ -115,27 +115,30 @@ def _sizes(table: Columns) -> None:
     by_letters = {letters(name): name for name in table.values}
     size = next((by_letters[word] for word in _SIZES if word in by_letters), None)
     contracts = letters(table.name("quantity")) == "contracts"
-    if (size is not None or contracts) and "quantity" in table.values:
+    mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
+    inverse = np.isfinite(as_numbers(table.values[MARK])) if MARK in table.values else np.zeros(len(table), dtype=bool)
+    dollars = None
+    if (size is not None or contracts or np.any(inverse)) and "quantity" in table.values:
         quantity = table.as_numbers("quantity")
         sizes = np.full(len(table), np.nan) if size is None else as_numbers(table.values[size])
-        sizes = np.where(~np.isfinite(sizes) & (np.logical_not(contracts) | _are_coins(table, quantity)), 1.0, sizes)
+        are_coins = ~inverse & (np.logical_not(contracts) | _are_coins(table, quantity))
+        sizes = np.where(~np.isfinite(sizes) & are_coins, 1.0, sizes)
         table.note("quantity", np.flatnonzero(~(sizes > 0.0)), "counts contracts, and the row does not say the size of one, "
                    "contractSize, in coins")  # fmt: skip
         whole = quantity * sizes
-        if MARK in table.values:  # contracts of dollars
-            inverse = np.isfinite(as_numbers(table.values[MARK]))
-            if "notional" in table.values:
-                table.values["notional"] = np.where(inverse, whole.astype(object), table.values["notional"])
+        if np.any(inverse):  # contracts of dollars
+            dollars = whole.astype(object)
             entry = table.as_numbers("entry_price") if "entry_price" in table.values else np.full(len(table), np.nan)
             with np.errstate(divide="ignore"):
                 whole = np.where(inverse, whole / entry, whole)
-        if MARK in table.values or np.any(np.isfinite(sizes) & (sizes != 1.0)):
+        if np.any(inverse) or np.any(np.isfinite(sizes) & (sizes != 1.0)):
             table.values["quantity"] = np.where(np.isfinite(quantity), whole.astype(object), table.values["quantity"])
             table.said.append(f"{table.name('quantity')} times {size}")
-    mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
     if mark is not None and "notional" not in table.values and "quantity" in table.values:
         table.values["notional"] = (table.as_numbers("quantity") * as_numbers(table.values[mark])).astype(object)
         table.said.append(f"notional is {table.name('quantity')} times {mark}")
+    if dollars is not None and "notional" in table.values:
+        table.values["notional"] = np.where(inverse, dollars, table.values["notional"])
 
 
 def _are_coins(table: Columns, quantity: np.ndarray) -> np.ndarray:
@@ -171,9 +174,12 @@ def _coin_margined(table: Columns, worth: bool) -> None:
     """
     if "asset" not in table.values or table.name("asset") == "asset":
         return
-    sizes = table.name("quantity") != "quantity"
+    by_letters = {letters(name): name for name in table.values}
+    contracts = letters(table.name("quantity")) == "contracts" or any(word in by_letters for word in _SIZES)
     names = [str(name) for name in table.values["asset"]]
-    units = [unit_of(name) if "/" in name else "coins" if sizes and is_inverse(name) else "USD" for name in names]
+    # of a name such as BTCUSD alone a size may be of coins
+    inverse = [is_inverse(name) and (contracts or "_" in name) for name in names]
+    units = [unit_of(name) if "/" in name else "coins" if inverse[i] else "USD" for i, name in enumerate(names)]
     other = [i for i, unit in enumerate(units) if unit not in ("USD", "coins")]
     table.note("asset", other, "is settled in another currency than dollars and its coin, which is not read")
     coins = np.array([unit == "coins" for unit in units])
@@ -183,7 +189,6 @@ def _coin_margined(table: Columns, worth: bool) -> None:
     cross = np.array([str(word).strip().lower() != "isolated" for word in words])
     text = "is settled in its coin, and its margin is shared with other positions; of such contracts isolated ones are read"
     table.note("asset", np.flatnonzero(coins & cross), text)
-    by_letters = {letters(name): name for name in table.values}
     price = next((by_letters[word] for word in _MARKS if word in by_letters), None)
     if price is None and not worth and "entry_price" in table.values:
         price = "entry_price"

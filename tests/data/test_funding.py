@@ -161,3 +161,20 @@ def test_a_calibrated_scenario_has_the_mean_rate(tmp_path, capsys):
     assert "funding rate, a year 0.1147" in said
     assert tomllib.loads(out.read_text())["funding"] == {"rate": 0.1147, "trend_sensitivity": 0.0174}
     assert "MEASURED: mean funding rate 0.1147 a year" in out.read_text()
+
+
+@pytest.mark.parametrize(("name", "document"), [
+    ("okx", lambda rows: {"data": [
+        {"instId": "BTC-USDT-SWAP", "fundingTime": str(t), "fundingRate": f"{r}"} for t, r in rows[::-1]]}),
+    ("hyperliquid", lambda rows: [{"coin": "BTC", "fundingRate": f"{r}", "premium": "0.0003", "time": t + 7} for t, r in rows]),
+])  # fmt: skip
+def test_answers_of_other_venues(name, document, tmp_path):
+    """In a wrapper, the last first; hourly, some milliseconds late."""
+    step = {"okx": 8, "hyperliquid": 1}[name]
+    rows = [(1733011200000 + 3_600_000 * step * i, round(1e-5 * (i % 5), 7)) for i in range(30)]
+    (tmp_path / "f.json").write_text(json.dumps(document(rows)))
+    found = read_funding(tmp_path / "f.json")
+    assert found.rate.tolist() == [rate for _, rate in rows]
+    assert set(found.hours) == {float(step)}
+    assert found.mean()[0] == pytest.approx(sum(rate for _, rate in rows) / (30 * step) * 8760)
+    assert any("6 rates of 0, the first in row" in finding for finding in found.findings)

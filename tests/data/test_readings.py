@@ -306,6 +306,7 @@ def test_positions_of_coin_margined_contracts(tmp_path, scenario):
 @pytest.mark.parametrize(("changes", "contract", "words"), [
     ({}, "linear", 'row 1, symbol = "BTC/USD:BTC": is settled in its coin, and contracts of the venue in dollars'),
     ({"marginMode": "cross"}, "inverse", "is settled in its coin, and its margin is shared with other positions"),
+    ({"symbol": "BTCUSD_PERP", "contractSize": None}, "inverse", "row 1, contracts = 100: counts contracts, and the row"),
     ({"contractSize": None}, "inverse", "row 1, contracts = 100: counts contracts, and the row does not say the size of one"),
     ({"symbol": "BTC/EUR:EUR"}, "inverse", "is settled in another currency than dollars and its coin, which is not read"),
 ])  # fmt: skip
@@ -313,6 +314,17 @@ def test_positions_of_coin_margined_contracts_are_refused(changes, contract, wor
     with pytest.raises(ConfigError) as error:
         coin_book(scenario, tmp_path / "p.json", COIN | changes, contract=contract)
     assert words in str(error.value)
+
+
+def test_dollars_of_coin_margined_contracts_are_never_coins(tmp_path):
+    """Under another name of the column, and without a column of what they are worth: read as dollars, or refused."""
+    row = {name: cell for name, cell in COIN.items() if name not in ("notional", "contracts")} | {"symbol": "BTCUSD_PERP"}
+    (tmp_path / "p.json").write_text(json.dumps([row | {"positionAmt": 100}]))
+    assert read_accounts(tmp_path / "p.json").notional.tolist() == [10000.0]
+    del row["contractSize"]
+    (tmp_path / "p.json").write_text(json.dumps([row | {"positionAmt": 100}]))
+    with pytest.raises(ConfigError, match="row 1, positionAmt = 100: counts contracts, and the row does not say the size of one"):
+        read_accounts(tmp_path / "p.json")
 
 
 def test_a_coin_s_price_is_needed_for_what_an_account_is_worth(tmp_path, scenario):

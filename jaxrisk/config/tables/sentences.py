@@ -46,10 +46,11 @@ def wrongs(error: ValidationError, model: type[BaseModel], raw: dict[str, Any], 
     **Arguments:** `raw`: the table as written; `where`: which of several tables it is, such as `process bates`.
     """
     errors = error.errors(include_url=False)
-    unknown = [item["loc"][:-1] for item in errors if item["loc"][-1:] == ("[key]",)]
+    unknown = {item["loc"][:-1] for item in errors if item["loc"][-1:] == ("[key]",)}
     for item in errors:
-        of_unknown = any(item["loc"][: len(loc)] == loc for loc in unknown)  # nobody asks for the value of an unknown name
-        if not of_unknown or item["loc"][-1] == "[key]":
+        loc = item["loc"]
+        of_unknown = any(loc[:end] in unknown for end in range(1, len(loc) + 1))  # nobody asks for the value of an unknown name
+        if not of_unknown or loc[-1] == "[key]":
             yield _wrong(item, model, raw, where)
 
 

@@ -198,7 +198,9 @@ def _multiplied(equation: Equation, given) -> np.ndarray:
     columns = right.transpose(*right_batch, *right_free, *right_sum).reshape(math.prod(batch), -1, inner)
 
     def one(index):
-        products = [jnp.multiply(*_alike(a, b)) for a, b in zip(rows[index[0], index[1]], columns[index[0], index[2]], strict=True)]
+        products = [
+            jnp.multiply(*_alike(a, b)) for a, b in zip(rows[index[0], index[1]], columns[index[0], index[2]], strict=True)
+        ]
         return _folded(jnp.add, products)[-1]
 
     return array_of((len(rows), rows.shape[1], columns.shape[1]), one).reshape(equation.found[0].shape)

@@ -27,8 +27,8 @@ MOST_CELLS = 1024
 
 
 class Shape(NamedTuple):
-    """How a kernel is cut: `block`: paths of an instance, a power of two; `warps`: of 32 threads, that share them; `apart`: whether
-    the scenario's numbers are read once, before the first step, and not in each."""
+    """How a kernel is cut: `block`: paths of an instance, a power of two; `warps` of 32 threads share them; `apart`: whether the
+    scenario's numbers are read once, before the first step, and not in each."""
 
     block: int = 128
     warps: int = 4
@@ -36,6 +36,9 @@ class Shape(NamedTuple):
 
 
 SHAPE = Shape()
+
+BLOCK = 2**18
+"""Paths of one call: at least as many as a large GPU has in flight, several times over."""
 
 
 class Plan(NamedTuple):
@@ -177,7 +180,8 @@ def _stepped(plan: Plan, steps: int, leaves: list[Any], paths: list[Any], shape:
             values = common | (first if first is not None else read())
             found = evaluate(plan.program, lambda value: values[id(value)], typed)
             return tuple(
-                jnp.broadcast_to(_plain(jnp.asarray(cell)), (shape.block,)) for cell in flat(found[place] for place in plan.moving)
+                jnp.broadcast_to(_plain(jnp.asarray(cell)), (shape.block,))
+                for cell in flat(found[place] for place in plan.moving)
             )
 
         last = jax.lax.fori_loop(jnp.int32(0), jnp.int32(steps), body, flat(moving))
@@ -227,4 +231,4 @@ def _again(array, dtype):
     return array != 0 if dtype == jnp.bool_ else array
 
 
-__all__ = ["SHAPE", "Plan", "Shape", "fused_losses", "plan_of", "run_block"]
+__all__ = ["BLOCK", "SHAPE", "Plan", "Shape", "fused_losses", "plan_of", "run_block"]

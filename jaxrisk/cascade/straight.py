@@ -116,6 +116,9 @@ class _Line:
             return _now(equation, given)
         if name == "scan":
             return self.rounds(params, given)
+        if name == "div" and not isinstance(given[1], Name) and jnp.issubdtype(given[1].dtype, jnp.floating):
+            # a division costs a kernel many times what a product does: by what is common to all paths it is done here, once
+            return [self.written(jnp.multiply, given[0], 1.0 / given[1])]
         found = tuple(Name(variable.aval.shape, variable.aval.dtype) for variable in equation.outvars)
         self.equations.append(Equation(equation.primitive, params, tuple(given), found))
         return list(found)

@@ -25,7 +25,7 @@ class Table(NamedTuple):
     shape: tuple[int, ...]
 
 
-def evaluate(program: Program, common: Callable[[Any], Any], given: list[np.ndarray]) -> list[Any]:
+def evaluate(program: Program, common: Callable[[Any], Any], given: list[Any]) -> list[Any]:
     """What a program finds.
 
     **Arguments:** `common`: gives cells, or a `Table`, for an array that is the same for all paths; `given`: cells of the
@@ -156,7 +156,8 @@ def _cumulated(function: Callable) -> Callable:
         found = np.empty(rows.shape, object)
         for index in np.ndindex(*rows.shape[:-1]):
             row = _folded(function, rows[index][::-1] if backwards else rows[index])
-            found[index] = row[::-1] if backwards else row
+            for place, cell in enumerate(row[::-1] if backwards else row):
+                found[(*index, place)] = cell
         return np.moveaxis(found, -1, axis)
 
     return cumulated

@@ -39,9 +39,14 @@ def ready(name: str, steps: int):
 
 
 @pytest.fixture
-def small(gbm_market):
+def make(gbm_market):
     crowd = Histogram(2e8, [10.0, 25.0], [0.5, 0.5], side=1)
-    return gbm_market(crowd, horizon=1 / 365, steps=8, depth=4e9, volatility=1.5, engine_time=1e-5)
+    return lambda **more: gbm_market(crowd, horizon=1 / 365, steps=8, depth=4e9, volatility=1.5, engine_time=1e-5, **more)
+
+
+@pytest.fixture
+def small(make):
+    return make(bridge=False)
 
 
 def agree(found, expected) -> None:
@@ -64,6 +69,11 @@ def test_the_scan_path_by_path(small):
     found = compared(prepare(small))
     assert float(jnp.max(found["liquidated_notional"])) > 1e7
     assert len(np.unique(found["log_return"])) == PATHS
+
+
+@pytest.mark.slow
+def test_the_scan_path_by_path_where_a_step_has_many_pieces(make):
+    compared(prepare(make(bridge=True)))
 
 
 @pytest.mark.slow

@@ -65,6 +65,7 @@ def compared(prepared) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_the_scan_path_by_path(small):
     found = compared(prepare(small))
     assert float(jnp.max(found["liquidated_notional"])) > 1e7
@@ -116,6 +117,7 @@ def lowered(prepared) -> str:
         return traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
+@pytest.mark.slow
 def test_it_is_one_kernel_for_a_gpu(small):
     assert lowered(prepare(small)).count("stablehlo.custom_call @__gpu$xla.gpu.triton") == 1
 
@@ -126,6 +128,7 @@ def test_shipped_scenarios_are_one_kernel_for_a_gpu(name):
     assert lowered(ready(name, 1440)).count("stablehlo.custom_call @__gpu$xla.gpu.triton") == 1
 
 
+@pytest.mark.slow
 def test_what_it_cannot_take_is_named(small):
     with pytest.raises(NotFusable, match=r"32-bit numbers only, and the precision is float64"), jax.enable_x64(True):
         fused.plan_of(prepare(small, jnp.float64), seed_key(1), PATH)
@@ -154,6 +157,7 @@ def test_what_no_loss_hangs_on_is_not_carried():
     assert carried(step, {1, 3}) == {1, 3}
 
 
+@pytest.mark.slow
 def test_a_cpu_has_the_scan(small):
     prepared = prepare(small)
     assert chosen("scan", prepared) == ("scan", "")
@@ -175,6 +179,7 @@ def gpu(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
 
 
+@pytest.mark.slow
 def test_a_gpu_has_the_kernel_where_it_fits(small, gpu, monkeypatch):
     prepared = prepare(small)
     assert chosen("auto", prepared) == chosen("fused", prepared) == ("fused", "")

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -82,7 +83,15 @@ def _each(function: Callable, equation: Equation, given) -> np.ndarray:
     """Entry by entry."""
     shape = equation.found[0].shape
     full = [np.broadcast_to(cells, shape) for cells in given]
-    return array_of(shape, lambda index: function(*(cells[index] for cells in full)))
+    return array_of(shape, lambda index: _found(function, *(cells[index] for cells in full)))
+
+
+def _found(function: Callable, *cells):
+    """What is known of all of its numbers when the kernel is built is worked out then; Triton wants one that is not."""
+    if not all(isinstance(cell, np.generic) for cell in cells):
+        return function(*cells)
+    with jax.ensure_compile_time_eval():
+        return np.asarray(function(*cells))[()]
 
 
 def _selected(equation: Equation, given) -> np.ndarray:
@@ -166,7 +175,7 @@ def _cumulated(function: Callable) -> Callable:
 def _folded(function: Callable, row) -> list[Any]:
     found = [row[0]]
     for cell in row[1:]:
-        found.append(function(*_alike(found[-1], cell)))
+        found.append(_found(lambda *pair: function(*_alike(*pair)), found[-1], cell))
     return found
 
 
@@ -225,7 +234,8 @@ def _gathered(equation: Equation, given) -> np.ndarray:
         for axis, place in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
             fixed += at[place] * int(strides[axis])
         for place, axis in enumerate(numbers.start_index_map):
-            cell = jnp.clip(places[(*at, place)], 0, of[axis] - sizes[axis]).astype(jnp.int32) * np.int32(strides[axis])
+            clip = lambda cell, most=of[axis] - sizes[axis]: jnp.clip(cell, 0, most).astype(jnp.int32)
+            cell = _found(clip, places[(*at, place)]) * np.int32(strides[axis])
             flat = cell if flat is None else flat + cell
         return _entry(table, flat + np.int32(fixed))
 

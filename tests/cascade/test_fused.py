@@ -26,6 +26,8 @@ FUNDS = {
     "run.rounds": "2",
 }
 """Two venues with funds, books that reach into each other, and two rounds a step."""
+ROUNDED = {"liquidation_fees": 5e-4, "insurance_fund_change": 1e-4, "insurance_fund_used": 1e-4}
+"""What sums of small numbers lose in float32: with funds the scan itself is 2.3e-4, 4.4e-5 and 1.9e-5 from float64."""
 SCENARIOS = {"btc_24h": ("btc_24h", {}), "btc_shock_10pct": ("btc_shock_10pct", {}), "funds": ("btc_shock_10pct", FUNDS)}
 
 
@@ -50,11 +52,12 @@ def small(make):
 
 
 def agree(found, expected) -> None:
-    """Every loss of every path within what rounding makes of it; a step is one in some hundred."""
+    """Every loss of every path within what rounding makes of it."""
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         size = np.max(np.abs(values))
-        np.testing.assert_allclose(found[name], values, rtol=2e-5, atol=2e-5 * float(size), err_msg=name)
+        close = ROUNDED.get(name, 2e-5)
+        np.testing.assert_allclose(found[name], values, rtol=close, atol=close * float(size), err_msg=name)
 
 
 def compared(prepared) -> dict:

@@ -228,16 +228,16 @@ def _gathered(equation: Equation, given) -> np.ndarray:
     kept = [axis for axis in range(len(of)) if axis not in (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)]
 
     def one(index):
-        at, fixed, flat = tuple(index[axis] for axis in batch), 0, None
+        at, fixed = tuple(index[axis] for axis in batch), 0
         for axis, place in zip(kept, numbers.offset_dims, strict=True):
             fixed += index[place] * int(strides[axis])
         for axis, place in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True):
             fixed += at[place] * int(strides[axis])
+        flat: Any = np.int32(fixed)
         for place, axis in enumerate(numbers.start_index_map):
             clip = lambda cell, most=of[axis] - sizes[axis]: jnp.clip(cell, 0, most).astype(jnp.int32)
-            cell = _found(clip, places[(*at, place)]) * np.int32(strides[axis])
-            flat = cell if flat is None else flat + cell
-        return _entry(table, flat + np.int32(fixed))
+            flat = flat + _found(clip, places[(*at, place)]) * np.int32(strides[axis])
+        return _entry(table, flat)
 
     return array_of(shape, one)
 

@@ -51,7 +51,7 @@ def describe(scenario, run: Run, prepared) -> dict:
         "sampling": run.sampling,
         "replicates": REPLICATES if run.sampling == "sobol" else 1,
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
-        "block": block_size(prepared),
+        "block": block_size(prepared, run.kernel),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "python": platform.python_version(),
         "start": start_kind(scenario),

@@ -145,6 +145,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     overrides, settings = overrides_of(command)
     asked = Asked([*wrong, *settings])
     asked.choice("--sampling", command.sampling, ("plain", "sobol"))
+    asked.choice("--kernel", command.kernel, ("auto", "scan", "fused"))
     problems, prepared, out = asked.problems, None, command.out
     try:
         prepared = prepare(command.scenario, overrides)
@@ -170,7 +171,7 @@ def run(command: Run, wrong: Iterable[str] = ()) -> int:
     scenario = prepared.scenario()
     if command.return_periods and (refused := _no_frequency(scenario)):
         return complain([refused])
-    chunks = Chunks(command.executor, workers, command.scheduler, chunk, command.force)
+    chunks = Chunks(command.executor, workers, command.scheduler, chunk, command.force, command.kernel)
     return simulated(scenario, out, command.sampling, command.plot, command.return_periods, chunks)
 
 

@@ -44,6 +44,9 @@ class Run:
     ] = False
     precision: Annotated[str | None, option("float32|float64", "floating-point precision (default: the file's)")] = None
     sampling: Annotated[str, option("plain|sobol", "sobol: points that leave less to chance (default: plain)")] = "plain"
+    kernel: Annotated[str, option("auto|scan|fused", "what runs the paths; fused: one GPU kernel (default: auto, as fits)")] = (
+        "auto"
+    )
     sample_paths: Annotated[str | None, option("N", "whole paths kept in the result (default: the file's)")] = None
     set: Annotated[UseAppendAction[tuple[str, ...]], option("KEY=VALUE", "replace a key by its dotted name; repeatable")] = ()
     force: Annotated[bool, option(None, "overwrite an existing result")] = False

@@ -15,7 +15,7 @@ from .words import APART, VERDICTS, Finding, Size, change_in_words, counted, sha
 
 _MOST_KEYS = 40
 _MOST_NAMED = 3
-_KNOWN = ("paths", "first_path", "steps", "seed", "horizon_years", "feedback", "precision", "sampling", "rounds")
+_KNOWN = ("paths", "first_path", "steps", "seed", "horizon_years", "feedback", "precision", "sampling", "kernel", "rounds")
 """What a run says of itself that its configuration may not: options of a command, arguments from Python."""
 NOT_KNOWN = ("Intervals know of the simulation's own chance alone, not of how sure the numbers are that went in: a "
              "calibration's standard errors stand in its report.")  # fmt: skip

@@ -16,7 +16,8 @@ SHARED = ("history", "method", "limitations")
 MOST_CURVE = 120
 """Points of a fragility map that are drawn."""
 _KNOWN = (("jaxrisk and what it computes with", "versions"), ("Python", "python"), ("hardware", "device"), ("seed", "seed"),
-          ("precision", "precision"), ("sampling", "sampling"), ("configuration", "configuration"))  # fmt: skip
+          ("precision", "precision"), ("sampling", "sampling"), ("kernel", "kernel"),
+          ("configuration", "configuration"))  # fmt: skip
 
 
 def horizon_words(info: Any) -> str:

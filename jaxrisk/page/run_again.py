@@ -21,6 +21,8 @@ def again(result: Any) -> tuple[str, list[str]]:
             options.append(f"--{key} {value}")
     if info.get("sampling", "plain") != "plain":
         options.append(f"--sampling {info['sampling']}")
+    if "kernel" in info:
+        options.append(f"--kernel {info['kernel']}")
     if int(info.get("first_path", 0)):
         lost.append(f"its paths begin at number {int(info['first_path']):,}")
     if result.log_weights is not None:

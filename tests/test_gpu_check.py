@@ -1,0 +1,66 @@
+"""The visit to a GPU, rehearsed on a CPU: every part runs, is reported, and does not stop the next."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+ENVIRONMENT = {
+    **os.environ,
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONPATH": os.pathsep.join((str(SCRIPTS.parent), str(SCRIPTS), os.environ.get("PYTHONPATH", ""))),
+}
+PARTS = ("device", "scan_and_cpu", "fused_and_scan", "chunks", "gradients", "shapes", "benchmark", "simulate")
+
+
+def checked(*arguments):
+    command = [sys.executable, str(SCRIPTS / "gpu_check.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_runs_on_a_cpu(part, tmp_path):
+    done = checked("--on-cpu", "--only", part, "--out", str(tmp_path), "--seconds", "3000")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "gpu_check.json").read_text())["parts"][part]
+    assert found["state"] == "done"
+    assert found["rows"]
+    assert not any("failed" in row for row in found["rows"])
+    page = (tmp_path / "gpu_check.md").read_text()
+    assert page.startswith("# GPU check\n\nA trial on a CPU")
+    assert f"| {part} | done |" in page
+
+
+@pytest.mark.slow
+def test_a_part_whose_time_is_over_is_reported_and_the_next_begins(tmp_path):
+    done = checked("--on-cpu", "--only", "gradients", "device", "--out", str(tmp_path), "--seconds", "1")
+    assert done.returncode == 1
+    parts = json.loads((tmp_path / "gpu_check.json").read_text())["parts"]
+    assert list(parts) == ["gradients", "device"]
+    assert parts["gradients"]["state"] == "stopped: its time was over"
+
+
+@pytest.mark.slow
+def test_a_machine_without_a_gpu_says_so_in_one_line(tmp_path):
+    done = checked("--out", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stdout == "no GPU here: JAX says cpu; --on-cpu tries every part on tiny sizes\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_has_every_row_and_the_errors_of_what_failed():
+    spec = importlib.util.spec_from_file_location("gpu_report", SCRIPTS / "gpu_report.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rows = [{"kernel": "scan", "rate": 1.23456e9}, {"kernel": "fused", "failed": "a|b"}]
+    page = module.markdown({"benchmark": {"state": "failed", "seconds": 2.0, "rows": rows, "errors": "Traceback"}}, False)
+    assert "| kernel | rate | failed |\n|---|---|---|\n| scan | 1.235e+09 |  |\n| fused |  | a/b |\n" in page
+    assert page.endswith("```\nTraceback\n```\n")

@@ -23,8 +23,6 @@ from .replay_scores import Interest, Size, Timing, interest, size, timing
 from .setting import FLOW, YEAR, shorts_as_longs
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ..report.study_table import StudySummary
 
 BOOK = "btc_eth_sol_7d"
@@ -54,7 +52,8 @@ class Replayed(NamedTuple):
     held_observed: np.ndarray
 
 
-class ReplayCheck(NamedTuple):
+@dataclass(repr=False)
+class ReplayCheck(Shown):
     """What the replay says. `hours`, `interests`: by asset; `timings`, `sizes`: by asset and side ("long", "short", "both");
     `notes`: what was used."""
 
@@ -80,11 +79,8 @@ class ReplayCheck(NamedTuple):
 
         return summary(self)
 
-    def plot(self) -> "Figure":
-        """Implied and observed liquidations and open interest through time, a column an asset."""
-        from .replay_plot import through_time
-
-        return through_time(self)
+    def __repr__(self) -> str:
+        return f"ReplayCheck({', '.join(one.asset for one in self.hours)})"
 
 
 def replay_check(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..report.outputs import write_whole
+from ..report.study_table import Section as Table, StudySummary
 from .bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
@@ -28,6 +29,19 @@ def sections(found: Calibration) -> list[Section]:
     """What a calibration has to say, in order."""
     parts = [_files(found), _law(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
     return [*parts, _identified(found), _kept(found)]
+
+
+def summary(found: Calibration) -> StudySummary:
+    """The tables of the report as a summary; its data frame has a row for each number measured, with its origin."""
+    parts, plain = sections(found), lambda text: text.replace("`", "")
+    tables = [
+        Table(part.title, tuple(map(plain, part.header)), "l" + "r" * (len(part.header) - 1), rows)
+        for part, rows in ((part, [tuple(map(plain, row)) for row in part.rows]) for part in parts)
+    ]
+    answer = [plain(text).removeprefix("- ") for part in parts if part.title == "Identifiability" for text in part.text]
+    notes = [plain(text) for part in parts if part.title != "Identifiability" for text in part.text]
+    records = [{"key": key, "value": entry.value, "origin": entry.origin} for key, entry in found.entries.items()]
+    return StudySummary(f"Calibration of {found.name} on the base of {found.base}", answer, tables, notes, records)
 
 
 def markdown(found: Calibration) -> str:
@@ -189,4 +203,4 @@ def _kept(found: Calibration) -> Section:
     return Section("What is still assumed", (text,) if rows else (), ("key", "the base says"), tuple(rows))
 
 
-__all__ = ["Section", "html", "markdown", "sections", "write_report"]
+__all__ = ["Section", "html", "markdown", "sections", "summary", "write_report"]

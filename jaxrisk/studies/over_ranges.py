@@ -14,8 +14,8 @@ from ..config.problems import ConfigError, Problem
 from ..config.ranges import Range
 from ..config.read import problems_of_ranges
 from ..config.study import read_study
+from ..report.shown import Shown
 from ..risk.measure import Measure
-from .shown import Shown
 from .study import Study
 
 MISSING = "SALib is not installed: pip install 'jaxrisk[ranges]'"

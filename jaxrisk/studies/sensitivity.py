@@ -12,6 +12,7 @@ from .._whole import whole
 from ..cascade import fragility
 from ..cascade.blocks import numbers
 from ..parameter import Parameter, named
+from ..report.shown import Shown
 from ..risk.bump import difference
 from ..risk.change import Change, change_problems, changed
 from ..risk.cross import cross_problem, cross_sensitivity
@@ -21,7 +22,6 @@ from ..risk.gradients import looked_at
 from ..risk.measure import Measure
 from ..risk.sample import Sample, draw_sample
 from ..scenario import Scenario
-from .shown import Shown
 
 
 @dataclass(repr=False)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ from ..cascade.engine import scan_paths
 from ..config import ConfigError, load
 from ..config.problems import Problem, nearest
 from ..market import Replay
+from ..report.shown import Shown
 from ..scenario import Description, Scenario, Settings
 from .known import realised_volatility
 from .replay_data import HOUR, STEP, Hours, price_path, read_hours

@@ -72,7 +72,7 @@ def shapley(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
         colours = [GREY, *(GREEN if one.value < 0.0 else ORANGE for one in found.shares), BLUE]
         waterfall(axes, names, factor * values, factor * errors, colours, [True, *(False for _ in found.shares), True])
         axes.set_xticks(range(len(names)), names, rotation=25, ha="right", rotation_mode="anchor")
-        axes.set_ylabel(label)
+        axes.set_ylabel(f"measure, {label}, with 95% intervals")
         axes.set_title(wrapped(in_words(asked)))
         return axes
 

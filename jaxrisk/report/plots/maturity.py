@@ -42,7 +42,7 @@ def changes(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
         whole = [True, *(False for _ in found.shares), True]
         waterfall(axes, names, factor * values, factor * errors, colours, whole)
         axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
-        axes.set_ylabel(label)
+        axes.set_ylabel(f"measure, {label}, with 95% intervals")
         axes.set_title(wrapped(in_words(asked)))
         return axes
 

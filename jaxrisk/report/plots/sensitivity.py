@@ -47,8 +47,8 @@ def tornado(result: Any, ax: "Axes | None" = None) -> "Axes":
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         left = int(np.isfinite(elasticity).sum()) - len(shown)
-        more = f"\n{left} smaller ones left out" if left > 0 else ""
-        axes.set_xlabel(f"elasticity: % of the measure per % of the parameter, with 95% interval{more}")
+        more = f"; {left} smaller ones left out" if left > 0 else ""
+        axes.set_xlabel(f"elasticity: % of the measure per % of the parameter,\nwith 95% intervals{more}")
         axes.legend(loc="best")
         return axes
 

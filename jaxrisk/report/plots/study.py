@@ -68,7 +68,8 @@ def _one(result: Any, ax: "Axes | None", measure: Any, differences: bool) -> "Ax
         axes = axes_of(ax, (6.4, 1.5 + 0.25 * max(len(shown), 4)))
         _panel(axes, result, group, shown, differences)
         if differences:
-            axes.set_title(wrapped(f"change of the {heading(group)}"))
+            name = heading(group)
+            axes.set_title(wrapped(f"change of the {name[:1].lower()}{name[1:]}"))
         return axes
 
 
@@ -222,6 +223,8 @@ def frontier(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axe
 
 def _arrows(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
     """From each setting to the next costlier one: the slope is what the next part of open interest buys."""
+    axes.scatter([0.0], [0.0], s=36, facecolor="white", edgecolor=GREY, zorder=3)
+    axes.annotate("reference", (0.0, 0.0), (6, 6), textcoords="offset points", fontsize="small", color=GREY)
     ordered = sorted([(0.0, 0.0), *points])
     for start, end in itertools.pairwise(ordered):
         if end != start:

@@ -52,7 +52,7 @@ def fragility(result: Any, ax: "Axes | None" = None, asset: str | None = None) -
         percents(axes.xaxis, signed=True)
         axes.set_xlabel("price against the start; bands: 90% over what is not known")
         axes.set_ylabel("further dollars a forced dollar sets off")
-        axes.set_title(names[a])
+        axes.set_title(f"Fragility below the price of {names[a]}")
         axes.legend(loc="best")
         return axes
 

@@ -81,6 +81,8 @@ def _told(value: Any) -> Any:
         if set(value) == {"observable", "statistic", "level"}:
             return Measure(str(value["observable"]), str(value["statistic"]), real(value["level"]))
         return Said({key: _told(item) for key, item in value.items()})
+    if isinstance(value, str) and value in ("inf", "-inf"):
+        return real(value)
     if isinstance(value, list):
         if value and all(item is None or item in ("inf", "-inf") or _number(item) for item in value):
             return np.array([real(item) for item in value])

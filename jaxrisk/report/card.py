@@ -40,7 +40,7 @@ def card(answer: Any) -> str:
 def _image(answer: Any, title: str) -> str:
     """The answer's first picture; nothing where a record does not hold what it needs."""
     try:
-        picture = base64.b64encode(answer.plot.inline()).decode("ascii")
+        picture = base64.b64encode(answer.plot._inline()).decode("ascii")
     except AttributeError:
         if isinstance(answer, Record):
             return ""

@@ -49,7 +49,7 @@ class Plot:
     def __call__(self) -> "Figure":
         return self._module.whole(self._answer)
 
-    def inline(self) -> bytes:
+    def _inline(self) -> bytes:
         """The first picture, small, as the PNG of a card."""
         from .style import figure_of, look, png
 

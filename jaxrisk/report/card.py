@@ -6,8 +6,8 @@ from typing import Any
 
 from .answers import Record
 
-MOST_ROWS = 14
-"""Rows that are open at first; the others are folded."""
+MOST_ROWS, MOST_TABLES = 14, 2
+"""Rows of a table, and tables, that are open at first; the others are folded."""
 
 _STYLE = """<style>
 .jaxrisk-card{border:1px solid rgba(128,128,128,.45);border-radius:6px;padding:.7em .9em;max-width:62em;color:inherit;
@@ -22,6 +22,7 @@ _STYLE = """<style>
 .jaxrisk-card .r{text-align:right}.jaxrisk-card .l{text-align:left}
 .jaxrisk-card .notes{clear:both;margin-top:.4em;border-top:1px solid rgba(128,128,128,.3);padding-top:.3em}
 .jaxrisk-card .wide{overflow-x:auto}
+@media(max-width:40em){.jaxrisk-card img{float:none;display:block;width:100%;margin:.4em 0}}
 </style>"""
 
 
@@ -30,7 +31,9 @@ def card(answer: Any) -> str:
     summary = answer.summary()
     title, lines, tables, notes = _parts(answer, summary)
     image = _image(answer, title)
-    body = "".join(_table(*one) for one in tables)
+    body = "".join(_table(*one) for one in tables[:MOST_TABLES])
+    folded = "".join(_table(*one) for one in tables[MOST_TABLES:])
+    body += f"<details><summary>{len(tables) - MOST_TABLES} more tables</summary>{folded}</details>" if folded else ""
     said = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
     below = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
     below = f'<details class="notes"><summary>Notes ({len(notes)})</summary>{below}</details>' if notes else ""
@@ -72,4 +75,4 @@ def _cells(tag: str, texts: Any, align: str) -> str:
     return "".join(f'<{tag} class="{side}">{html.escape(str(text))}</{tag}>' for side, text in zip(align, texts, strict=True))
 
 
-__all__ = ["MOST_ROWS", "card"]
+__all__ = ["MOST_ROWS", "MOST_TABLES", "card"]

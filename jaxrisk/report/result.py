@@ -287,9 +287,10 @@ class Result(Shown):
 
     def facts(self) -> list[str]:
         """What was run, a line."""
-        shown = ("name", "seed", "steps", "horizon_years", "precision", "device", "wall_seconds")
+        shown = ("name", "seed", "steps", "precision", "device", "wall_seconds")
         said = {"paths": counted(self.paths, self.planned).replace(" paths", "", 1)}
         said |= {key: str(self.info[key]) for key in shown if key in self.info}
+        said |= {"hours": f"{8760.0 * self.info['horizon_years']:g}"} if "horizon_years" in self.info else {}
         return [", ".join(f"{key} {text}" for key, text in said.items())]
 
     def to_xarray(self) -> "xr.Dataset":

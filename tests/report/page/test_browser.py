@@ -4,6 +4,7 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from report import example_studies
 from report.example_answers import ANSWERS
@@ -260,3 +261,11 @@ def test_large_reports_open_soon(opened, folder):
     one = opened("many.html")
     print(f"125 cells: opened in {time.perf_counter() - begun:.2f} s")
     assert one.locator("#setting option").count() == 125
+    random, paths = np.random.default_rng(3), 100_000
+    losses = {"max_drawdown_index": np.minimum(0.03 * random.exponential(size=paths), 0.9)}
+    example_studies.run(losses=losses, paths=paths).save(folder / "long.nc")
+    page.write(page.pages([load(folder / "long.nc")]), folder / "long.html")
+    begun = time.perf_counter()
+    one = opened("long.html")
+    print(f"100,000 paths: opened in {time.perf_counter() - begun:.2f} s")
+    assert one.locator(".live svg").count() >= 1

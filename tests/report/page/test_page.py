@@ -289,6 +289,19 @@ def test_a_report_of_125_cells_stays_small(tmp_path):
     assert len(made.encode()) < MOST_BYTES
 
 
+@pytest.mark.slow
+def test_a_report_of_100_000_paths_stays_small(tmp_path):
+    random, paths = np.random.default_rng(3), 100_000
+    fall = np.minimum(0.03 * random.exponential(size=paths), 0.9)
+    losses = {"max_drawdown_index": fall, "max_drawdown_no_feedback_index": 0.8 * fall, "amplification_index": 0.2 * fall,
+              "open_interest_loss_fraction": np.where(fall > 0.05, fall, 0.0)}  # fmt: skip
+    example_studies.run(losses=losses, paths=paths).save(tmp_path / "run.nc")
+    begun = time.perf_counter()
+    made = page.html(page.pages([load(tmp_path / "run.nc")]))
+    print(f"100,000 paths: {len(made) / 1e6:.2f} MB, written in {time.perf_counter() - begun:.1f} s")
+    assert len(made.encode()) < MOST_BYTES
+
+
 def test_problems_are_told_at_once(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.html").write_text("<!doctype html><p>mine")

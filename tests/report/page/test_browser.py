@@ -218,7 +218,7 @@ def test_nothing_is_out_of_place_and_a_person_can_look(opened, name, mode, width
 
 def test_what_lies_on_something_else_is_noticed(opened):
     one = opened("cards.html")
-    one.evaluate("document.querySelector('h2').style.position = 'absolute'; document.querySelector('h2').style.top = '9em'")
+    one.evaluate("document.querySelector('h2').style.position = 'absolute'; document.querySelector('h2').style.top = '1em'")
     assert any("lies on" in line for line in one.evaluate(OUT_OF_PLACE))
 
 

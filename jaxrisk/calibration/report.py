@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..report.study_table import Section as Table, StudySummary
 from .accounts.bias import SPLIT, SPLIT_SOURCE
 from .run import Calibration
 
@@ -26,6 +27,19 @@ def sections(found: Calibration) -> list[Section]:
     """What a calibration has to say, in order."""
     parts = [_files(found), _law(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
     return [*parts, _identified(found), _kept(found)]
+
+
+def summary(found: Calibration) -> StudySummary:
+    """The tables of the report as a summary; its data frame has a row for each number measured, with its origin."""
+    parts, plain = sections(found), lambda text: text.replace("`", "")
+    tables = [
+        Table(part.title, tuple(map(plain, part.header)), "l" + "r" * (len(part.header) - 1), rows)
+        for part, rows in ((part, [tuple(map(plain, row)) for row in part.rows]) for part in parts)
+    ]
+    answer = [plain(text).removeprefix("- ") for part in parts if part.title == "Identifiability" for text in part.text]
+    notes = [plain(text) for part in parts if part.title != "Identifiability" for text in part.text]
+    records = [{"key": key, "value": entry.value, "origin": entry.origin} for key, entry in found.entries.items()]
+    return StudySummary(f"Calibration of {found.name} on the base of {found.base}", answer, tables, notes, records)
 
 
 def markdown(found: Calibration) -> str:
@@ -174,4 +188,4 @@ def _kept(found: Calibration) -> Section:
     return Section("What is still assumed", (text,) if rows else (), ("key", "the base says"), tuple(rows))
 
 
-__all__ = ["Section", "markdown", "sections"]
+__all__ = ["Section", "markdown", "sections", "summary"]

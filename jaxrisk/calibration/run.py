@@ -13,6 +13,8 @@ from ..config.account_rows import match_asset
 from ..data.funding import Funding
 from ..data.open_interest import OpenInterest
 from ..data.price_file import PriceFile
+from ..report.shown import Shown
+from ..report.study_table import StudySummary
 from ..storage.outputs import target, write_whole
 from ..storage.recognise import is_ours
 from .accounts.bias import Bias
@@ -28,8 +30,8 @@ FAR = 3.0
 """Ratio of prices beyond which the base is likely to be of another asset."""
 
 
-@dataclass
-class Calibration:
+@dataclass(repr=False)
+class Calibration(Shown):
     """What was measured, and the scenario that came of it.
 
     **Fields:** `document`: of the scenario; `entries`: what was measured, by dotted key, with origins; `law`, `facts`,
@@ -62,6 +64,15 @@ class Calibration:
     def identified(self) -> bool:
         """Whether every number that was asked for could be measured."""
         return not self.problems
+
+    def summary(self) -> StudySummary:
+        """What was measured, how sure it is, and what could not be told."""
+        from .report import summary
+
+        return summary(self)
+
+    def __repr__(self) -> str:
+        return f"Calibration({self.name!r}, {len(self.entries)} numbers, {len(self.problems)} problems)"
 
     def scenario(self):
         """The scenario, as the engine runs it."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
     inside = [event.name for event in events if fitted[event.name].has_seen(event)]
     said = dict.fromkeys(text for event in events for text in event.findings)
     notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
-    summary = found._replace(notes=(*notes, *found.notes, *said)).summary()
+    summary = replace(found, notes=(*notes, *found.notes, *said)).summary()
     show(summary, sys.stdout)
     return OK if _written(command, found, summary) else NOT_WRITTEN
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,7 @@ def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, 
         except KeyboardInterrupt as stop:
             found, code = getattr(stop, "result", None), INTERRUPTED
             if found is not None:
-                found = found._replace(notes=("INTERRUPTED: only what was finished until then.", *found.notes))
+                found = replace(found, notes=("INTERRUPTED: only what was finished until then.", *found.notes))
     if kept.path is not None and kept.found:
         print(f"fits: {kept.path}", file=sys.stderr)
     if found is None:

@@ -40,9 +40,9 @@ _MINUS_BEFORE = frozenset("0123456789.")
 
 def page(record: Record, path: Path) -> Page:
     """The page of a `Record` that was read from a path."""
-    summary, said = record.summary, record.said
+    summary, said = record.table, record.said
     tables = [table(one) for one in summary.sections]
-    drawn = {"reverse stress": _unfolding, "sensitivity": _elasticities, "design": _frontier}.get(record.kind)
+    drawn = {"reverse stress": _unfolding, "sensitivity": _elasticities, "design": _frontier}.get(record.question)
     notes = list(map(minus, summary.notes))
     try:
         pictures = drawn(said) if drawn is not None else []
@@ -51,14 +51,14 @@ def page(record: Record, path: Path) -> Page:
         notes.append("The picture is left out: the record does not hold its numbers, or not all of them.")
     text = str(said.get("scenario_toml", ""))
     made = _made(said) | {"record": fixed.hash_of(path)}
-    parts = [Part("found", HEADINGS[record.kind], [], tables, pictures, notes)]
+    parts = [Part("found", HEADINGS[record.question], [], tables, pictures, notes)]
     parts += [fixed.history(), fixed.method([])]
     info = said.get("info") if isinstance(said.get("info"), dict) else {}
     if text:
         parts.append(assumptions.part(assumptions.said_of(str((info or {}).get("name", "")), text), [], []))
     parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text, _again(text))]
     findings = [Finding(minus(line[:1].upper() + line[1:])) for line in summary.answer]
-    return Page(record.kind, summary.title, "", [LEADS[record.kind]], None, findings, parts, None, made)
+    return Page(record.question, summary.title, "", [LEADS[record.question]], None, findings, parts, None, made)
 
 
 def table(section: Any) -> Table:
@@ -171,7 +171,7 @@ def _limits(record: Record) -> list[str]:
         "rare event": ["The probability is of the law from the start that the scenario states."],
         "sensitivity": ["A slope is no guide to a large change; jaxrisk sensitivity --change tells that."],
         "design": ["Another set of limits may do as well; which holders give up their position is assumed."],
-    }.get(record.kind, [])  # fmt: skip
+    }.get(record.question, [])  # fmt: skip
 
 
 __all__ = ["minus", "page", "table"]

@@ -127,6 +127,10 @@ class Summary(Sequence):
             records.append(head | value | estimate | {"unit": row.unit, "note": row.note})
         return pd.DataFrame.from_records(records)
 
+    def table(self) -> tuple[tuple[str, ...], str, list[tuple[str, ...]]]:
+        """Names of the columns, their alignment with "l" and "r", and the texts line by line."""
+        return _COLUMNS, "".join("r" if column in _NUMERIC else "l" for column in range(len(_COLUMNS))), self._lines()
+
     def _lines(self) -> list[tuple[str, ...]]:
         """Texts line by line: a measure with several statistics heads their lines, one with a single shares its line."""
         lines = []

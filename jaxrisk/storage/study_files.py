@@ -15,6 +15,8 @@ from .recognise import MARK, WRITTEN_BY
 _LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candidate", "drive", "drive_labels",
              "over_branches")  # fmt: skip
 """Fields too large or of no use outside Python; weighted paths go to a netCDF file."""
+_TABLES_ALONE = ("Backtest", "DayTest", "ReplayCheck", "Calibration")
+"""Answers whose fields hold what they were made from, and more than a record should."""
 _SELECTORS = ("class", "venue", "asset")
 
 
@@ -32,12 +34,20 @@ def write(result: Any, path: Path, scenario_text: str = "") -> None:
         write_whole(path, _text(result, path.suffix.lower(), scenario_text))
 
 
-def _text(result: Any, ending: str, scenario_text: str) -> str:
+def save(result: Any, path: Path) -> Path:
+    """Write an answer; see `Shown.save`. One whose fields are draws or bars is saved as its table."""
+    if path.suffix.lower() not in (".json", ".csv"):
+        raise ValueError(f"{path}: an answer is saved as .json or .csv")
+    write_whole(path, _text(result.summary() if result.kind in _TABLES_ALONE else result, path.suffix.lower(), "", result.kind))
+    return path
+
+
+def _text(result: Any, ending: str, scenario_text: str, kind: str = "") -> str:
     if ending == ".csv":
         return result.to_dataframe().to_csv(index=False)
     if ending == ".toml":
         return f"# {WRITTEN_BY} design\n{limits_toml(result, scenario_text)}"
-    said = {"written_by": MARK, "kind": type(result).__name__, **everything(result)}
+    said = {"written_by": MARK, "kind": kind or type(result).__name__, **everything(result)}
     if hasattr(result, "summary") and not hasattr(result, "rankings"):  # a study's tables are made of what is in its record
         said["summary"] = everything(result.summary())
     if scenario_text:

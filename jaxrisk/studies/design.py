@@ -12,13 +12,13 @@ from .._whole import whole
 from ..cascade.blocks import numbers
 from ..parameter import Parameter, named, parameters
 from ..positions import ANY, Limits
+from ..report.shown import Shown
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..scenario import Scenario
 from .design_check import RAISE
 from .design_cost import Caps
 from .design_run import Run
-from .shown import Shown
 
 VERIFY_PATHS = 1_000_000
 SHARE_DOWNSIZE = 0.5

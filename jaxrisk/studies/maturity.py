@@ -15,12 +15,12 @@ from ..config import ConfigError
 from ..config.files import read_toml
 from ..paths import NotFound, find
 from ..problems import Problem, Report, nearest
+from ..report.shown import Shown
 from ..risk.measure import Measure
 from ..risk.paired import Column as Scored
 from ..risk.shapley import Shapley, plan, shapley
 from ..scenario import Scenario
 from .attribution import MEASURES, checked, columns_of
-from .shown import Shown
 
 NUMBERS = {
     "open_interest_over_volume": (0.0, 100.0),

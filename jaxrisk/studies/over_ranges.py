@@ -14,8 +14,8 @@ from ..config.read import problems_of_ranges
 from ..config.study import read_study
 from ..paths import NotFound, find
 from ..problems import ConfigError, Problem
+from ..report.shown import Shown
 from ..risk.measure import Measure
-from .shown import Shown
 from .study import Study
 
 MISSING = "SALib is not installed: pip install 'jaxrisk[ranges]'"

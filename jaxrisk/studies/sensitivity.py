@@ -12,6 +12,7 @@ from .._whole import whole
 from ..cascade import fragility
 from ..cascade.blocks import numbers
 from ..parameter import Parameter, named
+from ..report.shown import Shown
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..risk.sample import Sample, draw_sample
@@ -21,7 +22,6 @@ from ..risk.slopes.cross import cross_problem, cross_sensitivity
 from ..risk.slopes.derivatives import METHODS, derivatives, is_smooth
 from ..risk.slopes.gradients import looked_at
 from ..scenario import Scenario
-from .shown import Shown
 
 
 @dataclass(repr=False)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..config.study import StudyPlan, read_study
 from ..config.study_cells import Cell
 from ..problems import ConfigError, Problem
+from ..report.shown import Shown
 from ..risk.measure import Measure
 from ..risk.paired import Ranking
 from ..scenario import Scenario
-from .shown import Shown
 from .study_found import Found, answer, rank_of, unknown_measures
 from .study_plan import Work, works_of
 from .study_read import RECORD, fields_of
@@ -88,16 +88,13 @@ class Study(Shown):
 
         **Raises:** `ValueError` where there are no branches.
         """
-        from ..report.sweep_plots import branches
+        from ..report.plots.study import branches
 
         return branches(self)
 
     def plot_frontier(self, measure: Measure | str | None = None, ax: Any = None) -> Any:
-        """What each cell buys against the open interest it forgoes, with paired intervals; axes. See
-        `jaxrisk.report.more_plots.frontier`."""
-        from ..report.more_plots import frontier
-
-        return frontier(self, measure, ax)
+        """As `plot.frontier`."""
+        return self.plot.frontier(ax, measure)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {len(self.cells)} cells, {self.info.get('paths', 0):,} paths each)"

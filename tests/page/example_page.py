@@ -72,11 +72,17 @@ def study(folder: Path, caps=CAPS, branches: int = 1, paths: int = 1000, seed: i
 
 
 class Cells(HTMLParser):
-    """Cells of a page that hold a number: key, number, text as it is shown; scripts and addresses; all visible text."""
+    """Cells of a page that hold a number: key, number, text as it is shown; scripts and addresses; all visible text.
+
+    `stated`: for each number where its unit may stand: its own cell, the value that an error is of, the head of its column, the
+    end of its table's caption."""
 
     def __init__(self, html: str):
         super().__init__()
         self.numbers: list[tuple[str, float, str]] = []
+        self.stated: list[tuple[str, ...]] = []
+        self._caption, self._heads, self._row, self._cell = "", [], [], None
+        self._waiting: list[tuple[int, int]] = []
         self.tags: list[tuple[str, dict]] = []
         self.text = ""
         self._open: list | None = None
@@ -86,6 +92,13 @@ class Cells(HTMLParser):
     def handle_starttag(self, tag, attrs):
         said = dict(attrs)
         self.tags.append((tag, said))
+        if tag == "table":
+            self._caption, self._heads = "", []
+        elif tag == "tr":
+            self._row = []
+        elif tag in ("td", "th", "caption"):
+            self._cell = ""
+            self._held = "data-value" in said
         if "data-value" in said:
             self._open = [said["data-key"], float(said["data-value"]), ""]
         elif tag == "small" and self._open:
@@ -95,13 +108,37 @@ class Cells(HTMLParser):
     def handle_endtag(self, tag):
         if tag in ("td", "th") and self._open:
             self._close()
+        if tag in ("td", "th", "caption") and self._cell is not None:
+            self._in_table(tag)
+        elif tag == "tr" and not self._heads:
+            self._heads = [text for text, _ in self._row]
+        elif tag == "tr":
+            self._states()
         self._silent -= tag in ("script", "style")
 
     def handle_data(self, data):
         if self._open is not None:
             self._open[2] += data
+        if self._cell is not None:
+            self._cell += data
         if not self._silent:
             self.text += data
+
+    def _in_table(self, tag):
+        if tag == "caption":
+            self._caption = self._cell
+        else:
+            self._row.append((self._cell, self._held))
+        self._cell = None
+
+    def _states(self):
+        """Where the units of a row's numbers may stand."""
+        numbers = [text for text, held in self._row if held]
+        for place, (text, held) in enumerate(self._row):
+            if held:
+                head = self._heads[place] if place < len(self._heads) else ""
+                of = numbers[:1] if head in ("std. error", "95% interval") else []  # of the value before it
+                self.stated.append((text, *of, head, self._caption.rpartition(", ")[2]))
 
     def _close(self):
         assert self._open is not None

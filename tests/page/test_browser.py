@@ -2,10 +2,13 @@
 
 import re
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from page.example_page import CAPS, study
 from report import example_studies
+from report.example_answers import ANSWERS
 
 from jaxrisk import page
 from jaxrisk.cli import OK, main
@@ -20,6 +23,32 @@ MODES = ("light", "dark")
 PATIENCE = 300_000
 """Milliseconds that a browser is waited for on a machine that has much else to do."""
 WIDTHS = (320, 1280, 3840)
+SCREENSHOTS = Path(__file__).parents[3] / "screenshots"
+"""Where pages are to be looked at after a run of these tests."""
+CARDS = ("Result", "Study", "Attribution")
+OUT_OF_PLACE = """() => {
+  const found = [], boxes = [];
+  const name = (one) => one.tagName.toLowerCase() + (one.id ? '#' + one.id : '') + ' ' + one.textContent.trim().slice(0, 40);
+  const inScroll = (one) => one.closest('.scroll, .wide, details:not([open]), pre');
+  for (const one of document.querySelectorAll('h1, h2, p, li, figcaption, table, .picture, select, label, summary, img')) {
+    const box = one.getBoundingClientRect();
+    if (box.width < 1 || box.height < 1 || inScroll(one) || getComputedStyle(one).visibility === 'hidden') continue;
+    if (one.closest('nav, .skip')) continue;
+    if (box.left < -1 || box.right > document.documentElement.clientWidth + 1) found.push('beyond the window: ' + name(one));
+    const cut = getComputedStyle(one).overflow !== 'visible' && one.scrollWidth > one.clientWidth + 1;
+    if (cut && !['SELECT'].includes(one.tagName)) found.push('clipped: ' + name(one));
+    boxes.push([one, box]);
+  }
+  for (let a = 0; a < boxes.length; a++) for (let b = a + 1; b < boxes.length; b++) {
+    const [one, first] = boxes[a], [other, second] = boxes[b];
+    if (one.contains(other) || other.contains(one)) continue;
+    const wide = Math.min(first.right, second.right) - Math.max(first.left, second.left);
+    const high = Math.min(first.bottom, second.bottom) - Math.max(first.top, second.top);
+    if (wide > 2 && high > 2) found.push(name(one) + ' lies on ' + name(other));
+  }
+  return found;
+}"""
+"""What is clipped, beyond the window, or lies on something else, in words."""
 MEASURE = "mean(accounts_closed_out[retail])"
 
 
@@ -44,6 +73,10 @@ def folder(tmp_path_factory):
     example_studies.run().save(where / "run.nc")
     page.write(page.pages([load(where / "run.nc")]), where / "run.html")
     page.write(page.pages([load(where / "run.nc"), load(where / "caps")]), where / "both.html")
+    cards = "".join(f"<h2>{kind}</h2>{ANSWERS[kind]()._repr_html_()}<div style='clear:both'></div>" for kind in CARDS)
+    look = "<style>:root{color-scheme:light dark}body{font-family:sans-serif;margin:1em}</style>"
+    title = "<!doctype html><html lang=en data-ready><title>Cards</title><meta name=viewport content='width=device-width'>"
+    (where / "cards.html").write_text(f"{title}{look}<main><h1>Cards</h1>{cards}</main>")
     few = study(where / "few", caps=(5, 20, 125), paths=300, more=["expected_shortfall(max_drawdown_index, 0.9999)"])
     page.write(page.pages([load(where / "few")]), where / "few.html")
     assert few.of("cap 20", "exceedance_probability(max_drawdown_index, 0.2)").difference is not None
@@ -162,13 +195,31 @@ def test_a_pointer_over_a_curve_tells_its_numbers(opened):
     assert "95% interval" in one.inner_text("#vg-tooltip-element")
 
 
-@pytest.mark.parametrize("name", ["caps.html", "both.html"])
+@pytest.mark.parametrize("name", ["caps.html", "both.html", "cards.html"])
 @pytest.mark.parametrize("mode", MODES)
 def test_nobody_is_kept_out(opened, name, mode):
     one = opened(name, mode=mode)
     one.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })")
     found = axe.Axe().run(one).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["caps.html", "run.html", "cards.html"])
+def test_nothing_is_out_of_place_and_a_person_can_look(opened, name, mode, width):
+    one = opened(name, width=width, mode=mode)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    one.screenshot(path=SCREENSHOTS / f"{name.removesuffix('.html')}_{mode}_{width}.png", clip=None if width < 3000 else {
+        "x": 0, "y": 0, "width": width, "height": 2000}, full_page=width < 3000)  # fmt: skip
+    assert one.evaluate(OUT_OF_PLACE) == []
+    assert one.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_lies_on_something_else_is_noticed(opened):
+    one = opened("cards.html")
+    one.evaluate("document.querySelector('h2').style.position = 'absolute'; document.querySelector('h2').style.top = '1em'")
+    assert any("lies on" in line for line in one.evaluate(OUT_OF_PLACE))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -210,3 +261,11 @@ def test_large_reports_open_soon(opened, folder):
     one = opened("many.html")
     print(f"125 cells: opened in {time.perf_counter() - begun:.2f} s")
     assert one.locator("#setting option").count() == 125
+    random, paths = np.random.default_rng(3), 100_000
+    losses = {"max_drawdown_index": np.minimum(0.03 * random.exponential(size=paths), 0.9)}
+    example_studies.run(losses=losses, paths=paths).save(folder / "long.nc")
+    page.write(page.pages([load(folder / "long.nc")]), folder / "long.html")
+    begun = time.perf_counter()
+    one = opened("long.html")
+    print(f"100,000 paths: opened in {time.perf_counter() - begun:.2f} s")
+    assert one.locator(".live svg").count() >= 1

@@ -5,7 +5,7 @@ import pytest
 from page.example_page import study
 from report import example_studies
 
-from jaxrisk.report import plots
+from jaxrisk.report.plots import style
 
 MEASURE = "mean(accounts_closed_out[retail])"
 
@@ -38,8 +38,7 @@ def test_a_fan_has_bands_of_shares_only_where_they_are_known(paths, bands):
     result = example_studies.run()
     walk = np.cumsum(0.01 * np.random.default_rng(2).standard_normal((paths, 25, 2)), axis=1)
     result.samples = {"price": walk, "open_interest": np.ones((paths, 25, 2))}
-    with plots._style():
-        axes = plots._figure(1, 1, (4.0, 3.0))[1][0, 0]
+    axes = style.figure_of(1, 1, (4.0, 3.0))[1][0, 0]
     assert result.plot_fan("ETH", ax=axes) is axes
     assert len(axes.collections) == 2 * bands
     middle = axes.lines[0].get_ydata()

@@ -18,7 +18,8 @@ from jaxrisk.page.render import library
 from jaxrisk.storage.study_files import write
 from jaxrisk.studies.study import RECORD, Study
 
-SCALES = (1.0, 100.0, 1e-3, 1e-6, 1e-9, 8760.0)
+UNITS = {r"billion USD|USD B": 1e-9, r"million USD|USD M": 1e-6, r"thousand USD|USD k": 1e-3, r"%|percentage points": 100.0}
+"""What a number is multiplied by, by the unit that a page states; 1 where it states none of these."""
 MOST_BYTES = 5_000_000
 
 
@@ -46,11 +47,32 @@ def rounded(text: str) -> tuple[float, float]:
     return float(digits) * power, 0.5001 * 10.0**-decimals * power
 
 
-def agrees(text: str, value: float) -> bool:
+def stated_scale(places: tuple[str, ...]) -> float:
+    """By what the page says that it multiplied: the unit in the first of the places that states one."""
+    for place in places:
+        place = place.replace("95% interval", "")
+        for unit, scale in UNITS.items():
+            if re.search(unit, place):
+                return scale
+    return 1.0
+
+
+def agrees(text: str, value: float, places: tuple[str, ...] = ()) -> bool:
+    """Whether a text is the number in the unit that its page states."""
     shown, half = rounded(text)
+    scale = stated_scale(places)
     whole = half > 0.4 and abs(shown) >= 1e3  # four digits of a large number
     slack = max(half, 6e-4 * abs(shown) if whole else 0.0)
-    return any(abs(shown - value * scale) <= slack + 1e-9 * abs(shown) for scale in SCALES)
+    return abs(shown - value * scale) <= slack + 1e-9 * abs(shown)
+
+
+def test_a_number_in_another_unit_than_is_stated_is_noticed():
+    places = ("3.21", "3.21", "value", "million USD")
+    assert agrees("3.21", 3.21e6, places)
+    assert not agrees("3.21", 3.21e3, places)
+    assert not agrees("3.21", 3.21, places)
+    assert agrees("4.5%", 0.045, ("4.5%", "95% interval"))
+    assert not agrees("4.5", 0.045, ("4.5", "95% interval"))
 
 
 def test_the_record_gives_the_study_back(folder):
@@ -62,7 +84,8 @@ def test_the_record_gives_the_study_back(folder):
 
 def test_every_number_of_a_study_is_on_its_page_and_no_other(folder, html):
     found = Study.load(folder)
-    shown = Cells(html).numbers
+    cells = Cells(html)
+    shown = cells.numbers
     on_page = {key: value for key, value, _ in shown}
     checked = 0
     for one in found.found:
@@ -74,12 +97,12 @@ def test_every_number_of_a_study_is_on_its_page_and_no_other(folder, html):
                 checked += 1
     assert checked > 80
     known = {f"{one.cell.name}|{one.branch}|{one.measure}" for one in found.found}
-    for key, value, text in shown:
+    for (key, value, text), places in zip(shown, cells.stated, strict=True):
         ahead, _, field = key.rpartition("|")
         if field in ("value", "standard_error", "low", "difference"):
             assert ahead in known
         if text.strip() and text.strip()[0] in "0123456789\u2212":
-            assert agrees(text, value), (key, value, text)
+            assert agrees(text, value, places), (key, value, text, places)
 
 
 def test_what_can_be_chosen_is_what_the_result_holds(folder, html):
@@ -195,16 +218,17 @@ def test_a_runs_page_holds_its_summary(tmp_path, capsys):
         main(["report", str(tmp_path / "run.nc"), "--out", str(tmp_path / "run.html"), "--json", str(tmp_path / "run.json")])
         == OK
     )
-    shown = Cells((tmp_path / "run.html").read_text()).numbers
+    cells = Cells((tmp_path / "run.html").read_text())
+    shown = cells.numbers
     on_page = {key: value for key, value, _ in shown}
     for row in result.summary():
         if row.estimate is not None:
             assert on_page[f"{row.measure}|{row.statistic}|value"] == row.estimate.value
             if not math.isnan(row.estimate.standard_error):
                 assert on_page[f"{row.measure}|{row.statistic}|standard_error"] == row.estimate.standard_error
-    for key, value, text in shown:
+    for (key, value, text), places in zip(shown, cells.stated, strict=True):
         if text.strip() and text.strip()[0] in "0123456789\u2212":
-            assert agrees(text, value), (key, value, text)
+            assert agrees(text, value, places), (key, value, text, places)
     assert capsys.readouterr().out.splitlines()[0].startswith("On average the price falls by")
 
 
@@ -224,7 +248,7 @@ def test_an_answers_page_has_every_text_of_its_table(kind, tmp_path):
     made.summary = lambda: summary(made)
     write(made, tmp_path / "a.json", 'name = "btc_24h"\n')
     answer = load(tmp_path / "a.json")
-    assert (answer.kind, str(answer.value.summary)) == (kind, str(made.summary()))
+    assert (answer.kind, str(answer.value.summary())) == (kind, str(made.summary()))
     text = Cells(page.html(page.pages([answer]))).text
     for section in made.summary().sections:
         for line in section.lines:
@@ -262,6 +286,19 @@ def test_a_report_of_125_cells_stays_small(tmp_path):
     begun = time.perf_counter()
     made = page.html(page.pages([load(tmp_path / "many")]))
     print(f"125 cells: {len(made) / 1e6:.2f} MB, written in {time.perf_counter() - begun:.1f} s")
+    assert len(made.encode()) < MOST_BYTES
+
+
+@pytest.mark.slow
+def test_a_report_of_100_000_paths_stays_small(tmp_path):
+    random, paths = np.random.default_rng(3), 100_000
+    fall = np.minimum(0.03 * random.exponential(size=paths), 0.9)
+    losses = {"max_drawdown_index": fall, "max_drawdown_no_feedback_index": 0.8 * fall, "amplification_index": 0.2 * fall,
+              "open_interest_loss_fraction": np.where(fall > 0.05, fall, 0.0)}  # fmt: skip
+    example_studies.run(losses=losses, paths=paths).save(tmp_path / "run.nc")
+    begun = time.perf_counter()
+    made = page.html(page.pages([load(tmp_path / "run.nc")]))
+    print(f"100,000 paths: {len(made) / 1e6:.2f} MB, written in {time.perf_counter() - begun:.1f} s")
     assert len(made.encode()) < MOST_BYTES
 
 

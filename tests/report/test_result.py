@@ -320,9 +320,8 @@ def test_rich_renders(result):
 
 @pytest.mark.slow
 def test_plots(result, tmp_path):
-    from jaxrisk.report import plots
-
-    for figure in (result.plot(), plots.exceedance(result), plots.fragility(result), plots.paths(result)):
+    one = (result.plot.exceedance(), result.plot.fragility(), result.plot.paths())
+    for figure in (result.plot(), *(axes.figure for axes in one)):
         figure.savefig(tmp_path / "figure.png")
     bare = Result({"open_interest_loss_fraction": np.zeros(100)}, {}, {})
     bare.plot().savefig(tmp_path / "bare.png")

@@ -236,16 +236,14 @@ def test_an_unfinished_result_says_so_everywhere(tmp_path):
         assert result.summary().title == "An example: 1,000 of 4,000 paths, unfinished"
         assert result.notes() == ["unfinished: 1,000 of 4,000 paths (25.0%) were run, and every figure is of these"]
         assert repr(result) == "Result('example', 1,000 of 4,000 paths, unfinished, 1 observable)"
-        assert "<b>paths</b> 1,000 of 4,000, unfinished" in result._repr_html_()
+        assert "paths 1,000 of 4,000, unfinished" in result._repr_html_()
         assert (result.to_xarray().attrs["finished_paths"], result.to_xarray().attrs["planned_paths"]) == (1000, 4000)
-    from jaxrisk.report import plots
-
     texts = lambda figure: [text.get_text() for text in figure.texts]
     assert "An example   (1,000 of 4,000 paths, unfinished)" in texts(closed.plot())
-    for figure in (plots.exceedance(closed), plots.fragility(closed), plots.paths(closed), closed.plot_who_pays()):
-        assert "1,000 of 4,000 paths, unfinished" in texts(figure)
+    assert "1,000 of 4,000 paths, unfinished" in texts(closed.plot_who_pays())
+    assert closed.plot.exceedance().get_title(loc="right") == "1,000 of 4,000 paths, unfinished"
     whole = Result(dict(closed.losses), {}, {}, info=info)
-    assert not texts(plots.exceedance(whole))
+    assert not whole.plot.exceedance().get_title(loc="right")
     assert whole.summary().title == "An example: 1,000 paths"
     assert whole.notes() == []
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...report.shown import Shown
 from .unknowns import SOURCES, draws
 from .whose_fall import ERROR, LEVEL, NO_CAP, Replayed, Unwind, again, quantiles, replayed, spread
 
@@ -94,8 +95,8 @@ class Attributed(NamedTuple):
 
 
 @dataclass(repr=False)
-class Attributions:
-    """Unwinds attributed: `summary()`, `to_dataframe()`, `plot()`; `events`, `info`, `notes`."""
+class Attributions(Shown):
+    """Unwinds attributed: `events`, `info`, `notes`."""
 
     events: list[Attributed]
     notes: list[str] = field(default_factory=list)
@@ -103,25 +104,6 @@ class Attributions:
 
     def __repr__(self) -> str:
         return f"Attributions({', '.join(one.name for one in self.events)})"
-
-    def summary(self) -> Any:
-        """What was found, as tables."""
-        from ...report.unwind_table import unwinds
-
-        return unwinds(self)
-
-    def to_dataframe(self) -> Any:
-        """One row an event and quantity, fractions."""
-        return self.summary().to_dataframe()
-
-    def plot(self) -> Any:
-        """A panel an event: the price, and what it would have been without forced orders."""
-        from ...report.unwind_plot import unwinds
-
-        return unwinds(self)
-
-    def __str__(self) -> str:
-        return str(self.summary())
 
 
 def attributed(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..._interrupt import answers, threads
 from ...calibration.indirect.bars import HOURS, DayBars
+from ...report.shown import Shown
 from ...scenario import Scenario
 from .engine import ENGINE, WITHOUT, Fits, engine
 from .periods import QUANTITIES, Periods, after_alarms, on_days, periods
@@ -29,7 +31,8 @@ class Horizon(NamedTuple):
     scores: dict[str, dict[str, Scores]]
 
 
-class DayTest(NamedTuple):
+@dataclass(repr=False)
+class DayTest(Shown):
     """A back-test on every day.
 
     **Fields:** `horizons`; `cuts`: dates at which everything was fitted anew; `paths`, `seed`; `data`: what was forecast, in
@@ -46,6 +49,9 @@ class DayTest(NamedTuple):
     def summary(self, title: str = "") -> Any:
         """Tables of scores, tests and comparisons."""
         return day_table(self, title)
+
+    def __repr__(self) -> str:
+        return f"DayTest({', '.join(f'{len(one.periods.start)} of {one.periods.days} d' for one in self.horizons)})"
 
 
 def cuts_between(first: np.datetime64, last: np.datetime64) -> tuple[np.datetime64, ...]:

@@ -1,8 +1,9 @@
 """A back-test: every forecast of every event, scored. The engine's forecast is an argument, its competitors are made here."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from ...report.shown import Shown
 from ...report.study_table import StudySummary
 from ..scores import Samples
 from .competitors import bootstrap, fit_daily_regression, fit_garch, fit_regression, garch, regression
@@ -15,7 +16,8 @@ WITHOUT_FEEDBACK, REFITTED = "feedback off", "feedback off, refitted"
 GARCH, BOOTSTRAP, REGRESSION = "GARCH-t", "bootstrap", "regression"
 
 
-class Backtest(NamedTuple):
+@dataclass(repr=False)
+class Backtest(Shown):
     """What was forecast and how it scores: `samples` by event, kind and forecast; `notes`: what could not be done, and why."""
 
     events: tuple[Event, ...]
@@ -27,6 +29,9 @@ class Backtest(NamedTuple):
         """The score table. Raises `ValueError` where nothing was scored."""
         names = ", ".join(event.name for event in self.events)
         return score_table(self.scores, title or f"Back-test on {names}", self.notes)
+
+    def __repr__(self) -> str:
+        return f"Backtest({', '.join(event.name for event in self.events)}: {len(self.scores)} scores)"
 
 
 def backtest(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ from ...config import ConfigError, load
 from ...data.price_file import moment
 from ...market import Replay
 from ...problems import Problem, nearest
+from ...report.shown import Shown
 from ...scenario import Description, Scenario, Settings
 from ..events.setting import FLOW, YEAR, shorts_as_longs
 from ..known import realised_volatility
@@ -23,8 +25,6 @@ from .data import HOUR, STEP, Hours, price_path, read_hours
 from .scores import Interest, Size, Timing, interest, size, timing
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ...report.study_table import StudySummary
 
 BOOK = "btc_eth_sol_7d"
@@ -54,7 +54,8 @@ class Replayed(NamedTuple):
     held_observed: np.ndarray
 
 
-class ReplayCheck(NamedTuple):
+@dataclass(repr=False)
+class ReplayCheck(Shown):
     """What the replay says. `hours`, `interests`: by asset; `timings`, `sizes`: by asset and side ("long", "short", "both");
     `notes`: what was used."""
 
@@ -80,11 +81,8 @@ class ReplayCheck(NamedTuple):
 
         return summary(self)
 
-    def plot(self) -> "Figure":
-        """Implied and observed liquidations and open interest through time, a column an asset."""
-        from .plot import through_time
-
-        return through_time(self)
+    def __repr__(self) -> str:
+        return f"ReplayCheck({', '.join(one.asset for one in self.hours)})"
 
 
 def replay_check(

@@ -1,65 +1,113 @@
-"""A figure of the replay check: price, liquidations by side and open interest through time, a column an asset."""
+"""Pictures of the replay check: price, liquidations by side and open interest through time, a column an asset."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .check import ReplayCheck
 
 _ROWS = (2.0, 2.4, 2.4, 2.4)
+_SIDES = ("long", "short")
 _HOUR = np.timedelta64(1, "h")
 
 
 def through_time(check: "ReplayCheck") -> "Figure":
     """Observed in black, implied in colour: liquidations over the kappa of their asset and side, so that they can be compared
     hour by hour, on an axis of square roots."""
-    from matplotlib.dates import DateFormatter, DayLocator
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-    from matplotlib.ticker import StrMethodFormatter
+    from ...report.plots.style import figure_of, headed, look
 
-    from ...report.plots import BLUE, INK, ORANGE, _style
-
-    with _style():
+    with look():
         columns = max(len(check.hours), 1)
-        figure = Figure(figsize=(4.6 * columns, sum(_ROWS)), dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
-        axes = figure.subplots(4, columns, squeeze=False, sharex=True, height_ratios=_ROWS)
+        figure, axes = figure_of(4, columns, (4.6 * columns, sum(_ROWS)), sharex=True, height_ratios=_ROWS)
         for column, one in enumerate(check.hours):
-            top, *sides, last = axes[:, column]
-            edges = np.append(one.time, one.time[-1] + _HOUR)
-            top.plot(edges[1:], one.price, color=INK, linewidth=1.2)
-            top.set_title(one.asset)
-            for place, (panel, name, colour) in enumerate(zip(sides, ("long", "short"), (BLUE, ORANGE), strict=True)):
-                kappa = check.size(one.asset, name).kappa
-                by = kappa if np.isfinite(kappa) and kappa > 0.0 else 1.0
-                panel.stairs(one.implied[:, place] / by, edges, color=colour, fill=True, alpha=0.55, linewidth=0.0,
-                             label=f"implied / {by:.2g}")  # fmt: skip
-                panel.stairs(one.observed[:, place], edges, color=INK, linewidth=0.9, baseline=None, label="reported")
-                panel.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0.0)), np.square))
-                most = float(np.nanmax([one.implied[:, place] / by, one.observed[:, place]]))
-                panel.set_ylim(0.0, 1.05 * max(most, 1e-12))
-                panel.set_yticks(_ticks(most))
-                timing = check.timing(one.asset, name)
-                said = f"correlation {timing.pearson:.2f}, of ranks {timing.spearman:.2f}"
-                panel.legend(loc="upper left", title=said, title_fontsize="small", fontsize="small", alignment="left")
-            for panel in (top, *sides):
-                panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.6g}"))
-            start = one.held_observed[0]
-            last.plot(edges, 100.0 * one.held / start, color=BLUE, linewidth=1.6, label="implied")
-            last.plot(edges, 100.0 * one.held_observed / start, color=INK, linewidth=1.2, label="observed")
-            last.legend(loc="lower left", fontsize="small")
-            last.xaxis.set_major_locator(DayLocator())
-            last.xaxis.set_major_formatter(DateFormatter("%d"))
-            last.set_xlim(edges[0], edges[-1])
-            last.set_xlabel(f"day, {np.datetime_as_string(check.start, unit='M')}, UTC")
-        liquidated = (f"{side} liquidated\ncoins an hour" for side in ("longs", "shorts"))
+            _price(axes[0, column], one)
+            for panel, side in zip(axes[1:3, column], _SIDES, strict=True):
+                _liquidated(panel, check, one, side)
+            _held(axes[3, column], one, check.start)
+        liquidated = (f"{side}s liquidated\ncoins an hour" for side in _SIDES)
         for panel, name in zip(axes[:, 0], ("price, USD", *liquidated, "open interest\n% of the start's"), strict=True):
             panel.set_ylabel(name)
-        figure.suptitle("The real price against the book, without impact", x=0.01, ha="left", fontsize=13)
+        headed(figure, "The real price against the book, without impact")
         return figure
+
+
+def liquidations(check: "ReplayCheck", ax: "Axes | None" = None, asset: str | None = None, side: str = "long") -> "Axes":
+    """Liquidations of a side by the hour, reported and implied by the book, on an axis of square roots.
+
+    **Raises:** `ValueError` for an asset or side that there is not.
+    """
+    from ...observables import unknown
+    from ...report.plots.style import axes_of, look
+
+    assets = {one.asset: one for one in check.hours}
+    if asset is not None and asset not in assets:
+        raise unknown("asset", asset, assets)
+    if side not in _SIDES:
+        raise unknown("side", side, _SIDES)
+    one = assets[asset or next(iter(assets))]
+    with look():
+        axes = axes_of(ax)
+        _liquidated(axes, check, one, side)
+        _dates(axes, one, check.start)
+        axes.set_title(f"{side.capitalize()}s of {one.asset} liquidated")
+        axes.set_ylabel("coins an hour")
+        return axes
+
+
+def _edges(one: Any) -> np.ndarray:
+    return np.append(one.time, one.time[-1] + _HOUR)
+
+
+def _price(panel: "Axes", one: Any) -> None:
+    from ...report.plots.style import INK
+
+    panel.plot(_edges(one)[1:], one.price, color=INK, linewidth=1.2)
+    panel.set_title(one.asset)
+    panel.yaxis.set_major_formatter("{x:,.6g}")
+
+
+def _liquidated(panel: "Axes", check: "ReplayCheck", one: Any, side: str) -> None:
+    """Implied over the kappa of the asset and side, so that it can be compared hour by hour with what was reported."""
+    from ...report.plots.style import BLUE, INK, ORANGE
+
+    place, colour = _SIDES.index(side), (BLUE, ORANGE)[_SIDES.index(side)]
+    kappa = check.size(one.asset, side).kappa
+    by = kappa if np.isfinite(kappa) and kappa > 0.0 else 1.0
+    edges = _edges(one)
+    panel.stairs(one.implied[:, place] / by, edges, color=colour, fill=True, alpha=0.55, linewidth=0.0,
+                 label=f"implied / {by:.2g}")  # fmt: skip
+    panel.stairs(one.observed[:, place], edges, color=INK, linewidth=0.9, baseline=None, label="reported")
+    panel.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0.0)), np.square))
+    most = float(np.nanmax([one.implied[:, place] / by, one.observed[:, place]]))
+    panel.set_ylim(0.0, 1.6 * max(most, 1e-12))
+    panel.set_yticks(_ticks(most))
+    panel.yaxis.set_major_formatter("{x:,.6g}")
+    timing = check.timing(one.asset, side)
+    said = f"correlation {timing.pearson:.2f}, of ranks {timing.spearman:.2f}"
+    panel.legend(loc="upper left", title=said, title_fontsize="small", alignment="left", ncols=2)
+
+
+def _held(panel: "Axes", one: Any, start: Any) -> None:
+    from ...report.plots.style import BLUE, INK
+
+    first = one.held_observed[0]
+    panel.plot(_edges(one), 100.0 * one.held / first, color=BLUE, linewidth=1.6, label="implied")
+    panel.plot(_edges(one), 100.0 * one.held_observed / first, color=INK, linewidth=1.2, label="observed")
+    panel.legend(loc="best")
+    _dates(panel, one, start)
+
+
+def _dates(panel: "Axes", one: Any, start: Any) -> None:
+    from matplotlib.dates import DateFormatter, DayLocator
+
+    panel.xaxis.set_major_locator(DayLocator())
+    panel.xaxis.set_major_formatter(DateFormatter("%d"))
+    panel.set_xlim(_edges(one)[0], _edges(one)[-1])
+    panel.set_xlabel(f"day, {np.datetime_as_string(start, unit='M')}, UTC")
 
 
 def _ticks(most: float) -> list[float]:
@@ -72,4 +120,7 @@ def _ticks(most: float) -> list[float]:
     return [0.0, *(unit * step for step in steps)]
 
 
-__all__ = ["through_time"]
+whole = through_time
+PICTURES = {"liquidations": liquidations}
+
+__all__ = ["PICTURES", "liquidations", "through_time", "whole"]

@@ -28,9 +28,9 @@ import jaxrisk as jr
 # leverage_cap` copies one); here it is a dictionary with the same keys.
 
 # %%
-LOST, FALL, CLOSED = (
-    "mean(open_interest_loss_usd)", "expected_shortfall(max_drawdown_index, 0.99)", "mean(accounts_closed_out[retail])",
-)  # fmt: skip
+LOST = "mean(open_interest_loss_usd)"
+FALL = "expected_shortfall(max_drawdown_index, 0.99)"
+CLOSED = "mean(accounts_closed_out[retail])"
 CAPS = (2, 5, 10, 20)
 with jr.progress_bar("paths") as bar:
     study = jr.study(
@@ -59,8 +59,12 @@ def said(found, unit):
     return f"{change.value / unit:+.3g} ({change.low / unit:+.3g} to {change.high / unit:+.3g})"
 
 
-for measure, unit, name in ((CLOSED, 1.0, "retail accounts closed out"), (LOST, 1e6, "open interest lost, USD million"),
-                            (FALL, 0.01, "99% expected shortfall of the fall, points")):  # fmt: skip
+ASKED = (
+    (CLOSED, 1.0, "retail accounts closed out"),
+    (LOST, 1e6, "open interest lost, USD million"),
+    (FALL, 0.01, "99% expected shortfall of the fall, points"),
+)
+for measure, unit, name in ASKED:
     print(f"{name}; without a cap {study.of('no cap', measure).estimate.value / unit:,.4g}")
     for cap in CAPS:
         print(f"  cap {cap:>2}: {said(study.of(f'cap {cap}', measure), unit)}")

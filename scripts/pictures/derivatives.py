@@ -21,14 +21,14 @@ def draw():
     runs = [jr.simulate(capped(cap), paths=PATHS, seed=1, sample_paths=0) for cap in caps]
     middle = runs[list(caps).index(AT)]
     change = [middle.difference(run, LOSS) for run in runs]
-    found = jr.sensitivity(capped(AT), f"mean({LOSS})", "limits.cap", paths=PATHS, seed=1).to_dataframe().iloc[0]
+    found = jr.sensitivity(capped(AT), f"mean({LOSS})", "limits.cap", paths=PATHS, seed=1)
     mean, error = slope_of_paths()
     figure = Figure(figsize=(7.6, 3.8), layout="constrained")
     axes, base = figure.subplots(), middle.mean(LOSS).value
     axes.errorbar(caps, [(base + one.value) / 1e6 for one in change], yerr=[1.96 * one.standard_error / 1e6 for one in change],
                   fmt="ko", markersize=4, capsize=3, label="runs on the same random numbers")  # fmt: skip
     span = np.array([-0.55, 0.55])
-    for slope, half, colour, name in ((found["slope"], 1.96 * found["standard_error"], "C0", "slope of the curve"),
+    for slope, half, colour, name in ((found.gradient[0], 1.96 * found.standard_error[0], "C0", "slope of the curve"),
                                       (mean, 1.96 * error, "C1", "average of the paths' slopes")):  # fmt: skip
         line = (base + slope * span) / 1e6
         axes.plot(AT + span, line, color=colour, label=f"{name}: {slope / 1e6:.0f} ± {half / 1e6:.0f} a unit")

@@ -16,7 +16,7 @@ nbformat = pytest.importorskip("nbformat", reason="the extra `test` is not insta
 
 FOLDER = Path(__file__).parents[2] / "scripts" / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.py"))
-SMALL = {"PATHS": 1024, "STEPS": 48}
+SMALL = {"PATHS": 1024, "STEPS": 48, "RESTARTS": 4, "MAX_PATHS": 20_000, "DRAWS": 8}
 """What stands in place of a notebook's own sizes, by name."""
 PATIENCE = 1800
 """Seconds that a reply is waited for on a machine that has much else to do; a kernel that hangs is ended then."""

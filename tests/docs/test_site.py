@@ -1,5 +1,6 @@
 """The documentation site: a warning of its build is an error, nothing in it is loaded from elsewhere, it opens from a disk."""
 
+import contextlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ pytest.importorskip("material", reason="the extra `docs` is not installed")
 
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.exceptions import Abort
 
 ROOT = Path(__file__).parents[2]
 LOADING = {
@@ -44,6 +46,17 @@ def site(tmp_path_factory):
     where = tmp_path_factory.mktemp("site")
     build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(where), strict=True))
     return where
+
+
+@pytest.mark.parametrize(("link", "ends"), [("index.md", False), ("nowhere.md", True), ("index.md#nowhere", True)])
+def test_a_link_that_leads_nowhere_ends_the_build(tmp_path, link, ends):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(f"# One\n\n[another]({link})\n")
+    pages = ["index.md", *(f"notebooks/{path.stem}.md" for path in (ROOT / "scripts" / "notebooks").glob("*.py"))]
+    settings = {"docs_dir": str(tmp_path / "docs"), "site_dir": str(tmp_path / "site"), "nav": pages}
+    config = load_config(str(ROOT / "mkdocs.yml"), strict=True, **settings)
+    with pytest.raises(Abort) if ends else contextlib.nullcontext():
+        build(config)
 
 
 class _Loads(HTMLParser):

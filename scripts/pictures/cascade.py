@@ -20,5 +20,5 @@ def draw():
     left.set(xlim=(0, 40), ylim=(0, 1.08), xlabel="fall of the price, %", ylabel="further dollars a forced dollar sets off",
              title="Branching number, btc_24h")  # fmt: skip
     left.legend(loc="center right")
-    right.set(xlim=(0, 40), ylim=(1, 1.6), xlabel="fall of the price, %", ylabel="times", title="What a push becomes in the end")
+    right.set(xlim=(0, 40), ylim=(1, 4), xlabel="fall of the price, %", ylabel="times", title="What a push becomes in the end")
     return figure

@@ -100,5 +100,5 @@ for coefficient in (0.5, 3.0):
 # are half a point wide. The intervals of 0.5 and 1 overlap, and yet the two are told apart: on the same paths the
 # change has an interval of its own. More paths would not help here; say the range beside the figure.
 #
-# Where to go on: `docs/data.md` makes a scenario of your files, `leverage_limits.py` asks what a cap would
+# Where to go on: `your_own_data.py` makes a scenario of your files, `leverage_limits.py` asks what a cap would
 # change.

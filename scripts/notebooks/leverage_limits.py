@@ -99,4 +99,4 @@ study.plot_frontier(LOST).figure
 # second venue to which demand leaks, and `[[branches]]` in its file is where to say what nobody knows.
 #
 # How the loss moves with the cap *between* the caps of a grid is a derivative, and near a cap at which holders gather
-# one has to look twice at it: `docs/gradients.md`.
+# one has to look twice at it: `tails_and_gradients.py`.

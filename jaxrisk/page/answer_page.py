@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..observables import describe
-from ..studies.study_read import real
+from ..report.shown import Record
+from ..storage.study_files import real
 from . import assumptions, charts, fixed
-from .answers import Record
 from .content import Cell, Chart, Page, Part, Table
 from .words import MINUS, Finding, Size
 

@@ -4,8 +4,6 @@ import base64
 import html
 from typing import Any
 
-from ..page.answers import Record
-
 MOST_ROWS, MOST_TABLES = 14, 2
 """Rows of a table, and tables, that are open at first; the others are folded."""
 
@@ -45,7 +43,7 @@ def _image(answer: Any, title: str) -> str:
     try:
         picture = base64.b64encode(answer.plot._inline()).decode("ascii")
     except AttributeError:
-        if isinstance(answer, Record):
+        if hasattr(answer, "said"):
             return ""
         raise
     return f'<img alt="{html.escape(f"Picture of: {title}", quote=True)}" src="data:image/png;base64,{picture}">'

@@ -18,6 +18,8 @@ _LEFT_OUT = ("proposal", "log_weights", "scenario", "prepared", "noise", "candid
 _TABLES_ALONE = ("Backtest", "DayTest", "ReplayCheck", "Calibration")
 """Answers whose fields hold what they were made from, and more than a record should."""
 _SELECTORS = ("class", "venue", "asset")
+_ENDS = {"inf": math.inf, "-inf": -math.inf}
+_MOST_BYTES = 2**28
 
 
 def write(result: Any, path: Path, scenario_text: str = "") -> None:
@@ -129,4 +131,29 @@ def limits_toml(design: Any, scenario_text: str) -> str:
     return to_toml({"name": "designed", "title": title, "source": f"jaxrisk design{feasible}", "caps": rows})
 
 
-__all__ = ["everything", "limits_toml", "plain", "write"]
+def read_record(path: Path) -> dict[str, Any]:
+    """What a JSON file that we wrote says.
+
+    **Raises:** `ValueError`, which names the file, where it is damaged or not ours; `OSError` as the system says.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path} is too large for a record of a study")
+    try:
+        said = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({str(error) or 'nested too deep'})") from None
+    if not isinstance(said, dict) or said.get("written_by") != MARK:
+        raise ValueError(f"{path} is a JSON file that jaxrisk did not write")
+    return said
+
+
+def real(value: Any) -> float:
+    """A number as it was before it was JSON.
+
+    >>> real("inf"), real(2)
+    (inf, 2.0)
+    """
+    return math.nan if value is None else _ENDS[value] if value in _ENDS else float(value)
+
+
+__all__ = ["everything", "limits_toml", "plain", "read_record", "real", "write"]

@@ -1,7 +1,5 @@
 """A study as it was written into its folder, with the results of its runs."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +9,10 @@ from ..config.study_cells import Cell
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..risk.paired import Difference, Ranking
-from ..storage.recognise import MARK
+from ..storage.study_files import read_record, real
 from .study_found import Found
 
 RECORD = "study.json"
-_ENDS = {"inf": math.inf, "-inf": -math.inf}
-_MOST_BYTES = 2**28
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """What a JSON file that we wrote says.
-
-    **Raises:** `ValueError`, which names the file, where it is damaged or not ours; `OSError` as the system says.
-    """
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{path} is too large for a record of a study")
-    try:
-        said = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged ({str(error) or 'nested too deep'})") from None
-    if not isinstance(said, dict) or said.get("written_by") != MARK:
-        raise ValueError(f"{path} is a JSON file that jaxrisk did not write")
-    return said
 
 
 def fields_of(folder: Path) -> tuple[Any, ...]:
@@ -78,15 +58,6 @@ def _scenario(cell: Any, said: Any) -> str:
     return cell.get("scenario") or next((one for one in scenarios if cell["name"].startswith(f"{one}: ")), scenarios[0])
 
 
-def real(value: Any) -> float:
-    """A number as it was before it was JSON.
-
-    >>> real("inf"), real(2)
-    (inf, 2.0)
-    """
-    return math.nan if value is None else _ENDS[value] if value in _ENDS else float(value)
-
-
 def _array(values: Any) -> np.ndarray:
     return np.array([real(one) for one in values])
 
@@ -102,4 +73,4 @@ def _numbers(kind: Any, said: Any) -> Any:
     return kind(**{name: int(said[name]) if name in counts else real(said[name]) for name in kind._fields})
 
 
-__all__ = ["RECORD", "fields_of", "read_record", "real"]
+__all__ = ["RECORD", "fields_of"]

@@ -53,18 +53,6 @@ MEASURE = "mean(accounts_closed_out[retail])"
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with driver.sync_playwright() as play:
-        try:
-            arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
-            one = play.chromium.launch(executable_path=installed(), args=arguments, timeout=PATIENCE)
-        except driver.Error as error:
-            pytest.skip(f"Chromium does not start: {str(error).splitlines()[0]}")
-        yield one
-        one.close()
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A study's folder with two branches, its page, and the page of a run."""
     where = tmp_path_factory.mktemp("browser")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from report.example_answers import ANSWERS
 
-from jaxrisk.page.answers import Record
 from jaxrisk.report import Shown
 from jaxrisk.report.plots import MODULES
+from jaxrisk.report.shown import Record
 from jaxrisk.report.study_table import StudySummary
 
 LARGEST_CARD = 120_000

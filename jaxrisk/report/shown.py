@@ -123,8 +123,10 @@ class Record(Shown):
         return self.table
 
     @property
-    def plot(self) -> Plot:
+    def plot(self) -> "Plot":
         """The pictures of the answer."""
+        from .plots import Plot
+
         return Plot(_fields(self.said), self.kind)
 
     def __repr__(self) -> str:

@@ -30,7 +30,7 @@ def folder(folder):
 @pytest.fixture
 def stand_in(monkeypatch):
     """A forecast of the right drawdown, fitted on an event named `fitted on`."""
-    import jaxrisk.backtest.run  # noqa: F401 (else it would be made of the stand-ins)
+    import jaxrisk.backtest.events.run  # noqa: F401 (else it would be made of the stand-ins)
 
     forecast, parameters = ModuleType("forecast"), ModuleType("parameters")
 

@@ -45,5 +45,5 @@ def test_letters_have_the_size_of_the_place():
 
 
 def test_nothing_is_drawn_with_before_it_is_asked_for():
-    code = "import sys, jaxrisk.report.plots.run, jaxrisk.report.answers; print('matplotlib' in sys.modules)"
+    code = "import sys, jaxrisk.report.plots.run, jaxrisk.page.answers; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

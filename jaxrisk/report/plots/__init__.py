@@ -28,9 +28,9 @@ MODULES = {
     "Maturity": "jaxrisk.report.plots.maturity",
     "Warned": "jaxrisk.report.plots.warning",
     "Calibration": "jaxrisk.report.plots.calibration",
-    "Backtest": "jaxrisk.backtest.plot",
-    "DayTest": "jaxrisk.backtest.day_plot",
-    "ReplayCheck": "jaxrisk.backtest.replay_plot",
+    "Backtest": "jaxrisk.backtest.events.plot",
+    "DayTest": "jaxrisk.backtest.days.plot",
+    "ReplayCheck": "jaxrisk.backtest.replay.plot",
 }
 """Where the pictures of each kind of answer are, by the name of its class."""
 _CARD, _CARD_DPI = (5.2, 3.2), 120.0

@@ -107,7 +107,7 @@ def _gradients(prepared, course: Course, source: Steered, score: Column):
 def jump_cost(driven: Drivers, steps: int, sources: tuple[int, ...]) -> float:
     """Minus the log of the probability that the sources make these jumps in `steps` steps, and no others.
 
-    >>> from jaxrisk.risk.drivers import Drivers
+    >>> from jaxrisk.risk.rare.drivers import Drivers
     >>> one = Drivers((0,), (("price", "BTC"),), (0,), (1,), ("BTC",), False, np.array([[0.001, 0.0]]))
     >>> round(jump_cost(one, 1000, ()), 3), round(jump_cost(one, 1000, (0,)), 3)
     (1.001, 1.0)

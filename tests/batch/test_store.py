@@ -63,9 +63,9 @@ def began(monkeypatch):
     """First paths of the chunks that are run."""
     firsts, honest = [], work.range_losses
 
-    def counted(pool, prepared, seed, first, count, source):
+    def counted(pool, prepared, seed, first, count, source, kernel):
         firsts.append(first)
-        return honest(pool, prepared, seed, first, count, source)
+        return honest(pool, prepared, seed, first, count, source, kernel)
 
     monkeypatch.setattr(work, "range_losses", counted)
     return firsts

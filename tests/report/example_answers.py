@@ -178,7 +178,7 @@ def calibration() -> Calibration:
     law = LawFit("merton", {"volatility": 0.52}, {"volatility": 0.02}, True, (), {}, "prices.csv, 2024", "by likelihood")
     entries = {"market.volatility": Entry(0.52, "MEASURED: prices.csv <2024>, s.e. 0.02")}
     return Calibration("mine", "btc_24h", "BTC", {}, entries, {}, law, {"price": Fact(78_000.0, 10.0, "last close")}, leverage,
-                       None, None, Ladder(moves, share, {"BTC": 1e9}), Ladder(moves, before, {"BTC": 1e9}),
+                       None, None, None, Ladder(moves, share, {"BTC": 1e9}), Ladder(moves, before, {"BTC": 1e9}),
                        problems=["`impact` is not identified"])  # fmt: skip
 
 

@@ -61,7 +61,10 @@ def test_a_calibration_has_no_signs_of_markdown_and_a_picture():
 @pytest.mark.parametrize(
     ("kind", "says", "not_said"),
     [
-        *((kind, "95 times in a hundred", "hold 90%") for kind in ("Sensitivities", "Design", "RareEvent", "Attribution", "Maturity")),
+        *(
+            (kind, "95 times in a hundred", "hold 90%")
+            for kind in ("Sensitivities", "Design", "RareEvent", "Attribution", "Maturity")
+        ),
         *((kind, "hold 90% of the answers", "95 times in a hundred") for kind in ("Attributions", "Warned")),
         *((kind, "It is not advice", "Intervals") for kind in ("ReverseStress", "Backtest", "DayTest", "ReplayCheck")),
     ],

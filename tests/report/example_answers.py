@@ -159,7 +159,7 @@ def warned() -> Warned:
     log_price = -np.linspace(0.0, 0.7, 71)
     hump = lambda top, at: top * np.exp(-(((log_price + at) / 0.1) ** 2))
     number = np.stack([hump(1.3, 0.15), hump(0.6, 0.25)])[:, None]
-    near = Level("binance", "BTC", 0.08, 0.05, 0.12, 71_760.0, 0.9, 1.3, 1.0, 1.6)
+    near = Level("binance", "BTC", 0.0952, 0.086, 0.131, 70_574.0, 0.9, 1.3, 1.0, 1.6)
     far = Level("bybit", "BTC", float("inf"), float("inf"), float("inf"), float("nan"), 0.0, 0.6, 0.5, 0.8)
     info = {"name": "example", "title": "An example", "draws": 32}
     return Warned([near, far], 1.0, ("binance", "bybit"), ("BTC",), log_price, number, 0.8 * number, 1.2 * number, info)

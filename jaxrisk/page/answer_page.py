@@ -34,6 +34,11 @@ LEADS = {
 }
 HEADINGS = {"reverse stress": "How would it unfold?", "rare event": "How likely is it?", "sensitivity": "What moves the answer?",
             "design": "Which limits?", "attribution": "Whose fall was it?", "answer": "What was found?"}  # fmt: skip
+INTERVALS = {
+    **dict.fromkeys(("Sensitivities", "RareEvent", "Design", "Attribution", "Maturity"), fixed.OF_CHANCE),
+    **dict.fromkeys(("Attributions", "Warned"), fixed.OF_UNKNOWNS),
+}
+"""By the class of the answer; others have no intervals, or their tables say of what they are."""
 MOST_POINTS = 150
 _MINUS_BEFORE = frozenset("0123456789.")
 
@@ -52,11 +57,12 @@ def page(record: Record, path: Path) -> Page:
     text = str(said.get("scenario_toml", ""))
     made = _made(said) | {"record": fixed.hash_of(path)}
     parts = [Part("found", HEADINGS[record.question], [], tables, pictures, notes)]
-    parts += [fixed.history(), fixed.method([])]
+    intervals = INTERVALS.get(record.kind, fixed.OF_NOTHING)
+    parts += [fixed.history(), fixed.method([], intervals)]
     info = said.get("info") if isinstance(said.get("info"), dict) else {}
     if text:
         parts.append(assumptions.part(assumptions.said_of(str((info or {}).get("name", "")), text), [], []))
-    parts += [fixed.limitations(_limits(record)), fixed.reproduction(made, text, _again(text))]
+    parts += [fixed.limitations(_limits(record), intervals), fixed.reproduction(made, text, _again(text))]
     findings = [Finding(minus(line[:1].upper() + line[1:])) for line in summary.answer]
     return Page(record.question, summary.title, "", [LEADS[record.question]], None, findings, parts, None, made)
 

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,27 @@ from .content import Cell, Chart, Page, Part, Table, number
 HOURS_PER_YEAR = 8760.0
 SHARED = ("history", "method", "limitations")
 """Parts whose sentences are, but for a page's own, the same on every page."""
+
+
+class Intervals(NamedTuple):
+    """What an answer's intervals hold, and what they do not know of; empty where an answer has none, or says it itself."""
+
+    hold: str
+    leave: str
+
+
+OF_CHANCE = Intervals(
+    "Intervals hold the model's true value 95 times in a hundred. Those of means are corrected for the sample's skewness; where "
+    "too few paths decide a number, none is given.",
+    "Intervals know of chance alone, neither of wrong assumptions nor of what the model leaves out.",
+)
+OF_UNKNOWNS = Intervals(
+    "Intervals hold 90% of the answers that follow when what is not known of the numbers that go in is drawn at random; the "
+    "notes say what is drawn.",
+    "Intervals know of what was drawn alone, neither of other assumptions nor of what the model leaves out.",
+)
+OF_NOTHING = Intervals("", "")
+
 MOST_CURVE = 120
 """Points of a fragility map that are drawn."""
 _KNOWN = (("jaxrisk and what it computes with", "versions"), ("Python", "python"), ("hardware", "device"), ("seed", "seed"),
@@ -81,7 +102,7 @@ def history() -> Part:
     ])  # fmt: skip
 
 
-def method(lines: list[str]) -> Part:
+def method(lines: list[str], intervals: Intervals = OF_CHANCE) -> Part:
     """How numbers came about."""
     return Part("method", "How was it found?", [
         *lines,
@@ -90,12 +111,11 @@ def method(lines: list[str]) -> Part:
         "price through a thin book, and that breaches further margins. Losses beyond the margin go to the insurance fund, then "
         "to the "
         "winners by auto-deleveraging, and what is left is shared.",
-        "Intervals hold the model's true value 95 times in a hundred. Those of means are corrected for the sample's "
-        "skewness; where too few paths decide a number, none is given.",
+        *filter(None, [intervals.hold]),
     ], folded=True)  # fmt: skip
 
 
-def limitations(lines: list[str]) -> Part:
+def limitations(lines: list[str], intervals: Intervals = OF_CHANCE) -> Part:
     """What it does not say."""
     return Part("limitations", "What does it not say?", [], lines=[
         *lines,
@@ -104,7 +124,7 @@ def limitations(lines: list[str]) -> Part:
         "result.",
         "How holders respond to a limit (smaller position, more collateral, another venue) is assumed.",
         "A price law fitted to history contains history's cascades already: with feedback on top part is counted twice.",
-        "Intervals know of chance alone, neither of wrong assumptions nor of what the model leaves out.",
+        *filter(None, [intervals.leave]),
         "It is not advice.",
     ])  # fmt: skip
 

@@ -17,7 +17,9 @@ _ESTIMATE = ("value", "standard_error", "low", "high")
 
 def to_xarray(answer: Any) -> Any:
     """The dataset of an answer, or the `DataTree` of a study; an answer without axes of its own has those of its table."""
-    return _MADE.get(answer.kind, _table)(answer)
+    found = _MADE[answer.kind](getattr(answer, "fields", answer)) if answer.kind in _MADE else _table(answer)
+    found.attrs = _attributes(answer) | found.attrs
+    return found
 
 
 def _table(answer: Any) -> "xr.Dataset":
@@ -26,12 +28,12 @@ def _table(answer: Any) -> "xr.Dataset":
 
     frame = answer.to_dataframe()
     frame.index.name = "row"
-    return xr.Dataset.from_dataframe(frame).assign_attrs(_attributes(answer))
+    return xr.Dataset.from_dataframe(frame)
 
 
 def _attributes(answer: Any) -> dict[str, Any]:
     """What a file can hold of the information on a run."""
-    info = getattr(answer, "info", None)
+    info = getattr(getattr(answer, "fields", answer), "info", None)
     info = info if isinstance(info, Mapping) else {}
     said = {key: int(value) if isinstance(value, bool) else value for key, value in info.items() if _stored(value)}
     return {"kind": answer.kind, "title": str(answer.summary().title)} | said
@@ -57,7 +59,7 @@ def _study(study: Any) -> "xr.DataTree":
                       "is_reference": int(cell.name in study.reference.values())}  # fmt: skip
         coords = {"branch": [one or "all" for one in branches], "measure": measures}
         nodes[_node(cell.name, nodes)] = xr.Dataset(variables, coords, attributes | settings)
-    root = xr.Dataset(attrs=_attributes(study) | {"rank": str(study.rank), "question": study.question})
+    root = xr.Dataset(attrs={"rank": str(study.rank), "question": study.question})
     return xr.DataTree.from_dict({"/": root} | {f"/{name}": data for name, data in nodes.items()}, name=study.name)
 
 
@@ -78,7 +80,7 @@ def _numbers(mine: Any, branches: Any, measures: Any, of: str, kind: Any, fields
 
 
 def _over_ranges(found: Any) -> "xr.Dataset":
-    """Indices by measure and key."""
+    """Indices by measure and key, and the ends of each range (durations in seconds)."""
     import xarray as xr
 
     measures, keys = [str(one.measure) for one in found.spreads], [one.key for one in found.ranges]
@@ -86,8 +88,9 @@ def _over_ranges(found: Any) -> "xr.Dataset":
     of = lambda field: (("measure", "key"), np.array([[getattr(by[m, k], field) for k in keys] for m in measures]))
     variables = {field: of(field) for field in ("first", "first_error", "total", "total_error")}
     spread = {field: ("measure", np.array([getattr(one, field) for one in found.spreads])) for field in ("mean", "sd", "error")}
-    ends = {name: ("key", [one.ends[place] for one in found.ranges]) for place, name in enumerate(("lowest", "highest"))}
-    return xr.Dataset(variables | spread | ends, {"measure": measures, "key": keys}, _attributes(found))
+    ends = {name: ("key", [float(getattr(one, end)) for one in found.ranges])
+            for name, end in (("lowest", "low"), ("highest", "high"))}  # fmt: skip
+    return xr.Dataset(variables | spread | ends, {"measure": measures, "key": keys})
 
 
 def _attribution(found: Any) -> "xr.Dataset":
@@ -107,10 +110,11 @@ def _attribution(found: Any) -> "xr.Dataset":
         coords |= {axis: list(matrix.names) for axis in axes}
     rows = getattr(found, "amplified", [])
     if rows:
+        fields = rows[0] if isinstance(rows[0], Mapping) else rows[0]._fields
         coords["shock"] = [one.scale for one in rows]
         variables |= {f"amplified_{field}": (("shock",), np.array([getattr(one, field) for one in rows]))
-                      for field in rows[0]._fields if field != "scale"}  # fmt: skip
-    return xr.Dataset(variables, coords, _attributes(found))
+                      for field in fields if field != "scale"}  # fmt: skip
+    return xr.Dataset(variables, coords)
 
 
 def _channels(found: Any) -> list[tuple[str, Any]]:
@@ -126,7 +130,7 @@ def _warned(found: Any) -> "xr.Dataset":
     levels = {f"level_{name}": of(name) for name in ("distance", "low", "high", "price", "chance")}
     maps = {name: ((*axes, "log_price"), np.asarray(getattr(found, name))) for name in ("number", "low", "high")}
     coords = {"venue": list(found.venues), "asset": list(found.assets), "log_price": np.asarray(found.log_price)}
-    return xr.Dataset(maps | levels, coords, _attributes(found) | {"branching": found.branching})
+    return xr.Dataset(maps | levels, coords, {"branching": found.branching})
 
 
 def _reverse_stress(found: Any) -> "xr.Dataset":
@@ -141,7 +145,7 @@ def _reverse_stress(found: Any) -> "xr.Dataset":
         variables[name] = (axes[:1], stack(name))
     coords = {"way": np.arange(1, len(found.answers) + 1), "hour": found.hours(), "asset": list(found.assets)}
     asked = {"observable": found.observable, "level": found.level}
-    return xr.Dataset(variables, coords, _attributes(found) | asked)
+    return xr.Dataset(variables, coords, asked)
 
 
 def _sensitivities(found: Any) -> "xr.Dataset":
@@ -159,7 +163,7 @@ def _sensitivities(found: Any) -> "xr.Dataset":
         "estimate": float(found.estimate.value),
         "estimate_error": float(found.estimate.standard_error),
     }
-    return xr.Dataset(variables, {"parameter": names, "other_parameter": names}, _attributes(found) | said)
+    return xr.Dataset(variables, {"parameter": names, "other_parameter": names}, said)
 
 
 _MADE: dict[str, Callable[[Any], Any]] = {

@@ -5,6 +5,7 @@ notebook shows. Its class names nothing but its fields; tables, pictures and fil
 of the class.
 """
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ KINDS = {
 }
 """Of records, by the name of what they hold."""
 _HOURS = 8760.0
+_ABSENT = ("checked", "pathwise", "bumped", "volatility", "estimate", "difference")
+"""Fields of answers that are None where there is nothing; any other null in a record was a number that is not known."""
 
 
 class Shown:
@@ -127,25 +130,27 @@ class Record(Shown):
         """The pictures of the answer."""
         from .plots import Plot
 
-        return Plot(_fields(self.said), self.kind)
+        return Plot(self.fields, self.kind)
+
+    @property
+    def fields(self) -> Any:
+        """The fields of the answer, as near as the record has them: measures, arrays of numbers, the times of a path."""
+        found = _told(self.said) | {"info": Said(self.said.get("info") or {})}
+        if "horizon_years" in found and found.get("answers"):
+            hours = np.linspace(0.0, found["horizon_years"] * _HOURS, len(found["answers"][0].price))
+            found["hours"] = lambda: hours
+        return Said(found)
 
     def __repr__(self) -> str:
         return f"Record({self.kind}: {self.table.title!r})"
-
-
-def _fields(said: dict[str, Any]) -> Any:
-    """The fields of an answer, as near as a record has them: measures, arrays of numbers, the times of a path."""
-    found = _told(said)
-    if "horizon_years" in found and found.get("answers"):
-        found["hours"] = lambda: np.linspace(0.0, found.horizon_years * _HOURS, len(found.answers[0].price))
-    return found
 
 
 def _told(value: Any) -> Any:
     if isinstance(value, dict):
         if set(value) == {"observable", "statistic", "level"}:
             return Measure(str(value["observable"]), str(value["statistic"]), real(value["level"]))
-        return Said({key: _told(item) for key, item in value.items()})
+        unknown = lambda key, item: item is None and key not in _ABSENT
+        return Said({key: math.nan if unknown(key, item) else _told(item) for key, item in value.items()})
     if isinstance(value, str) and value in ("inf", "-inf"):
         return real(value)
     if isinstance(value, list):

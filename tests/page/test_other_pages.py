@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from page.example_page import Cells
 from report import example_studies
+from report.example_answers import ANSWERS
 
 from jaxrisk import page
 from jaxrisk.calibration.report import Section
@@ -55,6 +56,26 @@ def test_a_calibration_has_no_signs_of_markdown_and_a_picture():
     assert "mine <x>" in cells.text
     assert ("li", {}) in cells.tags
     assert html.count('class="drawn"') == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "not_said"),
+    [
+        *(
+            (kind, "95 times in a hundred", "hold 90%")
+            for kind in ("Sensitivities", "Design", "RareEvent", "Attribution", "Maturity")
+        ),
+        *((kind, "hold 90% of the answers", "95 times in a hundred") for kind in ("Attributions", "Warned")),
+        *((kind, "It is not advice", "Intervals") for kind in ("ReverseStress", "Backtest", "DayTest", "ReplayCheck")),
+    ],
+)
+def test_a_page_says_of_intervals_what_they_are_of(kind, says, not_said, tmp_path):
+    made = page.pages([load(ANSWERS[kind]().save(tmp_path / "a.json"))])
+    parts = [one for one in made[0].parts if one.name in ("method", "limitations")]
+    text = " ".join(words for one in parts for words in (*one.text, *one.lines))
+    assert says in text
+    assert not_said not in text
+    assert ("chance alone" in text) == (says == "95 times in a hundred")
 
 
 def test_a_run_that_is_not_finished_says_so(tmp_path):

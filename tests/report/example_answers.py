@@ -159,7 +159,7 @@ def warned() -> Warned:
     log_price = -np.linspace(0.0, 0.7, 71)
     hump = lambda top, at: top * np.exp(-(((log_price + at) / 0.1) ** 2))
     number = np.stack([hump(1.3, 0.15), hump(0.6, 0.25)])[:, None]
-    near = Level("binance", "BTC", 0.08, 0.05, 0.12, 71_760.0, 0.9, 1.3, 1.0, 1.6)
+    near = Level("binance", "BTC", 0.0952, 0.086, 0.131, 70_574.0, 0.9, 1.3, 1.0, 1.6)
     far = Level("bybit", "BTC", float("inf"), float("inf"), float("inf"), float("nan"), 0.0, 0.6, 0.5, 0.8)
     info = {"name": "example", "title": "An example", "draws": 32}
     return Warned([near, far], 1.0, ("binance", "bybit"), ("BTC",), log_price, number, 0.8 * number, 1.2 * number, info)
@@ -178,7 +178,7 @@ def calibration() -> Calibration:
     law = LawFit("merton", {"volatility": 0.52}, {"volatility": 0.02}, True, (), {}, "prices.csv, 2024", "by likelihood")
     entries = {"market.volatility": Entry(0.52, "MEASURED: prices.csv <2024>, s.e. 0.02")}
     return Calibration("mine", "btc_24h", "BTC", {}, entries, {}, law, {"price": Fact(78_000.0, 10.0, "last close")}, leverage,
-                       None, None, Ladder(moves, share, {"BTC": 1e9}), Ladder(moves, before, {"BTC": 1e9}),
+                       None, None, None, Ladder(moves, share, {"BTC": 1e9}), Ladder(moves, before, {"BTC": 1e9}),
                        problems=["`impact` is not identified"])  # fmt: skip
 
 

@@ -132,7 +132,8 @@ def _levels(panel, horizon: "Horizon", quantity: str) -> None:
         panel.plot(years / rank, 100.0 * seen, "o", color=INK, markersize=3.0, label="observed")
         # of a calibrated forecast's counts: as many as 95% of Poisson numbers with that mean
         low, high = stats.chi2.ppf(0.025, 2 * rank) / 2.0, stats.chi2.ppf(0.975, 2 * rank + 2) / 2.0
-        panel.fill_betweenx(100.0 * seen, years / high, years / low, color=INK, alpha=0.12, linewidth=0.0)
+        panel.fill_betweenx(100.0 * seen, years / high, years / low, color=INK, alpha=0.12, linewidth=0.0,
+                           label="95% of counts\nat each level")  # fmt: skip
         panel.set(xlim=(1.0 / per_year, 10.0 * years), ylim=(0.0, 130.0 * seen[0]))
     panel.set_xscale("log")
     percents(panel.yaxis)

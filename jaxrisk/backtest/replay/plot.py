@@ -83,7 +83,7 @@ def _liquidated(panel: "Axes", check: "ReplayCheck", one: Any, side: str) -> Non
     panel.stairs(one.observed[:, place], edges, color=INK, linewidth=0.9, baseline=None, label="reported")
     panel.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0.0)), np.square))
     most = float(np.nanmax([one.implied[:, place] / by, one.observed[:, place]]))
-    panel.set_ylim(0.0, 1.6 * max(most, 1e-12))
+    panel.set_ylim(0.0, 2.8 * max(most, 1e-12))
     panel.set_yticks(_ticks(most))
     panel.yaxis.set_major_formatter("{x:,.6g}")
     timing = check.timing(one.asset, side)

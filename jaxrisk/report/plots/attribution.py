@@ -127,7 +127,7 @@ def amplification(result: Any, ax: "Axes | None" = None) -> "Axes":
 
 
 def contagion(result: Any, ax: "Axes | None" = None, of: str | None = None) -> "Axes":
-    """Who moves whom, percentage points with standard errors: a line moves a column.
+    """Who moves whom, log price times 100, with standard errors: a line moves a column.
 
     **Arguments:** `of`: `"venues"` or `"assets"`, the first that there is.
 
@@ -151,7 +151,7 @@ def contagion(result: Any, ax: "Axes | None" = None, of: str | None = None) -> "
             text = f"{values[a, b]:.2f}\n{known_error if values[a, b] else ''}".rstrip()
             dark = abs(values[a, b]) > 0.85 * most and not signed
             axes.text(b, a, text, ha="center", va="center", color="white" if dark else INK, fontsize="small")
-        axes.figure.colorbar(drawn, ax=axes, label="percentage points").outline.set_visible(False)
+        axes.figure.colorbar(drawn, ax=axes, label="log price, x 100").outline.set_visible(False)
         axes.set_xticks(range(len(matrix.names)), matrix.names)
         axes.set_yticks(range(len(matrix.names)), matrix.names)
         axes.grid(visible=False)

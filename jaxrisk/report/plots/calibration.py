@@ -39,7 +39,10 @@ def ladder(result: Any, ax: "Axes | None" = None) -> "Axes":
         percents(axes.yaxis)
         axes.set_ylim(bottom=0.0)
         dashed = "; dashed: leverage not corrected" if result.ladder_before is not None else ""
-        axes.set(xlabel=f"move of the price against the side{dashed}", ylabel="share of the side's open interest")
+        axes.set(
+            xlabel=f"move of the price against the side{dashed}\nthe error of the leverage is not in it",
+            ylabel="share of the side's open interest",
+        )
         axes.legend(loc="upper left")
         return axes
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from ..result import Result
 
+TOO_FEW = "too few paths for an interval"
+
 
 def unfinished(axes: "Axes", result: "Result") -> None:
     """A line over the axes where the result's run is not finished."""
@@ -62,4 +64,4 @@ def waterfall(axes: "Axes", names: Sequence[str], steps: Any, errors: Any, colou
     axes.set_ylim(min(0.0, float(ends.min()) - gap * (ends.min() < 0.0)), float(ends.max()) + gap)
 
 
-__all__ = ["marked", "unfinished", "unsure", "waterfall"]
+__all__ = ["TOO_FEW", "marked", "unfinished", "unsure", "waterfall"]

@@ -78,7 +78,8 @@ def liquidations(result: "Result", ax: "Axes | None" = None) -> "Axes":
         axes.set_xlim(time[0], time[-1])
         percents(axes.yaxis)
         span = (time[-1] - time[0]) / (len(edges) - 1) if len(edges) > 1 else 0.0
-        axes.set(xlabel=f"time ({unit})", ylabel=f"closed in {span:.3g} {unit}, of the start's")
+        length = f"1 {unit.removesuffix('s')}" if f"{span:.3g}" == "1" else f"{span:.3g} {unit}"
+        axes.set(xlabel=f"time ({unit})", ylabel=f"closed in {length}, of the start's")
         axes.margins(y=0.25)
         axes.legend(loc="upper right")
         return axes

@@ -64,7 +64,7 @@ def indices(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
         axes.axvline(0.0, color=INK, linewidth=0.8)
         axes.grid(axis="y", visible=False)
         percents(axes.xaxis)
-        axes.set_xlabel("share of the variance over all ranges")
+        axes.set_xlabel("share of the variance over all ranges; whiskers: 95% intervals")
         axes.legend(loc="lower right")
         return axes
 

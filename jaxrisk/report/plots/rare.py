@@ -41,7 +41,9 @@ def exceedance(result: Any, ax: "Axes | None" = None) -> "Axes":
         axes.annotate(odds(float(estimate.value)), (factor * level, estimate.value), (9, 5), textcoords="offset points",
                       color=RED, fontsize="small")  # fmt: skip
         axes.set_yscale("log")
-        axes.set(xlabel=f"level ({name})", ylabel="probability of more")
+        bare = curve is not None and result.method == "splitting"
+        none = "\nno band about the curve: paths that were split share their beginnings" if bare else ""
+        axes.set(xlabel=f"level ({name}){none}", ylabel="probability of more")
         return axes
 
 

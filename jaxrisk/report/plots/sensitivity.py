@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..study_table import Z, in_words
+from .marks import TOO_FEW, unsure
 from .style import BLUE, GREY, ORANGE, axes_of, capital, figure_of, headed, look, nothing, wrapped
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def tornado(result: Any, ax: "Axes | None" = None) -> "Axes":
             if mine.any():
                 axes.errorbar(elasticity[shown[mine]], rows[mine], xerr=Z * error[shown[mine]], fmt=marker, color=colour,
                               markersize=5, capsize=2.5, linewidth=1.4, label=method)  # fmt: skip
+        unsure(axes, elasticity[shown], rows, error[shown])
         _full_bump(axes, result, shown, rows)
         axes.barh(rows, elasticity[shown], 0.5, color=GREY, alpha=0.35, zorder=0.5)
         axes.axvline(0.0, color=GREY, linewidth=0.9)
@@ -48,7 +50,8 @@ def tornado(result: Any, ax: "Axes | None" = None) -> "Axes":
         axes.grid(axis="y", visible=False)
         left = int(np.isfinite(elasticity).sum()) - len(shown)
         more = f"; {left} smaller ones left out" if left > 0 else ""
-        axes.set_xlabel(f"elasticity: % of the measure per % of the parameter,\nwith 95% intervals{more}")
+        few = "" if np.isfinite(error[shown]).all() else f"; ?: {TOO_FEW}"
+        axes.set_xlabel(f"elasticity: % of the measure per % of the parameter,\nwith 95% intervals{more}{few}")
         axes.legend(loc="best")
         return axes
 

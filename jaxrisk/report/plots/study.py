@@ -11,6 +11,7 @@ import numpy as np
 from ...risk.measure import Measure
 from ..study_table import Z, in_words, scaled, unit_of
 from ..sweep_table import groups as grouped, heading, of_class
+from .marks import TOO_FEW
 from .style import BLUE, GREY, INK, ORANGE, SERIES, axes_of, capital, figure_of, headed, look, nothing, wrapped
 
 if TYPE_CHECKING:
@@ -91,18 +92,28 @@ def _panel(axes: "Axes", result: Any, group: Sequence[Any], cells: Sequence[Any]
             value, low, high = (factor * number for number in one)
             bar = [[value - low], [high - value]] if math.isfinite(low) and math.isfinite(high) else None
             hollow = cell.name in result.reference.values()
-            axes.errorbar(value, place, xerr=bar, fmt="o" if bar or not differences else "x", color=colour,
+            axes.errorbar(value, place, xerr=bar, fmt="o" if bar else "x", color=colour,
                           mfc="white" if hollow else colour, markersize=5.5, capsize=2.5, linewidth=1.3, label=label)  # fmt: skip
             label = None
     if differences:
         axes.axvline(0.0, color=GREY, linewidth=0.9)
+        own = [place for cell, place in zip(cells, places, strict=True) if cell.name in result.reference.values()]
+        axes.plot([0.0] * len(own), own, "o", color=GREY, mfc="white", markersize=5.5)
     axes.set_title("Change against the reference, same paths" if differences else wrapped(heading(group)))
     axes.set_yticks(places, [cell.name for cell in cells])
     axes.set_ylim(len(cells) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("" if unit == "1" else "percentage points" if unit == "%" and differences else unit)
+    name = "" if unit == "1" else "percentage points" if unit == "%" and differences else unit
+    axes.set_xlabel("\n".join(filter(None, [name, _key(result, cells, ends)])))
     if axes.get_legend_handles_labels()[1] and not differences:
         axes.legend(loc="best")
+
+
+def _key(result: Any, cells: Sequence[Any], ends: Sequence[Sequence[Any]]) -> str:
+    """What marks mean, of those that there are."""
+    few = any(one and not math.isfinite(one[1] + one[2]) for rows in ends for one in rows)
+    hollow = any(cell.name in result.reference.values() for cell in cells)
+    return "; ".join((["hollow: the reference"] if hollow else []) + ([f"x: {TOO_FEW}"] if few else []))
 
 
 def _ends(one: Any, differences: bool) -> tuple[float, float, float] | None:
@@ -217,7 +228,8 @@ def frontier(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axe
         axes.axhline(0.0, color=GREY, linewidth=0.9)
         axes.margins(x=0.16, y=0.14)
         name = "percentage points" if unit == "%" else unit if unit != "1" else ""
-        axes.set(xlabel="open interest forgone, %", ylabel=f"change against the reference, {name}".rstrip(", "))
+        few = "" if all(np.isfinite(float(change.low)) for _, _, change in rows) else f"; x: {TOO_FEW}"
+        axes.set(xlabel=f"open interest forgone, %{few}", ylabel=f"change against the reference, {name}".rstrip(", "))
         return axes
 
 

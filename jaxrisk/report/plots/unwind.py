@@ -49,8 +49,8 @@ def price(result: Any, ax: "Axes | None" = None, event: str | None = None) -> "A
         hours = np.asarray(one.minutes) / 60.0
         percent = lambda path: 100.0 * np.expm1(np.asarray(path, np.float64))
         low, middle, high = one.fundamental
-        axes.fill_between(hours, percent(low), percent(high), color=BLUE, alpha=0.25, linewidth=0, label="its 90% interval")
         axes.plot(hours, percent(middle), color=BLUE, linewidth=1.2, label="without forced orders")
+        axes.fill_between(hours, percent(low), percent(high), color=BLUE, alpha=0.25, linewidth=0, label="its 90% interval")
         axes.plot(hours, percent(one.path), color=INK, linewidth=1.0, label="observed")
         axes.set_xlabel("hours since the start")
         axes.set_ylabel("price against the start")

@@ -24,7 +24,7 @@ def warning(result: Any) -> "Figure":
 
 def fragility(result: Any, ax: "Axes | None" = None, asset: str | None = None) -> "Axes":
     """How many further dollars a forced dollar sets off, by venue, at each price below that of the start, with 90% bands over
-    what is not known; a dot at each level that must not break.
+    what is not known; a dot at each level that must not break, with its 90% interval.
 
     **Raises:** `ValueError` for an asset that there is not.
     """
@@ -44,13 +44,15 @@ def fragility(result: Any, ax: "Axes | None" = None, asset: str | None = None) -
         axes.axhline(result.branching, color=GREY, linewidth=1.0, linestyle="--")
         for one in result.levels:
             if one.asset == names[a] and math.isfinite(one.distance):
+                ends = [-100.0 * min(end, 1.0) for end in (one.low, one.high)]  # a level may be nowhere in some draws
+                axes.plot(ends, [result.branching] * 2, color=INK, linewidth=1.4, solid_capstyle="butt")
                 axes.plot([-100.0 * one.distance], [result.branching], "o", color=INK, markersize=5)
         axes.set_xlim(-50.0, 0.0)
         axes.set_ylim(0.0, 1.08 * max(float(np.max(result.high[:, a])), 1.1 * result.branching))
         axes.annotate(f"{result.branching:g} further", (0.0, result.branching), (3, 3), xycoords=("axes fraction", "data"),
                       textcoords="offset points", color=GREY, fontsize="small")  # fmt: skip
         percents(axes.xaxis, signed=True)
-        axes.set_xlabel("price against the start; bands: 90% over what is not known")
+        axes.set_xlabel("price against the start; bands, and the bar of a level: 90% over what is not known")
         axes.set_ylabel("further dollars a forced dollar sets off")
         axes.set_title(f"Fragility below the price of {names[a]}")
         axes.legend(loc="best")

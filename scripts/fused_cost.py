@@ -11,6 +11,7 @@ import argparse
 import math
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -19,7 +20,8 @@ from jaxrisk.cascade.cells import looked_up
 from jaxrisk.cascade.straight import NotFusable, operations
 
 WEIGHTS = {"div": 8, "exp": 4, "log": 20, "sqrt": 5, "rsqrt": 5, "expm1": 15, "log1p": 20, "pow": 45, "tanh": 20, "erf_inv": 40,
-           "sin": 20, "cos": 20, "logistic": 12, "rem": 20, "round": 6, "sign": 3, "gather": 4, "integer_pow": 2}  # fmt: skip
+           "sin": 20, "cos": 20, "logistic": 12, "rem": 20, "round": 6, "sign": 3, "gather": 4, "integer_pow": 2, "max": 3,
+           "min": 3}  # fmt: skip
 """Instructions of operations that are not one."""
 FREE = {"broadcast_in_dim", "reshape", "squeeze", "slice", "stack", "concatenate", "rev", "transpose", "expand_dims", "split",
         "bitcast_convert_type", "shift_left", "or"}  # fmt: skip
@@ -60,6 +62,10 @@ def cost(prepared) -> Cost:
 
     **Raises:** `NotFusable` where it cannot be one kernel.
     """
+    return eqx.filter_eval_shape(_counted, prepared)  # nothing is computed for a count
+
+
+def _counted(prepared) -> Cost:
     plan = fused.plan_of(prepared, seed_key(1), jax.ShapeDtypeStruct((), jnp.uint32))
     found = dict(operations(plan.program).most_common())
     instructions = sum(count * (0 if name in FREE else WEIGHTS.get(name, 1)) for name, count in found.items())

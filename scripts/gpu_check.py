@@ -1,4 +1,5 @@
-"""Checks and measures the engine on the GPUs of this machine: one command, no network, under ten minutes.
+"""Checks and measures the engine on the GPUs of this machine: one command, no network, under ten minutes
+where JAX is installed (installing wheels comes before the clock starts).
 
     scripts/gpu_check --out gpu              # writes gpu/gpu_check.json and gpu/gpu_check.md, rewritten after every part
     scripts/gpu_check --prepare              # on a machine with the whole of jaxrisk: scenarios as files beside this one
@@ -11,6 +12,7 @@ own with its share of what is left of the time; one that fails, crashes or is st
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -39,13 +41,16 @@ PARTS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("gpu_check"), help="folder of the reports (default: gpu_check)")
+    parser.add_argument("--out", type=Path, default=Path("gpu"), help="folder of the reports (default: gpu)")
     parser.add_argument("--seconds", type=float, default=540.0, help="for everything together (default: 540)")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--on-cpu", "--dry-run", action="store_true", help="tiny sizes on a CPU, the kernel interpreted")
     parser.add_argument("--prepare", action="store_true", help=f"write {SCENARIOS.name}/ and stop")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if importlib.util.find_spec("jax") is None:
+        print(f"no JAX in {sys.executable}: name a Python that has it in JAXRISK_PYTHON, or put wheels into {HERE / 'wheels'}")
+        return 2
     if arguments.prepare:
         return prepare()
     if arguments.part:
@@ -94,6 +99,7 @@ def _apart(name: str, share: float, arguments: argparse.Namespace) -> dict[str, 
         command.append("--on-cpu")
         environment["JAX_PLATFORMS"] = "cpu"
     else:
+        environment.pop("JAX_PLATFORMS", None)  # the CPU is needed too, to compare with
         environment["JAX_COMPILATION_CACHE_DIR"] = str((arguments.out / "programs").resolve())
     begun, state, told = time.monotonic(), "done", ""
     try:
@@ -136,7 +142,7 @@ def _platform() -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
         return "nothing within two minutes"
-    return (done.stdout.strip().splitlines() or [f"nothing: {done.stderr.strip()[-200:]}"])[-1]
+    return (done.stdout.strip().splitlines() or [f"nothing: {(done.stderr.strip().splitlines() or [''])[-1][-200:]}"])[-1]
 
 
 def _text(stream: Any) -> str:

@@ -92,7 +92,7 @@ def fused_and_scan(context: Context) -> None:
         try:
             found = context.kernel(prepared, paths)
         except NotFusable as error:
-            context.add(scenario=name, takes_the_scan=str(error))
+            context.add(scenario=name, takes_the_scan=str(error), **_expected_to_fit(name))
             continue
         except Exception as error:  # reported, and the next scenario is tried
             context.add(scenario=name, agrees=False, failed=f"{type(error).__name__}: {error}"[:1500])
@@ -106,13 +106,17 @@ def chunks(context: Context) -> None:
     for name, scenario in context.scenarios():
         prepared = prepare(scenario)
         count = len(context.paths(65_536))
+        at = count // 2 + 1  # no multiple of any block
         for kernel, run in (("scan", context.scan), ("fused", context.kernel)):
             try:
-                first, second = run(prepared, context.paths(65_536)), run(prepared, context.paths(65_536, count // 2))
+                first, second = run(prepared, context.paths(65_536)), run(prepared, context.paths(65_536, at))
             except NotFusable as error:
-                context.add(scenario=name, kernel=kernel, takes_the_scan=str(error))
+                context.add(scenario=name, kernel=kernel, takes_the_scan=str(error), **_expected_to_fit(name))
                 continue
-            same = all(np.array_equal(first[key][count // 2 :], second[key][: count - count // 2]) for key in first)
+            except Exception as error:  # reported, and the next is tried
+                context.add(scenario=name, kernel=kernel, agrees=False, failed=f"{type(error).__name__}: {error}"[:500])
+                continue
+            same = all(np.array_equal(first[key][at:], second[key][: count - at]) for key in first)
             context.add(scenario=name, kernel=kernel, agrees=same)
 
 
@@ -191,7 +195,9 @@ def benchmark(context: Context) -> None:
                     rates[plan] = work / seconds
                     peak = max((one.memory_stats() or {}).get("peak_bytes_in_use", 0) for one in every[:devices])
                     share = _share(prepared, rates[plan] / devices) if precision == "float32" else {}
-                    context.add(**told, seconds=seconds, path_steps_a_second=rates[plan], peak_gibibytes=peak / 2**30, **share)
+                    context.add(
+                        **told, seconds=seconds, path_steps_a_second=rates[plan], peak_so_far_gibibytes=peak / 2**30, **share
+                    )
 
 
 def simulate(context: Context) -> None:
@@ -243,6 +249,11 @@ def _share(prepared: Any, rate: float) -> dict[str, float]:
         return {} if machine is None else {"share_of_limit": rate / cost(prepared).limit(machine)}
     except NotFusable:
         return {}
+
+
+def _expected_to_fit(name: str) -> dict[str, bool]:
+    """The reference workload that takes the scan is a failure; what a shipped scenario takes is said."""
+    return {"agrees": False} if name == "reference" else {}
 
 
 def _difference(found: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:

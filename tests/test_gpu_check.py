@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
@@ -52,6 +53,36 @@ def test_a_machine_without_a_gpu_says_so_in_one_line(tmp_path):
     assert done.returncode == 2
     assert done.stdout == "no GPU here: JAX says cpu; --on-cpu tries every part on tiny sizes\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_python_without_jax_says_so_in_one_line(tmp_path):
+    command = [sys.executable, "-S", str(SCRIPTS / "gpu_check.py"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout.startswith("no JAX in ")
+    assert len(done.stdout.splitlines()) == 1
+    assert not done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_reports_are_not_written_over_the_script():
+    done = subprocess.run([sys.executable, str(SCRIPTS / "gpu_check.py"), "--help"], capture_output=True, text=True, check=True)
+    name = done.stdout.split("folder of the reports (default: ")[1].split(")")[0]
+    assert not (SCRIPTS / name).exists()
+
+
+@pytest.mark.slow
+def test_paths_that_differ_are_found(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    parts = importlib.import_module("gpu_parts")
+    losses = {"log_return": np.linspace(-1.0, 1.0, 1000)[:, None]}
+    moved = lambda paths, by: {"log_return": losses["log_return"] + by * (np.arange(1000) < paths)[:, None]}
+    assert parts._difference(losses, losses)["agrees"]
+    assert parts._difference(moved(5, 0.1), losses)["agrees"]
+    found = parts._difference(moved(20, 0.1), losses)
+    assert not found["agrees"]
+    assert found["share_beyond"] == 0.02
+    assert not parts._difference(moved(1, np.nan), losses)["agrees"]
 
 
 def test_a_page_has_every_row_and_the_errors_of_what_failed():

@@ -29,8 +29,8 @@ def configuration(scenario, run: Run, block: int) -> dict[str, str]:
     parts = {name: text for name, text in named(scenario).items() if name not in _WORDS}
     kept = {f"version of {name}": number for name, number in versions().items()}
     platform = jax.default_backend()
-    # on a CPU there is one kernel; elsewhere two, whose bits differ
-    kernel = {} if platform == "cpu" else {"kernel": run.kernel}
+    # not said of the scan, so that what was begun when there was no other goes on
+    kernel = {"kernel": "fused"} if run.kernel == "fused" else {}
     return {**settings, **parts, **kept, **kernel, "platform": platform, "block": str(block)}
 
 

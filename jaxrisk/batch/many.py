@@ -67,7 +67,7 @@ def simulate_many(
     """Simulate several scenarios on the same random numbers, which are drawn once for all of them.
 
     Of those with one market (law, start, horizon, steps) also the price before any liquidation is moved once. A scenario's bits
-    do not depend on who else is in the list, and are those that `simulate` has of it alone.
+    do not depend on who else is in the list, and are those that `simulate(kernel="scan")` has of it alone.
 
     **Arguments:** as of `simulate`, of each scenario, and:
 

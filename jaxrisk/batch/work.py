@@ -17,7 +17,7 @@ import numpy as np
 from .._interrupt import threads
 from ..cascade.blocks import block_size, numbers, parts_of, range_losses, workers
 from ..cascade.engine import COUNTERS
-from ..cascade.kernel import chosen
+from ..cascade.kernel import NoKernel, chosen
 from ..risk.sample import prepare_lean
 from ..risk.sobol import sobol
 from ..storage import manifest as said
@@ -178,6 +178,8 @@ def work(task: Task) -> Outcome:
         if outcome.problem is None and manifest is not None:
             write_chunk(place_of(task.store), manifest, task.first, losses, outcome.facts)
         return outcome
+    except NoKernel as error:
+        return Outcome(None, {}, ("refused", f"a worker on {socket.gethostname()} cannot run the kernel ({error})", 0))
     except OSError as error:
         return Outcome(None, {}, ("disk", error.strerror or str(error), error.errno or 0))
 

@@ -13,7 +13,7 @@ import numpy as np
 from .._interrupt import answers, threads
 from .devices import on, placed
 from .engine import COUNTERS, book_numbers, seed_key
-from .fused import BLOCK as BLOCK_FUSED
+from .fused import BLOCK as BLOCK_FUSED, SHAPE
 from .kernel import RUN
 from .room import Room
 from .source import AbstractSource
@@ -113,7 +113,7 @@ def _gathered(
 ) -> dict[str, np.ndarray]:
     key, double = seed_key(seed), prepared.decay.dtype == jnp.float64
     count, devices = len(jax.tree.leaves(paths)[0]), jax.local_devices()
-    shape, smallest = _shape(prepared, size), min(size, LEAST)
+    shape, smallest = _shape(prepared, size), min(size, LEAST if kernel == "scan" else SHAPE.block)
     everything, room = placed((prepared, key, source)), Room(size // smallest, _parts.get(shape, 1))
     what = f"{smallest:,} paths of this scenario"
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .entries import alike, away_from_zero, larger, smaller, to_even
 from .straight import Equation, Name, NotFusable, Program
 
 FEW = 16
@@ -70,13 +71,7 @@ def _apply(equation: Equation, given: list[Any]) -> list[Any]:
 
 
 def _bind(equation: Equation, cells):
-    return equation.primitive.bind(*_alike(*cells), **equation.params)
-
-
-def _alike(*cells) -> list[Any]:
-    """Scalars beside vectors are stretched."""
-    shape = np.broadcast_shapes(*(np.shape(cell) for cell in cells))
-    return [cell if np.shape(cell) == shape else jnp.broadcast_to(cell, shape) for cell in map(jnp.asarray, cells)]
+    return equation.primitive.bind(*alike(*cells), **equation.params)
 
 
 def _each(function: Callable, equation: Equation, given) -> np.ndarray:
@@ -100,28 +95,18 @@ def _selected(equation: Equation, given) -> np.ndarray:
     def choose(which, *cases):
         if isinstance(which, np.generic):
             return cases[int(which)]
-        return lax.select_n(*_alike(which, *cases))
+        return lax.select_n(*alike(which, *cases))
 
     return _each(choose, equation, given)
 
 
 def _clamped(equation: Equation, given) -> np.ndarray:
-    return _each(lambda low, x, high: jnp.minimum(jnp.maximum(x, low), high), equation, given)
+    return _each(lambda low, x, high: smaller(larger(x, low), high), equation, given)
 
 
 def _rounded(equation: Equation, given) -> np.ndarray:
     """To the nearest whole number, a half away from zero or to the even one; there is no such operation in the kernel."""
-
-    def away(x):
-        size = jnp.floor(jnp.abs(x) + 0.5)
-        return jnp.where(x < 0.0, -size, size)
-
-    def even(x):
-        below = jnp.floor(x)
-        rest, odd = x - below, below - 2.0 * jnp.floor(0.5 * below)
-        return jnp.where((rest > 0.5) | ((rest == 0.5) & (odd == 1.0)), below + 1.0, below)
-
-    rule = even if equation.params["rounding_method"] == lax.RoundingMethod.TO_NEAREST_EVEN else away
+    rule = to_even if equation.params["rounding_method"] == lax.RoundingMethod.TO_NEAREST_EVEN else away_from_zero
     return _each(rule, equation, given)
 
 
@@ -175,7 +160,7 @@ def _cumulated(function: Callable) -> Callable:
 def _folded(function: Callable, row) -> list[Any]:
     found = [row[0]]
     for cell in row[1:]:
-        found.append(_found(lambda *pair: function(*_alike(*pair)), found[-1], cell))
+        found.append(_found(lambda *pair: function(*alike(*pair)), found[-1], cell))
     return found
 
 
@@ -187,7 +172,7 @@ def _where_most(better: Callable) -> Callable:
         def one(index):
             best, where = rows[index][0], jnp.zeros(np.shape(rows[index][0]), dtype)
             for entry, cell in enumerate(rows[index][1:], 1):
-                cell, best, where, here = _alike(cell, best, where, jnp.asarray(entry, dtype))
+                cell, best, where, here = alike(cell, best, where, jnp.asarray(entry, dtype))
                 more = better(cell, best)
                 best, where = jnp.where(more, cell, best), jnp.where(more, here, where)
             return where
@@ -209,7 +194,7 @@ def _multiplied(equation: Equation, given) -> np.ndarray:
 
     def one(index):
         products = [
-            jnp.multiply(*_alike(a, b)) for a, b in zip(rows[index[0], index[1]], columns[index[0], index[2]], strict=True)
+            jnp.multiply(*alike(a, b)) for a, b in zip(rows[index[0], index[1]], columns[index[0], index[2]], strict=True)
         ]
         return _folded(jnp.add, products)[-1]
 
@@ -250,13 +235,13 @@ def _entry(table: Any, flat):
         raise NotFusable(f"a step looks up among {len(entries)} numbers of the path's own, and {FEW} at most are chosen from")
     found = entries[0]
     for place, entry in enumerate(entries[1:], 1):
-        found = jnp.where(*_alike(flat == place, entry, found))
+        found = jnp.where(*alike(flat == place, entry, found))
     return found
 
 
 _EACH = frozenset(
     """
-add sub mul div rem pow max min neg abs sign square integer_pow sqrt rsqrt exp exp2 expm1 log log1p logistic tanh erf_inv sin cos
+add sub mul div rem pow neg abs sign square integer_pow sqrt rsqrt exp exp2 expm1 log log1p logistic tanh erf_inv sin cos
 floor ceil is_finite eq ne lt le gt ge and or xor not shift_left shift_right_logical shift_right_arithmetic convert_element_type
 bitcast_convert_type
 """.split()
@@ -264,9 +249,11 @@ bitcast_convert_type
 
 _RULES: dict[str, Callable] = {
     "select_n": _selected,
+    "max": lambda equation, given: _each(larger, equation, given),
+    "min": lambda equation, given: _each(smaller, equation, given),
     "clamp": _clamped,
     "round": _rounded,
-    "add_any": lambda equation, given: _each(lambda a, b: jnp.add(*_alike(a, b)), equation, given),
+    "add_any": lambda equation, given: _each(lambda a, b: jnp.add(*alike(a, b)), equation, given),
     "broadcast_in_dim": _broadcast,
     "reshape": _reshaped,
     "squeeze": _reshaped,
@@ -282,7 +269,7 @@ _RULES: dict[str, Callable] = {
     "argmax": _where_most(jnp.greater),
     "argmin": _where_most(jnp.less),
 }
-_FOLDS = {"sum": jnp.add, "max": jnp.maximum, "min": jnp.minimum, "prod": jnp.multiply}
+_FOLDS = {"sum": jnp.add, "max": larger, "min": smaller, "prod": jnp.multiply}
 _RULES |= {f"reduce_{name}": _along(function) for name, function in _FOLDS.items()}
 _RULES |= {f"reduce_{name}": _along(function) for name, function in (("and", jnp.logical_and), ("or", jnp.logical_or))}
 _RULES |= {f"cum{name}": _cumulated(function) for name, function in _FOLDS.items()}

@@ -1,6 +1,6 @@
 """The driver for GPUs: all steps of a block of paths as one kernel, with the state in registers.
 
-A scan starts some thirty kernels a step, and each carries the whole state through memory. Here an instance of one kernel has a
+A scan starts many kernels a step, and each carries the whole state through memory. Here an instance of one kernel has a
 block of paths, draws their noise, steps them to the end, and writes their last state, of which losses are made. It is the same
 step: traced, written out number by number (`straight.py`, `cells.py`), each number a vector over the block's paths.
 """

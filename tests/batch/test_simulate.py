@@ -156,14 +156,14 @@ def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_
 
 def test_what_was_finished_before_a_bad_path_is_kept(scenario, small_blocks, tmp_path, monkeypatch):
     """Path 700 is made to fail: the 700 before it are in the file, and the file says so."""
-    honest = blocks.run_block
+    honest = blocks.RUN["scan"]
 
     def spoiled(prepared, key, paths, source):
         losses = dict(honest(prepared, key, paths, source))
         losses["log_return"] = jnp.where((paths == 700)[:, None], jnp.nan, losses["log_return"])
         return losses
 
-    monkeypatch.setattr(blocks, "run_block", spoiled)
+    monkeypatch.setitem(blocks.RUN, "scan", spoiled)
     with pytest.raises(jr.NonFinite, match="path 700"):
         jr.simulate(scenario, paths=1500, steps=96, seed=5, chunk=512, out=tmp_path / "r.nc")
     kept = jr.Result.load(tmp_path / "r.nc")

@@ -64,6 +64,47 @@ def test_the_same_numbers_as_for_whole_arrays(name, drawn):
             np.testing.assert_allclose(cells[index], values[(slice(None), *index)], rtol=1e-5, atol=1e-6)
 
 
+def cells_of(function, rows):
+    """What a function finds for rows of numbers, number by number, each row a path."""
+    program, _ = straight(function, rows[0])
+    common = lambda value: array_of(np.shape(value), lambda index: value[index])
+    return evaluate(program, common, [array_of(rows.shape[1:], lambda index: rows[(slice(None), *index)])])
+
+
+def test_a_number_that_is_not_one_stays_so_where_the_machine_drops_it(monkeypatch):
+    """The machine's own minimum and maximum give the other number, as those of a GPU do."""
+    function = lambda x: (
+        jnp.maximum(x, 0.0),
+        jnp.minimum(x[0], x[1]),
+        jax.lax.clamp(jnp.float32(0.1), x, jnp.float32(0.5)),
+        jnp.max(x),
+        jax.lax.cummin(x),
+    )
+    rows = jnp.asarray([[np.nan, 1.0], [0.3, np.nan], [-1.0, 2.0]], jnp.float32)
+    expected = jax.vmap(function)(rows)
+
+    def dropping(bind):
+        def found(one, other, **params):
+            return jnp.where(jnp.isnan(one), other, jnp.where(jnp.isnan(other), one, bind(one, other, **params)))
+
+        return found
+
+    with monkeypatch.context() as patch:
+        for primitive in (jax.lax.max_p, jax.lax.min_p):
+            patch.setattr(primitive, "bind", dropping(primitive.bind))
+        assert float(jax.lax.max(jnp.float32(np.nan), jnp.float32(0.0))) == 0.0
+        found = cells_of(function, rows)
+    for cells, values in zip(found, expected, strict=True):
+        for index in np.ndindex(*cells.shape):
+            np.testing.assert_array_equal(cells[index], values[(slice(None), *index)])
+
+
+def test_halves_go_away_from_zero_and_nothing_else_does():
+    rows = jnp.asarray([[0.49999997], [-0.49999997], [0.5], [-2.5], [8388609.0], [-16777213.0]], jnp.float32)
+    (cells,) = cells_of(jax.lax.round, rows)
+    np.testing.assert_array_equal(cells[(0,)], [0.0, 0.0, 1.0, -3.0, 8388609.0, -16777213.0])
+
+
 def test_what_is_common_to_all_paths_is_computed_once_and_what_is_not_asked_for_is_left_out():
     program, _ = straight(lambda x, y: (x * jnp.exp(jnp.sum(TABLE)), jnp.sin(y)), jnp.float32(1.0), jnp.float32(2.0))
     assert operations(program) == {"mul": 1, "sin": 1}

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
+from jaxrisk.batch import work
 from jaxrisk.batch.configuration import configuration, differences
 from jaxrisk.batch.configure import configure
-from jaxrisk.cascade import fused, path_losses, prepare, seed_key
+from jaxrisk.batch.versions import versions
+from jaxrisk.cascade import blocks, fused, path_losses, prepare, seed_key
 from jaxrisk.cascade.kernel import NoKernel, chosen
 from jaxrisk.cascade.straight import NotFusable, carried, straight
 from jaxrisk.positions import Histogram
@@ -187,25 +189,84 @@ def test_a_gpu_has_the_kernel_where_it_fits(small, gpu, monkeypatch):
     prepared = prepare(small)
     assert chosen("auto", prepared) == chosen("fused", prepared) == ("fused", "")
     monkeypatch.setattr(fused, "MOST_CARRIED", 3)
+    monkeypatch.setattr(fused, "BLOCK", 2 * PATHS)  # a program of its own, traced anew
     kernel, why = chosen("auto", prepared)
     assert kernel == "scan"
     assert "and 3 at most fit into registers" in why
     with pytest.raises(NoKernel, match="and 3 at most fit into registers"):
         chosen("fused", prepared)
 
-    def fails(*arguments):
-        raise RuntimeError("ptxas exited with 255\nand more")
 
-    monkeypatch.undo()
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("ptxas exited with 255\nand more", ("scan", "the compiler of the fused kernel has failed: ptxas exited with 255")),
+        ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12345 bytes.", ("fused", "")),
+        ("RESOURCE_EXHAUSTED: Shared memory size limit exceeded",
+         ("scan", "the compiler of the fused kernel has failed: RESOURCE_EXHAUSTED: Shared memory size limit exceeded")),
+    ],
+)  # fmt: skip
+def test_a_compiler_that_fails_is_told_from_a_device_that_is_full(small, monkeypatch, told, expected):
+    def fails(*arguments):
+        raise jax.errors.JaxRuntimeError(told)
+
+    prepared = prepare(small)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(fused, "run_block", fails)
-    assert chosen("auto", prepared) == ("scan", "the compiler of the fused kernel has failed: ptxas exited with 255")
+    assert chosen("auto", prepared) == expected
+
+
+@pytest.mark.slow
+def test_a_run_has_the_losses_of_its_kernel(small, gpu, monkeypatch):
+    """In blocks of which the last is filled up, from a path within a block on."""
+    ran = []
+
+    def counting(prepared, key, paths, source):
+        ran.append(len(paths))
+        return fused.run_block(prepared, key, paths, source)
+
+    monkeypatch.setattr(blocks, "BLOCK_FUSED", PATHS)
+    monkeypatch.setattr(blocks, "BLOCK_DEFAULT", PATHS)
+    monkeypatch.setitem(blocks.RUN, "fused", counting)
+    run = lambda kernel: jr.simulate(small, paths=PATHS + 7, first_path=3, seed=7, sample_paths=0, kernel=kernel)
+    found = run("fused")
+    assert ran == [PATHS, PATHS]
+    assert found.info["kernel"] == "fused"
+    expected = run("scan")
+    assert len(ran) == 2
+    agree(found.losses, expected.losses)
+
+
+def test_a_block_is_not_cut_below_what_its_kernel_takes(small, monkeypatch):
+    sizes = []
+
+    def full(prepared, key, paths, source):
+        sizes.append(len(paths))
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    prepared = prepare(small)
+    monkeypatch.setattr(blocks, "_parts", {})
+    monkeypatch.setattr(blocks, "BLOCK_FUSED", PATHS)
+    monkeypatch.setitem(blocks.RUN, "fused", full)
+    with pytest.raises(MemoryError, match="for 128 paths of this scenario"):
+        list(blocks.chunks(prepared, 1, 0, PATHS, PATHS, kernel="fused"))
+    assert set(sizes) == {256, 128}
+
+
+def test_a_worker_that_cannot_run_the_kernel_is_refused(small, monkeypatch):
+    def cannot(*arguments):
+        raise NoKernel("the fused kernel is for GPUs")
+
+    run = configure(small, 8, 1, None, None, None, "plain", 0, 0, None, "fused")[1]
+    task = work.Task(vars(run), 0, 8, "digest", versions(), None, None, 1, None, "cpu", 256)
+    monkeypatch.setattr(work, "_engine", cannot)
+    kind, words, number = work.work(task).problem
+    assert (kind, number) == ("refused", 0)
+    assert "cannot run the kernel (the fused kernel is for GPUs)" in words
 
 
 def test_a_run_on_a_gpu_is_that_of_its_kernel_alone(small, monkeypatch):
     runs = {kernel: configure(small, 8, 1, None, None, None, "plain", 0, 0, None, kernel)[1] for kernel in ("scan", "fused")}
-    on_a_cpu = [configuration(small, run, 256) for run in runs.values()]
-    assert on_a_cpu[0] == on_a_cpu[1]
-    assert "kernel" not in on_a_cpu[0]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert differences(*(configuration(small, run, 256) for run in runs.values())) == "kernel was scan and is fused"
+    assert "kernel" not in configuration(small, runs["scan"], 256)
+    assert differences(*(configuration(small, run, 256) for run in runs.values())) == "kernel was not there and is fused"

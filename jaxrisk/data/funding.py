@@ -151,7 +151,9 @@ def _intervals(minutes: np.ndarray, usual: np.ndarray) -> list[str]:
     more = f", and {len(changes) - 6:,} more changes" if len(changes) > 6 else ""
     said = [f"payments every {usual[0]:g} hours, {''.join(f'{one}, ' for one in later)}as most rows are apart{more}"]
     if usual.min() < 2.0:
-        said.append("hourly rows are taken for hourly payments; of rates for eight hours, seen every hour, the mean would be eightfold")
+        said.append(
+            "hourly rows are taken for hourly payments; of rates for eight hours, seen every hour, the mean would be eightfold"
+        )
     return said
 
 

@@ -113,7 +113,9 @@ def test_rates_that_may_be_in_percent(tmp_path, capsys):
 
 
 def test_forecasts_seen_often_are_no_payments(tmp_path):
-    with pytest.raises(ConfigError, match=r"line 3, time = .*: is 0.25 hours after the row before; payments are at least an hour"):
+    with pytest.raises(
+        ConfigError, match=r"line 3, time = .*: is 0.25 hours after the row before; payments are at least an hour"
+    ):
         read_funding(every(tmp_path / "f.csv", (15, 300, 1e-4)))
     hourly = read_funding(every(tmp_path / "h.csv", (60, 300, 1e-4)))
     assert any("seen every hour, the mean would be eightfold" in finding for finding in hourly.findings)
@@ -127,7 +129,9 @@ def test_times_just_before_a_minute(tmp_path):
 
 
 def test_what_was_paid_is_read_and_not_what_was_foretold(tmp_path):
-    rows = [{"fundingTime": str(1733011200000 + 28_800_000 * i), "fundingRate": "0.0003", "realizedRate": "0.0001"} for i in range(9)]
+    rows = [
+        {"fundingTime": str(1733011200000 + 28_800_000 * i), "fundingRate": "0.0003", "realizedRate": "0.0001"} for i in range(9)
+    ]
     (tmp_path / "f.json").write_text(json.dumps({"data": rows}))
     found = read_funding(tmp_path / "f.json")
     assert set(found.rate) == {0.0001}

@@ -22,7 +22,7 @@ YEAR = 8760.0
 MOST = 0.1
 """Of a payment. Venues cap it at 0.04 or less; a rate in percent is above."""
 DEAR, RARE = 0.002, 0.0005
-"""Of eight hours: half of all rates above the first are none of a market, but in percent; above the second, 55% a year, seldom."""
+"""Of eight hours: half of all rates above the first are of no market, but in percent; above the second, 55% a year, of few."""
 SHORTEST = 0.9
 """Hours between payments; of an hour, some come a minute early."""
 BLOCK, FEWEST = 60.0, 4
@@ -70,7 +70,7 @@ def read_funding(
 
     **Arguments:** `columns`: by our names, the file's own; `zone`, `day_first`: of times, as for prices.
 
-    Put right, with a finding: rows in any order, rows that stand twice, empty cells; times are rounded to the minute. Left as they
+    Put right, with a finding: rows in any order, rows that stand twice, empty cells, times off the minute. Left as they
     are, with a finding: payments of 0, and gaps. Raises `ConfigError` with every problem by line: words in place of numbers, two
     rates for one time, rates that are beyond what venues pay, and a change of unit.
     """

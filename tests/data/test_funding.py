@@ -103,7 +103,7 @@ def test_a_gap_beside_the_first_or_the_last_payment(missing, tmp_path):
 
 def test_rates_that_may_be_in_percent(tmp_path, capsys):
     """Above what any market pays for long they are refused; above what one seldom pays, it is asked, also by `check`."""
-    with pytest.raises(ConfigError, match="half of all rates are above .* are they in percent"):
+    with pytest.raises(ConfigError, match=r"half of all rates are above .* are they in percent"):
         read_funding(every(tmp_path / "f.csv", (480, 300, (0.01, -0.004, 0.003, 0.0039))))
     dear = every(tmp_path / "d.csv", (480, 300, 0.0006))
     assert main(["check", str(dear)]) == OK

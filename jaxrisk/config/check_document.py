@@ -58,8 +58,8 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     _support(run, checked.assets, report)
     step = _step_seconds(run)
     if "market" in document:
-        checked.market, checked.prices = check_market(document["market"], reader, context, run, step)
-        checked.history = check_start(checked.market, reader, context)
+        checked.market, checked.prices, sound = check_market(document["market"], reader, context, run, step)
+        checked.history = check_start(sound, reader, context)
     if "shock" in document:
         checked.shock = check_shock(document["shock"], reader, context, run)
     if "impact" in document:

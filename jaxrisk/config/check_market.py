@@ -15,8 +15,9 @@ MOST_JUMPS_A_STEP = 2.0
 
 def check_market(
     raw: Any, reader: Reader, context: Context, run: SimpleNamespace, step: Fraction | None
-) -> tuple[Table | None, Prices | None]:
-    """The process and, where it has one, its price file; `step` in seconds, None if it is not known."""
+) -> tuple[Table | None, Prices | None, Any]:
+    """The process and, where it has one, its price file, and what is sound of the process; `step` in seconds, None if it is not
+    known."""
     report, prices = reader.report, None
     market, v = read_variant(PROCESSES, "process", raw, "market", report, context)
     for key in ("jump_rate", "variance_jump_rate"):
@@ -30,7 +31,7 @@ def check_market(
             _on_grid(market, prices, run, step, report)
     if block is not None and step is not None and block.seconds < step:
         report.add("market.mean_block", block, f"has to be at least a step, {readable(step)}")
-    return market, prices
+    return market, prices, v
 
 
 def _few_jumps(key: str, rate: Any, step: Fraction, report: Report) -> None:

@@ -1,13 +1,15 @@
 """From where a law starts: one of `variance` and `start`, and the price files that a state is filtered from."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..problems import ConfigError
 from .files import Reader, digest
 from .prices import iso, milliseconds
-from .tables import Context, FromPrices, LogVariance, Table
+from .tables import Context, FromPrices, LogVariance
 from .units import Span
 
 FEWEST = 48
@@ -27,8 +29,11 @@ class History:
     words: str
 
 
-def check_start(market: Table | None, reader: Reader, context: Context) -> History | None:
-    """What a start from price files needs; None where there is no such start, or with problems noted."""
+def check_start(market: Any, reader: Reader, context: Context) -> History | None:
+    """What a start from price files needs; None where there is no such start, or with problems noted.
+
+    **Arguments:** `market`: the process, or what is sound of it.
+    """
     if not isinstance(market, LogVariance) or not isinstance(market.start, FromPrices) or not context.assets:
         return None
     start, key = market.start, "market.start.prices"
@@ -52,7 +57,9 @@ def check_start(market: Table | None, reader: Reader, context: Context) -> Histo
 
 
 def _span(market: LogVariance) -> float:
-    """Years of history that are used."""
+    """Years of history that are used; all where half-lives are wrong themselves."""
+    if market.half_life is None:
+        return math.inf
     rows = market.half_life.values() if isinstance(market.half_life, dict) else [market.half_life]
     slowest = max(span.years for row in rows for span in row if isinstance(span, Span))
     return max(HALF_LIVES * slowest, LEAST_DAYS / 365.0)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from ..paths import exists, names_in, stem
 from ..problems import ConfigError, Problem, Report, nearest
@@ -20,8 +21,10 @@ YEAR = 8760.0
 """Hours."""
 MOST = 0.1
 """Of a payment. Venues cap it at 0.04 or less; a rate in percent is above."""
-DEAR = 0.002
-"""Of eight hours: no market pays that for a day and more but a rate in percent, which is about a hundredfold."""
+DEAR, RARE = 0.002, 0.0005
+"""Of eight hours: half of all rates above the first are of no market, but in percent; above the second, 55% a year, of few."""
+SHORTEST = 0.9
+"""Hours between payments; of an hour, some come a minute early."""
 BLOCK, FEWEST = 60.0, 4
 """Days in which payments depend on each other, and such blocks below which their mean has no error worth stating."""
 
@@ -67,7 +70,7 @@ def read_funding(
 
     **Arguments:** `columns`: by our names, the file's own; `zone`, `day_first`: of times, as for prices.
 
-    Put right, with a finding: rows in any order, rows that stand twice, empty cells; times are cut to the minute. Left as they
+    Put right, with a finding: rows in any order, rows that stand twice, empty cells, times off the minute. Left as they
     are, with a finding: payments of 0, and gaps. Raises `ConfigError` with every problem by line: words in place of numbers, two
     rates for one time, rates that are beyond what venues pay, and a change of unit.
     """
@@ -87,7 +90,7 @@ def read_funding(
     known = np.flatnonzero(np.isfinite(rates))
     if not len(known):
         table.report.add_in(table.file, "funding_rate", None, "has no number in it", missing=True)
-    minutes = times.astype("datetime64[m]")
+    minutes = (times + np.timedelta64(30, "s")).astype("datetime64[m]")
     _, first, place = np.unique(minutes[known], return_index=True, return_inverse=True)
     before, once = known[first][place.reshape(-1)], known[first]
     other = rates[known] != rates[before]
@@ -97,7 +100,7 @@ def read_funding(
         table.note("time", known[other], text)
     hours = _hours(table, once, minutes[once], findings) if not report.problems else np.zeros(len(once))
     if not report.problems:
-        _units(table, once, rates[once] / hours * 8.0)
+        _units(table, once, rates[once] / hours * 8.0, findings)
     if report.problems:
         raise ConfigError(report.problems)
     findings += _left_out(table, rates, len(known) - len(once)) + _gaps(minutes[once], hours)
@@ -131,16 +134,30 @@ def _hours(table: Columns, once: np.ndarray, minutes: np.ndarray, findings: list
         text = "is the only payment: a second one, or a column funding_interval_hours, has to say for how long it is"
         table.note("time", once, text)
         return np.ones(len(once))
-    sizes, counts = np.unique(apart, return_counts=True)
-    usual = float(sizes[np.argmax(counts)])
-    if usual > 24.0:
-        table.note("time", once[1:2], f"is {usual:g} hours after the row before; payments are at most 24 hours apart")
-    findings.append(f"payments every {usual:g} hours, as most rows are apart")
+    usual = median_filter(apart, 2 * STAYS + 1, mode="reflect")
+    forecasts = "payments are at least an hour apart: are these forecasts of the next one?"
+    for wrong, text in ((usual > 24.0, "payments are at most 24 hours apart"), (usual < SHORTEST, forecasts)):
+        for size in usual[wrong][:1]:
+            table.note("time", once[1:][wrong], f"is {size:g} hours after the row before; {text}")
+    findings += _intervals(minutes, usual)
     # a venue may pay more often for a while: a payment is for the time since the one before, where that is less
-    return np.concatenate([[usual], np.minimum(apart, usual)])
+    return np.concatenate([usual[:1], np.minimum(apart, usual)])
 
 
-def _units(table: Columns, once: np.ndarray, rates: np.ndarray) -> None:
+def _intervals(minutes: np.ndarray, usual: np.ndarray) -> list[str]:
+    """Sentences on how far most rows are apart, from which day on."""
+    changes = np.flatnonzero(np.abs(np.diff(np.log(usual))) > 0.1) + 1
+    later = [f"from {str(minutes[i + 1])[:10]} on {usual[i]:g}" for i in changes[:6]]
+    more = f", and {len(changes) - 6:,} more changes" if len(changes) > 6 else ""
+    said = [f"payments every {usual[0]:g} hours, {''.join(f'{one}, ' for one in later)}as most rows are apart{more}"]
+    if usual.min() < 2.0:
+        said.append(
+            "hourly rows are taken for hourly payments; of rates for eight hours, seen every hour, the mean would be eightfold"
+        )
+    return said
+
+
+def _units(table: Columns, once: np.ndarray, rates: np.ndarray, findings: list[str]) -> None:
     """Note what comes from some row on, or the file, whose rates are in another unit: `rates` are of eight hours."""
     sizes = np.abs(rates)
     for row in (np.flatnonzero(np.diff(sizes > DEAR)) + 1).tolist():
@@ -151,9 +168,12 @@ def _units(table: Columns, once: np.ndarray, rates: np.ndarray) -> None:
             text = f"rates of eight hours go from {middle[0]:.2g} to {middle[1]:.2g} there, and stay: a change of unit"
             table.note("funding_rate", once[[row]], f"{text}; use rows of one")
             return
-    if float(np.median(sizes)) > 2.5 * DEAR:
-        text = f"half of all rates are above {np.median(sizes) / 8.0 * YEAR:.0%} a year: are they in percent?"
+    middle = float(np.median(sizes))
+    text = f"half of all rates are above {middle / 8.0 * YEAR:.0%} a year: are they in percent?"
+    if middle > DEAR:
         table.note("funding_rate", once[[int(np.argmax(sizes))]], f"{text} Fractions are needed")
+    elif middle > RARE:
+        findings.append(f"{text} They are taken for fractions")
 
 
 def _left_out(table: Columns, rates: np.ndarray, twice: int) -> list[str]:

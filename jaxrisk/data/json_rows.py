@@ -47,6 +47,9 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
     if wrong is not None:
         raise ValueError(f"this is JSON: a list in which row {wrong + 1} is no object")
     flat = [flattened(row) for row in rows]
+    result = document.get("result") if isinstance(document, dict) else None
+    if kind.word == "accounts" and isinstance(result, dict) and result.get("category") == "inverse":
+        flat = [row | {"contractSize": 1.0} for row in flat]  # Bybit's contracts of a dollar, settled in the coin
     return tuple(dict.fromkeys(name for row in flat for name in row)), flat, ["JSON, a list of objects"]
 
 

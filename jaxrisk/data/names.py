@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _KLINES = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
@@ -14,7 +14,8 @@ class TableKind:
     """A kind of table.
 
     **Fields:** `word`: in messages; `others`: by our name of a column, others that stand for it, letters alone; `numbers`: ours
-    that are numbers; `bare`: by number of columns, what a file without a first line of names has.
+    that are numbers; `bare`: by number of columns, what a file without a first line of names has; `before`: by our name, another
+    that is what we mean also where ours is there.
     """
 
     word: str
@@ -22,6 +23,7 @@ class TableKind:
     numbers: tuple[str, ...] = ()
     bare: dict[int, tuple[tuple[str, ...], str]] | None = None
     whole: bool = True
+    before: dict[str, str] = field(default_factory=dict)
 
 
 _TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "fundingtime")
@@ -59,6 +61,7 @@ FUNDING = TableKind(
         "funding_interval_hours": ("intervalhours",),
         "symbol": ("instid", "coin", "ticker"),
     },
+    before={"funding_rate": "realizedrate"},  # what was paid, beside what was foretold
 )
 ACCOUNTS = TableKind(
     "accounts",
@@ -132,6 +135,8 @@ def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reser
 
     >>> found(PRICES, ["open_time", "Close", "c"], {"close": "c"})
     {'time': 'open_time', 'close': 'c'}
+    >>> found(FUNDING, ["fundingTime", "fundingRate", "realizedRate"], {})
+    {'time': 'fundingTime', 'funding_rate': 'realizedRate'}
     """
     header = [name for name in header if name not in reserved]
     by_letters: dict[str, str] = {}
@@ -144,7 +149,7 @@ def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reser
             if columns[ours] in header:
                 there[ours] = columns[ours]
             continue
-        for one in (ours, *others):
+        for one in (*([kind.before[ours]] if ours in kind.before else []), ours, *others):
             name = ours if one == ours and ours in header else by_letters.get(letters(one))
             if name is not None and name not in taken:
                 there[ours] = name

@@ -104,7 +104,7 @@ def _note_apart(table: Columns) -> None:
     sign = np.where(table.values["side"] == "long", 1.0, -1.0)
     with np.errstate(all="ignore"):
         ratio = notional / (quantity * entry + sign * profit)
-        wrong = (notional > 1.0) & (quantity * entry > 1.0) & ~((ratio > 1.0 / APART) & (ratio < APART)) & np.isfinite(ratio)
+        wrong = (notional > 0.0) & (quantity * entry > 1.0) & ~((ratio > 1.0 / APART) & (ratio < APART)) & np.isfinite(ratio)
     if np.any(wrong):
         text = f"is {ratio[wrong][0]:.3g} times what size, entry price and profit of the row make: is one in another unit?"
         table.note("notional", np.flatnonzero(wrong), text)

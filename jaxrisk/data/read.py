@@ -117,7 +117,7 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
 
     def numbered() -> np.ndarray:
         with source.open() as file:
-            return lines_of(file.read(), form)
+            return lines_of(file.read(), form, len(table))
 
     columns = {name: table[name] for name in wanted}
     return _named(Columns(source.name, Cells(columns), numbered, report, size=len(table), header=tuple(labels.values()) or names),

@@ -49,6 +49,9 @@ def form_of(head: bytes) -> Form:
     text = head.decode("utf-8-sig", errors="replace")
     every = text.splitlines()
     before = next((i for i, line in enumerate(every) if line.strip() and not line.startswith("#")), len(every))
+    if before and before < len(every) and _names_behind_a_mark(every[before - 1], every[before]):
+        before -= 1
+        every[before] = every[before].lstrip("# ")
     comments = sum(line.startswith("#") for line in every[:before])
     lines = [line for line in every[before:] if line.strip()][:50]
     if not lines:
@@ -57,9 +60,7 @@ def form_of(head: bytes) -> Form:
         raise ValueError(problem)
     if "\ufffd" in lines[0]:
         raise ValueError(f"line {before + 1} is not UTF-8 text; save it as UTF-8")
-    # of cells in quotes the separators do not count
-    bare = re.sub(r'"[^"]*"', "", lines[0])
-    separator = max(_SEPARATORS, key=bare.count)
+    separator = _separator(lines[0])
     cells = [_cells(line, separator) for line in lines]
     numbers = [cell for row in cells[1:] or cells for cell in row]
     decimal = "," if separator != "," and any(_COMMA.fullmatch(cell) for cell in numbers) else "."
@@ -81,7 +82,23 @@ def form_of(head: bytes) -> Form:
         numbered = [i + 1 for i, line in enumerate(every) if line.strip() and i >= before]
         _one_sign(cells[1:] if named else cells, header, numbered[1:] if named else numbered)
     first = next(iter(cells[1:] if named else cells), [])
-    return Form(separator, decimal, header, len(cells[0]), '"' in text, tuple(first), before, comments)
+    return Form(separator, decimal, header, len(cells[0]), '"' in "\n".join(every[before:]), tuple(first), before, comments)
+
+
+def _separator(line: str) -> str:
+    bare = re.sub(r'"[^"]*"', "", line)  # of cells in quotes the separators do not count
+    return max(_SEPARATORS, key=bare.count)
+
+
+def _names_behind_a_mark(above: str, below: str) -> bool:
+    """Whether a line that begins with # names the columns of the line below: a word for each of its cells, of which some are
+    numbers."""
+    if not above.startswith("#"):
+        return False
+    separator = _separator(below)
+    words, cells = _cells(above.lstrip("# "), separator), _cells(below, separator)
+    number = lambda cell: bool(_NUMBER.fullmatch(cell) or _COMMA.fullmatch(cell))
+    return len(words) == len(cells) > 1 and all(word.strip() and not number(word) for word in words) and any(map(number, cells))
 
 
 UTF16 = "is UTF-16 text; save it as UTF-8"
@@ -178,7 +195,7 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
                 pointed = pc.match_substring_regex(table[name], _WITH_POINT)  # type: ignore[attr-defined]
                 if (row := pc.index(pointed, True).as_py()) >= 0:  # type: ignore[attr-defined]
                     with open_file() as file:
-                        line = int(lines_of(file.read(), form)[row])
+                        line = int(lines_of(file.read(), form, len(table))[row])
                     raise ValueError(f'line {line}, {name} = "{table[name][row]}": {_EITHER.format("point", "comma")}')
                 dotted = pc.replace_substring_regex(table[name], _WITH_COMMA, r"\1.\2")  # type: ignore[attr-defined]
                 table = table.set_column(place, name, dotted)
@@ -227,15 +244,35 @@ def _ragged(content: bytes, form: Form) -> tuple[list[tuple[int, int]], int]:
     return found, last
 
 
-def lines_of(content: bytes, form: Form) -> np.ndarray:
-    """The line on which each row of data ends, lines in cells and empty lines counted."""
+def lines_of(content: bytes, form: Form, rows: int) -> np.ndarray:
+    """The line on which each of so many rows of data ends, lines in cells and empty lines counted."""
+    found = _lines_by_bytes(content, form)
+    if len(found) != rows:  # quotes inside cells, or lines that end in carriage returns alone
+        found = _lines_by_rows(content, form)
+    return found if len(found) == rows else np.arange(rows) + 1 + form.before + (form.header is not None)
+
+
+def _lines_by_rows(content: bytes, form: Form) -> np.ndarray:
+    """As `lines_of`, slower, for whatever quotes and ends of lines there are."""
+    import csv
+
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    for _ in range(form.before):
+        text.readline()
+    reader = csv.reader(text, delimiter=form.separator)
+    found = np.array([reader.line_num for row in reader if row], dtype=np.int64) + form.before
+    return found[1:] if form.header is not None else found
+
+
+def _lines_by_bytes(content: bytes, form: Form) -> np.ndarray:
     bounds = np.flatnonzero(np.frombuffer(content, np.uint8) == 10)
     ends = np.append(bounds, len(content)) if not content.endswith(b"\n") else bounds
     starts = np.concatenate([[0], ends[:-1] + 1])
     number = np.arange(1, len(ends) + 1)
     if form.quoted:
         quotes = np.concatenate([[0], np.cumsum(np.frombuffer(content, np.uint8) == 34)])
-        closed = quotes[ends] % 2 == 0
+        above = number <= form.before
+        closed = above | ((quotes[ends] - np.max(quotes[ends[above]], initial=0)) % 2 == 0)
         starts, ends, number = starts[np.concatenate([[True], closed[:-1]])][: closed.sum()], ends[closed], number[closed]
     length = ends - starts
     carriage = (length == 1) & (np.frombuffer(content + b"\n", np.uint8)[starts] == 13)

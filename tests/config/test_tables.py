@@ -8,11 +8,13 @@ import pytest
 from pydantic import Field, TypeAdapter
 
 import jaxrisk
+from jaxrisk.config.ranges import read_ranges
 from jaxrisk.config.study import read_study
 from jaxrisk.config.tables import Context, read_table
 from jaxrisk.config.tables.by_name import ByAsset
 from jaxrisk.config.tables.sentences import schema_of
 from jaxrisk.config.tables.start import Start
+from jaxrisk.config.tables.study import worded
 from jaxrisk.config.tables.table import Table, Wrong
 from jaxrisk.config.tables.values import WHOLE, Duration, Whole
 from jaxrisk.config.toml_text import comments, to_toml
@@ -81,6 +83,16 @@ def test_a_wrong_key_hides_nothing_at_any_depth():
     assert (sound.count, sound.span, sound.size, sound.rows) == (None, "1h", 1.0, None)
     _, wrong = read_study({"scenario": "btc_24h", "sample": {"cells": 1, "ranges": {"a.b": [2, 1], "c": [-1, 1]}, "log": ["c"]}})
     assert [one.key for one in wrong] == ["sample.cells", "sample.ranges.a.b", "sample.ranges.c"]
+
+
+def test_a_whole_number_beyond_all_numbers_is_none():
+    vast = 10**400
+    _, wrong = read_study({"scenario": "btc_24h", "sample": {"cells": 4, "ranges": {"a.b": [1, vast]}}})
+    assert [one.key for one in wrong] == ["sample.ranges.a.b"]
+    assert worded(vast) == str(vast)
+    report = Report("here.toml")
+    assert read_ranges({"a.b": [1, vast]}, report) == []
+    assert [problem.key for problem in report.problems] == ["ranges.a.b"]
 
 
 def test_values_are_read_as_they_are_meant():

@@ -69,6 +69,75 @@ def test_the_error_of_the_mean_is_that_of_dependent_payments(tmp_path):
     assert 0.6 < error / (levels[::180].std(ddof=1) * 1095 / math.sqrt(40)) < 1.3
 
 
+def every(path, *parts, day="2023-01-01"):
+    """Payments at a distance of minutes, so many of a rate (or rates in turn), one part after another."""
+    time, rows = np.datetime64(f"{day}T00:00"), []
+    for minutes, count, rates in parts:
+        for i in range(count):
+            time += np.timedelta64(minutes, "m")
+            rows.append((f"{time}Z", np.ravel(rates)[i % np.size(rates)]))
+    return payments(path, rows)
+
+
+def test_a_contract_that_pays_more_often_from_some_day_on(tmp_path):
+    """Three times a day for a year and then hourly: each payment is for the hours of its time, and no gap is found."""
+    found = read_funding(every(tmp_path / "f.csv", (480, 1095, 1e-4), (60, 8760, 1.25e-5)))
+    assert found.mean()[0] == pytest.approx(0.1095)
+    assert found.hours.tolist() == [8.0] * 1095 + [1.0] * 8760
+    assert "payments every 8 hours, from 2024-01-01 on 1, as most rows are apart" in found.findings
+    assert not any("missing" in finding for finding in found.findings)
+    back = read_funding(every(tmp_path / "b.csv", (60, 100, 1.25e-5), (480, 100, 1e-4)))
+    assert back.mean()[0] == pytest.approx(0.1095)
+
+
+@pytest.mark.parametrize("missing", [1, 28])
+def test_a_gap_beside_the_first_or_the_last_payment(missing, tmp_path):
+    path = every(tmp_path / "f.csv", (480, 30, 1e-4))
+    rows = path.read_text().splitlines()
+    del rows[missing + 1]
+    path.write_text("\n".join(rows) + "\n")
+    found = read_funding(path)
+    assert set(found.hours) == {8.0}
+    assert any("1 gap, 1 payments missing" in finding for finding in found.findings)
+
+
+def test_rates_that_may_be_in_percent(tmp_path, capsys):
+    """Above what any market pays for long they are refused; above what one seldom pays, it is asked, also by `check`."""
+    with pytest.raises(ConfigError, match=r"half of all rates are above .* are they in percent"):
+        read_funding(every(tmp_path / "f.csv", (480, 300, (0.01, -0.004, 0.003, 0.0039))))
+    dear = every(tmp_path / "d.csv", (480, 300, 0.0006))
+    assert main(["check", str(dear)]) == OK
+    assert "half of all rates are above 66% a year: are they in percent? They are taken for fractions" in capsys.readouterr().out
+    usual = read_funding(every(tmp_path / "u.csv", (480, 300, 0.0004)))
+    assert not any("percent" in finding for finding in usual.findings)
+
+
+def test_forecasts_seen_often_are_no_payments(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"line 3, time = .*: is 0.25 hours after the row before; payments are at least an hour"
+    ):
+        read_funding(every(tmp_path / "f.csv", (15, 300, 1e-4)))
+    hourly = read_funding(every(tmp_path / "h.csv", (60, 300, 1e-4)))
+    assert any("seen every hour, the mean would be eightfold" in finding for finding in hourly.findings)
+
+
+def test_times_just_before_a_minute(tmp_path):
+    times = ["2024-08-01T00:00:00Z", "2024-08-01T07:59:59.995Z", "2024-08-01T16:00:00.004Z"]
+    found = read_funding(payments(tmp_path / "f.csv", [(time, 1e-4) for time in times]))
+    assert found.time[1] == np.datetime64("2024-08-01T08:00:00")
+    assert set(found.hours) == {8.0}
+
+
+def test_what_was_paid_is_read_and_not_what_was_foretold(tmp_path):
+    rows = [
+        {"fundingTime": str(1733011200000 + 28_800_000 * i), "fundingRate": "0.0003", "realizedRate": "0.0001"} for i in range(9)
+    ]
+    (tmp_path / "f.json").write_text(json.dumps({"data": rows}))
+    found = read_funding(tmp_path / "f.json")
+    assert set(found.rate) == {0.0001}
+    assert "funding_rate is realizedRate" in found.findings[0]
+
+
 def line(text, number, edit):
     rows = text.splitlines()
     rows[number - 1 : number] = edit(rows[number - 1])

@@ -327,6 +327,20 @@ def test_dollars_of_coin_margined_contracts_are_never_coins(tmp_path):
         read_accounts(tmp_path / "p.json")
 
 
+@pytest.mark.parametrize(("category", "words"), [
+    ("inverse", "is settled in its coin, and its margin is shared with other positions"),
+    ("linear", "is 2.78e-10 times what size, entry price and profit of the row make: is one in another unit"),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [1000, 1e8])
+def test_contracts_of_a_dollar_are_no_coins(category, words, size, tmp_path):
+    """Also of a position that is worth less than one of the unit: a size of dollars at the price of entry is far from it."""
+    row = {"symbol": "BTCUSD", "side": "Buy", "size": str(size), "avgPrice": "60000", "positionValue": str(size / 6e4),
+           "unrealisedPnl": "0.0001"}  # fmt: skip
+    (tmp_path / "p.json").write_text(json.dumps({"result": {"category": category, "list": [row]}}))
+    with pytest.raises(ConfigError, match=words):
+        read_accounts(tmp_path / "p.json")
+
+
 def test_a_coin_s_price_is_needed_for_what_an_account_is_worth(tmp_path, scenario):
     """A scenario takes the price of entry, at which its collateral counts; calibration is told, or refuses."""
     path, row = tmp_path / "p.json", {name: cell for name, cell in COIN.items() if name != "markPrice"}

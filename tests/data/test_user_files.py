@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
+from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data.price_file import read_price_file
 from jaxrisk.problems import ConfigError
 
@@ -61,6 +62,33 @@ def test_comments_above_the_names(before, header, tmp_path):
     with pytest.raises(ConfigError) as error:
         read_price_file(tmp_path / "p.csv")
     assert f'p.csv: line {before.count(chr(10)) + 1 + header}, {name} = "x"' in str(error.value)
+
+
+def test_names_of_columns_behind_a_mark(tmp_path):
+    """A line that begins with # names the columns where it has a word for each cell below; a comment in words does not."""
+    (tmp_path / "p.csv").write_text("# of a site\n#" + PLAIN)
+    found = read_price_file(tmp_path / "p.csv")
+    assert found.close.tolist() == read_price_file(FILES / "plain.csv").close.tolist()
+    assert "1 lines of comment at the top left out" in found.findings[0]
+    (tmp_path / "a.csv").write_text("#account,asset,side,notional,account_value\na,BTC,long,1000,500\n")
+    assert read_accounts(tmp_path / "a.csv").notional.tolist() == [1000.0]
+    rows = "".join(f"2024-08-{day:02d},99,101,98,100,5\n" for day in range(1, 20))
+    (tmp_path / "b.csv").write_text("#time,bid,ask,low,mid,volume\n" + rows)
+    with pytest.raises(ConfigError, match="close: missing column; the file has time, bid, ask, low, mid, volume"):
+        read_price_file(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ('# it is 5" long\n' + PLAIN, 3),
+    ("".join(f"{row},{'a' if i else 'note'}{chr(34) * (i == 1)}\n" for i, row in enumerate(PLAIN.splitlines())), 2),
+    ("".join(f"{row},{'a' if i else 'no' + chr(34)}\n" for i, row in enumerate(PLAIN.splitlines())), 2),
+    (PLAIN.replace("\n", "\r"), 2),
+    ("# a\r" + PLAIN.replace("\n", "\r"), 3),
+], ids=["in a comment", "in a cell", "in a name", "carriage returns", "carriage returns below a comment"])  # fmt: skip
+def test_lines_whatever_quotes_and_ends_there_are(text, line, tmp_path):
+    (tmp_path / "p.csv").write_bytes(text.replace("89878.8", "x", 1).encode())
+    with pytest.raises(ConfigError, match=rf'p\.csv: line {line}, low = "x"'):
+        read_price_file(tmp_path / "p.csv")
 
 
 def test_titles_comments_and_spaces_that_are_in_the_way(tmp_path, capsys):

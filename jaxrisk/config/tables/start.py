@@ -29,10 +29,11 @@ class FromFactors(Table):
     def _exactly_there(cls, table: Any) -> Any:
         """Without deviations the factors are those that are given."""
         factors = table.get("factors")
-        if "sd" in table or not isinstance(factors, dict | list):
+        if "sd" in table:
             return table
         rows = factors if isinstance(factors, dict) else {"": factors}
-        zeros = {name: [0.0] * len(row) for name, row in rows.items() if isinstance(row, list)}
+        # of factors that are wrong themselves nothing more is to be said
+        zeros = {name: [0.0] * (len(row) if isinstance(row, list) and row else 1) for name, row in rows.items()}
         return table | {"sd": zeros if isinstance(factors, dict) else zeros[""]}
 
 

@@ -11,6 +11,7 @@ from .table import Table, Wrong
 from .values import Whole
 
 MOST_CELLS = 100_000
+LARGEST_NUMBER = 1e308
 Settings = dict[str, Any]
 """Values by dotted key of a scenario file, or by the name of a parameter."""
 
@@ -28,8 +29,8 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> Settings:
 
 
 def number(value: Any) -> bool:
-    """Whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a finite number, of such as fit into 64 bits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def worded(value: Any) -> str:

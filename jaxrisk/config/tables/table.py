@@ -40,7 +40,7 @@ class Table(BaseModel):
                 raise
             errors = [_again(item) for item in error.errors(include_url=False)]
             table = cls.sound(raw, error, info.context)
-        errors += [_error(wrong) for wrong in table.between()]
+        errors += [_error(_as_written(wrong, raw)) for wrong in table.between()]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return table
@@ -66,6 +66,13 @@ def _type_of(model: type[Table], name: str) -> TypeAdapter[Any]:
     field = model.model_fields[name]
     of_field: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation  # pyright: ignore
     return TypeAdapter(of_field, config=None if isinstance(field.annotation, type(Table)) else STRICT)
+
+
+def _as_written(wrong: Wrong, raw: Any) -> Wrong:
+    """With the value that is in the file, where the key is wrong by itself too, and so None in the table."""
+    if wrong.missing or wrong.value is not None or not isinstance(raw, dict):
+        return wrong
+    return wrong._replace(value=raw.get(wrong.key))
 
 
 def _error(wrong: Wrong) -> InitErrorDetails:

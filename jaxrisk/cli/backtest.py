@@ -17,10 +17,14 @@ _PATHS, _SEED = 10_000, 1
 
 
 def backtest(command: Backtest, wrong: list[str]) -> int:
-    """`jaxrisk backtest`; the exit code.
+    """`jaxrisk backtest`; the exit code. Days have a file of their own.
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
+    if command.days is not None:
+        from .backtest_days import backtest_days
+
+        return backtest_days(command, wrong)
     asked = Asked(wrong)
     for option in ("prices", "open_interest", "horizons", "scenario", "fits"):
         if getattr(command, option) is not None:

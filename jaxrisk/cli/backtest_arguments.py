@@ -11,9 +11,10 @@ from .study_arguments import Debug, option
 
 @dataclass
 class Backtest:
-    """Score forecasts of recorded unwinds against what was observed, beside simpler forecasts.
+    """Score forecasts of recorded unwinds against what was observed.
 
-    Each event is forecast from what was known before it, and again given its first half hour.
+    They are scored beside simpler forecasts. Each event is forecast from what was known before it, and again given its first half
+    hour.
 
     An event is a TOML file, or the name of one that ships: 2021-04-18, 2021-05-19, 2021-09-07, 2022-06-13, 2022-11-08,
     2023-08-17, 2024-08-05, 2025-02-03. The price files it names are looked for in --data, then beside it.

@@ -1,9 +1,11 @@
-"""`jaxrisk check`: files of every kind that ships, and tables."""
+"""`jaxrisk check`: files of every kind that ships, and tables; and `jaxrisk schema`."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from .arguments import Check, Schema
 from .asked import Asked
 from .columns import column_maps
 from .exit_codes import BAD_INPUT, OK, complain
@@ -11,8 +13,26 @@ from .exit_codes import BAD_INPUT, OK, complain
 Maps = dict[str, dict[str, str]]
 
 
+def check_files(command: Check, wrong: list[str]) -> int:
+    """`jaxrisk check`; the exit code, of files that are checked whatever is wrong with the command itself."""
+    complain(wrong)
+    code = check(command.files, command.columns)
+    return BAD_INPUT if wrong else code
+
+
+def schema(command: Schema, wrong: list[str]) -> int:
+    """`jaxrisk schema`; the exit code."""
+    from ..config import schema as scenario_schema
+
+    if wrong:
+        return complain(wrong)
+    escaped = not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=escaped, allow_nan=False))
+    return OK
+
+
 def check(files: tuple[str, ...], columns: tuple[str, ...] = ()) -> int:
-    """`jaxrisk check`; the exit code. `columns`: the words of `--columns`."""
+    """Say what is wrong with each file; the exit code. `columns`: the words of `--columns`."""
     if not files:
         print("check: at least one file is needed", file=sys.stderr)
         return BAD_INPUT
@@ -160,4 +180,4 @@ def _study(file: Any) -> list[Any]:
     return []
 
 
-__all__ = ["check", "problems_of"]
+__all__ = ["check", "check_files", "problems_of", "schema"]

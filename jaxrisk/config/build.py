@@ -103,7 +103,8 @@ def _market(checked: Checked, run: tables.Run, assets):
     if "max_jumps" in values and values["max_jumps"] is None:
         per_step = float(np.max(values["jump_rate"])) * float(step) / SECONDS_PER_YEAR
         values["max_jumps"] = markets.jumps_needed(per_step)
-    values["correlation"] = as_matrix(getattr(table, "correlation", {}), assets)
+    if "correlation" in type(table).model_fields:
+        values["correlation"] = as_matrix(getattr(table, "correlation", {}), assets)
     kind = getattr(markets, type(table).__name__)  # the processes have one name in both rooms
     return kind(**values)
 

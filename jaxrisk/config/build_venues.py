@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +27,8 @@ def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
     depths = np.stack([by_asset(venue.local_depth, assets, default=math.inf) for venue in venues])
     return Venues(
         engine_time=np.array([venue.engine_time.years for venue in venues]),
-        liquidation_fee=np.array([venue.liquidation_fee for venue in venues]),
-        closes_opposite=np.array([venue.closes_opposite for venue in venues]),
         arbitrage_rate=np.array([math.log(2.0) / venue.arbitrage_half_life.years for venue in venues]),
         local_impact=1.0 / depths,
-        index_weight=np.array([venue.index_weight for venue in venues]),
         tiers=_tiers(checked, assets),
         tranches=tuple(tuple(venue.tranches) for venue in venues),
         inverse=tuple(venue.contract == "inverse" for venue in venues),
@@ -38,7 +37,15 @@ def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
         policy=_policy(venues),
         backstop=_backstop(venues),
         breaker=_breaker(venues),
+        **_numbers(venues),
     )
+
+
+def _numbers(venues: Sequence[tables.Venue]) -> dict[str, Any]:
+    """Numbers that are used as they are written, under one name in a file and in the engine."""
+    keys = tables.Venue.model_fields
+    alike = (field.name for field in fields(Venues) if field.name in keys and keys[field.name].annotation is float)
+    return {name: np.array([getattr(venue, name) for venue in venues]) for name in alike}
 
 
 def _or(value: float | None, default: float) -> float:

@@ -28,7 +28,6 @@ from .market import (
     LogVariance as LogVariance,
     Market as Market,
     Replay as Replay,
-    Shock as Shock,
     Started as Started,
 )
 from .populations import (
@@ -42,6 +41,7 @@ from .populations import (
 )
 from .read import read_table as read_table, read_variant as read_variant
 from .run import Asset as Asset, Channels as Channels, Depth as Depth, Run as Run
+from .shock import Shock as Shock
 from .start import FromFactors as FromFactors, FromPrices as FromPrices
 from .table import Table as Table, keys_of as keys_of
 from .values import MOST_USD as MOST_USD, SHARE_TOLERANCE as SHARE_TOLERANCE, Context as Context

@@ -1,18 +1,16 @@
-"""`[market]`, one model for each process, and `[shock]`."""
+"""`[market]`, one model for each process."""
 
 import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from .. import units
-from ..units import Span
-from .by_name import ByAsset, BySomeAssets, PriceColumns
+from .by_name import ByAsset, PriceColumns
 from .matrices import Correlation
 from .start import FromFactors, Start, Stationary
 from .table import Table, Wrong, by_word
-from .values import SPAN_SCHEMA, WHOLE, Duration, Moment, Rate, Share, VenueName, Volatility
+from .values import WHOLE, Duration, Moment, Rate, Share, Volatility
 
 _Variance = Annotated[float, Field(gt=0, le=400, json_schema_extra={"unit": "a year; 0.36 is a volatility of 60%"})]
 _Drift = Annotated[float, Field(ge=-20, le=20, json_schema_extra={"unit": "a year"})]
@@ -252,42 +250,4 @@ PROCESSES: dict[str, type[Market]] = by_word(Process, "process")
 """The model of each process."""
 
 
-def _time_or_random(text: str) -> Span:
-    span = Span(text)
-    if text != RANDOM:
-        _ = span.seconds
-    return span
-
-
-RANDOM = "random"
-_AT = SPAN_SCHEMA | {
-    "pattern": f"{SPAN_SCHEMA['pattern']}|^({RANDOM})$",
-    "allowed": f'{units.ALLOWED}, or "{RANDOM}"',
-    "words": [RANDOM],
-}
-
-
-class Shock(Table):
-    """A move of given size on top of the process."""
-
-    size: BySomeAssets[Annotated[float, Field(gt=-1, le=10, json_schema_extra={"unit": "a fraction"})]] = Field(
-        description="size as a fraction of the price, -0.1 for a fall of 10%; 0 for assets not named"
-    )
-    window: Duration = Field(description="time over which the shock is spread")
-    at: Annotated[Span, AfterValidator(_time_or_random)] = Field(description="time of its start", json_schema_extra=_AT)
-    venue: VenueName | None = Field(
-        None, description="the only venue whose price moves, a basis that arbitrage takes back; by default all"
-    )
-    pass_through: Share | None = Field(
-        None, description="share of what arbitrage takes back there by which the market's price moves"
-    )
-
-    def between(self) -> Iterator[Wrong]:
-        """Nothing is passed through where the market's price moves itself."""
-        if self.pass_through is not None and "venue" not in self.model_fields_set:
-            yield Wrong(
-                "pass_through", self.pass_through, "has no effect without shock.venue, as the market's price moves itself"
-            )
-
-
-__all__ = ["PROCESSES", "Bootstrap", "Garch", "LogVariance", "Market", "Process", "Replay", "Shock", "Started"]
+__all__ = ["PROCESSES", "Bootstrap", "Garch", "LogVariance", "Market", "Process", "Replay", "Started"]

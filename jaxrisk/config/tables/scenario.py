@@ -8,10 +8,11 @@ from pydantic import Field
 from .exchange import Call, Flow, Funding, Stop
 from .impact import Law, TemporaryImpact
 from .limits import Limits
-from .market import Process, Shock
+from .market import Process
 from .populations import Kind
 from .run import Asset, Channels, Depth, Run
 from .sentences import schema_of
+from .shock import Shock
 from .table import Table
 from .values import Word
 from .venues import Venue

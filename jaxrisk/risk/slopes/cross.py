@@ -6,7 +6,7 @@ import numpy as np
 
 from ...parameter import Parameter, moved
 from ...scenario import Scenario
-from ..measure import STEPPED, Measure
+from ..measure import Measure
 from ..sample import Sample, prepare_lean
 from .bump import MOST_PATH_STEPS, ends, step_of
 from .gradients import Tail, of_paths
@@ -19,7 +19,7 @@ def cross_problem(measure: Measure, first: Parameter) -> str | None:
         return f"cross: a path's derivative to {first.name} is no sensitivity; name the other parameter first"
     if measure.statistic not in ("mean", "expected_shortfall"):
         return f"cross: for a mean or an expected shortfall, and not for {measure}"
-    if measure.observable.startswith(STEPPED):
+    if measure.stepped:
         return f"cross: {measure.observable} is a step function of a path, whose derivative is no sensitivity"
     return None
 

@@ -12,7 +12,7 @@ import numpy as np
 from ...parameter import Parameter
 from ...scenario import Scenario
 from ..estimate import clopper_pearson
-from ..measure import STEPPED, Measure
+from ..measure import Measure
 from ..sample import Sample
 from .curve import LEAST_EFFECTIVE
 from .gradients import Gradient, looked_at, pathwise, tail_index
@@ -40,7 +40,7 @@ def derivatives(
 
 def is_smooth(parameter: Parameter, measure: Measure) -> bool:
     """Whether the derivative of a path to this parameter is a sensitivity."""
-    return parameter.pathwise and not measure.observable.startswith(STEPPED)
+    return parameter.pathwise and not measure.stepped
 
 
 class Derivatives:

@@ -6,13 +6,13 @@ from typing import Any
 
 from .table import usd
 
-BIAS = "coarser steps make forced orders move the price more, or less, than at its own, by more than intervals say"
+BIAS = "coarser steps bias what forced orders do to the price, by more than intervals say"
 LEAST_BALANCING = 0.001  # share of open interest below which holders who make up a difference are not worth a line
 
 
 def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = None) -> list[str]:
-    """Lines on a run that is not finished, on positions left out at the start, on holders added to balance the sides, on
-    sampling, and on criticality.
+    """Lines on a run that is not finished, on positions left out at the start, on holders added to balance the sides, on steps
+    longer than the file's, on sampling, and on criticality.
 
     **Arguments:** `info`: a result's; `assets`: their names; `paths`: how many the result holds. What is not in `info` makes no
     line.
@@ -62,7 +62,11 @@ def coarser(info: Mapping[str, Any]) -> list[str]:
 
 
 def coarser_by_scenario(info: Mapping[str, Any]) -> list[str]:
-    """The same of each scenario of a study, by its `info`."""
+    """The same of each scenario of a study, by its `info`.
+
+    >>> [line.partition(":")[0] for line in coarser_by_scenario({"by_scenario": {"a": {"steps": 9}, "b": {"steps": 9, "file_steps": 90}}})]
+    ['b']
+    """
     return [f"{name}: {line}" for name, said in info.get("by_scenario", {}).items() for line in coarser(said)]
 
 

@@ -1,7 +1,6 @@
 """Price files: what is read, what is put right with a finding, and what is refused by line."""
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pandas as pd

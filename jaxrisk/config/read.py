@@ -35,8 +35,10 @@ def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Che
 
 def _step_of(document: dict[str, Any]) -> float:
     """Seconds of a step as the file has it; 0 where that is no sound one."""
+    run = document.get("run")
+    grid = {key: run[key] for key in ("horizon", "step", "steps") if key in run} if isinstance(run, dict) else {}
     try:
-        return float(Run.model_validate(document.get("run")).step_seconds)
+        return float(Run.model_validate(grid).step_seconds)
     except ValidationError:
         return 0.0
 

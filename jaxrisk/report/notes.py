@@ -64,7 +64,8 @@ def coarser(info: Mapping[str, Any]) -> list[str]:
 def coarser_by_scenario(info: Mapping[str, Any]) -> list[str]:
     """The same of each scenario of a study, by its `info`.
 
-    >>> [line.partition(":")[0] for line in coarser_by_scenario({"by_scenario": {"a": {"steps": 9}, "b": {"steps": 9, "file_steps": 90}}})]
+    >>> each = {"a": {"steps": 9}, "b": {"steps": 9, "file_steps": 90}}
+    >>> [line.partition(":")[0] for line in coarser_by_scenario({"by_scenario": each})]
     ['b']
     """
     return [f"{name}: {line}" for name, said in info.get("by_scenario", {}).items() for line in coarser(said)]

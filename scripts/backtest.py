@@ -1,8 +1,8 @@
 """Score the engine on recorded unwinds, each with numbers fitted on the others; and its daily forecast on ordinary days.
 
-    python scripts/backtest.py --data ../shared/data                 # fit, forecast, score: about a quarter of an hour
-    python scripts/backtest.py --data ../shared/data --write out     # also out/unwinds.toml, scores.csv and a picture an event
-    python scripts/backtest.py --data ../shared/data --only events   # or days, replay
+    python scripts/backtest.py --data FOLDER                 # fit, forecast, score: about a quarter of an hour
+    python scripts/backtest.py --data FOLDER --write out     # also out/unwinds.toml, scores.csv and a picture an event
+    python scripts/backtest.py --data FOLDER --only events   # or days, replay
 
 No fitted number has seen the event it is scored on: each event has its own fit, which is printed with the events that it saw and
 checked not to overlap with it; what comes from history ends at the event's start. What was chosen rather than fitted is printed
@@ -180,7 +180,7 @@ def score_replay(data, write):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument("--paths", type=int, default=4096, help="of each forecast")
     parser.add_argument("--seed", type=int, default=1)

@@ -1,7 +1,7 @@
 """Measure the numbers of the shipped scenarios from price, open-interest and position files.
 
-    python scripts/calibrate_market.py --data ../shared/data             # print every figure with its standard error
-    python scripts/calibrate_market.py --data ../shared/data --write out # and write out/market.toml, out/positions.toml
+    python scripts/calibrate_market.py --data FOLDER             # print every figure with its standard error
+    python scripts/calibrate_market.py --data FOLDER --write out # and write out/market.toml, out/positions.toml
 
 The price law is Bates' (stochastic variance with normal jumps), by the moments of `jaxrisk.calibration.laws.bates`, whose head
 says how; a jump is an hour beyond `--threshold` local standard deviations, and autocovariances of 1 to `--lags` days are fitted.
@@ -186,7 +186,7 @@ def fragment(result, pairs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--since", default="2019", help="first date used of the hourly files")
     parser.add_argument("--threshold", type=float, default=5.0, help="local standard deviations that make an hour a jump")
     parser.add_argument("--lags", type=int, default=10, help="days of autocovariance fitted")

@@ -63,6 +63,8 @@ def describe(scenario, run: Run, prepared) -> dict:
         "balancing_open_interest_usd": float(jnp.sum(prepared.book.balancing)),
     }
     info |= {f"initial_price.{name}": float(p) for name, p in zip(scenario.names.assets, scenario.price, strict=True)}
+    if settings.steps < said.file_steps:
+        info["file_steps"] = said.file_steps
     if scenario.impact.temporary is not None:
         info["temporary_impact"] = 1
     if settings.support is not None:

@@ -23,7 +23,7 @@ class Backtest:
 
     Law and impact are then refitted to all earlier days on the first day and every new year, in minutes each.
 
-    $ jaxrisk backtest 2024-08-05 --data ../shared/data
+    $ jaxrisk backtest 2024-08-05 --data prices
     $ jaxrisk backtest mine.toml --data prices --paths 20000 --parameters fitted.toml --out scores.csv --plot scores.png
     $ jaxrisk backtest --days 2021-01-01..2026-05-16 --prices btc_1h.csv.gz --horizons 1,5,10 --out days.csv --plot days.png
     $ jaxrisk backtest --days 2021-01-01..2026-05-16 --alarms --prices btc_1h.csv.gz

@@ -53,6 +53,7 @@ def build(checked: Checked, source_text: str) -> Scenario:
             seed=run.seed,
             precision=run.precision,
             sample_paths=run.sample_paths,
+            file_steps=round(float(run.horizon.seconds) / checked.file_step) if checked.file_step else 0,
         ),
     )
 

@@ -37,6 +37,7 @@ class Checked:
     question: str = ""
     sources: list[str] = field(default_factory=list)
     run: Run | None = None
+    file_step: float = 0.0  # seconds, as the file has it, whatever was set in its place
     assets: dict[str, Asset | None] = field(default_factory=dict)
     market: Market | None = None
     shock: Shock | None = None

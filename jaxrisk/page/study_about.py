@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..report.notes import coarser_by_scenario
 from ..report.sweep_table import absent
 from . import assumptions, fixed
 from .content import Part
@@ -27,7 +28,7 @@ def assumed(study: Any, cells: Cells) -> Part:
 
 def limits(study: Any, cells: Cells) -> list[str]:
     """What is not there."""
-    return [*cells.missing(), *absent(study)]
+    return [*cells.missing(), *coarser_by_scenario(study.info), *absent(study)]
 
 
 def made(study: Any, cells: Cells, folder: Path) -> dict[str, str]:

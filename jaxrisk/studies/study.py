@@ -181,7 +181,9 @@ def _files(works: list[Work]) -> dict[str, dict[str, str]]:
 
 def _said(scenario: Scenario) -> dict[str, int]:
     """What all runs of a scenario have alike."""
-    return {"paths": scenario.description.paths, "seed": scenario.description.seed, "steps": scenario.settings.steps}
+    steps, described = scenario.settings.steps, scenario.description
+    coarser = {"file_steps": described.file_steps} if steps < described.file_steps else {}
+    return {"paths": described.paths, "seed": described.seed, "steps": steps, **coarser}
 
 
 def _without_column(plan: StudyPlan, works: list[Work]) -> list[Problem]:

@@ -70,7 +70,9 @@ for measure, unit, name in ASKED:
         print(f"  cap {cap:>2}: {said(study.of(f'cap {cap}', measure), unit)}")
 
 # %% [markdown]
-# What the figures say, at the size written here:
+# What the figures say, at the size written here. Its steps of 75 s, for the file's 15 s, keep the run short and bias
+# what forced orders add by more than the intervals say (in `first_steps.py` 0.91 points where 15 s have 0.54): take
+# 1,440 steps for figures that are to be quoted.
 #
 # - **Caps of 2 and 5 end it.** Hardly an account is closed out where 963 were, and the fall is shallower by 0.7
 #   points (0.65 to 0.78).

@@ -62,8 +62,8 @@ print(f"plain simulation would need about {100 / one.value:,.0f} for an error of
 #
 # Of the scenario's own law, from the start that it states: an ordinary day's variance. A day that begins wild is
 # another question (`market.variance`), and so is "any day" (`btc_any_day`). History had falls of this size far more
-# often than this law from this start, because some of its days began wild; `docs/limitations.md` has the figures side
-# by side.
+# often than this law from this start, also from days of such variance; `docs/limitations.md` has the figures side by
+# side.
 
 # %%
 wild = jr.load("btc_24h", {"run.step": f"{24 * 60 // STEPS}min", "market.variance": 0.6})

@@ -18,7 +18,7 @@ def draw():
         axes.plot(move, gone[side], color=f"C{side}", label=f"{name}, cumulative")
         density = np.gradient(gone[side], distance)
         axes.fill_between(
-            move, 0.25 * density, color=f"C{side}", alpha=0.25, linewidth=0, label=f"{name}, in a quarter of a log point"
+            move, 0.25 * density, color=f"C{side}", alpha=0.25, linewidth=0, label=f"{name}, for each 0.25 of log price"
         )
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.set(xlim=(-45, 80), ylim=(0, None), xlabel="move of the price, %", ylabel="liquidated, USD billion",

@@ -9,37 +9,36 @@ import jaxrisk as jr
 
 CHANNELS = ("feedback", "depth_withdrawal")
 NAMES = {"feedback": "impact of\nforced orders", "depth_withdrawal": "withdrawal\nof depth"}
-PATHS = 4_000
+PATHS = 2_000
 
 
 def draw():
-    def fall(on):
+    def falls_with(on):
         switched = {f"channels.{name}": float(name in on) for name in CHANNELS}
-        scenario = jr.load("btc_shock_10pct", {"run.step": "60s", **switched})
-        return 100.0 * jr.simulate(scenario, paths=PATHS, seed=1, sample_paths=0)["max_drawdown_index"].mean()
+        scenario = jr.load("btc_shock_10pct", switched)
+        return 100.0 * jr.simulate(scenario, paths=PATHS, seed=1, sample_paths=0)["max_drawdown_index"].astype(float)
 
     subsets = [frozenset(on) for size in range(len(CHANNELS) + 1) for on in combinations(CHANNELS, size)]
-    falls = {on: fall(on) for on in subsets}
+    falls = {on: falls_with(on) for on in subsets}
     orders = list(permutations(CHANNELS))
     before = lambda order, one: frozenset(order[: order.index(one)])
     added = np.array([[falls[before(order, c) | {c}] - falls[before(order, c)] for c in CHANNELS] for order in orders])
-    shares = added.mean(axis=0)
+    shares, by_order = added.mean(axis=0), added.mean(axis=2)
+    whole = falls[frozenset(CHANNELS)] - falls[frozenset()]
     figure = Figure(figsize=(7.6, 3.5), layout="constrained")
     axes = figure.subplots()
-    base, whole = falls[frozenset()], falls[frozenset(CHANNELS)]
-    axes.bar(0, base, color="#999999")
-    bottom = base
-    for place, share in enumerate(shares, 1):
-        axes.bar(place, share, bottom=bottom, color="C0")
-        low, high = added[:, place - 1].min(), added[:, place - 1].max()
-        axes.errorbar([place], [bottom + share], yerr=[[share - low], [high - share]], color="black", capsize=4)
-        axes.annotate(f"{share:+.2f}", (place + 0.1, bottom + share), xytext=(2, 4), textcoords="offset points", fontsize=8.5)
-        bottom += share
-    axes.bar(len(CHANNELS) + 1, whole, color="#333333")
-    labels = ["from outside", *(NAMES[c] for c in CHANNELS), "all"]
+    for place, paths in enumerate([*shares, whole]):
+        value, half = paths.mean(), 1.96 * paths.std(ddof=1) / np.sqrt(PATHS)
+        axes.bar(place, value, width=0.5, color="C0" if place < len(CHANNELS) else "#333333")
+        axes.annotate(f"{value:+.3f} ± {half:.3f}", (place + 0.3, value), va="center", fontsize=8.5)
+    for place in range(len(CHANNELS)):
+        low, high = by_order[:, place].min(), by_order[:, place].max()
+        axes.vlines(place, low, high, color="black", linewidth=1.2)
+        axes.hlines([low, high], place - 0.06, place + 0.06, color="black", linewidth=1.2)
+    labels = [*(NAMES[c] for c in CHANNELS), "both"]
     axes.set_xticks(range(len(labels)), labels)
-    axes.set(
-        ylim=(0.97 * base, 1.01 * whole), ylabel="mean drawdown, %", title="Shares, and what each order of counting would say"
-    )
+    axes.set(xlim=(-0.5, len(labels) - 0.2), ylim=(0, 1.15 * max(whole.mean(), by_order.max())),
+             ylabel="added to the mean drawdown, points",
+             title=f"Shares, beside an outside fall of {falls[frozenset()].mean():.1f}%")  # fmt: skip
     axes.grid(axis="x", visible=False)
     return figure

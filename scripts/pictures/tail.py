@@ -9,7 +9,7 @@ PATHS = 20_000
 
 
 def draw():
-    result = jr.simulate(jr.load("btc_any_day", {"run.step": "10min"}), paths=PATHS, seed=1, sample_paths=0)
+    result = jr.simulate(jr.load("btc_any_day"), paths=PATHS, seed=1, sample_paths=0)
     name = "max_drawdown_index"
     curve, tail = result.exceedance_curve(name), result.pareto_tail(name)
     figure = Figure(figsize=(7.6, 3.8), layout="constrained")

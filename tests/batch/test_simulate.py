@@ -49,6 +49,11 @@ def test_a_path_is_replayed_from_its_index_alone(scenario, small_blocks):
     same({name: whole[name][2345:2346] for name in whole.losses}, dict(alone.losses))
 
 
+def test_steps_longer_than_those_of_the_file_are_said(scenario, small_blocks):
+    coarse = jr.simulate(scenario, paths=1, steps=96, seed=5, sample_paths=0)
+    assert any(note.startswith("96 steps in place of the file's 1,440") for note in coarse.notes())
+
+
 LAWS = {
     "garch": lambda one, c: jr.Garch(0 * one, 0.3 * one, 0.3 * one, 0.1 * one, 0.85 * one, 4.0 * one, c, 1 / 8760),
     "gbm": lambda one, c: jr.GBM(0 * one, 0.6 * one, c),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import DATA
 
 from jaxrisk.calibration.accounts.bias import SPLIT, Bias
 from jaxrisk.calibration.accounts.ladder import ladder
@@ -22,7 +23,6 @@ from jaxrisk.config.toml_text import comments
 from jaxrisk.data.open_interest import read_open_interest
 from jaxrisk.data.price_file import read_price_file
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PRICES = DATA / "prices" / "btc_perp_1h_2019_2026.csv.gz"
 SNAPSHOTS = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"
 INTEREST = DATA / "open_interest" / "btc_perp_oi_liquidations_1h_202408.csv.gz"

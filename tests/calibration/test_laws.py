@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recorded import PRICES
 
 from jaxrisk.calibration.laws import garch as law_garch
 from jaxrisk.calibration.laws.fits import PROCESSES, LawFit, fit_law
@@ -21,7 +22,6 @@ from jaxrisk.config.tables import PROCESSES as MODELS
 from jaxrisk.data.price_file import PriceFile, read_price_file
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "../shared/data/prices"
 needs_arch = pytest.mark.skipif(find_spec("arch") is None, reason="the package arch is not installed (extra: calibrate)")
 HOUR = 1.0 / 8760.0
 GARCH = {"variance": 0.4, "mean_variance": 0.4, "alpha": 0.1, "beta": 0.85, "degrees_of_freedom": 5.0}
@@ -289,9 +289,9 @@ def test_tables_are_what_a_scenario_takes():
 @needs_arch
 def test_bitcoin():
     """Bates' law is that of the shipped scenario; the optimiser of GARCH does not stay at its start; Merton's jumps are many."""
-    if not DATA.exists():
-        pytest.skip(f"no price files in {DATA}")
-    prices = read_price_file(DATA / "btc_perp_1h_2019_2026.csv.gz")
+    if not PRICES.exists():
+        pytest.skip(f"no price files in {PRICES}")
+    prices = read_price_file(PRICES / "btc_perp_1h_2019_2026.csv.gz")
     shipped = tomllib.loads((ROOT / "configs/scenarios/btc_24h.toml").read_text())["market"]
     bates = fit_law(prices, "bates")
     assert bates.usable

@@ -2,10 +2,10 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import DATA
 
 from jaxrisk.calibration.accounts.bias import SPLIT, Bias, corrected, gains_share, parse_bias
 from jaxrisk.calibration.accounts.leverage import fit_leverage
@@ -13,7 +13,6 @@ from jaxrisk.calibration.accounts.weighted import lognormal_fit, weighted_quanti
 from jaxrisk.config import ConfigError
 from jaxrisk.config.account_file import AccountFile, read_accounts
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SNAPSHOTS = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"
 needs_data = pytest.mark.skipif(not SNAPSHOTS.exists(), reason="the data folder is not beside the project")
 

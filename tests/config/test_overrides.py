@@ -35,6 +35,12 @@ def test_steps_takes_the_place_of_step_and_back(folder):
     assert effective(folder, {"run.step": "30s"}).run.count == 2880
 
 
+def test_steps_of_the_file_are_known_whatever_is_set(folder):
+    said = lambda *overrides, **changes: effective(folder, dict(overrides), **changes).file_step
+    assert said() == said(("run.step", "5min")) == said(("run.steps", 24)) == said(("market.variance", 0.5)) == 60.0
+    assert said(("run.step", "5min"), **{"run.step": 0}) == 0.0  # the file's own is unsound, and what was set is not
+
+
 def test_one_asset_of_a_number_for_all(folder):
     checked = effective(folder, {"market.variance.ETH": 0.8})
     assert checked.market.variance == {"BTC": 0.36, "ETH": 0.8}

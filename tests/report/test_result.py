@@ -306,6 +306,10 @@ def test_notes(result, tmp_path):
     page = noted._repr_html_()
     assert "0.7% below the start" in page
     assert "n &gt;= 1" in page
+    coarse = Result(_losses(), DIMS, COORDS, info=INFO | {"steps": 288, "file_steps": 1440}).notes()
+    assert len(coarse) == 1
+    assert coarse[0].startswith("288 steps in place of the file's 1,440: coarser steps bias")
+    assert Result(_losses(), DIMS, COORDS, info=INFO | {"steps": 2880, "file_steps": 1440}).notes() == []
     quiet = info | {"dropped_open_interest_usd": 0.0, "balancing_open_interest_usd": 7e6, "criticality_peak": [0.0, 0.0]}
     assert Result(_losses(), DIMS, COORDS, info=quiet).notes() == []
 

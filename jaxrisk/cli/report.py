@@ -77,9 +77,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _ours(error: ValueError) -> bool:
-    from .commands import _said_by_us
+    from .commands import said_by_us
 
-    return _said_by_us(error)
+    return said_by_us(error)
 
 
 def _load(asked: Asked, path: Path) -> Any:

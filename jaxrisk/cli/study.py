@@ -118,9 +118,9 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path, chunks: Chu
         say(_kept(runs, out))
         return not_written(error)
     except ValueError as error:
-        from .commands import _said_by_us
+        from .commands import said_by_us
 
-        if command.debug or not _said_by_us(error):
+        if command.debug or not said_by_us(error):
             raise
         return complain(f"stopped: {line}" for line in str(error).splitlines())
     if drawn:

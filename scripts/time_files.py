@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+FIRST = 15_800_000
+"""Minutes from 1970 to the first bar, in January 2000: earlier times are not taken for times of markets."""
 READ = """
 import resource, sys, time
 from jaxrisk.calibration.price_file import read_price_file
@@ -35,9 +37,7 @@ def write(folder: Path, rows: int, files: int) -> None:
     price, done = 20_000.0, 0
     for part in range(files):
         count = (rows - done) // (files - part)
-        minute = (
-            36_000_000 - rows + np.arange(done, done + count)
-        )  # until 2038: from 2000 on, earlier times are not taken for times
+        minute = FIRST + np.arange(done, done + count)
         scale = np.where(np.arange(done, done + count) < rows // 2, 1, 1000)
         close = np.round(price * np.exp(np.cumsum(random.normal(0.0, 5e-4, count))), 2)
         opening = np.concatenate([[price], close[:-1]])

@@ -23,7 +23,7 @@ MODES = ("light", "dark")
 PATIENCE = 300_000
 """Milliseconds that a browser is waited for on a machine that has much else to do."""
 WIDTHS = (320, 1280, 3840)
-SCREENSHOTS = Path(__file__).parents[3] / "screenshots"
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 """Where pages are to be looked at after a run of these tests."""
 CARDS = ("Result", "Study", "Attribution")
 OUT_OF_PLACE = """() => {

@@ -18,7 +18,7 @@ from jaxrisk.page.answers import load
 from jaxrisk.report.study_table import Section, StudySummary
 from jaxrisk.storage.study_files import write
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def record(path, kind, **said):

@@ -11,7 +11,7 @@ from report import example_studies
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK
 
 pytestmark = pytest.mark.hurried
-SCRIPT = Path(__file__).parents[3] / "scripts" / "nightly.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "nightly.py"
 SMALL = ["--process", "merton", "--replications", "4", "--paths", "1000", "--set", "run.step=1h", "--open-interest", "50000"]
 
 

@@ -23,17 +23,17 @@ def draw():
     left.set(xlabel="sold, USD million", ylabel="fall of the price, %", title="By size")
     left.legend()
 
-    square_root, temporary = laws["power, exponent 0.5 (square root)"], TemporaryImpact(
-        0.138, 0.6, np.log(2.0) * YEAR_OF_MINUTES / 3.0, VOLATILITY, VOLUME
-    )  # fmt: skip
+    square_root = laws["power, exponent 0.5 (square root)"]
+    of_the_asset = (np.array([value]) for value in (0.138, 0.6, np.log(2.0) * YEAR_OF_MINUTES / 3.0, VOLATILITY, VOLUME))
+    temporary = TemporaryImpact(*of_the_asset)
     minutes, sale = np.linspace(0.0, 120.0, 481), 5e8  # sold evenly over the first ten minutes
     step, rate, transient, falls = minutes[1], 0.0, 0.0, []
-    keep, add = temporary.weights(step / YEAR_OF_MINUTES)
+    keep, add = (float(one[0]) for one in temporary.weights(step / YEAR_OF_MINUTES))
     for minute in minutes:
         now = sale * step / 10.0 if minute < 10.0 else 0.0
-        rate, transient = float(keep) * rate + float(add) * now, transient * 0.5 ** (step / 30.0) + 0.9 * now
+        rate, transient = keep * rate + add * now, transient * 0.5 ** (step / 30.0) + 0.9 * now
         lasting = transient + 0.1 * sale * min(minute, 10.0) / 10.0
-        falls.append([float(square_root.displacement(np.float64(lasting))), float(temporary.fall(np.float64(rate)))])
+        falls.append([float(square_root.displacement(np.float64(lasting))), float(temporary.fall(np.array([rate]))[0])])
     first, second = 100.0 * np.array(falls).T
     right.fill_between(minutes, -first, color="#0072B2", alpha=0.35, linewidth=0, label="of displaced volume (half-life 30 min)")
     right.fill_between(minutes, -first - second, -first, color="#D55E00", alpha=0.35, linewidth=0,

@@ -161,7 +161,11 @@ def _small(words):
 
 
 def run_python(example):
-    exec(compile(small(example.parsed), example.path, "exec"), example.namespace)
+    """With files that a block includes in their place."""
+    source = re.sub(
+        r'^--8<-- "(.+)"$', lambda found: (ROOT / found[1]).read_text(encoding="utf-8"), example.parsed, flags=re.MULTILINE
+    )
+    exec(compile(small(source), example.path, "exec"), example.namespace)
 
 
 PARSERS = sybil.Sybil(

@@ -236,7 +236,7 @@ def frontier(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axe
 def _arrows(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
     """From each setting to the next costlier one: the slope is what the next part of open interest buys."""
     axes.scatter([0.0], [0.0], s=36, facecolor="white", edgecolor=GREY, zorder=3)
-    axes.annotate("reference", (0.0, 0.0), (-6, 5), textcoords="offset points", ha="right", fontsize="small", color=GREY)
+    axes.annotate("reference", (0.0, 0.0), (-8, 7), textcoords="offset points", ha="center", fontsize="small", color=GREY)
     ordered = sorted([(0.0, 0.0), *points])
     for start, end in itertools.pairwise(ordered):
         if end != start:

@@ -62,7 +62,7 @@ def leverage(result: Any, ax: "Axes | None" = None) -> "Axes":
             axes.plot(raw, row, "o", mfc="white", color=GREY, label="in the sample" if row == 0 else None)
         axes.set_yticks(range(len(fits)), [" ".join(key) for key in fits])
         axes.set_ylim(len(fits) - 0.4, -0.6)
-        axes.set_xlim(left=0.0)
+        axes.set_xlim(0.0, 1.05 * axes.get_xlim()[1])
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("account notional over account value")
         axes.legend(loc="best")

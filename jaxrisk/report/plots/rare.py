@@ -38,8 +38,11 @@ def exceedance(result: Any, ax: "Axes | None" = None) -> "Axes":
             return nothing(axes, "the level was not reached on any path")
         errors = [[max(estimate.value - estimate.low, 0.0)], [max(estimate.high - estimate.value, 0.0)]]
         axes.errorbar(factor * level, estimate.value, yerr=errors, fmt="o", color=RED, markersize=6, capsize=4, zorder=4)
-        axes.annotate(odds(float(estimate.value)), (factor * level, estimate.value), (9, 5), textcoords="offset points",
-                      color=RED, fontsize="small")  # fmt: skip
+        # the curve falls: there is room above on its right and below on its left
+        late = factor * level > 0.5 * sum(axes.get_xlim())
+        axes.annotate(odds(float(estimate.value)), (factor * level, estimate.value), (-9, -5) if late else (9, 5),
+                      textcoords="offset points", ha="right" if late else "left", va="top" if late else "baseline", color=RED,
+                      fontsize="small")  # fmt: skip
         axes.set_yscale("log")
         bare = curve is not None and result.method == "splitting"
         none = "\nno band about the curve: paths that were split share their beginnings" if bare else ""

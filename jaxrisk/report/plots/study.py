@@ -222,7 +222,7 @@ def frontier(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axe
             axes.errorbar(share, value, yerr=[[value - low], [high - value]] if known else None, fmt="o" if known else "x",
                           color=BLUE if known else ORANGE, markersize=6, capsize=3)  # fmt: skip
             axes.annotate(name, (share, value), (7, 5 if place % 2 else -12), textcoords="offset points", fontsize="small",
-                          color=INK)  # fmt: skip
+                          color=INK, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8})  # fmt: skip
         if len(result.reference) == 1:  # settings of one scenario follow each other
             _arrows(axes, [(share, factor * float(change.value)) for _, share, change in rows])
         axes.axhline(0.0, color=GREY, linewidth=0.9)
@@ -236,7 +236,7 @@ def frontier(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axe
 def _arrows(axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
     """From each setting to the next costlier one: the slope is what the next part of open interest buys."""
     axes.scatter([0.0], [0.0], s=36, facecolor="white", edgecolor=GREY, zorder=3)
-    axes.annotate("reference", (0.0, 0.0), (6, 6), textcoords="offset points", fontsize="small", color=GREY)
+    axes.annotate("reference", (0.0, 0.0), (-8, 7), textcoords="offset points", ha="center", fontsize="small", color=GREY)
     ordered = sorted([(0.0, 0.0), *points])
     for start, end in itertools.pairwise(ordered):
         if end != start:

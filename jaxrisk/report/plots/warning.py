@@ -52,7 +52,7 @@ def fragility(result: Any, ax: "Axes | None" = None, asset: str | None = None) -
         axes.annotate(f"{result.branching:g} further", (0.0, result.branching), (3, 3), xycoords=("axes fraction", "data"),
                       textcoords="offset points", color=GREY, fontsize="small")  # fmt: skip
         percents(axes.xaxis, signed=True)
-        axes.set_xlabel("price against the start; bands, and the bar of a level: 90% over what is not known")
+        axes.set_xlabel("price against the start; bands, and a level's bar:\n90% over what is not known")
         axes.set_ylabel("further dollars a forced dollar sets off")
         axes.set_title(f"Fragility below the price of {names[a]}")
         axes.legend(loc="best")

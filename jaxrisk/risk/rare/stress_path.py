@@ -208,7 +208,7 @@ def _moved(surface: Surface, candidates: list[Candidate], ways: Callable) -> lis
     """Each candidate with the times, of those that `ways` offers, at which its loss is highest."""
     tried = [(k, one._replace(times=times)) for k, one in enumerate(candidates) for times in ways(one.times) if one.kind]
     # two jumps cannot share a step
-    tried = [(k, one) for k, one in tried if len({*steps_of(one.times, surface.steps)} - {-1}) == len(one.kind)]
+    tried = [(k, one) for k, one in tried if len({*map(int, steps_of(one.times, surface.steps))} - {-1}) == len(one.kind)]
     if not tried:
         return candidates
     stacked = (np.stack([getattr(one, name) for _, one in tried]) for name in ("point", "times", "sources"))

@@ -110,6 +110,8 @@ def sources(path: Path) -> Iterator[Source]:
     """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
     with readable(path), open(path, "rb") as file:
         head = file.read(PEEK)
+    if not head and path.suffix in (".gz", ".zip", ".parquet", ".feather", ".arrow"):
+        raise ValueError("is empty")
     for begins, text in _NOT_READ.items():
         if head.startswith(begins):
             raise ValueError(text)

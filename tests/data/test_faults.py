@@ -1,10 +1,16 @@
 """Twelve kinds of fault in each format: what is refused names file, line and column, the rest is read and said."""
 
+import json
 import re
 import shutil
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
@@ -130,6 +136,63 @@ def test_bars(kind, fault, tmp_path, capsys):
     said_of(capsys, ["import", "prices", str(path), *kind.words], code, words, path)
     if code == BAD_INPUT:
         said_of(capsys, calibrating(tmp_path, *kind.words, prices=path), code, words, path)
+
+
+def zipped(path, text):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("prices.csv", text)
+
+
+def typed(text):
+    """Columns of numbers, or of text where one cell is."""
+    return pyarrow.csv.read_csv(BytesIO(text.removeprefix("\ufeff").encode()))
+
+
+def number(cell):
+    return float(cell) if re.fullmatch(r"-?[\d.]+", cell) else cell
+
+
+def rows(path, text):
+    """As an exchange's library hands them over: lists without names."""
+    path.write_text(json.dumps([[number(cell) for cell in line.split(",")] for line in text.splitlines()[1:]]))
+
+
+STORED = {
+    "zip": (zipped, Kline),
+    "parquet": (lambda path, text: pyarrow.parquet.write_table(typed(text), path), Header),
+    "feather": (lambda path, text: pyarrow.feather.write_feather(typed(text), path), Ohlcv),
+    "json": (rows, Ohlcv),
+}
+CUT = {
+    "zip": "is not a whole zip archive",
+    "parquet": "is not a readable Parquet file",
+    "feather": "is not a readable Feather file",
+    "json": "is not valid JSON",
+}
+
+
+@pytest.mark.parametrize("fault", [name for name, (spoil, *_) in BARS.items() if spoil is not None])
+@pytest.mark.parametrize("form", STORED)
+def test_bars_that_are_not_text(form, fault, tmp_path, capsys):
+    """The same faults in tables that are stored otherwise, which have rows in place of lines; cut off is cut off anywhere."""
+    (write, kind), (spoil, code, words), path = STORED[form], BARS[fault], tmp_path / f"prices.{form}"
+    text = (FILES / kind.file).read_text()
+    if fault == "empty":
+        path.write_bytes(b"")
+        words = "is empty"
+    elif fault == "truncated last line":
+        write(path, text)
+        path.write_bytes(path.read_bytes()[:-100])
+        words = CUT[form]
+    else:
+        write(path, spoil(text, kind))
+    for name, own in kind.names.items():
+        words = words.replace(name, own)
+    if form != "zip":
+        words = re.sub(r"line (\d+)", lambda found: f"row {int(found[1]) - 1}", words)
+    said_of(capsys, ["import", "prices", str(path)], code, words, path)
+    if code == BAD_INPUT:
+        said_of(capsys, calibrating(tmp_path, prices=path), code, words, path)
 
 
 def calibrating(folder, *words, **files):

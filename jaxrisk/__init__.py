@@ -13,6 +13,7 @@ _ROOMS = {
     "config": "ConfigError check load schema",
     "batch": "NonFinite simulate simulate_many use_compilation_cache",
     "report": "Result",
+    "report.bar": "progress_bar",
     "risk.measure": "Measure",
     "parameter": "parameters",
     "studies.sensitivity": "sensitivity",

@@ -11,21 +11,27 @@ MOST_SAMPLE_PATHS = 1000
 
 
 class Observable(NamedTuple):
-    """Name for people, unit, and the named axes after `paths`."""
+    """Name for people, unit, and the named axes after `paths`.
+
+    `signed`: whether it can be below zero (open interest lost can too, where new positions open, `book = "flow"`); `stepped`:
+    whether it is a step function of a path, whose derivative is zero and no sensitivity.
+    """
 
     long_name: str
     unit: str
     dims: tuple[str, ...] = ()
+    signed: bool = False
+    stepped: bool = False
 
 
 OBSERVABLES = {
     "max_drawdown_index": Observable("maximum drawdown of the index", "1"),
-    "time_to_trough_index": Observable("time to the trough of the index", "years"),
+    "time_to_trough_index": Observable("time to the trough of the index", "years", stepped=True),
     "max_drawdown": Observable("maximum drawdown", "1", ("assets",)),
-    "time_to_trough": Observable("time to the trough", "years", ("assets",)),
+    "time_to_trough": Observable("time to the trough", "years", ("assets",), stepped=True),
     "max_drawdown_no_feedback_index": Observable("maximum drawdown of the index without feedback", "1"),
     "max_drawdown_no_feedback": Observable("maximum drawdown without feedback", "1", ("assets",)),
-    "amplification_index": Observable("amplification of the index's drawdown", "1"),
+    "amplification_index": Observable("amplification of the index's drawdown", "1", signed=True),
     "open_interest_loss_usd": Observable("open-interest loss at initial prices", "USD"),
     "open_interest_loss_fraction": Observable("open-interest loss", "1"),
     "open_interest_loss": Observable("open-interest loss at initial prices", "USD", ("venues", "assets")),
@@ -42,34 +48,32 @@ OBSERVABLES = {
     "fees_paid": Observable("liquidation fees paid", "USD", ("classes",)),
     "accounts_half_lost_share": Observable("share of accounts that lost more than half", "1", ("classes",)),
     "peak_minute_liquidation": Observable("largest liquidation in one minute", "USD"),
-    "log_return": Observable("log return", "1", ("assets",)),
-    "lowest_log_price": Observable("lowest log price against the initial price", "1", ("assets",)),
+    "log_return": Observable("log return", "1", ("assets",), signed=True),
+    "lowest_log_price": Observable("lowest log price against the initial price", "1", ("assets",), signed=True),
     "support_overshoot": Observable("overshoot below the support", "1", ("assets",)),
-    "support_broken": Observable("support broken", "1", ("assets",)),
+    "support_broken": Observable("support broken", "1", ("assets",), stepped=True),
     "stopped_notional": Observable("notional closed by stop orders", "USD", ("venues",)),
     "reduced_notional": Observable("notional sold to meet margin calls", "USD", ("venues",)),
     "deleveraged_notional": Observable("auto-deleveraged notional", "USD", ("venues",)),
     "open_interest_loss_by_cause": Observable("open-interest loss at initial prices, by cause", "USD", ("causes",)),
     "margin_called": Observable("collateral asked for by margin calls", "USD", ("venues",)),
     "insurance_fund_used": Observable("paid by the insurance fund", "USD", ("venues",)),
-    "insurance_fund_change": Observable("change of the insurance fund", "USD", ("venues",)),
-    "shortfall": Observable("loss beyond bankruptcy prices, net of what the auto-deleveraged gain", "USD", ("venues",)),
-    "deleveraging_loss": Observable("profit forgone by the auto-deleveraged, net", "USD", ("venues",)),
+    "insurance_fund_change": Observable("change of the insurance fund", "USD", ("venues",), signed=True),
+    "shortfall": Observable(
+        "loss beyond bankruptcy prices, net of what the auto-deleveraged gain", "USD", ("venues",), signed=True
+    ),
+    "deleveraging_loss": Observable("profit forgone by the auto-deleveraged, net", "USD", ("venues",), signed=True),
     "socialised_loss": Observable("socialised loss", "USD", ("venues",)),
     "surplus_to_fund": Observable("left of liquidated positions, into the fund", "USD", ("venues",)),
     "liquidation_fees": Observable("liquidation fees into the fund", "USD", ("venues",)),
-    "common_holder_sales": Observable("net sales by common holders at initial prices", "USD", ("assets",)),
+    "common_holder_sales": Observable("net sales by common holders at initial prices", "USD", ("assets",), signed=True),
     "moved_by": Observable(
-        "log fall of a venue's mark, at its lowest, by another's orders", "1", ("from_venues", "venues", "assets")
+        "log fall of a venue's mark, at its lowest, by another's orders", "1", ("from_venues", "venues", "assets"), signed=True
     ),
 }
 
 CAUSES = ("liquidated", "stopped", "reduced", "deleveraged", "closed and opened")
 """Why open interest is lost; the last is what closes of its own accord, less what opens."""
-
-SIGNED = ("amplification_index", "log_return", "lowest_log_price", "insurance_fund_change", "shortfall", "deleveraging_loss",
-          "common_holder_sales", "moved_by")  # fmt: skip
-"""Observables that can be below zero; open interest lost can too, where new positions open (`book = "flow"`)."""
 
 DIMS = {name: observable.dims for name, observable in OBSERVABLES.items() if observable.dims}
 """Axes of each observable after `paths`; scalars are left out."""
@@ -133,7 +137,6 @@ __all__ = [
     "DIMS",
     "MOST_SAMPLE_PATHS",
     "OBSERVABLES",
-    "SIGNED",
     "Observable",
     "column",
     "columns",

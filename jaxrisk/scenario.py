@@ -97,7 +97,10 @@ class Names(eqx.Module):
 
 
 class Description(eqx.Module):
-    """What a scenario says about itself, and what a run uses where it is told nothing else. Static."""
+    """What a scenario says about itself, and what a run uses where it is told nothing else. Static.
+
+    `file_steps`: how many steps the horizon has at the length that the file has for one; 0 where no file says.
+    """
 
     name: str = eqx.field(static=True, default="scenario")
     title: str = eqx.field(static=True, default="")
@@ -107,6 +110,7 @@ class Description(eqx.Module):
     seed: int = eqx.field(static=True, default=1)
     precision: str = eqx.field(static=True, default="float32")
     sample_paths: int = eqx.field(static=True, default=0)
+    file_steps: int = eqx.field(static=True, default=0)
 
 
 def bare_keys(parts: dict[str, Any]) -> dict[str, str]:

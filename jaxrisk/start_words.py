@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .market import GBM, Bootstrap, Factors, Kou, LogVariance, Merton, Stationary
+from .market import Factors, LogVariance, Stationary
 from .scenario import Scenario
 
 
@@ -20,7 +20,7 @@ def start_kind(scenario: Scenario) -> str:
         return "conditioned"
     if isinstance(getattr(scenario.market, "start", None), Stationary):
         return "stationary"
-    return "any" if isinstance(scenario.market, (GBM, Merton, Kou, Bootstrap)) else "stated"
+    return "any" if scenario.market.every_day_alike else "stated"
 
 
 def start_words(scenario: Scenario) -> str:

@@ -1,8 +1,8 @@
 """Score the engine on recorded unwinds, each with numbers fitted on the others; and its daily forecast on ordinary days.
 
-    python scripts/backtest.py --data ../shared/data                 # fit, forecast, score: about a quarter of an hour
-    python scripts/backtest.py --data ../shared/data --write out     # also out/unwinds.toml, scores.csv and a picture an event
-    python scripts/backtest.py --data ../shared/data --only events   # or days, replay
+    python scripts/backtest.py --data FOLDER                 # fit, forecast, score: about a quarter of an hour
+    python scripts/backtest.py --data FOLDER --write out     # also out/unwinds.toml, scores.csv and a picture an event
+    python scripts/backtest.py --data FOLDER --only events   # or days, replay
 
 No fitted number has seen the event it is scored on: each event has its own fit, which is printed with the events that it saw and
 checked not to overlap with it; what comes from history ends at the event's start. What was chosen rather than fitted is printed
@@ -20,19 +20,19 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from jaxrisk import load
-from jaxrisk.backtest.event import read_event, shipped_events
-from jaxrisk.backtest.event_plot import event_picture
-from jaxrisk.backtest.fitting import SLOPE, Fitting, ordinary_flow_sd
-from jaxrisk.backtest.forecast import course, forecast
-from jaxrisk.backtest.parameters import NUMBERS, to_toml
-from jaxrisk.backtest.run import KINDS, backtest
-from jaxrisk.backtest.setting import FLOW, FLOW_SD
-from jaxrisk.backtest.table import OURS, averages, comparisons
+from jaxrisk.backtest.events.event import read_event, shipped_events
+from jaxrisk.backtest.events.fitting import SLOPE, Fitting, ordinary_flow_sd
+from jaxrisk.backtest.events.forecast import course, forecast
+from jaxrisk.backtest.events.parameters import NUMBERS, to_toml
+from jaxrisk.backtest.events.picture import event_picture
+from jaxrisk.backtest.events.run import KINDS, backtest
+from jaxrisk.backtest.events.setting import FLOW, FLOW_SD
+from jaxrisk.backtest.events.table import OURS, averages, comparisons
 from jaxrisk.batch import use_compilation_cache
-from jaxrisk.calibration.daily_pit import daily_pits
-from jaxrisk.calibration.open_interest import read_daily
-from jaxrisk.calibration.price_file import read_price_file
-from jaxrisk.calibration.volatility import fit_daily_law
+from jaxrisk.calibration.laws.daily_pit import daily_pits
+from jaxrisk.calibration.laws.volatility import fit_daily_law
+from jaxrisk.data.open_interest import read_daily
+from jaxrisk.data.price_file import read_price_file
 
 PARTS = ("events", "days", "replay")
 HOURLY = "prices/btc_perp_1h_2019_2026.csv.gz"
@@ -169,7 +169,7 @@ def _ks(values):
 
 def score_replay(data, write):
     """The book along the real price of August 2024, against what was liquidated."""
-    from jaxrisk.backtest.replay_check import replay_check
+    from jaxrisk.backtest.replay.check import replay_check
 
     found = replay_check(data)
     print(f"\n{found.summary()}")
@@ -180,7 +180,7 @@ def score_replay(data, write):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument("--paths", type=int, default=4096, help="of each forecast")
     parser.add_argument("--seed", type=int, default=1)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxrisk.cascade import blocks
 from jaxrisk.parameter import named
 from jaxrisk.positions import ANY, Limits
-from jaxrisk.risk.derivatives import Derivatives
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
+from jaxrisk.risk.slopes.derivatives import Derivatives
 from jaxrisk.scenario import Names
 
 AIM = 0.10

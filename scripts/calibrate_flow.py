@@ -1,7 +1,7 @@
 """Measure how open interest closes and reopens, what leverage follows, funding, and how calm a quarter is.
 
-    python scripts/calibrate_flow.py --data ../shared/data             # print every figure with its standard error
-    python scripts/calibrate_flow.py --data ../shared/data --write out # and write out/flow.toml
+    python scripts/calibrate_flow.py --data FOLDER             # print every figure with its standard error
+    python scripts/calibrate_flow.py --data FOLDER --write out # and write out/flow.toml
 
 For the `[flow]` and `[funding]` of a scenario with `book = "flow"`. Realised volatility and trend are those of the package:
 exponentially weighted with `--half-life`. All standard errors are of a stationary block bootstrap over days.
@@ -147,7 +147,7 @@ def reference_volatility(folder, half_life):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--half-life", type=float, default=7.0, help="of the weights in realised volatility and trend, days")
     parser.add_argument("--since", default="2022", help="first date of the funding figures")
     parser.add_argument("--replications", type=int, default=200, help="of the bootstrap")

@@ -1,9 +1,9 @@
 """Measure the numbers of the shipped scenarios from price, open-interest and position files.
 
-    python scripts/calibrate_market.py --data ../shared/data             # print every figure with its standard error
-    python scripts/calibrate_market.py --data ../shared/data --write out # and write out/market.toml, out/positions.toml
+    python scripts/calibrate_market.py --data FOLDER             # print every figure with its standard error
+    python scripts/calibrate_market.py --data FOLDER --write out # and write out/market.toml, out/positions.toml
 
-The price law is Bates' (stochastic variance with normal jumps), by the moments of `jaxrisk.calibration.law_bates`, whose head
+The price law is Bates' (stochastic variance with normal jumps), by the moments of `jaxrisk.calibration.laws.bates`, whose head
 says how; a jump is an hour beyond `--threshold` local standard deviations, and autocovariances of 1 to `--lags` days are fitted.
 The mean variance of the last 30 days is printed beside the start level. The law is then checked against what it was not fitted
 to: quantiles of the drawdown of a day and of a week. `jaxrisk calibrate` does the same for one file and writes a scenario.
@@ -21,15 +21,7 @@ import numpy as np
 import pandas as pd
 from calibrate_positions import event_check, market_facts, positions_report
 
-from jaxrisk.calibration.law_bates import (
-    DAY,
-    HOURS,
-    PARAMETERS,
-    bates_parameters,
-    bootstrap,
-    daily_table,
-    local_volatility,
-)
+from jaxrisk.calibration.laws.bates import DAY, HOURS, PARAMETERS, bates_parameters, bootstrap, daily_table, local_volatility
 
 FILES = {
     "BTC": "prices/btc_perp_1h_2019_2026.csv.gz",
@@ -194,7 +186,7 @@ def fragment(result, pairs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--since", default="2019", help="first date used of the hourly files")
     parser.add_argument("--threshold", type=float, default=5.0, help="local standard deviations that make an hour a jump")
     parser.add_argument("--lags", type=int, default=10, help="days of autocovariance fitted")

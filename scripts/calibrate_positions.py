@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from jaxrisk.calibration.leverage import PROFESSIONAL_USD
+from jaxrisk.calibration.accounts.leverage import PROFESSIONAL_USD
+from jaxrisk.calibration.accounts.weighted import log_moments, lognormal_fit, weighted_quantile
 from jaxrisk.calibration.market_facts import turnover, volume_elasticity
-from jaxrisk.calibration.weighted import log_moments, lognormal_fit, weighted_quantile
 
 UNWIND = "open_interest/{}_perp_oi_liquidations_1h_202408.csv.gz"
 

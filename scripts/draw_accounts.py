@@ -1,7 +1,7 @@
 """Draw synthetic accounts under cross margin that are like those measured: the files of configs/accounts.
 
-    python scripts/draw_accounts.py --data ../shared/data                          # print what is measured and what is drawn
-    python scripts/draw_accounts.py --data ../shared/data --write configs/accounts # and write the two files
+    python scripts/draw_accounts.py --data FOLDER                          # print what is measured and what is drawn
+    python scripts/draw_accounts.py --data FOLDER --write configs/accounts # and write the two files
 
 No account is copied. Measured from snapshots of accounts (`positions/perp_accounts_20260208_20260222`), those that hold one of
 the coins, all snapshots together, by class:
@@ -185,7 +185,7 @@ def write(path, rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data files")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--accounts", type=int, default=400, help="how many")
     parser.add_argument("--coin-holders", type=float, default=0.5, help="share of the accounts with collateral in coin")
     parser.add_argument("--coin-share", type=float, default=0.5, help="of their value that is in coin")

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-FIRST = 15_800_000
-"""Minutes from 1970 to the first bar, in January 2000: earlier times are not taken for times of markets."""
+FIRST = 16_000_000
+"""Minutes from 1970 to the first bar, in June 2000: numbers that would be times before 2000 are refused."""
 READ = """
 import resource, sys, time
-from jaxrisk.calibration.price_file import read_price_file
+from jaxrisk.data.price_file import read_price_file
 begin = time.perf_counter()
 prices = read_price_file(sys.argv[1])
 seconds, used = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF)

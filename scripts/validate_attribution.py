@@ -7,7 +7,7 @@
 The 20% by which own shares are wider (`whose_fall.ERROR`) were chosen on every second unwind of seed 1; for that seed the two
 halves are printed apart.
 
-Unwinds are simulated with what is not known drawn from its ranges (`jaxrisk/backtest/unknowns.py`), and attributed from what
+Unwinds are simulated with what is not known drawn from its ranges (`backtest.attribution.unknowns`), and attributed from what
 would have been observed: closes every five minutes, and open interest lost. Printed is how often the 90% intervals hold the
 truth, with a Clopper-Pearson interval of that, and how wide they are. The price of these is not picked for its fall after the
 fact: what that adds (docs/reality.md, "an upper bound all the same") is not in the coverage.
@@ -20,10 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from jaxrisk.backtest.parameters import read_fitted
-from jaxrisk.backtest.unknowns import draws
-from jaxrisk.backtest.unwind import simulated_unwinds
-from jaxrisk.backtest.whose_fall import ERROR, replayed, spread
+from jaxrisk.backtest.attribution.unknowns import draws
+from jaxrisk.backtest.attribution.unwind import simulated_unwinds
+from jaxrisk.backtest.attribution.whose_fall import ERROR, replayed, spread
+from jaxrisk.backtest.events.parameters import read_fitted
 from jaxrisk.batch import use_compilation_cache
 from jaxrisk.risk.estimate import clopper_pearson
 

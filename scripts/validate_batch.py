@@ -42,8 +42,8 @@ def files(out: Path) -> list[str]:
 
 def finished(out: Path) -> list[tuple[int, int]]:
     """Chunks that are finished."""
-    from jaxrisk.report import chunks, manifest
-    from jaxrisk.report.place import partial_of
+    from jaxrisk.storage import chunks, manifest
+    from jaxrisk.storage.place import partial_of
 
     if out.suffix == ".nc":
         with contextlib.suppress(OSError, ValueError):
@@ -109,7 +109,7 @@ def kills(folder: Path, asked: argparse.Namespace) -> bool:
 
 def repeated(out: Path) -> int:
     """How many chunks were kept more than once, by the log of a store."""
-    from jaxrisk.report.store_log import lines
+    from jaxrisk.storage.store_log import lines
 
     firsts = [entry["first"] for entry in lines(out) if entry["event"] == "chunk" and not entry.get("again")]
     return len(firsts) - len(set(firsts))

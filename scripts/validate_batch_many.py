@@ -28,7 +28,7 @@ def memory(folder: Path, asked: argparse.Namespace) -> bool:
     """Memory of a long run from its tenth chunk to its last, and of what is asked of its losses after; and the same figures in
     memory and out of core where there are few enough for both. The same command with `--folder` continues a run that was stopped.
     """
-    from jaxrisk.report.store_log import lines
+    from jaxrisk.storage.store_log import lines
 
     (folder / "tiny.toml").write_text(SCENARIO)
     paths, out = int(asked.paths), folder / "long.zarr"
@@ -79,7 +79,7 @@ print(jax.process_index(), jax.process_count(), result.paths)
 
 def processes(folder: Path, asked: argparse.Namespace) -> bool:
     """Two processes of `jax.distributed` at one store: the bits of one process, and what each ran; and with one that dies."""
-    from jaxrisk.report.store_log import lines
+    from jaxrisk.storage.store_log import lines
 
     (folder / "tiny.toml").write_text(SCENARIO)
     subprocess.run(command(folder, folder / "alone.zarr", asked.chunks, None), check=True, stdout=subprocess.DEVNULL)
@@ -138,7 +138,7 @@ def hundred(folder: Path, asked: argparse.Namespace) -> bool:
     """A hundred scenarios, the shipped ones with other words and numbers, on two Dask workers: programs made by each, counted."""
     import jaxrisk as jr
     from jaxrisk.batch.dask_executor import cluster
-    from jaxrisk.config.paths import names
+    from jaxrisk.paths import names
 
     jr.use_compilation_cache()
     shipped, begun = names("scenarios")[: asked.shapes], time.perf_counter()

@@ -147,7 +147,7 @@ def load() -> str:
 def speed(folder: Path, asked: argparse.Namespace) -> bool:
     """Paths a second of two workers pinned to a core each, against one on one core, in turns; by the clock, and by the time that
     the processor gave them, which others that use it too do not change."""
-    from jaxrisk.report.status import status_of
+    from jaxrisk.storage.status import status_of
 
     (folder / "tiny.toml").write_text(SCENARIO.replace('step = "5min"', 'step = "6s"'))
     rates, worked = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}

@@ -15,13 +15,13 @@ import numpy as np
 import jaxrisk as jr
 from jaxrisk.cascade.blocks import numbers
 from jaxrisk.parameter import Parameter, named
-from jaxrisk.risk.bump import ends, influence
-from jaxrisk.risk.derivatives import derivatives
 from jaxrisk.risk.estimate import clopper_pearson
-from jaxrisk.risk.gradients import looked_at
 from jaxrisk.risk.measure import Measure
-from jaxrisk.risk.pathwise import Reverse, along
 from jaxrisk.risk.sample import Sample, draw_sample
+from jaxrisk.risk.slopes.bump import ends, influence
+from jaxrisk.risk.slopes.derivatives import derivatives
+from jaxrisk.risk.slopes.gradients import looked_at
+from jaxrisk.risk.slopes.pathwise import Reverse, along
 
 CASES = Path(__file__).parent.parent / "tests" / "cases"
 SHORTFALLS = ("expected_shortfall(open_interest_loss_usd, 0.95)", "expected_shortfall(max_drawdown_index, 0.95)")

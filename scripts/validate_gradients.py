@@ -19,10 +19,10 @@ from validate_coverage import coverage
 
 import jaxrisk as jr
 from jaxrisk.positions import Limits
-from jaxrisk.risk.gradients import pathwise
 from jaxrisk.risk.measure import Measure
-from jaxrisk.risk.rerun import slopes
 from jaxrisk.risk.sample import draw_sample
+from jaxrisk.risk.slopes.gradients import pathwise
+from jaxrisk.risk.slopes.rerun import slopes
 
 POPULATION = {
     5.0: (0.0061958, 0.0140357), 10.0: (0.0232499, 0.0306132), 20.0: (0.00905506, 0.00609361), 50.0: (0.000854233, 0.000209269),

@@ -142,7 +142,7 @@ def make_study(folder: Path) -> Path:
 
 def make_result(folder: Path) -> Path:
     """A netCDF file as a run writes it."""
-    from jaxrisk.report import ResultWriter
+    from jaxrisk.storage.writer import ResultWriter
 
     dims, chosen = {"shortfall": ("venues",)}, np.random.default_rng(1)
     writer = ResultWriter(folder / "r.nc", dims, {"venues": ["a", "b"]}, 40, {"name": "made", "seed": "1"})
@@ -188,8 +188,8 @@ def read_config(path: Path) -> None:
 
 def read_prices(path: Path) -> None:
     """As the scenario's own, and as calibration reads them."""
-    from jaxrisk.calibration.price_file import read_price_file
     from jaxrisk.config import ConfigError
+    from jaxrisk.data.price_file import read_price_file
 
     with contextlib.suppress(ConfigError):
         read_price_file(path)
@@ -209,7 +209,7 @@ def read_result(path: Path) -> None:
 
 def toml_changed(text: bytes, chosen: random.Random) -> bytes:
     """TOML with some of its values changed, missing, or under another name."""
-    from jaxrisk.config.document import to_toml
+    from jaxrisk.config.toml_text import to_toml
 
     tree = tomllib.loads(text.decode())
     for _ in range(chosen.choice([1, 1, 2, 4])):

@@ -31,11 +31,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from validate_reader_files import kinds, read_result
 
-from jaxrisk.report import ResultWriter, manifest as said
-from jaxrisk.report.chunks import Plan
-from jaxrisk.report.manifest import Kind, Manifest
-from jaxrisk.report.status import status_of
-from jaxrisk.report.store import Store
+from jaxrisk.storage import manifest as said
+from jaxrisk.storage.chunks import Plan
+from jaxrisk.storage.manifest import Kind, Manifest
+from jaxrisk.storage.status import status_of
+from jaxrisk.storage.store import Store
+from jaxrisk.storage.writer import ResultWriter
 
 SECONDS, STOPPED, MEMORY = 2.0, 60.0, 2**30
 VALUES: list[Any] = [

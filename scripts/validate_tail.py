@@ -6,7 +6,7 @@
 FOLDER holds prices/btc_perp_1h_2019_2026.csv.gz, hourly bars of a Bitcoin perpetual, which is not part of the project.
 
 Fits the law of `btc_any_day` and the strength of impact to every day of the file by indirect inference
-(`calibration/indirect.py`), with the positions and mechanics of `btc_24h` in every simulated day, and prints
+(`calibration/indirect/estimate.py`), with the positions and mechanics of `btc_24h` in every simulated day, and prints
 
 1. days with a fall or rise beyond 3 to 19.5%, all and ordinary ones, beside history's. In sample: of records as long, simulated.
    Out of sample, from a fit to 2019 to 2022, for 2023 to 2026: each day from the state filtered to its first hour. The 95%
@@ -29,17 +29,17 @@ from pathlib import Path
 import numpy as np
 
 import jaxrisk
-from jaxrisk.backtest.day_engine import Fit, Fits, engine
-from jaxrisk.backtest.day_rivals import daily_variance
-from jaxrisk.backtest.day_run import ENGINE, REGRESSION, backtest_days
-from jaxrisk.backtest.day_scores import LEVELS as AT_RISK, collected, score_one
-from jaxrisk.backtest.day_table import compared, tested
-from jaxrisk.backtest.periods import path_quantities, periods
-from jaxrisk.calibration.day_bars import HOURS, DayBars, day_bars
-from jaxrisk.calibration.day_moments import HORIZONS, LEVELS, LEVERAGE, kinds, moments
-from jaxrisk.calibration.histories import histories
-from jaxrisk.calibration.law_log_variance import TailFit, TailModel, fit_tail, in_words, simulated
-from jaxrisk.calibration.price_file import read_price_file
+from jaxrisk.backtest.days.engine import ENGINE, Fit, Fits, engine
+from jaxrisk.backtest.days.periods import path_quantities, periods
+from jaxrisk.backtest.days.rivals import daily_variance
+from jaxrisk.backtest.days.run import REGRESSION, backtest_days
+from jaxrisk.backtest.days.scores import LEVELS as AT_RISK, collected, score_one
+from jaxrisk.backtest.days.table import compared, tested
+from jaxrisk.calibration.indirect.bars import HOURS, DayBars, day_bars
+from jaxrisk.calibration.indirect.histories import histories
+from jaxrisk.calibration.indirect.log_variance import TailFit, TailModel, fit_tail, in_words, simulated
+from jaxrisk.calibration.indirect.moments import HORIZONS, LEVELS, LEVERAGE, kinds, moments
+from jaxrisk.data.price_file import read_price_file
 
 PRICES = "prices/btc_perp_1h_2019_2026.csv.gz"
 SINCE, SPLIT, EVERY_DAY = "2019-10-01", "2023-01-01", "2021-01-01"

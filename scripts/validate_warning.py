@@ -1,6 +1,6 @@
 """Does the level that must not break warn? How often the line fired before falls beyond 10%, and how often for nothing.
 
-    python scripts/validate_warning.py --data ../shared/data
+    python scripts/validate_warning.py --data FOLDER
 
 For every day with open interest and prices the fragility map of `btc_24h` is scaled to the day's open interest over volume and
 to its volatility, known at the day's end (a square-root law of impact: the branching number at a price grows with the
@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxrisk import load
-from jaxrisk.calibration.open_interest import read_daily
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cascade import fragility, prepare
+from jaxrisk.data.open_interest import read_daily
+from jaxrisk.data.price_file import read_price_file
 from jaxrisk.risk.estimate import clopper_pearson
 
 HOURLY = "prices/btc_perp_1h_2019_2026.csv.gz"
@@ -51,7 +51,7 @@ def history(data: Path) -> tuple[np.ndarray, ...]:
 def main() -> None:
     """Print how often the line fires, and before what."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--threshold", type=float, default=0.15)
     arguments = parser.parse_args()
     if not (arguments.data / HOURLY).exists():

@@ -21,6 +21,8 @@ install_import_hook(_CHECKED, "beartype.beartype").__enter__()
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+PATIENCE = 300_000
+"""Milliseconds that a browser is waited for on a machine that has much else to do."""
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 _made = None
 
@@ -46,7 +48,7 @@ _LONG_EXAMPLES = {
     f"jaxrisk.{name}"
     for name in (
         "batch.run.simulate",
-        "risk.splitting.splitting",
+        "risk.rare.splitting.splitting",
         "studies.rare_event.rare_event",
         "studies.reverse_stress.reverse_stress",
         "studies.sensitivity.sensitivity",
@@ -107,3 +109,21 @@ def _compiled_for_its_file(request):
     gc.collect()
     if hasattr(ctypes.CDLL(None), "malloc_trim"):  # what the compiler took stays with the process otherwise
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """An installed Chromium, driven; where there is none the test says so and is left out."""
+    from jaxrisk.page.pdf import browser as installed
+
+    driver = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
+    if installed() is None:
+        pytest.skip("no Chromium is installed")
+    with driver.sync_playwright() as play:
+        try:
+            arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+            one = play.chromium.launch(executable_path=installed(), args=arguments, timeout=PATIENCE)
+        except driver.Error as error:
+            pytest.skip(f"Chromium does not start: {str(error).splitlines()[0]}")
+        yield one
+        one.close()

@@ -71,6 +71,7 @@ def engine(monkeypatch):
     def simulate(scenario, sampling="plain", progress=None, out=None, **more):
         calls.append((scenario, progress, out))
         calls.sampling = sampling
+        calls.kernel = more["kernel"]
         jaxrisk.Result({"max_drawdown_index": np.zeros(16)}, {}, {}).save(out)
         progress(16, 32)
         if calls.error is not None:
@@ -130,6 +131,17 @@ def test_options_reach_the_engine(tiny, engine, capsys):
     assert captured.err == ""
 
 
+def test_a_kernel_is_asked_for(tiny, engine, capsys):
+    from jaxrisk.cascade.kernel import NoKernel
+
+    assert main(["run", "tiny.toml"]) == OK
+    assert engine.kernel == "auto"
+    engine.error = NoKernel("the fused kernel is for GPUs")
+    assert main(["run", "tiny.toml", "--kernel", "fused", "--out", "r.nc"]) == BAD_INPUT
+    assert engine.kernel == "fused"
+    assert capsys.readouterr().err == "command line: --kernel fused: the fused kernel is for GPUs\n"
+
+
 def test_sobol_points_are_asked_for(tiny, engine, capsys):
     assert main(["run", "tiny.toml", "--sampling", "sobol"]) == OK
     assert engine.sampling == "sobol"
@@ -161,6 +173,7 @@ def test_a_shipped_scenario_is_found_by_its_name(tiny, engine):
         (["run", "tiny.toml", "--steps", "1e6"], ["command line: run.steps", "from 1s to 1d"]),
         (["run", "tiny.toml", "--set", "nothing"], ["--set nothing", "KEY=VALUE"]),
         (["run", "tiny.toml", "--sampling", "sobl"], ["--sampling", "has to be one of plain, sobol", 'did you mean "sobol"?']),
+        (["run", "tiny.toml", "--kernel", "fusd"], ["--kernel", "has to be one of auto, scan, fused", 'did you mean "fused"?']),
         (["run", "tiny.toml", "--precision", "float16"], ["run.precision", 'did you mean "float64"?']),
         (["run", "tinny.toml"], ["tinny.toml: no such file", 'did you mean "tiny.toml"?']),
         (["run", "."], [".: is a folder"]),

@@ -12,9 +12,9 @@ from test_cli import SCENARIO, engine, files, tiny  # noqa: F401 (fixtures)
 import jaxrisk
 from jaxrisk import Result
 from jaxrisk.cli import BAD_INPUT, NON_FINITE, OK, main
-from jaxrisk.report.chunks import Plan
-from jaxrisk.report.manifest import Kind, Manifest
-from jaxrisk.report.store import Store
+from jaxrisk.storage.chunks import Plan
+from jaxrisk.storage.manifest import Kind, Manifest
+from jaxrisk.storage.store import Store
 
 
 def begun(path, chunks=2, planned=8, digest="d", failed=()):
@@ -44,7 +44,7 @@ def test_status_says_how_far_a_run_is(tiny, capsys):  # noqa: F811
 
 
 def test_status_of_a_file_and_of_what_is_none(tiny, capsys):  # noqa: F811
-    from jaxrisk.report import ResultWriter
+    from jaxrisk.storage.writer import ResultWriter
 
     writer = ResultWriter("r.nc", {}, {}, 9, {})
     writer.append(0, {"x": np.ones(5)})

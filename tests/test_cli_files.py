@@ -6,7 +6,7 @@ import pytest
 
 import jaxrisk
 from jaxrisk.cli import BAD_INPUT, OK, main
-from jaxrisk.config.paths import names, shipped
+from jaxrisk.paths import names, shipped
 
 LONG = "a" * 100_000
 

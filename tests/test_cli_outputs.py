@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from report import example_studies as example
-from report.test_durable import tmpfs
+from storage.test_durable import tmpfs
 from test_cli import SCENARIO, engine, files, tiny  # noqa: F401 (fixtures)
 
 import jaxrisk
 from jaxrisk import Result
-from jaxrisk.backtest.scored import Score
+from jaxrisk.backtest.events.scored import Score
 from jaxrisk.cli import BAD_INPUT, INTERRUPTED, NON_FINITE, OK, main
-from jaxrisk.report import ResultWriter, studies
-from jaxrisk.report.recognise import is_ours
-from jaxrisk.report.study_files import write
+from jaxrisk.report import studies
 from jaxrisk.report.study_table import StudySummary
+from jaxrisk.storage.recognise import is_ours
+from jaxrisk.storage.study_files import write
+from jaxrisk.storage.writer import ResultWriter
 
 
 def unfinished(path, paths=5, planned=9):
@@ -160,7 +161,7 @@ def test_a_second_run_with_one_output_is_told_at_once(tiny, engine, capsys):  # 
 
 def test_paths_of_a_killed_run_are_kept_unless_forced(tiny):  # noqa: F811
     from jaxrisk.batch.sinks import File
-    from jaxrisk.report.chunks import Plan
+    from jaxrisk.storage.chunks import Plan
 
     said = []
     unfinished(tiny / "r.nc")

@@ -16,7 +16,8 @@ from test_cli import SCENARIO, files
 
 import jaxrisk
 from jaxrisk.cli import BAD_INPUT, INTERNAL, INTERRUPTED, NO, NON_FINITE, NOT_WRITTEN, OK, main
-from jaxrisk.report import studies, study_plots
+from jaxrisk.report import studies
+from jaxrisk.report.plots import design, rare, sensitivity
 
 LIMITS = """
 [[limits.caps]]
@@ -60,10 +61,10 @@ def engines(monkeypatch):
     calls = Calls()
     calls.error, calls.changes, calls.before = None, {}, lambda: None
     made = {
-        "sensitivity": (example.sensitivities, studies.sensitivities, study_plots.sensitivities),
-        "design": (example.design, studies.design, study_plots.design),
-        "reverse_stress": (example.reverse_stress, studies.reverse_stress, study_plots.design),
-        "rare_event": (example.rare_event, studies.rare_event, study_plots.rare_event),
+        "sensitivity": (example.sensitivities, studies.sensitivities, sensitivity.sensitivities),
+        "design": (example.design, studies.design, design.design),
+        "reverse_stress": (example.reverse_stress, studies.reverse_stress, design.design),
+        "rare_event": (example.rare_event, studies.rare_event, rare.rare_event),
     }
 
     def stand_in(make, table, figure):
@@ -370,7 +371,7 @@ def test_a_level_that_cannot_be_reached(tiny, engines, capsys):
 
 
 def test_a_level_out_of_the_engine_s_reach(tiny, engines, capsys):
-    from jaxrisk.risk.stress_path import Unreachable
+    from jaxrisk.risk.rare.stress_path import Unreachable
 
     def search():
         try:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..calibration.drawdown import drawdown
-from ..calibration.price_file import PriceFile
+from ..data.price_file import PriceFile
 
 DAY = 86400
 HOUR = 3600

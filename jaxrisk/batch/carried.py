@@ -18,8 +18,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ..report.npy import array_in
 from ..scenario import Scenario
+from ..storage.npy import array_in
 
 _STRUCTURE = "structure"
 _PACKAGE = __name__.partition(".")[0]

@@ -28,7 +28,10 @@ def configuration(scenario, run: Run, block: int) -> dict[str, str]:
     }
     parts = {name: text for name, text in named(scenario).items() if name not in _WORDS}
     kept = {f"version of {name}": number for name, number in versions().items()}
-    return {**settings, **parts, **kept, "platform": jax.default_backend(), "block": str(block)}
+    platform = jax.default_backend()
+    # not said of the scan, so that what was begun when there was no other goes on
+    kernel = {"kernel": "fused"} if run.kernel == "fused" else {}
+    return {**settings, **parts, **kept, **kernel, "platform": platform, "block": str(block)}
 
 
 def digest_of(found: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ import equinox as eqx
 import numpy as np
 
 from .._whole import whole, within
+from ..cascade.kernel import KERNELS
 from ..observables import MOST_SAMPLE_PATHS
 from ..risk.sobol import BITS, REPLICATES
 
@@ -17,9 +18,10 @@ class Run(eqx.Module):
     sampling: str
     sample_paths: int
     first_path: int
+    kernel: str = "scan"
 
 
-def configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk):
+def configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk, kernel="scan"):
     """The scenario as it is to be run, and the settings; arguments as of `simulate`, None where the scenario says.
 
     **Raises:** `ValueError` that names everything that is out of range.
@@ -39,6 +41,7 @@ def configure(scenario, paths, seed, steps, feedback, precision, sampling, sampl
         sampling,
         min(kept, count),
         whole("first_path", first_path, problems),
+        kernel,
     )
     steps = None if steps is None else whole("steps", steps, problems, 1)
     feedback = None if feedback is None else within("feedback", feedback, 0.0, 1.0, problems)
@@ -49,6 +52,7 @@ def configure(scenario, paths, seed, steps, feedback, precision, sampling, sampl
         for wrong, message in (
             (run.precision not in ("float32", "float64"), f'precision = "{run.precision}": float32 or float64 is allowed'),
             (run.sampling not in ("plain", "sobol"), f'sampling = "{run.sampling}": plain or sobol is allowed'),
+            (run.kernel not in KERNELS, f'kernel = "{run.kernel}": auto, scan or fused is allowed'),
             (
                 run.sampling == "sobol" and run.first_path + run.paths > REPLICATES << BITS,
                 f"paths = {run.paths}: Sobol points repeat after path {REPLICATES << BITS}",

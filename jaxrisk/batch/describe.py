@@ -51,7 +51,7 @@ def describe(scenario, run: Run, prepared) -> dict:
         "sampling": run.sampling,
         "replicates": REPLICATES if run.sampling == "sobol" else 1,
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
-        "block": block_size(prepared),
+        "block": block_size(prepared, run.kernel),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "python": platform.python_version(),
         "start": start_kind(scenario),
@@ -63,6 +63,8 @@ def describe(scenario, run: Run, prepared) -> dict:
         "balancing_open_interest_usd": float(jnp.sum(prepared.book.balancing)),
     }
     info |= {f"initial_price.{name}": float(p) for name, p in zip(scenario.names.assets, scenario.price, strict=True)}
+    if settings.steps < said.file_steps:
+        info["file_steps"] = said.file_steps
     if scenario.impact.temporary is not None:
         info["temporary_impact"] = 1
     if settings.support is not None:

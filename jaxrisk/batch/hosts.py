@@ -13,9 +13,10 @@ import jax
 
 from .._interrupt import threads
 from ..cascade.blocks import workers
-from ..report import Result, manifest as said
-from ..report.store_chunk import write_chunk
-from ..report.store_read import holds
+from ..report import Result
+from ..storage import manifest as said
+from ..storage.store_chunk import write_chunk
+from ..storage.store_read import holds
 from .plan import Planned
 from .problems import WorkersLost
 from .sinks import AbstractSink

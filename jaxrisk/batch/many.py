@@ -14,8 +14,9 @@ from .._interrupt import threads
 from ..cascade import fragility
 from ..cascade.blocks import block_size, numbers, workers
 from ..cascade.together import most_together, range_losses, same_noise
-from ..report import Result, writable
+from ..report import Result
 from ..scenario import Scenario
+from ..storage.place import writable
 from .carried import to_bytes
 from .configure import configure
 from .describe import criticality, curves, sample
@@ -66,7 +67,7 @@ def simulate_many(
     """Simulate several scenarios on the same random numbers, which are drawn once for all of them.
 
     Of those with one market (law, start, horizon, steps) also the price before any liquidation is moved once. A scenario's bits
-    do not depend on who else is in the list, and are those that `simulate` has of it alone.
+    do not depend on who else is in the list, and are those that `simulate(kernel="scan")` has of it alone.
 
     **Arguments:** as of `simulate`, of each scenario, and:
 

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from ..cascade import path_losses, seed_key
 from ..cascade.blocks import block_size, whole_blocks
 from ..observables import DIMS
-from ..report.chunks import Plan
-from ..report.manifest import Kind
-from ..report.remote import is_remote, place_of
-from ..report.store_place import is_store
-from ..report.writer import CONFIGURATION
 from ..scenario import coordinates
+from ..storage.chunks import Plan
+from ..storage.manifest import Kind
+from ..storage.remote import is_remote, place_of
+from ..storage.store_place import is_store
+from ..storage.writer import CONFIGURATION
 from .carried import to_bytes
 from .configuration import configuration, digest_of
 from .configure import Run
@@ -49,18 +50,26 @@ class Planned(NamedTuple):
 def planned(scenario, run: Run, chunk: int | None, out: Any) -> Planned:
     """Decide how a run is cut; call inside the run's precision (`cascade.blocks.numbers`)."""
     engine = engine_of(scenario, run)
-    block = block_size(engine.prepared)
+    run = eqx.tree_at(lambda run: run.kernel, run, engine.kernel)
+    block = block_size(engine.prepared, engine.kernel)
     found = configuration(scenario, run, block)
     digest = digest_of(found)
-    info = {**describe(scenario, run, engine.prepared), CONFIGURATION: digest}
-    size = whole_blocks(engine.prepared, chunk or _default(engine, run, block, out))
+    info = {**describe(scenario, run, engine.prepared), **_driver(engine), CONFIGURATION: digest}
+    size = whole_blocks(engine.prepared, chunk or _default(engine, run, block, out), engine.kernel)
     return Planned(scenario, engine, run, Plan({}, coordinates(scenario), run.paths, info), found, digest, size)
+
+
+def _driver(engine: Engine) -> dict[str, str]:
+    """What a result says of the kernel; on a CPU there is one."""
+    if jax.default_backend() == "cpu":
+        return {}
+    return {"kernel": engine.kernel} | ({"kernel_why": engine.why} if engine.why else {})
 
 
 def sink_of(made: Planned, out: str | os.PathLike | None, force: bool, tell: Tell) -> AbstractSink:
     """Where its losses go.
 
-    **Raises:** `OSError` in words, as `report.ResultWriter` and `report.store.Store`.
+    **Raises:** `OSError` in words, as `storage.writer.ResultWriter` and `storage.store.Store`.
     """
     if out is None:
         return Memory(made.plan, made.chunk)

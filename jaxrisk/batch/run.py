@@ -11,11 +11,12 @@ from .._interrupt import answer, threads
 from ..cascade import fragility
 from ..cascade.blocks import in_precision, numbers
 from ..cascade.room import Room
-from ..report import Result, writable
-from ..report.durable import OutputError
-from ..report.remote import is_remote, place_of
-from ..report.store_place import check_place, is_store
+from ..report import Result
 from ..scenario import Scenario
+from ..storage.durable import OutputError
+from ..storage.place import writable
+from ..storage.remote import is_remote, place_of
+from ..storage.store_place import check_place, is_store
 from .configure import configure
 from .describe import criticality, curves, sample
 from .hosts import help_with, several
@@ -34,6 +35,7 @@ def simulate(
     feedback: bool | float | None = None,
     precision: str | None = None,
     sampling: str = "plain",
+    kernel: str = "auto",
     sample_paths: int | None = None,
     first_path: int = 0,
     chunk: int | None = None,
@@ -56,6 +58,9 @@ def simulate(
     - `sampling`: `"plain"`, or `"sobol"`: Sobol points on what matters most in a path, in independent replicates whose spread
       is the error (`jaxrisk.risk.sobol`): standard errors of a quarter of the plain ones for means, of half for 99% expected
       shortfall, for 1.3 times the time. Best 16 times a power of two paths. Laws with driving normals only.
+    - `kernel`: what runs the paths: `"scan"` over steps, anywhere; `"fused"`, one kernel with the path's state in registers, on a
+      GPU, in float32, for scenarios whose state fits; or `"auto"`, the fused one where it can be had. Their losses differ by
+      rounding, so that a store which one has begun is not continued by the other.
     - `sample_paths`: how many of the first paths are kept whole, at most all; a scenario that says more keeps all.
     - `chunk`: paths between two calls of `progress(done, total)` and two appends to `out`. Results do not depend on it.
     - `out`: write there as chunks finish; memory then does not grow with `paths`. `NAME.nc`: one netCDF file; a result that is
@@ -71,10 +76,11 @@ def simulate(
     that a process forked from one that has simulated hangs: start others with `multiprocessing.get_context("spawn")`
     (docs/python.md).
 
-    **Raises:** `ValueError` for an argument out of range or a scenario that does not fit together; `jaxrisk.NonFinite` where a
-    number was not finite, with what was finished (into a store all other chunks are run first: its kind `SetAside`); `OSError`,
-    in words, where `out` is not replaced, another run is writing it, or the disk is full: then `out.partial`, or the store, has
-    what was finished, and can be loaded. `jaxrisk.batch.WorkersLost` where nobody is left to run the rest.
+    **Raises:** `ValueError` for an argument out of range, a scenario that does not fit together, or a kernel that cannot run it;
+    `jaxrisk.NonFinite` where a number was not finite, with what was finished (into a store all other chunks are run first: its
+    kind `SetAside`); `OSError`, in words, where `out` is not replaced, another run is writing it, or the disk is full: then
+    `out.partial`, or the store, has what was finished, and can be loaded. `jaxrisk.batch.WorkersLost` where nobody is left to run
+    the rest.
 
     >>> import jaxrisk as jr
     >>> result = jr.simulate(jr.load("btc_24h"), paths=1000, steps=96, seed=1)
@@ -83,7 +89,9 @@ def simulate(
     """
     if not isinstance(scenario, Scenario):
         raise TypeError(f"simulate takes a Scenario, which jaxrisk.load makes of a file, and not {scenario!r}")
-    scenario, run = configure(scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk)
+    scenario, run = configure(
+        scenario, paths, seed, steps, feedback, precision, sampling, sample_paths, first_path, chunk, kernel
+    )
     workers = executor_for(executor, out)
     if out is not None and is_remote(out) and not is_store(out):
         raise OutputError(f"{out}: what goes to an object store is a store, whose name ends in .zarr")
@@ -94,6 +102,9 @@ def simulate(
     begun = time.time()
     with numbers(run.precision == "float64"):
         made = planned(scenario, run, chunk, out)
+        run = made.run
+        if made.engine.why and tell is not None and jax.default_backend() != "cpu":
+            tell(f"the scan is taken, and not the fused kernel: {made.engine.why}")
         shared = several(out, workers) and is_store(out)
         if shared and jax.process_index() > 0:
             return help_with(made, place_of(out), progress)
@@ -107,7 +118,7 @@ def simulate(
 
 def _run(made: Planned, sink: AbstractSink, report: Report, workers: Any, begun: float, here: Callable[..., None]) -> Result:
     """Run what is missing, and make one result of it."""
-    (prepared, source), run, double = made.engine, made.run, made.run.precision == "float64"
+    prepared, source, run, double = made.engine.prepared, made.engine.source, made.run, made.run.precision == "float64"
 
     def finish(samples, curve) -> Result:
         closing = {"wall_seconds": round(time.time() - begun, 3), **criticality(curve)}

@@ -11,8 +11,8 @@ import numpy as np
 
 from .._interrupt import answer, threads
 from ..cascade.blocks import workers
-from ..report.remote import is_remote
-from ..report.store_place import is_store
+from ..storage.remote import is_remote
+from ..storage.store_place import is_store
 from . import hosts
 from .carried import to_bytes
 from .configure import Run

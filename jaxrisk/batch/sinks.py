@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..observables import DIMS
-from ..report import Result, ResultWriter
-from ..report.chunks import Plan, every, paths_in
-from ..report.manifest import Kind, Manifest
-from ..report.store import Store
+from ..report import Result
+from ..storage.chunks import Plan, every, paths_in
+from ..storage.manifest import Kind, Manifest
+from ..storage.store import Store
+from ..storage.writer import ResultWriter
 from .configuration import differences
 from .work import Outcome
 

@@ -17,12 +17,13 @@ import numpy as np
 from .._interrupt import threads
 from ..cascade.blocks import block_size, numbers, parts_of, range_losses, workers
 from ..cascade.engine import COUNTERS
-from ..report import manifest as said
-from ..report.remote import place_of
-from ..report.store_chunk import write_chunk
-from ..report.store_read import holds
+from ..cascade.kernel import NoKernel, chosen
 from ..risk.sample import prepare_lean
 from ..risk.sobol import sobol
+from ..storage import manifest as said
+from ..storage.remote import place_of
+from ..storage.store_chunk import write_chunk
+from ..storage.store_read import holds
 from .carried import from_bytes
 from .configure import Run
 from .problems import locate
@@ -31,10 +32,13 @@ from .versions import versions
 
 
 class Engine(NamedTuple):
-    """A scenario made ready to run: arrays, and where the noise comes from."""
+    """A scenario made ready to run: arrays, where the noise comes from, which `kernel` runs it, and `why` not the fused one where
+    there was a choice."""
 
     prepared: Any
     source: Any
+    kernel: str = "scan"
+    why: str = ""
 
 
 class Task(NamedTuple):
@@ -73,7 +77,8 @@ class Outcome(NamedTuple):
 def engine_of(scenario: Any, run: Run) -> Engine:
     """Make a scenario ready; call inside the run's precision (`cascade.blocks.numbers`)."""
     prepared = prepare_lean(scenario, jnp.dtype(run.precision))
-    return Engine(prepared, sobol(prepared) if run.sampling == "sobol" else COUNTERS)
+    source = sobol(prepared) if run.sampling == "sobol" else COUNTERS
+    return Engine(prepared, source, *chosen(run.kernel, prepared, source))
 
 
 def computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tuple[dict[str, np.ndarray], Outcome]:
@@ -86,7 +91,7 @@ def computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tup
 
 def _computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tuple[dict[str, np.ndarray], Outcome]:
     begun = time.perf_counter()
-    losses = range_losses(pool, engine.prepared, run.seed, run.first_path + first, until - first, engine.source)
+    losses = range_losses(pool, engine.prepared, run.seed, run.first_path + first, until - first, engine.source, engine.kernel)
     seconds = time.perf_counter() - begun
     good = finite_paths(losses)
     problem = None
@@ -96,7 +101,7 @@ def _computed(pool: Any, engine: Engine, run: Run, first: int, until: int) -> tu
         problem = ("not finite", locate(engine.prepared, run.seed, path, names, engine.source), path)
         losses = {name: values[:good] for name, values in losses.items()}
     seen = facts(until - first, seconds)
-    if (parts := parts_of(engine.prepared)) > 1:
+    if (parts := parts_of(engine.prepared, engine.kernel)) > 1:
         seen["parts_of_a_block"] = parts  # what a device with little memory has cost
     return losses, Outcome(None, seen, problem)
 
@@ -163,7 +168,7 @@ def work(task: Task) -> Outcome:
                 return Outcome(None, {"again": True})
         with numbers(run.precision == "float64"):
             engine = _engine(task.digest, task.scenario, task.store, run)
-            if (block := block_size(engine.prepared)) != task.block:
+            if (block := block_size(engine.prepared, engine.kernel)) != task.block:
                 told = f"a worker on {socket.gethostname()} has blocks of {block} paths and not {task.block}"
                 return Outcome(None, {}, ("refused", told, 1))
             with threads(task.threads or workers()) as pool:
@@ -173,6 +178,8 @@ def work(task: Task) -> Outcome:
         if outcome.problem is None and manifest is not None:
             write_chunk(place_of(task.store), manifest, task.first, losses, outcome.facts)
         return outcome
+    except NoKernel as error:
+        return Outcome(None, {}, ("refused", f"a worker on {socket.gethostname()} cannot run the kernel ({error})", 0))
     except OSError as error:
         return Outcome(None, {}, ("disk", error.strerror or str(error), error.errno or 0))
 

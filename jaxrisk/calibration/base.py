@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config.checked import check_document
+from ..config.check_document import check_document
 from ..config.document import override, read_scenario
 from ..config.files import Reader
-from ..config.paths import NotFound, find
-from ..config.problems import ConfigError, Problem, Report, nearest, written
 from ..config.tier_files import Sizes
 from ..config.tiers import tier_tables
-from .document import Entry, comments, moved
+from ..config.toml_text import comments
+from ..paths import NotFound, find
+from ..problems import ConfigError, Problem, Report, nearest, written
+from .document import Entry, moved
 
 
 class Base(NamedTuple):

@@ -3,17 +3,13 @@
 import copy
 import os
 import re
-import textwrap
-import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config.checked import check_document
-from ..config.document import to_toml
-from ..config.problems import ConfigError, Report
+from ..config.check_document import check_document
 from ..config.read import effective
-
-WIDTH = 128
+from ..config.toml_text import to_toml
+from ..problems import ConfigError, Report
 
 
 class Entry(NamedTuple):
@@ -44,18 +40,8 @@ def written(document: dict[str, Any], entries: dict[str, Entry], kept: dict[str,
     `base`: its name, which stands at every key that was taken from it; `header`: lines at the top, without `#`.
     """
     lines = [f"# {line}".rstrip() for line in header]
-    lines.append("")
-    table: tuple[str, ...] = ()
-    for line in to_toml(document).splitlines():
-        if line.startswith("["):
-            table = _place(line)
-            lines.append(line)
-        elif not line.strip():
-            lines.append(line)
-        else:
-            key = ".".join((*table, next(iter(tomllib.loads(line)))))
-            lines += _commented(line, _origin(key, line, entries, kept, base))
-    return "\n".join(lines) + "\n"
+    text = to_toml(document, lambda key, line: _origin(key, line, entries, kept, base))
+    return "\n".join([*lines, "", text])
 
 
 def _origin(key: str, line: str, entries: dict[str, Entry], kept: dict[str, str], base: str) -> str:
@@ -72,64 +58,6 @@ def _origin(key: str, line: str, entries: dict[str, Entry], kept: dict[str, str]
     # numbers of keys by number, as of rows of a table, are commented at the table
     said = next((kept[".".join(parts[:end])] for end in range(len(parts), 0, -1) if ".".join(parts[:end]) in kept), "")
     return f"from {base}" + (f": {said}" if said else "")
-
-
-def _commented(line: str, comment: str) -> list[str]:
-    """A line with its comment behind it, or above it where that is too long."""
-    if not comment:
-        return [line]
-    if len(line) + 4 + len(comment) <= WIDTH:
-        return [f"{line:<30} # {comment}"] if max(len(line), 30) + 3 + len(comment) <= WIDTH else [f"{line}  # {comment}"]
-    return [*(f"# {part}" for part in textwrap.wrap(comment, WIDTH - 2)), line]
-
-
-def _place(heading: str) -> tuple[str, ...]:
-    """The names in `[a.b]` or `[[a.b]]`."""
-    here: Any = tomllib.loads(heading)
-    names: list[str] = []
-    while isinstance(here, dict) and here:
-        name = next(iter(here))
-        names.append(name)
-        here = here[name]
-    return tuple(names)
-
-
-def comments(path: Path) -> dict[str, str]:
-    """The comments behind values of a TOML file, by dotted key; a comment goes on in indented lines of comment below."""
-    found: dict[str, str] = {}
-    table: tuple[str, ...] = ()
-    last = ""
-    for line in path.read_text(encoding="utf-8-sig").splitlines():
-        if line[:1].isspace() and line.strip().startswith("#"):
-            if last:
-                found[last] = f"{found[last]} {line.strip().lstrip('#').strip()}"
-            continue
-        last = ""
-        if line.startswith("["):
-            table = _place(line.split("#")[0].strip())
-            continue
-        code, comment = _cut(line)
-        try:
-            names = list(tomllib.loads(code)) if "=" in code else []
-        except tomllib.TOMLDecodeError:
-            names = []
-        if names and comment:
-            last = ".".join((*table, names[0]))
-            found[last] = comment
-    return found
-
-
-def _cut(line: str) -> tuple[str, str]:
-    """Code and comment of a line; a `#` in a text is none."""
-    quote = ""
-    for place, letter in enumerate(line):
-        if quote:
-            quote = "" if letter == quote and line[place - 1] != "\\" else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter == "#":
-            return line[:place].strip(), line[place + 1 :].strip()
-    return line.strip(), ""
 
 
 def moved(document: Any, old: Path, new: Path) -> Any:
@@ -155,4 +83,4 @@ def scenario_of(document: dict[str, Any], path: Path):
     return build(checked, effective(checked))
 
 
-__all__ = ["Entry", "comments", "moved", "scenario_of", "with_entries", "written"]
+__all__ = ["Entry", "moved", "scenario_of", "with_entries", "written"]

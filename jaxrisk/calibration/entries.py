@@ -3,10 +3,11 @@
 import math
 from typing import Any
 
+from ..data.funding import Funding
+from ..data.open_interest import OpenInterest
+from .accounts.leverage import LeverageFit
 from .document import Entry
-from .leverage import LeverageFit
 from .market_facts import Fact
-from .open_interest import OpenInterest
 
 _FACTS = {
     "daily_volatility": ("impact.daily_volatility", "power"),
@@ -75,6 +76,17 @@ def open_interest_entries(document: dict[str, Any], asset: str, price: float, gi
         text = f"{share:.1%} of the {table['side']}s, the base's share (ASSUMPTION). {origin}"
         entries[f"populations.{name}.open_interest"] = Entry(rounded(share * coins * price, 6), text)
     return entries
+
+
+def funding_entries(document: dict[str, Any], asset: str, given: Funding | None) -> dict[str, Entry]:
+    """The mean rate a year of one asset; those of others, and the rise with the trend, are the base's."""
+    if given is None:
+        return {}
+    old, rate = (document.get("funding") or {}).get("rate", 0.0), rounded(given.mean()[0])
+    origin = f"MEASURED: {given.words()}, {given.sample}"
+    others = old if isinstance(old, dict) else dict.fromkeys(document["assets"], old)
+    alone = len(document["assets"]) == 1
+    return {"funding.rate": Entry(rate if alone else {**others, asset: rate}, origin if alone else f"{asset}: {origin}")}
 
 
 def leverage_entries(
@@ -162,7 +174,7 @@ def by_asset(entries: dict[str, Entry], document: dict[str, Any], asset: str) ->
 
 def event_entries(fit: Any, document: dict[str, Any]) -> tuple[dict[str, Entry], list[str]]:
     """Impact, resilience, engine and closing of the other side from unwinds; what is not identified keeps the base's number."""
-    from .event_fit import NUMBERS
+    from .unwinds.fit import NUMBERS
 
     entries, problems = {}, list(fit.together)
     known = {number.name: number for number in NUMBERS}
@@ -193,6 +205,7 @@ __all__ = [
     "correction_words",
     "event_entries",
     "fact_entries",
+    "funding_entries",
     "law_entries",
     "leverage_entries",
     "open_interest_entries",

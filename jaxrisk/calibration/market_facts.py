@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .price_file import PriceFile
+from ..data.price_file import PriceFile
 
 YEAR = 365.0
 LEAST_DAYS = 30

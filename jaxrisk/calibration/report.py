@@ -1,15 +1,16 @@
-"""The diagnostics of a calibration, as Markdown or HTML: what was found, how sure it is, and what could not be told."""
+"""The diagnostics of a calibration, as tables and as Markdown: what was found, how sure it is, and what could not be told."""
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..report.outputs import write_whole
-from .bias import SPLIT, SPLIT_SOURCE
-from .run import Calibration
+from ..report.study_table import Section as Table, StudySummary
+from .accounts.bias import SPLIT, SPLIT_SOURCE
+
+if TYPE_CHECKING:
+    from .run import Calibration
 
 IMPACT_SEEN = 2.71
 """Of twice a log-likelihood: 95% of the chi-square with one degree of freedom, halved, as impact cannot be negative."""
@@ -24,13 +25,26 @@ class Section(NamedTuple):
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def sections(found: Calibration) -> list[Section]:
+def sections(found: "Calibration") -> list[Section]:
     """What a calibration has to say, in order."""
     parts = [_files(found), _law(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
     return [*parts, _identified(found), _kept(found)]
 
 
-def markdown(found: Calibration) -> str:
+def summary(found: "Calibration") -> StudySummary:
+    """The tables of the report as a summary; its data frame has a row for each number measured, with its origin."""
+    parts, plain = sections(found), lambda text: text.replace("`", "")
+    tables = [
+        Table(part.title, tuple(map(plain, part.header)), "l" + "r" * (len(part.header) - 1), rows)
+        for part, rows in ((part, [tuple(map(plain, row)) for row in part.rows]) for part in parts)
+    ]
+    answer = [plain(text).removeprefix("- ") for part in parts if part.title == "Identifiability" for text in part.text]
+    notes = [plain(text) for part in parts if part.title != "Identifiability" for text in part.text]
+    records = [{"key": key, "value": entry.value, "origin": entry.origin} for key, entry in found.entries.items()]
+    return StudySummary(f"Calibration of {found.name} on the base of {found.base}", answer, tables, notes, records)
+
+
+def markdown(found: "Calibration") -> str:
     """The report as Markdown."""
     lines = ["<!-- Written by jaxrisk -->", f"# Calibration of {found.name}", ""]
     for part in sections(found):
@@ -40,22 +54,6 @@ def markdown(found: Calibration) -> str:
         if part.rows:
             lines += [_row(part.header), _row(["---"] + ["---:"] * (len(part.header) - 1)), *map(_row, part.rows), ""]
     return "\n".join(lines)
-
-
-def html(found: Calibration) -> str:
-    """The report as one HTML page."""
-    from ..report.page import html as rendered
-    from ..report.page.calibration_page import page
-
-    return rendered([page(found, sections(found))])
-
-
-def write_report(found: Calibration, path: Path) -> None:
-    """Write the report, HTML where the file's name ends in .html.
-
-    **Raises:** `OSError`, in words where something stands there that jaxrisk did not write.
-    """
-    write_whole(path, html(found) if path.suffix.lower() == ".html" else markdown(found))
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -68,13 +66,13 @@ def _number(value: Any, digits: int = 4) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}g}"
 
 
-def _files(found: Calibration) -> Section:
+def _files(found: "Calibration") -> Section:
     rows = tuple((finding,) for finding in found.findings)
     text = f"Prices: {found.law.sample}. Base scenario: {found.base}, asset {found.asset}."
     return Section("Files", (text,) if rows else (text, "Nothing to remark on the files."), ("finding",), rows)
 
 
-def _law(found: Calibration) -> Section:
+def _law(found: "Calibration") -> Section:
     law = found.law
     rows = [(f"`{name}`", _number(value), _number(law.errors.get(name, math.nan), 2)) for name, value in law.values.items()]
     checks = ", ".join(f"{name} {_number(value)}" for name, value in law.checks.items())
@@ -85,15 +83,18 @@ def _law(found: Calibration) -> Section:
     return Section(f"Price law: {law.process}", text, ("parameter", "value", "s.e."), tuple(rows))
 
 
-def _facts(found: Calibration) -> Section:
+def _facts(found: "Calibration") -> Section:
     rows = [(name, _number(fact.value, 6), _number(fact.error, 2), fact.note) for name, fact in found.facts.items()]
     interest = found.open_interest
     if interest is not None:
         rows.append(("open interest, coins a side", f"{interest.coins:,.0f}", "", interest.origin))
+    if found.funding is not None:
+        rate, error = found.funding.mean()
+        rows.append(("funding rate, a year", _number(rate), _number(error, 2), found.funding.sample))
     return Section("Price, volume, depth, open interest", (), ("number", "value", "s.e.", "how"), tuple(rows))
 
 
-def _leverage(found: Calibration) -> list[Section]:
+def _leverage(found: "Calibration") -> list[Section]:
     fit = found.leverage
     if fit is None:
         return []
@@ -125,7 +126,7 @@ def _leverage(found: Calibration) -> list[Section]:
     return [Section("Leverage", tuple(text), header, tuple(rows))]
 
 
-def _ladder(found: Calibration) -> Section:
+def _ladder(found: "Calibration") -> Section:
     rows = []
     for (asset, side), share in found.ladder.share.items():
         rows.append((f"{asset} {side}", *(f"{x:.2%}" for x in share)))
@@ -135,11 +136,11 @@ def _ladder(found: Calibration) -> Section:
     return Section("Ladder", (text,), ("", *(f"{move:.0%}" for move in found.ladder.moves)), tuple(rows))
 
 
-def _events(found: Calibration) -> list[Section]:
+def _events(found: "Calibration") -> list[Section]:
     fit = found.events
     if fit is None:
         return []
-    from .event_fit import NUMBERS
+    from .unwinds.fit import NUMBERS
 
     known = {number.name: number for number in NUMBERS}
     rows = []
@@ -174,12 +175,12 @@ def _events(found: Calibration) -> list[Section]:
     return parts
 
 
-def _identified(found: Calibration) -> Section:
+def _identified(found: "Calibration") -> Section:
     text = found.problems or ["Everything that was asked for converged and is identified."]
     return Section("Identifiability", tuple(f"- {line}" if found.problems else line for line in text))
 
 
-def _kept(found: Calibration) -> Section:
+def _kept(found: "Calibration") -> Section:
     rows = [
         (f"`{key}`", comment)
         for key, comment in found.kept.items()
@@ -189,4 +190,4 @@ def _kept(found: Calibration) -> Section:
     return Section("What is still assumed", (text,) if rows else (), ("key", "the base says"), tuple(rows))
 
 
-__all__ = ["Section", "html", "markdown", "sections", "write_report"]
+__all__ = ["Section", "markdown", "sections", "summary"]

@@ -8,34 +8,37 @@ from typing import Any
 import numpy as np
 
 from ..config import Problem, check
-from ..report.outputs import target, write_whole
-from ..report.recognise import is_ours
-from .account_file import AccountFile
-from .account_rows import match_asset
+from ..config.account_file import AccountFile
+from ..config.account_rows import match_asset
+from ..data.funding import Funding
+from ..data.open_interest import OpenInterest
+from ..data.price_file import PriceFile
+from ..report.shown import Shown
+from ..report.study_table import StudySummary
+from ..storage.outputs import target, write_whole
+from ..storage.recognise import is_ours
+from .accounts.bias import Bias
+from .accounts.ladder import Ladder, ladder
+from .accounts.leverage import LeverageFit, fit_leverage
 from .base import base_of
-from .bias import Bias
 from .document import Entry, scenario_of, with_entries, written
-from .entries import by_asset, event_entries, fact_entries, law_entries, leverage_entries, open_interest_entries
-from .ladder import Ladder, ladder
-from .leverage import LeverageFit, fit_leverage
+from .entries import by_asset, event_entries, fact_entries, funding_entries, law_entries, leverage_entries, open_interest_entries
+from .laws.volatility import hourly_closes
 from .market_facts import LEAST_DAYS, Fact, complete_days, market_facts
-from .open_interest import OpenInterest
-from .price_file import PriceFile
-from .volatility import hourly_closes
 
 FAR = 3.0
 """Ratio of prices beyond which the base is likely to be of another asset."""
 
 
-@dataclass
-class Calibration:
+@dataclass(repr=False)
+class Calibration(Shown):
     """What was measured, and the scenario that came of it.
 
     **Fields:** `document`: of the scenario; `entries`: what was measured, by dotted key, with origins; `law`, `facts`,
-    `leverage`, `open_interest`, `events`: the fits, None where there was nothing to fit; `ladder`, `ladder_before`: with the
-    leverage as corrected and as it was in the sample; `findings`: on the files; `problems`: what did not converge or is not
-    identified, a line each, empty if everything is; `price_rows`: content of the price file that a bootstrap's scenario names, to
-    stand beside it, else empty.
+    `leverage`, `open_interest`, `funding`, `events`: the fits, None where there was nothing to fit; `ladder`, `ladder_before`:
+    with the leverage as corrected and as it was in the sample; `findings`: on the files; `problems`: what did not converge or is
+    not identified, a line each, empty if everything is; `price_rows`: content of the price file that a bootstrap's scenario
+    names, to stand beside it, else empty.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Calibration:
     facts: dict[str, Fact]
     leverage: LeverageFit | None
     open_interest: OpenInterest | None
+    funding: Funding | None
     events: Any
     ladder: Ladder
     ladder_before: Ladder | None
@@ -60,6 +64,15 @@ class Calibration:
     def identified(self) -> bool:
         """Whether every number that was asked for could be measured."""
         return not self.problems
+
+    def summary(self) -> StudySummary:
+        """What was measured, how sure it is, and what could not be told."""
+        from .report import summary
+
+        return summary(self)
+
+    def __repr__(self) -> str:
+        return f"Calibration({self.name!r}, {len(self.entries)} numbers, {len(self.problems)} problems)"
 
     def scenario(self):
         """The scenario, as the engine runs it."""
@@ -98,6 +111,7 @@ def calibrate(
     accounts: AccountFile | None = None,
     bias: Bias = Bias(winners=True),  # noqa: B008 (a tuple)
     open_interest: OpenInterest | None = None,
+    funding: Funding | None = None,
     tiers: str | None = None,
     tier_columns: dict[str, str] | None = None,
     events: Any = None,
@@ -107,16 +121,16 @@ def calibrate(
 ) -> Calibration:
     """Measure what the data can tell, and put it into a copy of a base scenario.
 
-    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.law`; `base`: a scenario's name or path;
+    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.laws`; `base`: a scenario's name or path;
     `asset`: which of its assets the prices are of, where it has several; `accounts` with `bias`: a snapshot and how it is
-    corrected; `open_interest`: coins; `tiers`: a shipped venue's name or a path, `tier_columns` its own
-    names of columns; `events`: an `EventFit`; `overrides`: values of
-    the base to replace, by dotted key; `out`: where the file will stand, which names the scenario; `replications`: of bootstraps.
+    corrected; `open_interest`: coins; `funding`: for a base whose book pays it; `tiers`: a shipped venue's name or a path,
+    `tier_columns` its own names of columns; `events`: an `EventFit`; `overrides`: values of the base to replace, by dotted key;
+    `out`: where the file will stand, which names the scenario; `replications`: of bootstraps.
 
     Raises `ConfigError` with what is wrong with the base, the tiers or the overrides. What cannot be identified is no error: it
     keeps the base's number and is in `problems`.
     """
-    from .law import fit_law
+    from .laws.fits import fit_law
 
     start = base_of(base, overrides or {}, out, asset, tiers, tier_columns)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
@@ -125,7 +139,7 @@ def calibrate(
         named, said, absent = match_asset(accounts.asset, asset)
         more = (said,) if said else ()
         accounts = accounts._replace(asset=named, findings=(*accounts.findings, *more))
-    entries, findings, problems = dict(start.tiers), _findings(prices, accounts, open_interest), []
+    entries, findings, problems = dict(start.tiers), _findings(prices, accounts, open_interest, funding), []
     facts, old = market_facts(prices), document["market"]
     entries |= fact_entries(facts, document, asset, prices.name)
     if (days := complete_days(prices)) < LEAST_DAYS:
@@ -145,6 +159,7 @@ def calibrate(
         entries["market.file"] = Entry(rows_path(out).name, f"hourly closes of {law.sample}")
         entries["run.step"] = Entry("1h", "the step of the hourly returns that are drawn")
     entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
+    entries |= funding_entries(document, asset, funding)
     leverage = plain = None
     if accounts is not None:
         leverage = fit_leverage(accounts, bias, (asset,), replications)
@@ -163,7 +178,11 @@ def calibrate(
         }
         document["market"] = market
     document = {**document, "name": out.stem, "title": f"{document.get('title', file.stem)}, calibrated"}
-    document["sources"] = [f"calibrated from {law.sample}", *_sources(accounts, open_interest, events), f"the rest: {file.stem}"]
+    document["sources"] = [
+        f"calibrated from {law.sample}",
+        *_sources(accounts, open_interest, funding, events),
+        f"the rest: {file.stem}",
+    ]
     changed = with_entries(document, entries)
     if rows:
         changed["run"].pop("steps", None)
@@ -173,7 +192,7 @@ def calibrate(
     before = None if plain is None else book(by_asset(plain, document, asset))
     return Calibration(
         name=out.stem, base=file.stem, asset=asset, document=changed, entries=entries, kept=kept, law=law, facts=facts,
-        leverage=leverage, open_interest=open_interest, events=events, ladder=book(entries),
+        leverage=leverage, open_interest=open_interest, funding=funding, events=events, ladder=book(entries),
         ladder_before=before, findings=findings, problems=problems, path=out,
         price_rows=rows,
     )  # fmt: skip
@@ -204,9 +223,12 @@ def _uncorrected(fit: LeverageFit) -> LeverageFit:
     return fit._replace(fits=fits, bias=Bias())
 
 
-def _findings(prices: PriceFile, accounts: AccountFile | None, interest: OpenInterest | None) -> list[str]:
+def _findings(
+    prices: PriceFile, accounts: AccountFile | None, interest: OpenInterest | None, funding: Funding | None
+) -> list[str]:
     findings = [f"{prices.name}: {finding}" for finding in prices.findings]
-    return findings + _said(accounts) + [f"open interest: {finding}" for finding in (interest.findings if interest else ())]
+    findings += _said(accounts) + [f"open interest: {finding}" for finding in (interest.findings if interest else ())]
+    return findings + [f"funding: {finding}" for finding in (funding.findings if funding else ())]
 
 
 def _said(accounts: AccountFile | None) -> list[str]:
@@ -216,9 +238,10 @@ def _said(accounts: AccountFile | None) -> list[str]:
     return [f"{accounts.sample}: {finding}" for finding in (accounts.read_as, *accounts.findings) if finding]
 
 
-def _sources(accounts: AccountFile | None, open_interest: OpenInterest | None, events: Any) -> list[str]:
+def _sources(accounts: AccountFile | None, open_interest: OpenInterest | None, funding: Funding | None, events: Any) -> list[str]:
     found = [f"leverage and account size: {accounts.sample}"] if accounts else []
     found += [f"open interest: {open_interest.origin}"] if open_interest else []
+    found += [f"funding: {funding.sample}"] if funding else []
     return found + ([f"impact and engine: unwinds {', '.join(events.events)}"] if events is not None else [])
 
 

@@ -1,4 +1,10 @@
-"""The cascade: one step, the scan over steps, what is observed."""
+"""The cascade: one step, the scan over steps, what is observed.
+
+Start with `step`, one step of one path in the order in which things happen; `engine` scans it over steps and paths, `blocks` runs
+the paths of a range in compiled blocks, `together` several scenarios on the same noise. Of a step: `noise` and `source` are its
+random numbers, `impact` and `depth` how forced orders move the price, `backstop` who pays, `breaker` what is halted, `watch` and
+`observe` what is noted. `over_paths` is how a step of one path is evaluated for many.
+"""
 
 from .backstop import TRIGGERS as TRIGGERS, Backstop as Backstop
 from .breaker import Breaker as Breaker

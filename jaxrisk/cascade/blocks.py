@@ -12,7 +12,9 @@ import numpy as np
 
 from .._interrupt import answers, threads
 from .devices import on, placed
-from .engine import COUNTERS, book_numbers, run_block, seed_key
+from .engine import COUNTERS, book_numbers, seed_key
+from .fused import BLOCK as BLOCK_FUSED, SHAPE
+from .kernel import RUN
 from .room import Room
 from .source import AbstractSource
 from .state import Prepared
@@ -34,8 +36,10 @@ SMALLEST = 256
 """Paths in the smallest block that paths picked out of a run are replayed in."""
 
 
-def block_size(prepared=None) -> int:
+def block_size(prepared=None, kernel: str = "scan") -> int:
     """Paths in one compiled block on the default device: a power of two, fewer where a path's book is large."""
+    if kernel == "fused":
+        return BLOCK_FUSED
     platform = jax.default_backend()
     most = BLOCK.get(platform, BLOCK_DEFAULT)
     if prepared is None:
@@ -66,27 +70,30 @@ def in_precision(double: bool, function, *arguments):
 
 
 def chunks(
-    prepared: Prepared, seed: int, first: int, count: int, chunk: int, source: AbstractSource = COUNTERS
+    prepared: Prepared, seed: int, first: int, count: int, chunk: int, source: AbstractSource = COUNTERS, kernel: str = "scan"
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis."""
-    chunk = whole_blocks(prepared, chunk)
+    """Losses of consecutive chunks of paths, in order, each a dictionary of arrays with the paths along the first axis.
+
+    **Arguments:** `kernel`: `"scan"` or `"fused"`, as `kernel.chosen` says.
+    """
+    chunk = whole_blocks(prepared, chunk, kernel)
     with threads(workers()) as pool:
         for chunk_first in range(first, first + count, chunk):
-            yield range_losses(pool, prepared, seed, chunk_first, min(chunk, first + count - chunk_first), source)
+            yield range_losses(pool, prepared, seed, chunk_first, min(chunk, first + count - chunk_first), source, kernel)
 
 
-def whole_blocks(prepared: Prepared, chunk: int) -> int:
+def whole_blocks(prepared: Prepared, chunk: int, kernel: str = "scan") -> int:
     """The least number of paths from `chunk` on that fills whole blocks: a block is what is compiled."""
-    size = block_size(prepared)
+    size = block_size(prepared, kernel)
     return math.ceil(chunk / size) * size
 
 
 def range_losses(
-    pool: Any, prepared: Prepared, seed: int, first: int, count: int, source: AbstractSource = COUNTERS
+    pool: Any, prepared: Prepared, seed: int, first: int, count: int, source: AbstractSource = COUNTERS, kernel: str = "scan"
 ) -> dict[str, np.ndarray]:
     """Losses of one range of paths, its blocks on a pool of threads: the same bits wherever the range begins and ends."""
     paths = np.arange(first, first + count).astype(np.uint32)
-    return _gathered(pool, prepared, seed, paths, block_size(prepared), source)
+    return _gathered(pool, prepared, seed, paths, block_size(prepared, kernel), source, kernel)
 
 
 def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource = COUNTERS) -> dict[str, np.ndarray]:
@@ -98,13 +105,15 @@ def losses_of(prepared: Prepared, seed: int, paths: Any, source: AbstractSource 
     count = len(jax.tree.leaves(paths)[0])
     size = min(block_size(prepared), max(SMALLEST, 2 ** math.ceil(math.log2(max(1, count / workers())))))
     with threads(workers()) as pool:
-        return _gathered(pool, prepared, seed, paths, size, source)
+        return _gathered(pool, prepared, seed, paths, size, source, "scan")
 
 
-def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source: AbstractSource) -> dict[str, np.ndarray]:
+def _gathered(
+    pool, prepared: Prepared, seed: int, paths: Any, size: int, source: AbstractSource, kernel: str
+) -> dict[str, np.ndarray]:
     key, double = seed_key(seed), prepared.decay.dtype == jnp.float64
     count, devices = len(jax.tree.leaves(paths)[0]), jax.local_devices()
-    shape, smallest = _shape(prepared, size), min(size, LEAST)
+    shape, smallest = _shape(prepared, size), min(size, LEAST if kernel == "scan" else SHAPE.block)
     everything, room = placed((prepared, key, source)), Room(size // smallest, _parts.get(shape, 1))
     what = f"{smallest:,} paths of this scenario"
 
@@ -119,7 +128,7 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
         def piece(at: int, length: int) -> dict[str, np.ndarray]:
             some = jax.tree.map(lambda x: x[at : at + length], taken)
             some = jax.tree.map(jnp.asarray, some) if len(devices) == 1 else on(some, devices[turn])
-            return _on_host(in_precision(double, run_block, mine, its_key, some, noise))
+            return _on_host(in_precision(double, RUN[kernel], mine, its_key, some, noise))
 
         losses = room.run(lambda parts: joined([piece(at, size // parts) for at in range(0, size, size // parts)]), what)
         return {name: values[:wanted] for name, values in losses.items()}
@@ -130,9 +139,9 @@ def _gathered(pool, prepared: Prepared, seed: int, paths: Any, size: int, source
     return joined(parts)
 
 
-def parts_of(prepared: Prepared) -> int:
+def parts_of(prepared: Prepared, kernel: str = "scan") -> int:
     """In how many parts this process has had to run blocks of such a scenario; one where there was memory for them."""
-    return _parts.get(_shape(prepared, block_size(prepared)), 1)
+    return _parts.get(_shape(prepared, block_size(prepared, kernel)), 1)
 
 
 def _shape(prepared: Prepared, size: int) -> tuple:

@@ -17,14 +17,14 @@ class DepthState(NamedTuple):
 
 
 class Depth(eqx.Module):
-    r"""Depth as a share of its normal level: $\min(1, (\sigma_\mathrm{ref}/\sigma)^\eta)$, not below a floor.
+    r"""Depth as a share of its normal level: $\min(1, (\sigma_\mathrm{ref}/\sigma)^\gamma)$, not below a floor.
 
     Realised volatility is an exponentially weighted mean of squared returns of the mark. Withdrawal is at once, recovery
     exponential.
 
     **Arguments**, each of shape `(assets,)`:
 
-    - `exponent`: `eta`.
+    - `exponent`: `gamma`.
     - `reference_volatility`: annualised, at and below which depth is normal.
     - `measurement_rate`: a year, of the weighted mean.
     - `recovery_rate`: a year.

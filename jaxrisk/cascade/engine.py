@@ -226,20 +226,28 @@ def path_losses(
     return jax.vmap(lambda state, seen: outcome(prepared, state) | source.losses(seen))(final, memory)
 
 
+def of_one_path(prepared: Prepared, key, source: AbstractSource):
+    """How a path begins, `begin(path)`, and goes on, `advance(state, memory, path, index)`: each gives its state and what the
+    source remembers. The drivers differ in how they do this for many paths."""
+
+    def begin(path):
+        first, memory = source.start(prepared, key, path)
+        return start(prepared, first), memory
+
+    def advance(state, memory, path, index):
+        noise, memory = source.step(prepared, key, path, memory, index)
+        return step(prepared, state, noise, index), memory
+
+    return begin, advance
+
+
 def scan_paths(prepared: Prepared, key, paths: Any, source: AbstractSource = COUNTERS, emit=None, *, checkpoint: bool = False):
     """Step all paths to the end: `((final states, what the source remembers), emitted)`.
 
     **Arguments:** as for `path_losses`; `emit`: a function of all states, whose results are stacked over steps.
     """
 
-    def advance(state, memory, path, index):
-        noise, memory = source.step(prepared, key, path, memory, index)
-        return step(prepared, state, noise, index), memory
-
-    def begin(path):
-        first, memory = source.start(prepared, key, path)
-        return start(prepared, first), memory
-
+    begin, advance = of_one_path(prepared, key, source)
     every = over_paths(advance, book_numbers(prepared))
     apart = every.inward(paths)
 
@@ -293,6 +301,7 @@ __all__ = [
     "Prepared",
     "Recorded",
     "book_numbers",
+    "of_one_path",
     "outcome",
     "path_losses",
     "prepare",

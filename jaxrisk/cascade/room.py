@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-_FULL = "RESOURCE_EXHAUSTED"
+FULL = "RESOURCE_EXHAUSTED"
+"""What the message of an error has in it where a device has no memory left."""
 
 
 class Room:
@@ -31,7 +32,7 @@ class Room:
             try:
                 return call(parts)
             except jax.errors.JaxRuntimeError as error:
-                if _FULL not in str(error):
+                if FULL not in str(error):
                     raise
                 if alone and parts >= self._most:
                     break
@@ -55,4 +56,4 @@ class Room:
             self._changed.notify_all()
 
 
-__all__ = ["Room"]
+__all__ = ["FULL", "Room"]

@@ -1,6 +1,8 @@
-"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`: see `arguments.COMMANDS`.
+"""The command line: `jaxrisk run`, `sensitivity`, `design`, ..., `calibrate`, `backtest`.
 
-What takes time to import is imported when it is needed, after Ctrl-C is listened to.
+Start with `arguments.COMMANDS`: a command is a dataclass of what may be written after it, and a function that checks all that
+is asked (`asked`), works, shows and writes, and returns an exit code (`exit_codes`). What takes time to import is imported
+when it is needed, after Ctrl-C is listened to (`signals`).
 """
 
 from __future__ import annotations
@@ -14,10 +16,7 @@ from .signals import Watch, deaf, heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
-
-    from .arguments import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,109 +89,12 @@ def _main(words: list[str]) -> int:
         return INTERNAL
 
 
-_ANSWERED_BY = {
-    "Attribute": "attribute.attribute",
-    "Calibrate": "calibrate.calibrate",
-    "Design": "commands.study",
-    "Import": "importing.import_file",
-    "Init": "init.init",
-    "Parameters": "commands.parameters",
-    "RareEvent": "commands.study",
-    "Report": "report.report",
-    "ReverseStress": "commands.study",
-    "RunStudy": "study.run_study",
-    "Sensitivity": "commands.study",
-    "Status": "status.status",
-    "Warn": "warn.warn",
-}
-"""Module and function that answer a command, by the name of its class."""
-
-
 def _answer(command: Any, wrong: list[str]) -> int:
-    from .arguments import Backtest, Check, Run, Schema
+    """Imported when it is needed, after Ctrl-C is listened to."""
+    from .arguments import answered_by
 
-    if isinstance(command, Run):
-        return run(command, wrong)
-    if isinstance(command, Check | Schema):
-        from .check import check
-
-        complain(wrong)
-        code = check(command.files) if isinstance(command, Check) else OK if wrong else schema()
-        return BAD_INPUT if wrong else code
-    if isinstance(command, Backtest):
-        where = "backtest.backtest" if command.days is None else "backtest_days.backtest_days"
-    else:
-        where = _ANSWERED_BY[type(command).__name__]
-    module, _, function = where.partition(".")
+    module, _, function = answered_by(command).partition(".")
     return getattr(importlib.import_module(f".{module}", __name__), function)(command, wrong)
-
-
-def run(command: Run, wrong: Iterable[str] = ()) -> int:
-    """`jaxrisk run`: everything that can be wrong is found before anything is computed or written.
-
-    **Arguments:** `wrong`: lines on what is wrong with the command itself.
-    """
-    from pathlib import Path
-
-    from ..config import ConfigError, prepare
-    from .arguments import overrides_of
-    from .asked import PLOTS, Asked, folder_of
-    from .exit_codes import told
-    from .simulating import Chunks, simulated
-
-    overrides, settings = overrides_of(command)
-    asked = Asked([*wrong, *settings])
-    asked.choice("--sampling", command.sampling, ("plain", "sobol"))
-    problems, prepared, out = asked.problems, None, command.out
-    try:
-        prepared = prepare(command.scenario, overrides)
-        out = out if out is not None else Path("results") / f"{prepared.name}.nc"
-    except ConfigError as error:
-        problems += error.problems
-    if out is not None:
-        asked.result(out, command.force)
-    workers, chunk = (
-        asked.executor(command.executor, command.workers, command.scheduler, out),
-        asked.count("--chunk", command.chunk, 1),
-    )
-    asked.file("--plot", command.plot, PLOTS, command.force)
-    asked.apart(out, command.plot)
-    if problems or prepared is None or out is None:
-        return complain(problems)
-    told(prepared)
-    if command.plot is not None:
-        folder_of(command.plot)
-    # XLA calls it an error when a program from the cache names a tuning preference that the machine does not list, a screenful
-    # each; nothing is wrong with such a program
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    scenario = prepared.scenario()
-    if command.return_periods and (refused := _no_frequency(scenario)):
-        return complain([refused])
-    chunks = Chunks(command.executor, workers, command.scheduler, chunk, command.force)
-    return simulated(scenario, out, command.sampling, command.plot, command.return_periods, chunks)
-
-
-def _no_frequency(scenario) -> str:
-    """Why a probability is no frequency; empty where it is one."""
-    from ..risk.return_period import ANY_DAY
-    from ..start_words import start_kind, where_from
-
-    kind = start_kind(scenario)
-    if kind in ANY_DAY:
-        return ""
-    words = "a shock or a path is given" if kind == "conditioned" else f"paths start from {where_from(scenario)}"
-    return f"command line: --return-periods: needs paths from a day drawn at random, --market.start stationary; {words}"
-
-
-def schema() -> int:
-    """`jaxrisk schema`."""
-    import json
-
-    from ..config import schema as scenario_schema
-
-    escaped = not (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
-    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=escaped, allow_nan=False))
-    return OK
 
 
 def version() -> str:

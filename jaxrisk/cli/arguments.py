@@ -1,5 +1,7 @@
 """What may be written after `jaxrisk`: the commands with their options, and what is read before they are."""
 
+import functools
+import operator
 from dataclasses import dataclass
 from inspect import getdoc
 from pathlib import Path
@@ -44,6 +46,9 @@ class Run:
     ] = False
     precision: Annotated[str | None, option("float32|float64", "floating-point precision (default: the file's)")] = None
     sampling: Annotated[str, option("plain|sobol", "sobol: points that leave less to chance (default: plain)")] = "plain"
+    kernel: Annotated[str, option("auto|scan|fused", "what runs the paths; fused: one GPU kernel (default: auto, as fits)")] = (
+        "auto"
+    )
     sample_paths: Annotated[str | None, option("N", "whole paths kept in the result (default: the file's)")] = None
     set: Annotated[UseAppendAction[tuple[str, ...]], option("KEY=VALUE", "replace a key by its dotted name; repeatable")] = ()
     force: Annotated[bool, option(None, "overwrite an existing result")] = False
@@ -74,6 +79,9 @@ class Check:
         Positional[tuple[str, ...]],
         option("FILE ...", "scenarios, studies, limits, venues, events, fitted numbers or tables; or names of what ships"),
     ]
+    columns: Annotated[
+        UseAppendAction[tuple[str, ...]], option("NAME=COLUMN ...", "the files' own names, as close=last, prices.time=ts")
+    ] = ()
     debug: Debug = False
 
 
@@ -95,25 +103,36 @@ class Schema:
     debug: Debug = False
 
 
-COMMANDS: dict[str, Any] = {
-    "run": Run,
-    "sensitivity": Sensitivity,
-    "design": Design,
-    "reverse-stress": ReverseStress,
-    "rare-event": RareEvent,
-    "study": RunStudy,
-    "attribute": Attribute,
-    "warn": Warn,
-    "report": Report,
-    "calibrate": Calibrate,
-    "backtest": Backtest,
-    "import": Import,
-    "parameters": Parameters,
-    "status": Status,
-    "init": Init,
-    "check": Check,
-    "schema": Schema,
+COMMANDS: dict[str, tuple[Any, str]] = {
+    "run": (Run, "run.run"),
+    "sensitivity": (Sensitivity, "commands.study"),
+    "design": (Design, "commands.study"),
+    "reverse-stress": (ReverseStress, "commands.study"),
+    "rare-event": (RareEvent, "commands.study"),
+    "study": (RunStudy, "study.run_study"),
+    "attribute": (Attribute, "attribute.attribute"),
+    "warn": (Warn, "warn.warn"),
+    "report": (Report, "report.report"),
+    "calibrate": (Calibrate, "calibrate.calibrate"),
+    "backtest": (Backtest, "backtest.backtest"),
+    "import": (Import, "importing.import_file"),
+    "parameters": (Parameters, "commands.parameters"),
+    "status": (Status, "status.status"),
+    "init": (Init, "init.init"),
+    "check": (Check, "check.check_files"),
+    "schema": (Schema, "check.schema"),
 }
+"""A command's options, and the module and function of this room that answer it, which is imported when it does."""
+
+
+def options_of(name: str) -> Any:
+    """The dataclass of a command's options; None where there is no such command."""
+    return COMMANDS[name][0] if name in COMMANDS else None
+
+
+def answered_by(command: Any) -> str:
+    """Module and function that answer what was parsed."""
+    return next(answer for options, answer in COMMANDS.values() if options is type(command))
 
 
 def summary_of(command: Any) -> str:
@@ -121,34 +140,18 @@ def summary_of(command: Any) -> str:
     return (getdoc(command) or "").splitlines()[0]
 
 
-Command = OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[
-    Annotated[Run, subcommand("run", description=summary_of(Run))]
-    | Annotated[Sensitivity, subcommand("sensitivity", description=summary_of(Sensitivity))]
-    | Annotated[Design, subcommand("design", description=summary_of(Design))]
-    | Annotated[ReverseStress, subcommand("reverse-stress", description=summary_of(ReverseStress))]
-    | Annotated[RareEvent, subcommand("rare-event", description=summary_of(RareEvent))]
-    | Annotated[RunStudy, subcommand("study", description=summary_of(RunStudy))]
-    | Annotated[Attribute, subcommand("attribute", description=summary_of(Attribute))]
-    | Annotated[Warn, subcommand("warn", description=summary_of(Warn))]
-    | Annotated[Report, subcommand("report", description=summary_of(Report))]
-    | Annotated[Calibrate, subcommand("calibrate", description=summary_of(Calibrate))]
-    | Annotated[Backtest, subcommand("backtest", description="Score forecasts of recorded unwinds against what was observed.")]
-    | Annotated[Import, subcommand("import", description=summary_of(Import))]
-    | Annotated[Parameters, subcommand("parameters", description=summary_of(Parameters))]
-    | Annotated[Status, subcommand("status", description=summary_of(Status))]
-    | Annotated[Init, subcommand("init", description=summary_of(Init))]
-    | Annotated[Check, subcommand("check", description=summary_of(Check))]
-    | Annotated[Schema, subcommand("schema", description=summary_of(Schema))]
-]]]  # fmt: skip
-"""What is parsed where the first word is not a command: the list of commands, or the nearest to it."""
+def _all_commands() -> Any:
+    """What is parsed where the first word is not a command: the list of commands, or the nearest to it."""
+    each = (Annotated[kind, subcommand(name, description=summary_of(kind))] for name, (kind, _) in COMMANDS.items())
+    return OmitSubcommandPrefixes[OmitArgPrefixes[FlagCreatePairsOff[functools.reduce(operator.or_, each)]]]
 
 
 def parse(arguments: list[str]) -> Any:
     """The command with its options; raises `SystemExit` after help or where tyro finds a problem."""
-    command = COMMANDS.get(arguments[0]) if arguments else None
+    command = options_of(arguments[0]) if arguments else None
     if command is None:
         text = "Monte Carlo of liquidation cascades in leveraged markets."
-        return tyro.cli(Command, prog="jaxrisk", description=text, args=arguments or ["--help"])
+        return tyro.cli(_all_commands(), prog="jaxrisk", description=text, args=arguments or ["--help"])
     options = OmitArgPrefixes[FlagCreatePairsOff[command]]
     # beside a scenario, tyro's help would leave the scenario out
     left = ["--help"] if {"-h", "--help"} & set(arguments) else arguments[1:]

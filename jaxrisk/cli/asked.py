@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Problem
-from ..config.paths import recorded
-from ..config.problems import nearest, written
+from ..paths import recorded
+from ..problems import nearest, written
 from .progress import unwritable
 
 MOST_PATHS = 2**32
@@ -85,10 +85,10 @@ class Asked:
 
     def result(self, path: Path, force: bool) -> None:
         """Where a run's result is to be written while it goes on: no other run may be writing there."""
-        from ..report.outputs import PARTIAL
-        from ..report.place import writable
-        from ..report.remote import is_remote, place_of
-        from ..report.store_place import is_store
+        from ..storage.outputs import PARTIAL
+        from ..storage.place import writable
+        from ..storage.remote import is_remote, place_of
+        from ..storage.store_place import is_store
 
         if is_store(path):
             self._store(path, force)
@@ -99,8 +99,8 @@ class Asked:
         self._place(path, unwritable(path, force, "--out", self.inputs, PARTIAL), writable)
 
     def _store(self, path: Path, force: bool) -> None:
-        from ..report.remote import is_remote, place_of
-        from ..report.store_place import check_place
+        from ..storage.remote import is_remote, place_of
+        from ..storage.store_place import check_place
 
         # a store that is there is continued, or refused when it is known what is to be run
         there = is_remote(path) or path.is_dir()
@@ -110,7 +110,7 @@ class Asked:
 
     def _place(self, path: Path, problem: str | None, taken: Callable[[Path], Any]) -> None:
         """Note a problem, or what `taken` says of the place in words or the system does."""
-        from ..report.durable import OutputError
+        from ..storage.durable import OutputError
 
         try:
             if problem is None:
@@ -124,7 +124,7 @@ class Asked:
 
     def executor(self, name: str | None, workers: str | None, scheduler: str | None, out: Path | None) -> int | None:
         """Who runs the chunks; the number of workers, None where it is not given or wrong."""
-        from ..report.store_place import is_store
+        from ..storage.store_place import is_store
 
         if name is not None:
             self.choice("--executor", name, ("processes", "dask"))
@@ -198,8 +198,8 @@ class Asked:
         import numpy as np
 
         from ..risk import TooFewPathsError
-        from ..risk.gradients import looked_at
         from ..risk.sample import Column, Sample
+        from ..risk.slopes.gradients import looked_at
 
         paths = self.scenario.description.paths
         beyond = min(measure.level, 1.0 - measure.level) * paths
@@ -255,7 +255,7 @@ def _one_file(first: Path, second: Path) -> bool:
 
 def folder_of(path: Path) -> None:
     """Make the folder that a file goes to; objects need none."""
-    from ..report.remote import is_remote
+    from ..storage.remote import is_remote
 
     if is_remote(path):
         return

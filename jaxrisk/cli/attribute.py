@@ -47,7 +47,7 @@ def attribute(command: Attribute, wrong: list[str]) -> int:
 
 
 def _targets(command: Attribute, asked: Asked) -> list[str]:
-    from ..backtest.event import shipped_events
+    from ..backtest.events.event import shipped_events
 
     names = list(command.targets)
     if command.events:
@@ -59,9 +59,9 @@ def _targets(command: Attribute, asked: Asked) -> list[str]:
 
 def _is_event(name: str) -> bool:
     """Whether a name is a shipped unwind's, or a file's that has what an event has and no scenario."""
-    from ..backtest.event import shipped_events
+    from ..backtest.events.event import shipped_events
     from ..config.files import read_toml
-    from ..config.paths import exists
+    from ..paths import exists
 
     if name.removesuffix(".toml") in shipped_events():
         return True
@@ -87,12 +87,12 @@ def _unwinds(command: Attribute, asked: Asked, names: list[str]) -> Callable[[An
     from threading import Lock
 
     from .._interrupt import answers, threads
-    from ..backtest.attributed import CAPS, DRAWS, Attributions, attributed, runs
-    from ..backtest.event import read_event
-    from ..backtest.unwind import unwind_of, without_effect
+    from ..backtest.attribution.attributed import CAPS, DRAWS, Attributions, attributed, runs
+    from ..backtest.attribution.unwind import unwind_of, without_effect
+    from ..backtest.events.event import read_event
     from ..cascade.blocks import workers
     from ..config import ConfigError
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     count = asked.count("--draws", command.draws, 32) or DRAWS
     count = 2 ** (count - 1).bit_length()
@@ -214,8 +214,8 @@ def _structures(command: Attribute, asked: Asked) -> tuple[Any, Any] | None:
 
 def _work(command: Attribute, work: Callable[[Any], Any]) -> int:
     from ..batch import use_compilation_cache
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
 
     use_compilation_cache()
     try:

@@ -27,8 +27,8 @@ class Attribute:
     With --since and --to: which of the changes between two dated structures of a market made it safer.
 
     $ jaxrisk attribute btc_shock_10pct --plot shares.png
-    $ jaxrisk attribute 2024-08-05 --data ../shared/data --what-if limits.cap=10 --what-if limits.file=eu_retail_cfd
-    $ jaxrisk attribute --events --data ../shared/data --out unwinds.csv
+    $ jaxrisk attribute 2024-08-05 --data prices --what-if limits.cap=10 --what-if limits.file=eu_retail_cfd
+    $ jaxrisk attribute --events --data prices --out unwinds.csv
     $ jaxrisk attribute btc_shock_10pct --since btc_2021 --to btc_2026
     """
 
@@ -63,7 +63,7 @@ class Warn:
     """How far is the level that must not break, in a line and an exit code.
 
     The level is the nearest price at which a forced dollar sets off more than one further, by venue, with an interval over what
-    is not known of impact and leverage.
+    is not known of impact, leverage and volume.
 
     Exit code 4: the level is nearer than --threshold. No simulation is run.
 

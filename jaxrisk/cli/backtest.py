@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ _PATHS, _SEED = 10_000, 1
 
 
 def backtest(command: Backtest, wrong: list[str]) -> int:
-    """`jaxrisk backtest`; the exit code.
+    """`jaxrisk backtest`; the exit code. Days have a file of their own.
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
+    if command.days is not None:
+        from .backtest_days import backtest_days
+
+        return backtest_days(command, wrong)
     asked = Asked(wrong)
     for option in ("prices", "open_interest", "horizons", "scenario", "fits"):
         if getattr(command, option) is not None:
@@ -44,9 +49,9 @@ def backtest(command: Backtest, wrong: list[str]) -> int:
 
 def _events(command: Backtest, asked: Asked) -> list[Any]:
     """The events, every problem noted."""
-    from ..backtest.event import read_event
+    from ..backtest.events.event import read_event
     from ..config import ConfigError
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     if not command.events:
         asked.wrong("EVENT", None, "missing; an event file, or the name of a shipped event such as 2024-08-05, is needed")
@@ -69,9 +74,9 @@ def _events(command: Backtest, asked: Asked) -> list[Any]:
 
 def _unusable(event: Any) -> list[Any]:
     """What keeps the engine from a forecast of an event: the scenario it names, or too little history."""
+    from ..backtest.events.setting import scenario_of
     from ..backtest.known import hourly
-    from ..backtest.setting import scenario_of
-    from ..calibration.volatility import fit_daily_law
+    from ..calibration.laws.volatility import fit_daily_law
     from ..config import ConfigError, Problem
 
     found: list[Any] = []
@@ -91,7 +96,7 @@ def _unusable(event: Any) -> list[Any]:
 
 def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str, Any]:
     """What the engine is run with, by event: the file's, or the shipped numbers that were fitted without the event."""
-    from ..backtest.parameters import read_fitted
+    from ..backtest.events.parameters import read_fitted
     from ..config import ConfigError
 
     found = {}
@@ -112,7 +117,7 @@ def _parameters(command: Backtest, asked: Asked, events: list[Any]) -> dict[str,
 
 def _training(command: Backtest, events: list[Any]) -> list[Any]:
     """Shipped events that the data folder has the prices of and that overlap none that is scored, for the regression."""
-    from ..backtest.event import overlaps, read_event, shipped_events
+    from ..backtest.events.event import overlaps, read_event, shipped_events
     from ..config import ConfigError
 
     found = []
@@ -128,8 +133,8 @@ def _training(command: Backtest, events: list[Any]) -> list[Any]:
 
 
 def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: int, seed: int) -> int:
-    from ..backtest.forecast import forecast
-    from ..backtest.run import backtest as run
+    from ..backtest.events.forecast import forecast
+    from ..backtest.events.run import backtest as run
     from ..batch import use_compilation_cache
 
     use_compilation_cache()
@@ -146,17 +151,17 @@ def _work(command: Backtest, events: list[Any], fitted: dict[str, Any], paths: i
     inside = [event.name for event in events if fitted[event.name].has_seen(event)]
     said = dict.fromkeys(text for event in events for text in event.findings)
     notes = [f"IN SAMPLE: the numbers were fitted on {', '.join(inside)}."] if inside else []
-    summary = found._replace(notes=(*notes, *found.notes, *said)).summary()
+    summary = replace(found, notes=(*notes, *found.notes, *said)).summary()
     show(summary, sys.stdout)
     return OK if _written(command, found, summary) else NOT_WRITTEN
 
 
 def _written(command: Backtest, found: Any, summary: Any) -> bool:
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
 
     def draw(path: Path) -> None:
-        from ..backtest.plot import intervals
+        from ..backtest.events.plot import intervals
 
         save_figure(intervals(found), path)
 

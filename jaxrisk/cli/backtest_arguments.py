@@ -11,9 +11,10 @@ from .study_arguments import Debug, option
 
 @dataclass
 class Backtest:
-    """Score forecasts of recorded unwinds against what was observed, beside simpler forecasts.
+    """Score forecasts of recorded unwinds against what was observed.
 
-    Each event is forecast from what was known before it, and again given its first half hour.
+    They are scored beside simpler forecasts. Each event is forecast from what was known before it, and again given its first half
+    hour.
 
     An event is a TOML file, or the name of one that ships: 2021-04-18, 2021-05-19, 2021-09-07, 2022-06-13, 2022-11-08,
     2023-08-17, 2024-08-05, 2025-02-03. The price files it names are looked for in --data, then beside it.
@@ -22,7 +23,7 @@ class Backtest:
 
     Law and impact are then refitted to all earlier days on the first day and every new year, in minutes each.
 
-    $ jaxrisk backtest 2024-08-05 --data ../shared/data
+    $ jaxrisk backtest 2024-08-05 --data prices
     $ jaxrisk backtest mine.toml --data prices --paths 20000 --parameters fitted.toml --out scores.csv --plot scores.png
     $ jaxrisk backtest --days 2021-01-01..2026-05-16 --prices btc_1h.csv.gz --horizons 1,5,10 --out days.csv --plot days.png
     $ jaxrisk backtest --days 2021-01-01..2026-05-16 --alarms --prices btc_1h.csv.gz

@@ -3,6 +3,7 @@
 import os
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,9 @@ def _horizons(text: str | None, asked: Asked) -> tuple[int, ...]:
 
 
 def _bars(command: Backtest, columns: dict[str, str], asked: Asked) -> tuple[Any, str]:
-    from ..calibration.day_bars import day_bars
-    from ..calibration.price_file import read_price_file
+    from ..calibration.indirect.bars import day_bars
     from ..config import ConfigError
+    from ..data.price_file import read_price_file
 
     if command.prices is None:
         asked.wrong("--prices", None, "missing; a file of bars that divide an hour is needed")
@@ -112,8 +113,8 @@ def _bars(command: Backtest, columns: dict[str, str], asked: Asked) -> tuple[Any
 
 
 def _coins(command: Backtest, columns: dict[str, str], asked: Asked) -> Any:
-    from ..calibration.open_interest import read_daily
     from ..config import ConfigError
+    from ..data.open_interest import read_daily
 
     if command.open_interest is None:
         return None
@@ -145,8 +146,8 @@ def _scenario(name: str, asked: Asked) -> Any:
 
 
 def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool, asked: Asked) -> None:
-    from ..backtest.periods import after_alarms, periods
-    from ..calibration.day_moments import kinds
+    from ..backtest.days.periods import after_alarms, periods
+    from ..calibration.indirect.moments import kinds
 
     begin = bars.dates[0] if len(bars.close) else None
     try:
@@ -162,9 +163,9 @@ def _long_enough(bars: Any, span: tuple, horizons: tuple[int, ...], alarms: bool
 
 
 def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str, first: Any) -> Any:
-    from ..backtest.day_engine import SETTINGS, Fits, FitsError
+    from ..backtest.days.engine import SETTINGS, Fits, FitsError
     from ..config import Problem
-    from ..report.recognise import is_ours
+    from ..storage.recognise import is_ours
 
     path = command.fits
     if path is None and command.out is not None:
@@ -195,7 +196,7 @@ def _fits(command: Backtest, asked: Asked, bars: Any, scenario: Any, name: str, 
 
 
 def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, seed: int, kept, name: str) -> int:
-    from ..backtest.day_run import backtest_days as run
+    from ..backtest.days.run import backtest_days as run
     from ..batch import use_compilation_cache
 
     use_compilation_cache()
@@ -216,7 +217,7 @@ def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, 
         except KeyboardInterrupt as stop:
             found, code = getattr(stop, "result", None), INTERRUPTED
             if found is not None:
-                found = found._replace(notes=("INTERRUPTED: only what was finished until then.", *found.notes))
+                found = replace(found, notes=("INTERRUPTED: only what was finished until then.", *found.notes))
     if kept.path is not None and kept.found:
         print(f"fits: {kept.path}", file=sys.stderr)
     if found is None:
@@ -228,11 +229,11 @@ def _work(command: Backtest, bars, scenario, span, horizons, coins, paths: int, 
 
 
 def _written(command: Backtest, found: Any, summary: Any) -> bool:
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
 
     def draw(path: Path) -> None:
-        from ..backtest.day_plot import calibration
+        from ..backtest.days.plot import calibration
 
         save_figure(calibration(found), path)
 

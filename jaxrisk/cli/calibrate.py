@@ -27,9 +27,9 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     work = _read(command, asked, overrides)
     if asked.problems:
         return complain(asked.problems)
-    from ..calibration.report import sections, write_report
+    from ..calibration.report import sections
     from ..config import ConfigError, doubts
-    from ..report.durable import OutputError
+    from ..storage.durable import OutputError
 
     try:
         found = work()
@@ -42,7 +42,7 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
         wrong_after = found.write(_header(found))
         if command.report is not None:
             folder_of(command.report)
-            write_report(found, command.report)
+            _write_report(found, command.report)
     except OSError as error:
         unwritten = [error if isinstance(error, OutputError) else _words(error)]
     _show(sections(found)[:-1])  # what is still assumed is in the file
@@ -62,17 +62,28 @@ def calibrate(command: Calibrate, wrong: list[str]) -> int:
     return OK
 
 
+def _write_report(found: Any, path: Path) -> None:
+    """Write the report: a page where the file's name ends in .html, else Markdown."""
+    from ..calibration.report import markdown, sections
+    from ..page import html
+    from ..page.calibration_page import page
+    from ..storage.outputs import write_whole
+
+    write_whole(path, html([page(found, sections(found))]) if path.suffix.lower() == ".html" else markdown(found))
+
+
 def _words(error: OSError) -> str:
     return f"{error.filename2 or error.filename or 'output'}: cannot be written: {error.strerror or error}"
 
 
 def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callable[[], Any]:
     """Everything that the command names, read and checked; what then has to be done."""
-    from ..calibration.account_file import read_accounts
-    from ..calibration.bias import parse_bias
-    from ..calibration.open_interest import read_open_interest
-    from ..calibration.price_file import read_price_file
+    from ..calibration.accounts.bias import parse_bias
     from ..calibration.run import names, rows_path
+    from ..config.account_file import read_accounts
+    from ..data.funding import read_funding
+    from ..data.open_interest import read_open_interest
+    from ..data.price_file import read_price_file
 
     out = command.out if command.out is not None else Path("calibrated.toml")
     asked.choice("--process", command.process, PROCESSES)
@@ -96,7 +107,13 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     accounts = command.accounts and _tried(asked, lambda: read_accounts(command.accounts, maps["accounts"]))
     more = {"columns": maps["open_interest"], "zone": command.zone, "day_first": command.day_first}
     interest = command.open_interest and _tried(asked, lambda: read_open_interest(command.open_interest, **more))
-    _tried(asked, lambda: _base(command, overrides, maps["tiers"]))
+    funding = command.funding and _tried(asked, lambda: read_funding(command.funding, **more | {"columns": maps["funding"]}))
+    base = _tried(asked, lambda: _base(command, overrides, maps["tiers"]))
+    if base is not None and command.funding is not None and (book := base.document["run"].get("book", "ladder")) == "ladder":
+        text = (
+            f'needs a base whose run.book is "account" or "flow", in which funding is paid; that of {base.file.stem} is "{book}"'
+        )
+        asked.wrong("--funding", str(command.funding), f"{text}: --base leverage_cycle_90d, or --set run.book=account")
     events = events_of(command, asked)
     asked.file("--out", out, (".toml",), command.force)
     if command.process == "bootstrap":
@@ -114,6 +131,7 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
             accounts=accounts or None,
             bias=bias,
             open_interest=interest or None,
+            funding=funding or None,
             tiers=command.tiers,
             tier_columns=maps["tiers"],
             events=events() if events is not None else None,
@@ -138,24 +156,24 @@ def _tried(asked: Asked, read: Callable[[], Any]) -> Any:
 
 def _given(command: Calibrate) -> dict[str, Any]:
     """The files that columns may be named of, by kind."""
-    from ..config.paths import exists
     from ..data.containers import is_pattern
+    from ..paths import exists
 
     file = lambda text: text if text is not None and (exists(Path(text)) or is_pattern(Path(text).name)) else None
-    return {"prices": command.prices, "open_interest": file(command.open_interest), "accounts": command.accounts,
-            "tiers": file(command.tiers)}  # fmt: skip
+    return {"prices": command.prices, "open_interest": file(command.open_interest), "funding": command.funding,
+            "accounts": command.accounts, "tiers": file(command.tiers)}  # fmt: skip
 
 
-def _base(command: Calibrate, overrides: dict[str, Any], columns: dict[str, str]) -> None:
-    """Problems of the base, its asset and the tiers, before anything is fitted."""
+def _base(command: Calibrate, overrides: dict[str, Any], columns: dict[str, str]) -> Any:
+    """The base, its asset and the tiers, before anything is fitted."""
     from ..calibration.base import base_of
 
-    base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers, columns)
+    return base_of(command.base, overrides, Path("calibrated.toml"), command.asset, command.tiers, columns)
 
 
 def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
     """The part of the prices that is asked for."""
-    from ..calibration.price_file import moment
+    from ..data.price_file import moment
 
     bounds = []
     for option, text in (("--start", command.start), ("--end", command.end)):
@@ -172,8 +190,8 @@ def _cut(command: Calibrate, asked: Asked, prices: Any) -> Any:
 
 
 def _near_bias(word: str) -> str | None:
-    from ..calibration.bias import NAMES
-    from ..config.problems import nearest
+    from ..calibration.accounts.bias import NAMES
+    from ..problems import nearest
 
     name = word.partition("=")[0]
     return None if name in NAMES else nearest(name, NAMES)
@@ -187,7 +205,7 @@ def _header(found: Any) -> list[str]:
 
 def _show(parts: list[Any]) -> None:
     """The report as plain text: tables in columns."""
-    from ..report.narrow import narrow
+    from ..storage.narrow import narrow
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for part in parts:

@@ -11,7 +11,7 @@ from .progress import Progress
 
 def events_of(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
     """The fit of impact and engine to the events that are named, to be done later; None where there are none, or problems."""
-    from ..config.paths import is_folder
+    from ..paths import is_folder
 
     if command.data is not None and not is_folder(command.data):
         asked.wrong("--data", str(command.data), "is not a folder")
@@ -28,8 +28,8 @@ def events_of(command: Calibrate, asked: Asked) -> Callable[[], Any] | None:
 
 def _read(command: Calibrate, asked: Asked) -> dict[str, Any]:
     """The events along their prices, by name, every problem noted."""
-    from ..backtest.event import read_event
-    from ..backtest.setting import event_data
+    from ..backtest.events.event import read_event
+    from ..backtest.events.setting import event_data
     from ..config import ConfigError
 
     found: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def _read(command: Calibrate, asked: Asked) -> dict[str, Any]:
 def _fit(data: list[Any]) -> Any:
     """All four numbers together."""
     from ..batch import use_compilation_cache
-    from ..calibration.event_fit import Likelihood
+    from ..calibration.unwinds.fit import Likelihood
 
     use_compilation_cache()
     with Progress(sys.stderr, f"fit to {len(data)} unwinds, runs along their prices") as progress:

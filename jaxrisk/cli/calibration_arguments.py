@@ -51,6 +51,9 @@ class Calibrate:
         ),
     ] = ()
     open_interest: Annotated[str | None, option("FILE|COINS", "open interest of a side, coins, or a file or folder of it")] = None
+    funding: Annotated[Path | None, option("FILE", "funding payments, for a base whose run.book takes them: account or flow")] = (
+        None
+    )
     tiers: Annotated[
         str | None,
         option("VENUE", "margin tiers: a shipped venue's name, or a file, also an exchange's own (default: the base's)"),

@@ -13,9 +13,9 @@ def column_maps(words: Iterable[str], given: dict[str, Path | str | None], asked
 
     **Arguments:** `given`: what the command reads, by kind; None where it is not given.
     """
-    from ..config.problems import nearest
     from ..data.names import ALL
     from ..data.read import header_of
+    from ..problems import nearest
 
     kinds = [kind for kind, path in given.items() if path is not None]
     maps: dict[str, dict[str, str]] = {kind: {} for kind in given}
@@ -49,8 +49,8 @@ def column_maps(words: Iterable[str], given: dict[str, Path | str | None], asked
 
 
 def _unknown(word: str, name: str, kinds: list[str], asked: Asked) -> None:
-    from ..config.problems import nearest
     from ..data.names import ALL
+    from ..problems import nearest
 
     known = list(dict.fromkeys(one for kind in kinds for one in ALL[kind].others))
     asked.wrong("--columns", word, f"unknown column; has to be one of {', '.join(known)}", nearest(name, known))

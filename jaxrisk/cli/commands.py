@@ -89,7 +89,7 @@ def _change(command: Sensitivity, asked: Asked) -> dict[str, list[float]]:
         else:
             read.setdefault(name.strip(), []).append(to)
     if read and asked.scenario is not None:
-        from ..risk.change import change_problems
+        from ..risk.slopes.change import change_problems
 
         for line in change_problems(asked.scenario, read)[1]:
             asked.lines("--change", ValueError(line.removeprefix("change ")))
@@ -178,7 +178,7 @@ def _work(command: Study, work: Callable[[Any], Any], text: str) -> int:
 
 def _out_of_reach(error: ValueError) -> bool:
     """Whether a level cannot be reached, which is an answer; the error says what can."""
-    from ..risk.stress_path import Unreachable
+    from ..risk.rare.stress_path import Unreachable
 
     return isinstance(error, Unreachable) or isinstance(error.__context__, Unreachable)
 
@@ -201,13 +201,13 @@ def _answered_no(result: Any) -> bool:
 
 
 def _save(result: Any, path: Any, text: str) -> None:
-    from ..report.study_files import write
+    from ..storage.study_files import write
 
     write(result, path, text)
 
 
 def _draw(result: Any, path: Any) -> None:
-    from ..report.outputs import save_figure
+    from ..storage.outputs import save_figure
 
     save_figure(result.plot(), path)
 
@@ -230,7 +230,7 @@ def parameters(command: Parameters, wrong: list[str]) -> int:
     summary = table(found, f"{prepared.name}: {len(found):,} parameters", prepared.checked.ranges)
     show(summary, sys.stdout)
     if command.out is not None:
-        from ..report.study_files import write
+        from ..storage.study_files import write
 
         folder_of(command.out)
         return OK if write_all([("result", command.out, lambda path: write(summary, path))]) else NOT_WRITTEN

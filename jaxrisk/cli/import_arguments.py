@@ -8,7 +8,7 @@ from tyro.conf import Positional, UseAppendAction
 
 from .study_arguments import Debug, option
 
-KINDS = ("tiers", "prices", "open-interest", "accounts")
+KINDS = ("tiers", "prices", "open-interest", "funding", "accounts")
 
 
 @dataclass
@@ -21,6 +21,8 @@ class Import:
 
     open-interest: metrics files, tables of coins, or of dollars with a price; CSV or Parquet.
 
+    funding: payments of archives (last_funding_rate) and interfaces (fundingRate), fetchFundingRateHistory; CSV or Parquet.
+
     accounts: clearinghouseState, fetch_positions, lists of positions; CSV or Parquet.
 
     All: CSV (also ; and decimal commas), Parquet, Feather, JSON; .gz, .zip; a folder or a pattern, "btc/*.zip". The same files
@@ -32,7 +34,7 @@ class Import:
     $ jaxrisk import open-interest metrics/ --out oi.csv
     """
 
-    kind: Annotated[Positional[str], option("KIND", "tiers, prices, open-interest or accounts")]
+    kind: Annotated[Positional[str], option("KIND", "tiers, prices, open-interest, funding or accounts")]
     file: Annotated[Positional[Path], option("FILE", "a file, a folder of files, or a pattern")]
     symbol: Annotated[
         UseAppendAction[tuple[str, ...]], option("NAME ...", "tiers: of these symbols; by default all that are there")

@@ -9,7 +9,7 @@ from .columns import column_maps
 from .exit_codes import NOT_WRITTEN, OK, complain
 from .import_arguments import KINDS, Import
 
-_WORDS = {"tiers": "tiers", "prices": "prices", "open-interest": "open_interest", "accounts": "accounts"}
+_WORDS = {"tiers": "tiers", "prices": "prices", "open-interest": "open_interest", "funding": "funding", "accounts": "accounts"}
 _TABLES = (".csv", ".parquet")
 
 
@@ -34,12 +34,10 @@ def import_file(command: Import, wrong: list[str]) -> int:
     if kind in ("tiers", "accounts"):
         for option, given in (("--zone", command.zone != "UTC"), ("--day-first", command.day_first)):
             if given:
-                asked.wrong(option, command.zone if option == "--zone" else None, "goes with prices and open-interest")
+                asked.wrong(option, command.zone if option == "--zone" else None, "goes with prices, open-interest and funding")
     work = None
     try:
-        work = {"tiers": _tiers, "prices": _prices, "open-interest": _interest, "accounts": _accounts}[kind](
-            command, columns, asked
-        )
+        work = _WORK[kind](command, columns, asked)
     except ConfigError as error:
         asked.problems += error.problems
     asked.file("--out", command.out, endings, command.force)
@@ -64,9 +62,9 @@ Work = tuple[list[str], Callable[[Path], Any]]
 
 
 def _tiers(command: Import, columns: dict[str, str], asked: Asked) -> Work | None:
+    from ..config.tables.venues import TIER_RULES
     from ..config.tier_import import import_tiers
-    from ..config.venues import TIER_RULES
-    from ..report.outputs import write_whole
+    from ..storage.outputs import write_whole
 
     if command.tier_rule is not None:
         asked.choice("--tier-rule", command.tier_rule, TIER_RULES)
@@ -81,7 +79,7 @@ def _above_zero(option: str, text: str | None, asked: Asked) -> float | None:
 
 
 def _prices(command: Import, columns: dict[str, str], asked: Asked) -> Work:
-    from ..calibration.price_file import read_price_file
+    from ..data.price_file import read_price_file
 
     found = read_price_file(command.file, zone=command.zone, columns=columns, day_first=command.day_first)
     first, last = found.closes()[0][[0, -1]]
@@ -92,7 +90,7 @@ def _prices(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 
 
 def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
-    from ..calibration.open_interest import read_history
+    from ..data.open_interest import read_history
 
     found = read_history(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
     lines = [f"{command.file}: {finding}" for finding in found.findings]
@@ -102,14 +100,25 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     return lines, lambda path: _write(path, {"time": found.time, "open_interest": found.coins})
 
 
+def _funding(command: Import, columns: dict[str, str], asked: Asked) -> Work:
+    from ..data.funding import read_funding
+
+    found = read_funding(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
+    lines = [f"{command.file}: {finding}" for finding in (*found.findings, found.sample, found.words())]
+    cells = {"time": found.time, "funding_rate": found.rate, "funding_interval_hours": found.hours}
+    return lines, lambda path: _write(path, cells)
+
+
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
-    from ..config.problems import ConfigError, Report, nearest
+    from ..config.account_file import COLUMNS, NEEDED, read_accounts
+    from ..config.holdings import bounded
     from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
     from ..data.positions import settle
-    from ..data.read import Wish, read_table
+    from ..data.read import Wish, read_table, resembling
+    from ..problems import ConfigError, Report, nearest
 
     report = Report(str(command.file))
     table = read_table(command.file, report, Wish(ACCOUNTS, columns, ("asset",), key="--columns"))
@@ -117,7 +126,8 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
         raise ConfigError(report.problems)
     table = settle(table, worth=True)
     if not {"quantity", "notional"} & set(table.values):
-        text = f"missing column; needs it or notional, the file has {table.names()}"
+        other = resembling(table.header, "accounts")
+        text = f"missing column; needs it or notional, the file has {table.names()}{other}"
         report.add_in(table.file, "quantity", None, text, nearest("quantity", table.header), missing=True)
     if "side" in table.values:
         from ..config.holdings import sides_of
@@ -125,12 +135,12 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
         sides_of(table)
     for name in ("quantity", "notional", "entry_price"):
         if name in table.values:
-            numbers = table.numbers(name)
-            table.note(
-                name, [i for i, number in enumerate(numbers) if number < 0.0], "has to be at least 0; the side says which way"
-            )
+            bounded(table, name, at_least=0.0, unit="the side says which way")
     if report.problems:
-        raise ConfigError(report.problems)
+        raise ConfigError(list(dict.fromkeys(report.problems)))
+    doubts = ()
+    if {*NEEDED} <= set(table.values):  # what `calibrate` makes of it
+        doubts = read_accounts(command.file, {ours: own for ours, own in columns.items() if ours in COLUMNS}).findings
     used = {table.name(name) for name in ACCOUNTS.others if name in table.values}
     times = [name for name in times_of(table.values) if name not in used]
     if "snapshot" not in table.values and len(times) == 1:
@@ -139,11 +149,21 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     names = [name for name in ACCOUNTS.others if name in table.values]
     lines = [f"{table.file}: {line}" for line in ([table.read_as] if table.said else [])]
     lines.append(f"{table.file}: {len(table):,} positions with {', '.join(names)}")
+    lines += [f"{table.file}: {doubt}" for doubt in doubts]
     cells = {name: table.values[name] for name in names}
     for name in ("quantity", "entry_price", "account_value", "notional", "unrealised", "collateral"):
         if name in cells and np.all(np.isfinite(numbers := table.as_numbers(name))):
             cells[name] = numbers
     return lines, lambda path: _write(path, cells)
+
+
+_WORK: dict[str, Callable[[Import, dict[str, str], Asked], Work | None]] = {
+    "tiers": _tiers,
+    "prices": _prices,
+    "open-interest": _interest,
+    "funding": _funding,
+    "accounts": _accounts,
+}
 
 
 def _write(path: Path, columns: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ def init(command: Init, wrong: list[str]) -> int:
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
     from ..config import Problem
-    from ..config.paths import likely, names, shipped
-    from ..config.problems import written
+    from ..paths import likely, names, shipped
+    from ..problems import written
 
     problems: list[Any] = list(wrong)
     name = command.name.removesuffix(".toml") if command.name.count("/") == 0 else command.name

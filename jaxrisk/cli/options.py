@@ -3,7 +3,7 @@
 from dataclasses import MISSING, fields
 from typing import Any
 
-from .arguments import COMMANDS
+from .arguments import options_of
 
 _VALUES = {"cross": 2}
 """How many words follow an option, where it is not one."""
@@ -38,9 +38,9 @@ def without_unknown(arguments: list[str]) -> tuple[list[str] | None, list[str]]:
     (['run', 'a.toml'], ['command line: --path: no such option (did you mean "--paths"?)'])
     """
     from ..config import Problem
-    from ..config.problems import nearest
+    from ..problems import nearest
 
-    command: Any = COMMANDS.get(arguments[0] if arguments else "")
+    command: Any = options_of(arguments[0] if arguments else "")
     if command is None or {"-h", "--help", "--"} & set(arguments):
         return arguments, []
     known = {field.name.replace("_", "-"): field.default for field in fields(command) if field.default is not MISSING}

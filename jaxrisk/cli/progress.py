@@ -67,8 +67,8 @@ def unwritable(
     **Arguments:** `inputs`: files that the command reads; `added`: what is added to the name while it is written; `ours`: whether
     a file that is there is one that we wrote, where its content does not tell.
     """
-    from ..report.outputs import FOLDER, refusal
-    from ..report.recognise import is_ours
+    from ..storage.outputs import FOLDER, refusal
+    from ..storage.recognise import is_ours
 
     try:
         if problem := refusal(out, inputs, added, ours or is_ours):

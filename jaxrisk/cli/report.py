@@ -17,7 +17,7 @@ def report(command: Report, wrong: list[str]) -> int:
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
     from ..config import Problem
-    from ..config.paths import record
+    from ..paths import record
 
     asked = Asked(wrong)
     if not command.results:
@@ -34,13 +34,13 @@ def report(command: Report, wrong: list[str]) -> int:
     asked.file("--pdf", command.pdf, (".pdf",), command.force)
     asked.file("--json", command.json, (".json",), command.force)
     if command.pdf is not None:
-        from ..report.page.pdf import browser, missing
+        from ..page.pdf import browser, missing
 
         if browser() is None:
             asked.problems.append(Problem("command line", "--pdf", None, missing(), None))
     if asked.problems:
         return complain(asked.problems)
-    from ..report import page
+    from .. import page
 
     try:
         made = page.pages(answers, old)
@@ -84,7 +84,7 @@ def _ours(error: ValueError) -> bool:
 
 def _load(asked: Asked, path: Path) -> Any:
     """An answer, None where it cannot be read, with its problem noted."""
-    from ..report.answers import load
+    from ..page.answers import load
 
     try:
         return load(path)

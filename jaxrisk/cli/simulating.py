@@ -11,24 +11,27 @@ from .signals import keep
 
 
 class Chunks(NamedTuple):
-    """How chunks are run: `executor` (None, `"processes"` or `"dask"`), `workers`, `scheduler`, paths a `chunk`; and `force`."""
+    """How chunks are run: `executor` (None, `"processes"` or `"dask"`), `workers`, `scheduler`, paths a `chunk`; `force`; and by
+    which `kernel`."""
 
     executor: str | None = None
     workers: int | None = None
     scheduler: str | None = None
     chunk: int | None = None
     force: bool = False
+    kernel: str = "auto"
 
 
 def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool, asked: Chunks) -> int:
     """Run a scenario, print its table and write its result; the exit code."""
     from ..batch import NonFinite, SetAside, WorkersLost, WorkersRefused, simulate, use_compilation_cache
-    from ..report.durable import OutputError
-    from ..report.outputs import save_figure
-    from ..report.remote import place_of
-    from ..report.store_place import is_store
-    from ..risk.drivers import NotSteerableError
+    from ..cascade.kernel import NoKernel
+    from ..risk.rare.drivers import NotSteerableError
     from ..risk.sobol import BITS, REPLICATES
+    from ..storage.durable import OutputError
+    from ..storage.outputs import save_figure
+    from ..storage.remote import place_of
+    from ..storage.store_place import is_store
     from .progress import Progress, show
     from .writing import finished_words, mark_of, not_written, write_all
 
@@ -46,7 +49,7 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
             else "interrupted; nothing was finished"
         )
     )
-    more: dict[str, Any] = {"chunk": asked.chunk, "force": asked.force}
+    more: dict[str, Any] = {"chunk": asked.chunk, "force": asked.force, "kernel": asked.kernel}
     more = {name: value for name, value in more.items() if value}
     try:
         with executor_of(asked) as executor, progress:
@@ -68,6 +71,8 @@ def simulated(scenario, out: Path, sampling: str, plot: Path | None, often: bool
     except NotSteerableError as error:
         market = str(error).partition(". ")[0]  # what follows is advice on rare events
         return complain([f"command line: --sampling {sampling}: {market}"])
+    except NoKernel as error:
+        return complain([f"command line: --kernel {asked.kernel}: {error}"])
     except (WorkersLost, MemoryError) as error:
         print(f"stopped: {error}; {finished_words(out, before, error, progress.done)}", file=sys.stderr)
         return NON_FINITE

@@ -11,8 +11,8 @@ def status(command: Status, wrong: list[str]) -> int:
 
     **Arguments:** `wrong`: lines on what is wrong with the command itself.
     """
-    from ..report.remote import place_of
-    from ..report.status import status_of
+    from ..storage.remote import place_of
+    from ..storage.status import status_of
 
     problems, found = list(wrong), []
     for out in command.outputs:

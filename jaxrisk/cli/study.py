@@ -62,8 +62,8 @@ def run_study(command: RunStudy, wrong: list[str]) -> int:
 
 def _over(name: str, base: int | None, run: dict[str, Any], quick: bool) -> tuple[Any, ...]:
     """The cells of a sensitivity analysis, its ranges and its size."""
-    from ..config.paths import NotFound
-    from ..config.problems import ConfigError, Problem
+    from ..paths import NotFound
+    from ..problems import ConfigError, Problem
     from ..studies.over_ranges import ranges_study
 
     try:
@@ -84,7 +84,7 @@ def _no_folder(out: Path) -> str | None:
 
 def _work(command: RunStudy, plan: Any, works: list[Any], out: Path, chunks: Chunks, drawn: Any = None) -> int:
     from ..batch import NonFinite, WorkersLost, WorkersRefused, use_compilation_cache
-    from ..report.durable import Busy
+    from ..storage.durable import Busy
     from ..studies.study import finished
     from ..studies.study_run import Runs
     from .signals import keep
@@ -151,8 +151,8 @@ def _kept(runs: Any, out: Path) -> str:
 
 def _write(result: Any, out: Path, over: Any = None) -> bool:
     """Table, record and pictures, into the folder; of a sensitivity analysis those of the indices beside the table of cells."""
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
     from ..studies.study import BRANCHES, PICTURE, RECORD, TABLE
 
     if over is not None:

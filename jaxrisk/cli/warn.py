@@ -35,8 +35,8 @@ def warn(command: Warn, wrong: list[str]) -> int:
         if path is not None:
             folder_of(path)
     from ..batch import use_compilation_cache
-    from ..report.outputs import save_figure
-    from ..report.study_files import write
+    from ..storage.outputs import save_figure
+    from ..storage.study_files import write
     from ..studies.warning import warning
 
     use_compilation_cache()

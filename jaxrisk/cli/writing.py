@@ -23,7 +23,7 @@ def mark_of(out: Path) -> Mark:
 
 def not_written(error: OSError) -> int:
     """Say why a run's result is not written, and where what was finished is."""
-    from ..report.writer import WriteStopped
+    from ..storage.writer import WriteStopped
 
     complain([error])
     return NON_FINITE if isinstance(error, WriteStopped) else BAD_INPUT
@@ -35,11 +35,11 @@ def finished_words(out: Path, before: Mark, stop: BaseException, done: int) -> s
     **Arguments:** `before`: the file's mark when the run began; `stop`: what stopped it, with what it has as `result`; `done`:
     how many paths were said to be finished.
     """
-    from ..report import chunks
-    from ..report.manifest import read_manifest
-    from ..report.place import partial_of
-    from ..report.store_place import is_store
-    from ..report.store_read import finished_ranges
+    from ..storage import chunks
+    from ..storage.manifest import read_manifest
+    from ..storage.place import partial_of
+    from ..storage.store_place import is_store
+    from ..storage.store_read import finished_ranges
 
     if is_store(out):
         try:

@@ -1,11 +1,20 @@
-"""Configuration: from a file to a checked scenario. The only room that knows TOML."""
+"""Configuration: from a file to a checked scenario. The only room that knows TOML.
+
+In the order of the data: `document` reads a file and sets what the command line says; `check_document` reads each section against
+its model in `tables` (start there: a model is what a table of the file may hold), and the files that it names with `tiers`,
+`holdings`, `cross_holdings` and `prices`; the `check_*` files say what does not hold between sections. What came out is a
+`checked.Checked`, of which `effective` makes the configuration written out, `doubt` what is likely not meant, and `build` the
+scenario that the engine runs. `study` does the same for study files. Nothing here imports JAX before `build`.
+
+`once` keeps what was read of equal parts of many scenarios: 10,000 cells of a study are mostly the same file.
+"""
 
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .problems import ConfigError as ConfigError, Problem as Problem
+from ..problems import ConfigError as ConfigError, Problem as Problem
 
 if TYPE_CHECKING:
     from jaxrisk.scenario import Scenario
@@ -115,7 +124,7 @@ def schema() -> dict[str, Any]:
     >>> sorted(schema()["required"])
     ['assets', 'impact', 'market', 'populations', 'run', 'venues']
     """
-    from .json_schema import schema
+    from .tables.scenario import schema
 
     return schema()
 

@@ -8,16 +8,15 @@ from .. import market as markets
 from ..cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, TemporaryImpact
 from ..market import Shock as ShockOverlay
 from ..scenario import Description, Names, Scenario, Settings
+from . import tables
 from .arrays import by_asset, rates
 from .build_populations import build_limits, build_populations
 from .build_rules import build_calls, build_flow, build_funding, build_stops
 from .build_start import build_log_variance, build_start
 from .build_venues import build_venues
 from .checked import Checked
-from .matrices import as_matrix
 from .prices import milliseconds
-from .processes import Bootstrap, LogVariance, Replay, Shock
-from .sections import LinearLaw, PowerLaw, Run, TableLaw
+from .tables.matrices import as_matrix
 from .units import SECONDS_PER_YEAR, Span
 
 
@@ -54,11 +53,12 @@ def build(checked: Checked, source_text: str) -> Scenario:
             seed=run.seed,
             precision=run.precision,
             sample_paths=run.sample_paths,
+            file_steps=round(float(run.horizon.seconds) / checked.file_step) if checked.file_step else 0,
         ),
     )
 
 
-def _settings(checked: Checked, run: Run, assets, price: np.ndarray, market) -> Settings:
+def _settings(checked: Checked, run: tables.Run, assets, price: np.ndarray, market) -> Settings:
     weights = [asset.index_weight for asset in checked.assets.values() if asset is not None]
     support = _support(run, assets, price) if run.support is not None else None
     return Settings(
@@ -71,17 +71,17 @@ def _settings(checked: Checked, run: Run, assets, price: np.ndarray, market) -> 
     )
 
 
-def _support(run: Run, assets, price: np.ndarray) -> np.ndarray:
+def _support(run: tables.Run, assets, price: np.ndarray) -> np.ndarray:
     """Log of the support over the initial price, `-inf` where there is none."""
     with np.errstate(divide="ignore"):
         return np.log(by_asset(run.support, assets) / price)
 
 
-def _market(checked: Checked, run: Run, assets):
+def _market(checked: Checked, run: tables.Run, assets):
     table = checked.market
     assert table is not None
     step = run.step_seconds
-    if isinstance(table, Bootstrap):
+    if isinstance(table, tables.Bootstrap):
         assert checked.prices is not None
         returns = np.diff(np.log(checked.prices.price), axis=0)
         return markets.Bootstrap(
@@ -90,21 +90,22 @@ def _market(checked: Checked, run: Run, assets):
             drift=by_asset(table.drift, assets),
             recentre=table.recentre,
         )
-    if isinstance(table, Replay):
+    if isinstance(table, tables.Replay):
         assert checked.prices is not None
         prices, interval = checked.prices, int(checked.prices.interval * 1000)
         start = milliseconds(table.start) if table.start is not None else prices.start
         first, stride = (start - prices.start) // interval, int(step / prices.interval)
         path = prices.price[first::stride][: run.count + 1]
         return markets.Replay(log_prices=np.log(path / path[0]))
-    if isinstance(table, LogVariance):
+    if isinstance(table, tables.LogVariance):
         return build_log_variance(table, assets, float(step), checked.history)
     fields = {name: getattr(table, name) for name in type(table).model_fields if name not in ("process", "correlation")}
     values = {name: _market_value(name, value, assets) for name, value in fields.items()}
     if "max_jumps" in values and values["max_jumps"] is None:
         per_step = float(np.max(values["jump_rate"])) * float(step) / SECONDS_PER_YEAR
         values["max_jumps"] = markets.jumps_needed(per_step)
-    values["correlation"] = as_matrix(getattr(table, "correlation", {}), assets)
+    if "correlation" in type(table).model_fields:
+        values["correlation"] = as_matrix(getattr(table, "correlation", {}), assets)
     kind = getattr(markets, type(table).__name__)  # the processes have one name in both rooms
     return kind(**values)
 
@@ -121,7 +122,7 @@ def _market_value(name: str, value: Any, assets) -> Any:
     return value if name == "common_jump_probability" else by_asset(value, assets)
 
 
-def _shock(shock: Shock | None, names: Names) -> ShockOverlay | None:
+def _shock(shock: tables.Shock | None, names: Names) -> ShockOverlay | None:
     if shock is None:
         return None
     random, assets = shock.at == "random", names.assets
@@ -137,21 +138,21 @@ def _shock(shock: Shock | None, names: Names) -> ShockOverlay | None:
 
 def _impact(checked: Checked, assets) -> Impact:
     table = checked.impact
-    if isinstance(table, LinearLaw):
+    if isinstance(table, tables.LinearLaw):
         law = LinearImpact(by_asset(table.depth, assets))
-    elif isinstance(table, PowerLaw):
+    elif isinstance(table, tables.PowerLaw):
         law = PowerImpact(
             *(by_asset(getattr(table, name), assets) for name in ("coefficient", "daily_volatility", "daily_volume", "exponent"))
         )
     else:
-        assert isinstance(table, TableLaw)
+        assert isinstance(table, tables.TableLaw)
         law = TableImpact(*_curves([checked.impact_table[asset] for asset in assets]))
     held = table.common_holders
     return Impact(
         law=law,
         relaxation_rate=rates(table.resilience_half_life, assets),
         permanent_share=by_asset(table.permanent_share, assets),
-        cross=as_matrix(table.cross_, assets, "->", symmetric=False),
+        cross=as_matrix(table.cross, assets, "->", symmetric=False),
         common_holders=None if held is None else as_matrix(held, assets, "->", symmetric=False, diagonal=0.0),
         temporary=_temporary(checked, assets),
     )

@@ -7,10 +7,9 @@ import numpy as np
 from ..positions import Accounts, Histogram, Limits, LiquidationMap, Lognormal
 from ..positions.cross import CrossAccounts
 from ..scenario import Names
+from . import tables
 from .arrays import SIGN
 from .checked import Checked
-from .holders import AccountHolders, CrossHolders, HistogramHolders, LognormalHolders, MapHolders
-from .table import Table
 
 
 def build_populations(checked: Checked, names: Names) -> dict[str, Any]:
@@ -22,27 +21,27 @@ def build_populations(checked: Checked, names: Names) -> dict[str, Any]:
     return populations
 
 
-def _population(name: str, table: Table, checked: Checked, names: Names) -> dict[str, Any]:
-    if isinstance(table, AccountHolders):
+def _population(name: str, table: tables.Table, checked: Checked, names: Names) -> dict[str, Any]:
+    if isinstance(table, tables.Accounts):
         rows = checked.accounts[name]
         where = [names.classes.index(word) for word in rows.account_class.tolist()]
         numbers = {"quantity": rows.quantity, "entry_price": rows.entry_price, "collateral": rows.collateral}
         return {
             name: Accounts(**numbers, venue=rows.venue, asset=rows.asset, side=1 - 2 * rows.side, account_class=np.array(where))
         }
-    if isinstance(table, CrossHolders):
+    if isinstance(table, tables.CrossAccounts):
         rows = checked.cross_accounts[name]
         by_account = {"cash": rows.cash, "coins": rows.coins, "home": rows.home, "weight": np.ones(len(rows.cash))}
         by_position = {key: getattr(rows, key) for key in ("quantity", "entry_price", "account", "venue", "asset", "side")}
         classes = np.array([names.classes.index(word) for word in rows.account_class.tolist()])
         return {name: CrossAccounts(**by_position, **by_account, account_class=classes)}
-    assert isinstance(table, LognormalHolders | HistogramHolders | MapHolders)
+    assert isinstance(table, tables.Lognormal | tables.Histogram | tables.LiquidationMap)
     placed = {
         "venue": names.venues.index(table.venue),
         "asset": names.assets.index(table.asset),
         "account_class": names.classes.index(table.account_class),
     }
-    if isinstance(table, MapHolders):
+    if isinstance(table, tables.LiquidationMap):
         rows = checked.maps[name]
         made = {}
         for i, side in enumerate(("long", "short")):
@@ -56,7 +55,7 @@ def _population(name: str, table: Table, checked: Checked, names: Names) -> dict
     sides = ("long", "short") if table.side == "both" else (table.side,)
     made = {}
     for side in sides:
-        if isinstance(table, LognormalHolders):
+        if isinstance(table, tables.Lognormal):
             one = Lognormal(median=table.median, log_sd=table.log_sd, low=table.low, high=table.high, side=SIGN[side], **shared)
         else:
             leverage, share = checked.histograms[name]

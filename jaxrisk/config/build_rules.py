@@ -4,12 +4,12 @@ import numpy as np
 
 from ..positions import Calls, Flow, Funding, Stops
 from ..scenario import Names
+from . import tables
 from .arrays import SIGN, by_asset, rates, spans
 from .check_exchange import ALL
-from .exchange import Call, FlowTable, FundingTable, StopOrders
 
 
-def build_calls(calls: dict[str, Call], names: Names) -> Calls | None:
+def build_calls(calls: dict[str, tables.Call], names: Names) -> Calls | None:
     """Margin calls by class. At a level of 1, that of a class without any, holders are liquidated rather than called."""
     if not calls:
         return None
@@ -18,7 +18,7 @@ def build_calls(calls: dict[str, Call], names: Names) -> Calls | None:
     return Calls(level=column("level", 1.0), top_up=column("top_up", 0.0), reduce=column("reduce", 0.0))
 
 
-def build_stops(stops: dict[str, StopOrders | None], names: Names) -> dict[str, Stops]:
+def build_stops(stops: dict[str, tables.Stop | None], names: Names) -> dict[str, Stops]:
     """Stop orders by name."""
     return {
         name: Stops(
@@ -34,14 +34,14 @@ def build_stops(stops: dict[str, StopOrders | None], names: Names) -> dict[str, 
     }
 
 
-def build_funding(funding: FundingTable | None, assets: tuple[str, ...]) -> Funding | None:
+def build_funding(funding: tables.Funding | None, assets: tuple[str, ...]) -> Funding | None:
     """Funding rates by asset, zero where none is given."""
     if funding is None:
         return None
     return Funding(rate=by_asset(funding.rate, assets), trend_sensitivity=by_asset(funding.trend_sensitivity, assets))
 
 
-def build_flow(flow: FlowTable | None, assets: tuple[str, ...]) -> Flow | None:
+def build_flow(flow: tables.Flow | None, assets: tuple[str, ...]) -> Flow | None:
     """Closing and opening by asset; without a rate of its own, what opens is what closes at the start."""
     if flow is None:
         return None

@@ -5,19 +5,18 @@ from typing import Any
 import numpy as np
 
 from .. import market as markets
+from . import tables
 from .arrays import by_asset
 from .check_start import History
-from .matrices import as_matrix
-from .processes import LogVariance
-from .start import FromFactors, FromPrices
+from .tables.matrices import as_matrix
 from .units import SECONDS_PER_YEAR, Span
 
 
 def build_start(start: Any, assets: tuple[str, ...]) -> Any:
     """The start, unless it is filtered from prices."""
-    if isinstance(start, FromFactors):
+    if isinstance(start, tables.FromFactors):
         return markets.Factors(by_factor(start.factors, assets), by_factor(start.sd, assets))
-    return None if start is None or isinstance(start, FromPrices) else markets.Stationary()
+    return None if start is None or isinstance(start, tables.FromPrices) else markets.Stationary()
 
 
 def by_factor(value: Any, assets: tuple[str, ...]) -> np.ndarray:
@@ -26,7 +25,9 @@ def by_factor(value: Any, assets: tuple[str, ...]) -> np.ndarray:
     return np.array([[one.years if isinstance(one, Span) else one for one in row] for row in rows], dtype=np.float64)
 
 
-def build_log_variance(table: LogVariance, assets: tuple[str, ...], step: float, history: History | None) -> markets.LogVariance:
+def build_log_variance(
+    table: tables.LogVariance, assets: tuple[str, ...], step: float, history: History | None
+) -> markets.LogVariance:
     """The law, with a state filtered from prices where it starts from them. `step`: seconds."""
     each = lambda value: None if value is None else by_asset(value, assets)
     half_life = by_factor(table.half_life, assets)
@@ -54,7 +55,7 @@ def build_log_variance(table: LogVariance, assets: tuple[str, ...], step: float,
         max_jumps=table.max_jumps or markets.jumps_needed(most * step / SECONDS_PER_YEAR),
         **jumps,
     )
-    if history is None or not isinstance(table.start, FromPrices):
+    if history is None or not isinstance(table.start, tables.FromPrices):
         return law
     from ..market.filter import filtered
 

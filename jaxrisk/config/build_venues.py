@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
 from ..cascade import Breaker, Venues
 from ..cascade.backstop import Backstop
 from ..positions import Policy, Tiers
+from . import tables
 from .arrays import by_asset
 from .checked import Checked
+from .tables.venues import HALT_LENGTH, HALT_WINDOW
 from .units import Span
-from .venues import HALT_LENGTH, HALT_WINDOW, Venue
 
 UNLIMITED_LEVERAGE = 1e6
 FIRST_SHARE, FIRST_ABOVE, COOL_DOWN = 0.2, 1e5, Span("30s")
@@ -24,11 +27,8 @@ def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
     depths = np.stack([by_asset(venue.local_depth, assets, default=math.inf) for venue in venues])
     return Venues(
         engine_time=np.array([venue.engine_time.years for venue in venues]),
-        liquidation_fee=np.array([venue.liquidation_fee for venue in venues]),
-        closes_opposite=np.array([venue.closes_opposite for venue in venues]),
         arbitrage_rate=np.array([math.log(2.0) / venue.arbitrage_half_life.years for venue in venues]),
         local_impact=1.0 / depths,
-        index_weight=np.array([venue.index_weight for venue in venues]),
         tiers=_tiers(checked, assets),
         tranches=tuple(tuple(venue.tranches) for venue in venues),
         inverse=tuple(venue.contract == "inverse" for venue in venues),
@@ -37,14 +37,22 @@ def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
         policy=_policy(venues),
         backstop=_backstop(venues),
         breaker=_breaker(venues),
+        **_numbers(venues),
     )
+
+
+def _numbers(venues: Sequence[tables.Venue]) -> dict[str, Any]:
+    """Numbers that are used as they are written, under one name in a file and in the engine."""
+    keys = tables.Venue.model_fields
+    alike = (field.name for field in fields(Venues) if field.name in keys and keys[field.name].annotation is float)
+    return {name: np.array([getattr(venue, name) for venue in venues]) for name in alike}
 
 
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _policy(venues: Sequence[Venue]) -> Policy | None:
+def _policy(venues: Sequence[tables.Venue]) -> Policy | None:
     """What venues close; a takeover closes all, and differs in where the surplus goes."""
     if all(venue.policy is None for venue in venues):
         return None
@@ -58,7 +66,7 @@ def _policy(venues: Sequence[Venue]) -> Policy | None:
     )
 
 
-def _backstop(venues: Sequence[Venue]) -> Backstop | None:
+def _backstop(venues: Sequence[tables.Venue]) -> Backstop | None:
     """Once one venue has a backstop all have, the others with an empty fund and pro-rata deleveraging."""
     if not any(venue.has_backstop for venue in venues):
         return None
@@ -72,7 +80,7 @@ def _backstop(venues: Sequence[Venue]) -> Backstop | None:
     )
 
 
-def _breaker(venues: Sequence[Venue]) -> Breaker | None:
+def _breaker(venues: Sequence[tables.Venue]) -> Breaker | None:
     """Once one venue has a circuit breaker all have, the others one that is never hit, and no halt for others."""
     if not any(venue.has_breaker for venue in venues):
         return None
@@ -89,13 +97,13 @@ def _breaker(venues: Sequence[Venue]) -> Breaker | None:
     )
 
 
-def _haircuts(venues: Sequence[Venue], assets: tuple[str, ...]) -> np.ndarray | None:
+def _haircuts(venues: Sequence[tables.Venue], assets: tuple[str, ...]) -> np.ndarray | None:
     if all(venue.haircut is None for venue in venues):
         return None
     return np.stack([by_asset(venue.haircut, assets) for venue in venues])
 
 
-def _leakage(venues: Sequence[Venue], names: tuple[str, ...]) -> np.ndarray | None:
+def _leakage(venues: Sequence[tables.Venue], names: tuple[str, ...]) -> np.ndarray | None:
     """What is sold on one venue (second axis) and counts for another (first axis): ones on the diagonal."""
     if all(venue.liquidity_leakage is None for venue in venues):
         return None

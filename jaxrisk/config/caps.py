@@ -3,11 +3,9 @@
 import difflib
 from typing import Any
 
+from ..problems import Report, nearest, one_of
 from .files import Reader
-from .problems import Report, nearest
-from .sections import Cap
-from .table import read_table
-from .values import Context, one_of
+from .tables import Cap, Context, read_table
 
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "caps")
 SECTION_KEYS = ("file", "caps")

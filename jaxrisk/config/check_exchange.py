@@ -4,13 +4,9 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+from ..problems import Report, nearest
 from .cross_holdings import CrossTable
-from .exchange import Call, FlowTable, FundingTable, StopOrders
-from .holders import KINDS, CrossHolders
-from .problems import Report, nearest
-from .sections import Asset
-from .table import keys_of, read_table
-from .values import Context
+from .tables import KINDS, Asset, Call, Context, CrossAccounts, Stop, keys_of, read_table
 
 ALL = "*"
 
@@ -36,9 +32,9 @@ def check_calls(raw: Any, report: Report, context: Context, classes: tuple[str, 
     return {name: call for name, call in found.items() if call is not None}
 
 
-def check_stop(name: str, raw: Any, report: Report, context: Context, assets: dict[str, Asset | None]) -> StopOrders | None:
+def check_stop(name: str, raw: Any, report: Report, context: Context, assets: dict[str, Asset | None]) -> Stop | None:
     """Stop orders, whose level has to lie beyond the price at the start."""
-    stops, v = read_table(StopOrders, raw, f"stops.{name}", report, context)
+    stops, v = read_table(Stop, raw, f"stops.{name}", report, context)
     asset = assets.get(v.asset) if v.asset is not None else None
     if asset is None or v.level is None or v.side is None:
         return stops
@@ -48,24 +44,6 @@ def check_stop(name: str, raw: Any, report: Report, context: Context, assets: di
         report.add(f"stops.{name}.level", v.level, f"{text}, for stops of {v.side}s")
         return None
     return stops
-
-
-def check_funding(raw: Any, report: Report, context: Context) -> FundingTable | None:
-    """Funding payments."""
-    return read_table(FundingTable, raw, "funding", report, context)[0]
-
-
-def check_flow(raw: Any, report: Report, context: Context) -> FlowTable | None:
-    """Closing and opening rates."""
-    flow, v = read_table(FlowTable, raw, "flow", report, context)
-    for name in ("volume_elasticity", "leverage_elasticity"):
-        value = getattr(v, name)
-        numbers = list(value.values()) if isinstance(value, dict) else [value]
-        if any(numbers) and isinstance(raw, dict) and "reference_volatility" not in raw:
-            text = f"missing; needs the volatility to which {name} refers, a number above 0 (a square-root year; 0.6 is 60%)"
-            report.add("flow.reference_volatility", None, text, missing=True)
-            return None
-    return flow
 
 
 def check_venues(raw: dict[str, Any], rules: dict[str, SimpleNamespace], report: Report) -> None:
@@ -90,10 +68,6 @@ def check_venues(raw: dict[str, Any], rules: dict[str, SimpleNamespace], report:
 def check_shock_venue(raw: Any, rules: dict[str, SimpleNamespace], report: Report) -> None:
     """A shock of one venue's price takes a second one, and a mark that follows the venue's own price."""
     name = raw.get("venue") if isinstance(raw, dict) else None
-    if name is None and isinstance(raw, dict) and "pass_through" in raw:
-        report.add(
-            "shock.pass_through", raw["pass_through"], "has no effect without shock.venue, as the market's price moves itself"
-        )
     if not isinstance(name, str) or name not in rules:
         return
     if len(rules) == 1:
@@ -114,7 +88,7 @@ def check_book(
         text = 'missing; run.book = "flow" needs [flow] with closing_half_life, a duration such as "10d"'
         report.add("flow", None, text, missing=True)
     populations = document.get("populations")
-    cross = next(word for word, model in KINDS.items() if model is CrossHolders)
+    cross = next(word for word, model in KINDS.items() if model is CrossAccounts)
     for name, table in populations.items() if isinstance(populations, dict) else ():
         if book != "account" and isinstance(table, dict) and table.get("kind") == cross:
             text = f'needs run.book = "account", which has accounts with one collateral; it is "{book}"'

@@ -4,11 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Report
 from .files import Reader
-from .problems import Report
-from .sections import LAWS, TableLaw, TemporaryTable
-from .table import Table, read_table, read_variant
-from .values import Context
+from .tables import LAWS, Context, Table, TableLaw, TemporaryImpact, read_table, read_variant
 
 Curves = dict[str, tuple[list[float], list[float]]]
 """Volume and move of each asset."""
@@ -20,12 +18,6 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
     law, _ = read_variant(LAWS, "law", raw, "impact", report, context)
     if not isinstance(law, TableLaw):
         return law, curves
-    both = law.volume is not None and law.move is not None
-    if law.file is not None and (law.volume is not None or law.move is not None):
-        report.add("impact.file", law.file, "has to be given instead of volume and move, not beside them")
-    elif law.file is None and not both:
-        absent = "move" if law.volume is not None else "volume"
-        report.add(f"impact.{absent}", None, "missing; volume and move go together", missing=True)
     for asset in context.assets:
         pick = lambda x, asset=asset: x[asset] if isinstance(x, dict) else x
         if law.file is not None:
@@ -35,18 +27,16 @@ def check_impact(raw: Any, reader: Reader, context: Context) -> tuple[Table | No
             volume, move, where = table.numbers("volume_usd"), table.numbers("log_move"), table.file
             if table.bad:
                 continue
-        elif both:
-            volume, move, where = np.asarray(pick(law.volume)), np.asarray(pick(law.move)), ""
         else:
-            continue
+            volume, move, where = np.asarray(pick(law.volume)), np.asarray(pick(law.move)), ""
         if check_curve(volume, move, where, asset, report):
             curves[asset] = (volume.tolist(), move.tolist())
     return law, curves
 
 
-def check_temporary(document: dict[str, Any], report: Report, context: Context) -> TemporaryTable | None:
+def check_temporary(document: dict[str, Any], report: Report, context: Context) -> TemporaryImpact | None:
     """`[temporary_impact]`; without a power law to take them from, it says itself what a day's volatility and volume are."""
-    table, v = read_table(TemporaryTable, document["temporary_impact"], "temporary_impact", report, context)
+    table, v = read_table(TemporaryImpact, document["temporary_impact"], "temporary_impact", report, context)
     impact = document.get("impact")
     if isinstance(impact, dict) and impact.get("law") != "power":
         for name in ("daily_volatility", "daily_volume"):

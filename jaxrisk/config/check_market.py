@@ -4,21 +4,20 @@ from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
+from ..problems import Report
 from .files import Reader
 from .prices import Prices, iso, milliseconds, read_prices
-from .problems import Report
-from .processes import PROCESSES, Bootstrap, Replay, Shock
-from .table import Table, read_table, read_variant
+from .tables import PROCESSES, Bootstrap, Context, Replay, Shock, Table, read_table, read_variant
 from .units import SECONDS_PER_YEAR, readable
-from .values import Context
 
 MOST_JUMPS_A_STEP = 2.0
 
 
 def check_market(
     raw: Any, reader: Reader, context: Context, run: SimpleNamespace, step: Fraction | None
-) -> tuple[Table | None, Prices | None]:
-    """The process and, where it has one, its price file; `step` in seconds, None if it is not known."""
+) -> tuple[Table | None, Prices | None, Any]:
+    """The process and, where it has one, its price file, and what is sound of the process; `step` in seconds, None if it is not
+    known."""
     report, prices = reader.report, None
     market, v = read_variant(PROCESSES, "process", raw, "market", report, context)
     for key in ("jump_rate", "variance_jump_rate"):
@@ -32,7 +31,7 @@ def check_market(
             _on_grid(market, prices, run, step, report)
     if block is not None and step is not None and block.seconds < step:
         report.add("market.mean_block", block, f"has to be at least a step, {readable(step)}")
-    return market, prices
+    return market, prices, v
 
 
 def _few_jumps(key: str, rate: Any, step: Fraction, report: Report) -> None:

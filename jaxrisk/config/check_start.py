@@ -1,18 +1,16 @@
 """From where a law starts: one of `variance` and `start`, and the price files that a state is filtered from."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..problems import ConfigError
 from .files import Reader, digest
 from .prices import iso, milliseconds
-from .problems import ConfigError
-from .processes import PROCESSES, LogVariance, Started
-from .start import FromPrices
-from .table import Table
+from .tables import Context, FromPrices, LogVariance
 from .units import Span
-from .values import Context
 
 FEWEST = 48
 """Returns before the start that a filter needs."""
@@ -31,9 +29,11 @@ class History:
     words: str
 
 
-def check_start(raw: Any, market: Table | None, reader: Reader, context: Context) -> History | None:
-    """What a start from price files needs; None where there is no such start, or with problems noted."""
-    _one_of_both(raw, reader)
+def check_start(market: Any, reader: Reader, context: Context) -> History | None:
+    """What a start from price files needs; None where there is no such start, or with problems noted.
+
+    **Arguments:** `market`: the process, or what is sound of it.
+    """
     if not isinstance(market, LogVariance) or not isinstance(market.start, FromPrices) or not context.assets:
         return None
     start, key = market.start, "market.start.prices"
@@ -56,23 +56,10 @@ def check_start(raw: Any, market: Table | None, reader: Reader, context: Context
     return History(np.stack(padded, axis=1), found[0][1], f"{where} up to {start.until}")
 
 
-def _one_of_both(raw: Any, reader: Reader) -> None:
-    """A law that remembers its variance needs one place to start from."""
-    model = PROCESSES.get(raw.get("process", "")) if isinstance(raw, dict) and isinstance(raw.get("process"), str) else None
-    if model is None or not issubclass(model, Started):
-        return
-    if "variance" in raw and "start" in raw:
-        reader.report.add("market.start", raw["start"], "variance and start are both given; exactly one of them is needed")
-    if "variance" not in raw and "start" not in raw:
-        text = 'missing; needs a number above 0 (a year; 0.36 is a volatility of 60%), or start, such as "stationary"'
-        reader.report.add("market.variance", None, text, missing=True)
-    if "variance_jump_mean" in raw and "variance_jump_half_life" not in raw and model is LogVariance:
-        text = 'missing; needs a duration such as "6h", the half-life of what variance_jump_mean adds'
-        reader.report.add("market.variance_jump_half_life", None, text, missing=True)
-
-
 def _span(market: LogVariance) -> float:
-    """Years of history that are used."""
+    """Years of history that are used; all where half-lives are wrong themselves."""
+    if market.half_life is None:
+        return math.inf
     rows = market.half_life.values() if isinstance(market.half_life, dict) else [market.half_life]
     slowest = max(span.years for row in rows for span in row if isinstance(span, Span))
     return max(HALF_LIVES * slowest, LEAST_DAYS / 365.0)
@@ -80,7 +67,7 @@ def _span(market: LogVariance) -> float:
 
 def _read(reader: Reader, key: str, name: str, start: FromPrices, years: float) -> tuple[np.ndarray, int] | None:
     """One file's returns and the seconds of its bars."""
-    from ..calibration.price_file import read_price_file  # pandas, which most scenarios do not need
+    from ..data.price_file import read_price_file  # pandas, which most scenarios do not need
 
     path = reader.place("data", name, key)
     if path is None:

@@ -4,21 +4,26 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.containers import ENDINGS
-from ..data.read import header_of
+from ..data.containers import ENDINGS as READ_ENDINGS, OTHERS
+from ..data.many import note_symbols
+from ..data.names import ACCOUNTS, letters, of_columns
+from ..data.positions import settle
+from ..data.read import Wish, header_of, read_table
 from ..data.recognise import what_is
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ, family
+from ..problems import ConfigError, Problem, Report
 from .check_impact import check_curve
 from .files import Columns, Reader
 from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
 from .kinds import TABLES, table_of
 from .prices import check_times
-from .problems import ConfigError, Problem, Report
-from .sections import SHARE_TOLERANCE
+from .tables import SHARE_TOLERANCE
 from .tier_files import Sizes
 from .tiers import tier_tables
 
+ENDINGS = (*READ_ENDINGS, *OTHERS)
+"""Of files that are data, or that somebody takes for it."""
 _TWICE = {
     "accounts": note_accounts_twice,
     "positions under cross margin": note_positions_twice,
@@ -34,12 +39,22 @@ def problems_of_table(path: Path) -> list[Problem]:
     return look(path)[0]
 
 
-def look(path: Path) -> tuple[list[Problem], list[str]]:
+Maps = dict[str, dict[str, str]]
+"""By kind of file, our names of columns with the file's own."""
+
+
+def look(path: Path, maps: Maps | None = None) -> tuple[list[Problem], list[str]]:
     """All problems of a file of data, and lines on what it was taken for and what should be known of it."""
     report = Report(str(path))
     own = table_of(header := header_of(path))
-    if (own is None or not set(TABLES[own]) <= set(header)) and (kind := what_is(path)) is not None:
-        return _published(path, kind, report)
+    ours = own is not None and set(TABLES[own]) <= set(header) and of_columns(header) != "funding"
+    kind = what_is(path, maps) if maps or not ours else None
+    problems, said = _plain(path, report) if kind is None else _published(path, kind, report, (maps or {}).get(kind, {}))
+    return list(dict.fromkeys(problems)), said
+
+
+def _plain(path: Path, report: Report) -> tuple[list[Problem], list[str]]:
+    """As `look`, of a table of our own."""
     table = Reader(report, Path()).table(str(path), "", ())
     if table is None:
         return report.problems, []
@@ -57,30 +72,41 @@ def look(path: Path) -> tuple[list[Problem], list[str]]:
     return report.problems, said
 
 
-def _published(path: Path, kind: str, report: Report) -> tuple[list[Problem], list[str]]:
+def _published(path: Path, kind: str, report: Report, columns: dict[str, str]) -> tuple[list[Problem], list[str]]:
     """As `look`, of a file in a form of others."""
     reader = Reader(report, Path())
     try:
         if kind == "tiers":
-            found = read_tiers(path, report, {})
+            found = read_tiers(path, report, columns)
             if found is not None:
                 names = tuple(name for name, one in found.tables.items() if one.unit in READ)
                 ones = dict.fromkeys(names, 1.0)
                 sizes = {name: 1.0 for name in names if not family(name).endswith("-USD")}
-                tier_tables(reader, VENUE, str(path), names, set(), None, {}, Sizes(ones, sizes))
+                tier_tables(reader, VENUE, str(path), names, set(), None, columns, Sizes(ones, sizes))
             return report.problems, [f"read as: {', '.join(found.said)}"] if found is not None and found.said else []
         if kind == "accounts":
-            table = reader.positions(str(path), "", (), {})
+            from .account_file import COLUMNS, NEEDED, read_accounts
+
+            table = read_table(path, report, Wish(ACCOUNTS, columns, key="--columns"))
             if table is not None:
+                table = settle(table, worth=True)
                 _columns("accounts of others", table, report)
+                if not report.problems and {*NEEDED} <= set(table.values):
+                    found = read_accounts(path, {ours: own for ours, own in columns.items() if ours in COLUMNS})
+                    return [], [line for line in (found.read_as, *found.findings) if line]
             return report.problems, [table.read_as] if table is not None and table.said else []
         if kind == "open_interest":
-            from ..calibration.open_interest import read_history
+            from ..data.open_interest import read_history
 
-            return [], read_history(path).findings
-        from ..calibration.price_file import read_price_file
+            return [], read_history(path, columns=columns).findings
+        if kind == "funding":
+            from ..data.funding import read_funding
 
-        return [], list(read_price_file(path).findings)
+            found = read_funding(path, columns=columns)
+            return [], [*found.findings, found.sample, found.words()]
+        from ..data.price_file import read_price_file
+
+        return [], list(read_price_file(path, columns=columns).findings)
     except ConfigError as error:
         return error.problems, []
 
@@ -94,8 +120,9 @@ def _columns(kind: str, table: Columns, report: Report) -> None:
     has = table.values
     if kind == "prices":
         check_times(table)
+        note_symbols(table)
         for name in has:
-            if name != "time" and name not in ("volume", "funding"):
+            if name not in ("time", "volume", "funding") and letters(name) not in ("symbol", "ticker", "instid"):
                 bounded(table, name, above=0.0, unit="USD a coin")
         return
     if "account" in has:

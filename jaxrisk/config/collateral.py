@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..problems import Report, nearest
 from .files import Reader
-from .holders import CrossHolders
 from .holdings import bounded
-from .problems import Report, nearest
 from .repeats import note_times, with_snapshot
 from .rows import Rows, repeated
 from .symbols import take_names
-from .values import Context
+from .tables import Context, CrossAccounts
 
 CASH = "USD"
 NEEDED = ("account", "asset", "amount")
@@ -28,7 +27,7 @@ class Collateral:
 
 
 def read_collateral(
-    reader: Reader, key: str, holders: CrossHolders, context: Context, known: tuple[str, ...], snapshot: str | None
+    reader: Reader, key: str, holders: CrossAccounts, context: Context, known: tuple[str, ...], snapshot: str | None
 ) -> Collateral | None:
     """A file of collateral, None with problems noted. `known`: the accounts of the file of positions, in any snapshot."""
     table = reader.table(holders.collateral or "", f"{key}.collateral", ())
@@ -90,7 +89,7 @@ def place(held: Collateral, where: dict[str, int], cash: np.ndarray, coins: np.n
     return [name for name in where if name not in seen]
 
 
-def note_absent(absent: list[str], key: str, holders: CrossHolders, report: Report) -> None:
+def note_absent(absent: list[str], key: str, holders: CrossAccounts, report: Report) -> None:
     """Every account under cross margin has to have a row in the file of collateral."""
     if absent:
         listed = ", ".join(absent[:LISTED]) + (f" and {len(absent) - LISTED} more" if len(absent) > LISTED else "")

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Report, nearest
 from .collateral import note_absent, place, read_collateral
 from .files import Reader, as_numbers
-from .holders import CrossHolders
-from .holdings import bounded, sides_of
-from .problems import Report, nearest
+from .holdings import bounded, note_settled, sides_of
 from .repeats import with_snapshot
 from .rows import Rows, first_that_differ, numbered, repeated
 from .symbols import take_names
-from .values import Context
+from .tables import Context, CrossAccounts
 
 NEEDED = ("account", "asset", "side", "quantity", "entry_price")
 MARGINS = ("cross", "isolated")
@@ -60,7 +59,7 @@ class _Book:
 
 
 def read_cross(
-    reader: Reader, key: str, holders: CrossHolders, context: Context, price: np.ndarray, inverse: np.ndarray
+    reader: Reader, key: str, holders: CrossAccounts, context: Context, price: np.ndarray, inverse: np.ndarray
 ) -> CrossTable | None:
     """The accounts of a file of positions and, where there is one, of a file of collateral; None with problems noted.
 
@@ -84,7 +83,7 @@ def read_cross(
     known = tuple(dict.fromkeys(owners.tolist()))
     snapshot = _one_snapshot(rows, key, holders, report)
     _own_assets(rows, key, holders, context, reader)
-    book = _checked(rows, holders, context) if len(rows) else None
+    book = _checked(rows, holders, context, inverse) if len(rows) else None
     held = read_collateral(reader, key, holders, context, known, snapshot) if holders.collateral is not None else None
     if book is None or len(report.problems) > before:
         return None
@@ -139,7 +138,7 @@ def _isolated_margin(book: _Book, account: np.ndarray, inverse: np.ndarray, cash
     coins[account[coin], book.asset[coin]] = book.margin[coin] / book.entry[coin]
 
 
-def _checked(rows: Rows, holders: CrossHolders, context: Context) -> _Book | None:
+def _checked(rows: Rows, holders: CrossAccounts, context: Context, inverse: np.ndarray) -> _Book | None:
     """All columns, checked row by row and account by account."""
     table, count = rows.table, len(rows)
     if rows.has("venue"):
@@ -147,6 +146,7 @@ def _checked(rows: Rows, holders: CrossHolders, context: Context) -> _Book | Non
     else:
         venue = np.full(count, context.venues.index(holders.venue) if holders.venue in context.venues else 0)
     isolated, margin = _isolated(rows)
+    note_settled(table, venue, inverse)
     fixed = np.full(count, holders.account_class or "all", dtype=object)
     book = _Book(
         owner=numbered(rows.words("account")),
@@ -177,7 +177,7 @@ def _checked(rows: Rows, holders: CrossHolders, context: Context) -> _Book | Non
     return book
 
 
-def _said_once(rows: Rows, key: str, holders: CrossHolders, report: Report) -> None:
+def _said_once(rows: Rows, key: str, holders: CrossAccounts, report: Report) -> None:
     """Venue, class and collateral are given once: for all accounts, or by the file."""
     for name, value in (("venue", holders.venue), ("class", holders.account_class)):
         if value is not None and rows.has(name):
@@ -193,7 +193,7 @@ def _said_once(rows: Rows, key: str, holders: CrossHolders, report: Report) -> N
         report.add(f"{key}.collateral", None, text, missing=True)
 
 
-def _one_snapshot(rows: Rows, key: str, holders: CrossHolders, report: Report) -> str | None:
+def _one_snapshot(rows: Rows, key: str, holders: CrossAccounts, report: Report) -> str | None:
     """Keep the rows of one snapshot and return its name, None in a file without any."""
     if not rows.has("snapshot"):
         return None
@@ -214,7 +214,7 @@ def _one_snapshot(rows: Rows, key: str, holders: CrossHolders, report: Report) -
     return chosen
 
 
-def _own_assets(rows: Rows, key: str, holders: CrossHolders, context: Context, reader: Reader) -> None:
+def _own_assets(rows: Rows, key: str, holders: CrossAccounts, context: Context, reader: Reader) -> None:
     """Leave out rows of assets that the scenario does not have; unless it is said that this is meant, each is a problem once."""
     for several in take_names(reader, rows.table, rows.at("asset"), context.assets) if len(rows) else ():
         if holders.other_assets == "ignore":
@@ -258,7 +258,7 @@ def _same_within(rows: Rows, name: str, values: np.ndarray, owner: np.ndarray, w
     """What an account has one of has to be the same in all its rows."""
     different, first = first_that_differ(values, owner, which)
     if len(different):
-        text = f"has to be the same in all rows of an account; in {rows.table.unit} {rows.table.lines[first[0]]} it is"
+        text = f"has to be the same in all rows of an account; in {rows.table.place(first[0])[1]} it is"
         rows.note(name, different, f"{text} {values[first[0]]}")
 
 

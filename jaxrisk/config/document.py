@@ -1,22 +1,17 @@
-"""A scenario file as a document: read, changed from the command line, and written out again."""
+"""A scenario file as a document: read, and changed from the command line."""
 
 import copy
-import math
-import re
 import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..paths import NotFound, find
+from ..problems import ConfigError, Problem, Report, nearest, written
 from .files import read_toml
-from .holders import KINDS
 from .once import made_once, same
-from .paths import NotFound, find
-from .problems import ConfigError, Problem, Report, nearest, written
-from .processes import PROCESSES
-from .sections import LAWS
-from .table import keys_of
-from .venues import POLICIES, TRIGGERS, belonging
+from .tables import KINDS, LAWS, PROCESSES, keys_of
+from .tables.venues import POLICIES, TRIGGERS, belonging
 
 SWITCHES = {
     ("market", "process"): {word: set(keys_of(model)) for word, model in PROCESSES.items()},
@@ -29,7 +24,6 @@ SWITCHES = {
 
 _EITHER = (("run.steps", "run.step"), ("market.variance", "market.start"))
 INSTEAD = dict(_EITHER) | {second: first for first, second in _EITHER}
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 NAMED = ("assets", "venues", "populations", "stops")
 
 
@@ -167,77 +161,3 @@ def _drop_foreign(document: dict[str, Any], key: str, overrides: dict[str, Any])
             given = any(k == f"{prefix}.{name}" or k.startswith(f"{prefix}.{name}.") for k in overrides)
             if name in foreign and not given:
                 del table[name]
-
-
-def to_toml(document: dict[str, Any]) -> str:
-    """A document as TOML text, tables after plain keys.
-
-    >>> print(to_toml({"name": "a", "run": {"paths": 10, "horizon": "24h"}}))
-    name = "a"
-    <BLANKLINE>
-    [run]
-    paths = 10
-    horizon = "24h"
-    <BLANKLINE>
-    """
-    lines: list[str] = []
-    _write(document, (), lines)
-    return "\n".join(lines).strip("\n") + "\n"
-
-
-def in_order(table: dict[str, Any]) -> list[str]:
-    """Keys in the order in which they are written: tables after plain keys."""
-    tables = [name for name, item in table.items() if _is_table(item) or _is_rows(item)]
-    return [name for name in table if name not in tables] + tables
-
-
-def _write(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
-    tables = {name: item for name, item in table.items() if _is_table(item) or _is_rows(item)}
-    lines += [f"{_key(name)} = {_value(item)}" for name, item in table.items() if name not in tables]
-    for name, item in tables.items():
-        dotted = ".".join(_key(part) for part in (*path, name))
-        for entry, brackets in [(item, "[{}]")] if isinstance(item, dict) else [(row, "[[{}]]") for row in item]:
-            lines += made_once(partial(_entry, entry, (*path, name), brackets.format(dotted)), entry, "written", *path, name)
-
-
-def _entry(entry: dict[str, Any], path: tuple[str, ...], heading: str) -> list[str]:
-    """The lines of one table."""
-    only_tables = bool(entry) and all(_is_table(inner) or _is_rows(inner) for inner in entry.values())
-    lines = [] if only_tables and not heading.startswith("[[") else ["", heading]
-    _write(entry, path, lines)
-    return lines
-
-
-def _is_table(item: Any) -> bool:
-    """Whether a table gets a heading of its own; small tables of numbers stay on one line."""
-    return isinstance(item, dict) and any(not isinstance(inner, int | float) for inner in item.values())
-
-
-def _is_rows(item: Any) -> bool:
-    return isinstance(item, list) and bool(item) and all(isinstance(row, dict) for row in item)
-
-
-def _key(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else _text(name)
-
-
-def _text(text: str) -> str:
-    if text.isprintable() and not ('"' in text or "\\" in text):
-        return f'"{text}"'
-    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    safe = "".join(escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in text)
-    return f'"{safe}"'
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, float):
-        return "inf" if value == math.inf else "-inf" if value == -math.inf else "nan" if math.isnan(value) else repr(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(name)} = {_value(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    return str(value)

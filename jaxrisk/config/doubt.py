@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .holders import HistogramHolders, LognormalHolders
-from .venues import HALT_LENGTH
+from .tables import Histogram, Lognormal
+from .tables.venues import HALT_LENGTH
 
 if TYPE_CHECKING:
     from .checked import Checked
@@ -30,14 +30,14 @@ def doubts(checked: "Checked") -> list[str]:
 
 def _leverage(checked: "Checked") -> Iterable[str]:
     for name, holders in checked.populations.items():
-        if not isinstance(holders, LognormalHolders | HistogramHolders):
+        if not isinstance(holders, Lognormal | Histogram):
             continue
         tiers = checked.tiers.get((holders.venue, holders.asset), [])
         reached = [tier.max_leverage for tier in tiers if holders.size_median >= tier.floor_usd]
         allowed = min(reached, default=math.inf)
         said = f"populations.{name}: {{}} more leverage than {{}}; it is taken at that"
         venue = f"{holders.venue} allows for its size, {allowed:g}"
-        if isinstance(holders, LognormalHolders):
+        if isinstance(holders, Lognormal):
             if holders.median > min(allowed, holders.high):
                 most = venue if allowed <= holders.high else f"its key high says, {holders.high:g}"
                 yield said.format(f"at a median of {holders.median:g} most of its open interest wants", most)
@@ -50,7 +50,7 @@ def _leverage(checked: "Checked") -> Iterable[str]:
             yield said.format(f"{beyond:.0%} of its open interest wants", venue)
 
 
-def _share_above(holders: LognormalHolders, leverage: float) -> float:
+def _share_above(holders: Lognormal, leverage: float) -> float:
     """Share of open interest above a leverage."""
     if leverage >= holders.high or holders.log_sd == 0.0:
         return 0.0
@@ -88,7 +88,7 @@ def _open_interest(checked: "Checked") -> dict[str, tuple[float, float]]:
     assets = list(checked.assets)
     held, coins = np.zeros((len(assets), 2)), np.zeros((len(assets), 2))
     for name, holders in checked.populations.items():
-        if isinstance(holders, LognormalHolders | HistogramHolders):
+        if isinstance(holders, Lognormal | Histogram):
             sides = [holders.side != "short", holders.side != "long"]
             held[assets.index(holders.asset)] += holders.open_interest * np.array(sides, float)
         elif name in checked.maps:

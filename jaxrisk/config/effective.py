@@ -7,9 +7,10 @@ from typing import Any
 
 from .check_exchange import ALL
 from .checked import Checked
-from .document import NAMED, in_order, to_toml
+from .document import NAMED
 from .once import made_once
-from .table import Table
+from .tables import Table
+from .toml_text import in_order, to_toml
 
 WORDS = ("name", "title", "question", "sources", "ranges")
 """Keys of an effective configuration that change no number."""
@@ -126,7 +127,7 @@ def _dump(table: Table | None) -> dict[str, Any]:
 
 
 def _dumped(table: Table) -> dict[str, Any]:
-    items = {key: item for key, item in table.model_dump(by_alias=True).items() if item is not None}
+    items = table.model_dump(by_alias=True, exclude_none=True)
     return dict(sorted(items.items(), key=lambda pair: pair[0] not in ("process", "law", "kind")))
 
 

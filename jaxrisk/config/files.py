@@ -12,9 +12,9 @@ from ..data.containers import files_of, is_pattern, readable
 from ..data.names import ACCOUNTS, TableKind
 from ..data.positions import settle
 from ..data.read import PLAIN, Wish, read_table
+from ..paths import NotFound, exists, find, is_folder
+from ..problems import Problem, Report, nearest, written
 from .once import Made, made_once, same
-from .paths import NotFound, exists, find, is_folder
-from .problems import Problem, Report, nearest, written
 
 
 def read_bytes(path: Path) -> bytes:

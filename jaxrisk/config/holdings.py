@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.names import ACCOUNTS, letters
+from ..data.positions import MARK
+from . import tables
 from .files import Columns, Reader, as_numbers
-from .holders import AccountHolders, HistogramHolders, MapHolders
 from .repeats import counts_rows, note_times, note_twice, note_whole, times_of
-from .sections import SHARE_TOLERANCE
 from .symbols import of_coin, take_names
-from .values import Context
+from .tables import SHARE_TOLERANCE, Context
 
 SIDES = ("long", "short")
 ACCOUNT_COLUMNS = ("venue", "asset", "side", "quantity", "entry_price")
@@ -56,6 +56,18 @@ def bounded(table: Columns, column: str, above: float | None = None, at_least: f
     return numbers
 
 
+def note_settled(table: Columns, venue: np.ndarray, inverse: np.ndarray) -> None:
+    """Note positions of coin-margined contracts on venues of others, and the reverse, where a table tells which are which."""
+    if MARK not in table.values:
+        return
+    coins = np.isfinite(as_numbers(table.values[MARK]))
+    wrong, known = coins != inverse[np.maximum(venue, 0)], venue >= 0
+    text = 'is settled in its coin, and contracts of the venue in dollars: contract = "inverse" in a venue of its own'
+    table.note("asset", np.flatnonzero(known & wrong & coins), text)
+    text = 'is settled in dollars, and contracts of the venue in their coin: contract = "linear" in a venue of its own'
+    table.note("asset", np.flatnonzero(known & wrong & ~coins), text)
+
+
 def note_accounts_twice(table: Columns) -> None:
     """Note rows of an account table that stand for the same position: of several times, twice over, or under one name."""
     note_times(table)
@@ -89,7 +101,7 @@ def note_positions_twice(table: Columns) -> None:
     note_twice(table, "account", ", ".join(labels), *(table.values[name] for name in (*labels, *times_of(table.values))))
 
 
-def _note_others(table: Columns, holders: MapHolders) -> None:
+def _note_others(table: Columns, holders: tables.LiquidationMap) -> None:
     """Note rows of other assets than the one of the population."""
     for name in ("asset", "coin", "symbol"):
         words = [str(word).strip() for word in table.values.get(name, ())]
@@ -102,18 +114,21 @@ def _note_others(table: Columns, holders: MapHolders) -> None:
             table.bad.add(name)
 
 
-def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Context) -> Accounts | None:
+def read_accounts(reader: Reader, key: str, holders: tables.Accounts, context: Context, inverse: np.ndarray) -> Accounts | None:
     """An account table.
 
     `collateral` (USD at entry, also where it is coin) or `leverage` (entry notional over it) is needed, collateral counts.
+
+    **Arguments:** `inverse`: whether contracts are margined in coin, shape `(venues,)`.
     """
     table = reader.positions(holders.file, f"{key}.file", ACCOUNT_COLUMNS, holders.columns or {}, _venue(holders, context))
     if table is None:
         return None
     if holders.venue is not None and letters("venue") in map(letters, table.header):
         reader.report.add(f"{key}.venue", holders.venue, f"has to be left out: the file has a column {table.name('venue')}")
-    take_names(reader, table, "asset", context.assets)
     venue = table.indices("venue", context.venues, "venue")
+    note_settled(table, venue, inverse)
+    take_names(reader, table, "asset", context.assets)
     asset = table.indices("asset", context.assets, "asset")
     side = sides_of(table)
     note_accounts_twice(table)
@@ -156,12 +171,12 @@ def read_accounts(reader: Reader, key: str, holders: AccountHolders, context: Co
     return Accounts(*(column[held] for column in (venue, asset, side, quantity, entry, collateral, classes)))
 
 
-def _venue(holders: AccountHolders, context: Context) -> str | None:
+def _venue(holders: tables.Accounts, context: Context) -> str | None:
     """The venue of positions whose file has no column for it: the one that is named, or the only one."""
     return holders.venue or (context.venues[0] if len(context.venues) == 1 else None)
 
 
-def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:
+def read_map(reader: Reader, key: str, holders: tables.LiquidationMap) -> Map | None:
     """A liquidation map."""
     table = reader.table(holders.file, f"{key}.file", ("price", "side", "open_interest_usd"))
     if table is None:
@@ -174,7 +189,7 @@ def read_map(reader: Reader, key: str, holders: MapHolders) -> Map | None:
     return None if table.bad else Map(price, side, open_interest)
 
 
-def read_histogram(reader: Reader, key: str, holders: HistogramHolders) -> tuple[list[float], list[float]] | None:
+def read_histogram(reader: Reader, key: str, holders: tables.Histogram) -> tuple[list[float], list[float]] | None:
     """Leverages and shares of a histogram, from its lists or its file."""
     report = reader.report
     if holders.file is None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .problems import nearest
+from ..problems import nearest
 
 DISTINCT = {
     "scenario": ("run", "market", "populations", "impact", "venues", "assets", "channels", "shock"),

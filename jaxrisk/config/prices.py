@@ -9,8 +9,8 @@ import numpy as np
 from ..data.many import in_time, note_symbols, once
 from ..data.names import PRICES
 from ..data.times import MAY_BE, are_dates, dates, day_may_be_first, epoch_milliseconds, turned
+from ..problems import nearest
 from .files import Columns, Reader
-from .problems import nearest
 from .symbols import take_columns
 from .units import readable
 

@@ -1,10 +1,10 @@
 """What a scenario says of the numbers that nobody knows: between which ends each may lie."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .problems import Report, nearest
+from ..problems import Report, nearest
+from .tables.study import number
 from .units import ALLOWED, Span
 
 WIDE = 4.0
@@ -83,7 +83,7 @@ def _range(key: str, ends: Any) -> Range | None:
         except ValueError:
             return None
         return Range(key, low, high, True)
-    if all(isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) for end in ends):
+    if all(map(number, ends)):
         return Range(key, float(ends[0]), float(ends[1]))
     return None
 

@@ -3,18 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..data.containers import is_pattern
+from ..paths import NotFound, exists, find, is_folder, likely, names
+from ..problems import ConfigError, Problem, Report
 from .caps import Selectors, caps_of
+from .check_document import check_document
 from .check_table import ENDINGS, problems_of_table
-from .checked import Checked, check_document
+from .checked import Checked
 from .document import override, read_scenario
 from .effective import effective
 from .kinds import kind_of
-from .paths import NotFound, exists, find, is_folder, likely, names
-from .problems import ConfigError, Problem, Report
 from .ranges import check_ranges
+from .tables import Context, Run
 from .tiers import tiers_of
-from .values import Context
 
 
 def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Checked, list[Problem], dict[str, Any]]:
@@ -25,13 +28,25 @@ def read(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Che
     changed = override(document, overrides, report)
     checked = check_document(changed, file, report)
     problems = list(dict.fromkeys(report.problems))
+    if checked.run is not None and not problems:
+        checked.file_step = _step_of(document) if {"run.step", "run.steps"} & set(overrides) else float(checked.run.step_seconds)
     return checked, problems, {} if problems else effective(checked)
 
 
+def _step_of(document: dict[str, Any]) -> float:
+    """Seconds of a step as the file has it; 0 where that is no sound one."""
+    run = document.get("run")
+    grid = {key: run[key] for key in ("horizon", "step", "steps") if key in run} if isinstance(run, dict) else {}
+    try:
+        return float(Run.model_validate(grid).step_seconds)
+    except ValidationError:
+        return 0.0
+
+
 ELSEWHERE = {
-    "event": "is an event, which `jaxrisk check` and `jaxrisk.backtest.event.read_event` read",
+    "event": "is an event, which `jaxrisk check` and `jaxrisk.backtest.events.event.read_event` read",
     "study": "is a study, which `jaxrisk check` and `jaxrisk study` read",
-    "fit": "holds numbers fitted on events, which `jaxrisk check` and `jaxrisk.backtest.parameters.read_fitted` read",
+    "fit": "holds numbers fitted on events, which `jaxrisk check` and `jaxrisk.backtest.events.parameters.read_fitted` read",
 }
 """What is said of files whose keys this room does not know."""
 

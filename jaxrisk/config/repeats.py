@@ -91,7 +91,7 @@ def left_out(table: Columns, rows: np.ndarray) -> str:
     """What is said of rows that stand twice and count once."""
     what = "1 row stands" if len(rows) == 1 else f"{len(rows):,} rows stand"
     counts = "counts" if len(rows) == 1 else "count"
-    return f"{what} in the file a second time and {counts} once, the first in {table.unit} {table.lines[rows[0]]}"
+    return f"{what} in the file a second time and {counts} once, the first in {table.place(rows[0])[1]}"
 
 
 def note_twice(table: Columns, column: str, what: str, *labels: np.ndarray) -> None:
@@ -101,7 +101,7 @@ def note_twice(table: Columns, column: str, what: str, *labels: np.ndarray) -> N
     for which, text in ((same, "is that row again"), (~same, "differs from it in " + ", ".join(found.columns(~same)[:LISTED]))):
         rows = found.rows[which]
         if len(rows):
-            where = f"{table.unit} {table.lines[found.first[which][0]]}"
+            where = f"{table.place(found.first[which][0])[1]}"
             table.note(column, rows, f"stands for the same {what} as {where}, and {text}: the two have to be one")
 
 
@@ -163,7 +163,7 @@ def note_whole(table: Columns) -> None:
     if len(np.unique(numbered_together(*(column[first] for column in cells)))) < FEW:
         return
     if not any(np.any(_differ(column[second], column[first])) for column in cells):
-        text = f"is, from {table.unit} {table.lines[half]} on, the rows before again: was the file appended to itself?"
+        text = f"is, from {table.place(half)[1]} on, the rows before again: was the file appended to itself?"
         table.report.add_in(table.file, "", None, text, missing=True)
         table.bad.add("")
 

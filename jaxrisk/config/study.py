@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..paths import NotFound, exists, find, is_folder
+from ..problems import ConfigError, Problem, Report
 from .document import read_toml
-from .paths import NotFound, exists, find, is_folder
-from .problems import ConfigError, Problem, Report
-from .sections import Run
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
-from .study_keys import MOST_CELLS, Keys, Settings, number, read_keys
 from .study_overlap import both_set, check_settings
+from .tables import Context, Run, read_table
+from .tables.study import MOST_CELLS, Settings, StudyFile, number
 
 LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""
@@ -34,7 +34,7 @@ class StudyPlan:
 
     file: str
     folder: Path
-    keys: Keys
+    keys: StudyFile
     run: Settings
     cells: list[Cell] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
@@ -45,7 +45,7 @@ class StudyPlan:
     @property
     def name(self) -> str:
         """The study's."""
-        return self.keys.name
+        return self.keys.name or "study"
 
     def placed(self, settings: Settings) -> Settings:
         """Settings in which names of files that are beside the study are their whole paths."""
@@ -91,10 +91,10 @@ def read_study(
     """
     file, folder, document = _document(study)
     report = Report(file)
-    keys = read_keys(document, report)
+    keys = _keys(document, report)
     check_settings(keys, report)
-    said = dict(keys.run) | ({name: value for name, value in keys.quick.items()} if quick else {})
-    few = quick and "paths" not in keys.quick and (run or {}).get("paths") is None
+    said = keys.run.said | (keys.quick.said if quick else {})
+    few = quick and "paths" not in keys.quick.said and (run or {}).get("paths") is None
     if few and "paths" in said:
         said["paths"] = _tenth(said["paths"])
     said |= {name: value for name, value in (run or {}).items() if value is not None}
@@ -117,6 +117,13 @@ def read_study(
         except NotFound as error:
             report.add("scenario", name, str(error), error.nearest)
     return plan, list(dict.fromkeys(report.problems))
+
+
+def _keys(document: Mapping[str, Any], report: Report) -> StudyFile:
+    """What a document says; what is wrong in it counts as not said."""
+    _, keys = read_table(StudyFile, dict(document), "", report, Context())
+    fields = StudyFile.model_fields.items()
+    return keys.model_copy(update={name: field.default for name, field in fields if getattr(keys, name) is None})
 
 
 def _document(study: str | Path | Mapping[str, Any]) -> tuple[str, Path, Mapping[str, Any]]:

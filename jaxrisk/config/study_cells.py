@@ -5,8 +5,8 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
-from .problems import Report, nearest
-from .study_keys import Draws, Keys, Settings, worded
+from ..problems import Report, nearest
+from .tables.study import Sample, Settings, StudyFile, worded
 
 
 class Cell(NamedTuple):
@@ -35,7 +35,7 @@ class Leaf(NamedTuple):
         return ", ".join(f"{group}: {name}" if group else name for group, name in self.names.items())
 
 
-def count_of(keys: Keys) -> int:
+def count_of(keys: StudyFile) -> int:
     """How many cells there are, branches included: found without making them."""
     grid = math.prod(len(axis.places) for axis in keys.grid) if keys.grid else 0
     drawn = keys.sample.cells if keys.sample else 0
@@ -43,7 +43,7 @@ def count_of(keys: Keys) -> int:
     return max(1, len(keys.scenarios)) * (grid + len(keys.cells) + drawn) * math.prod(groups)
 
 
-def cells_of(keys: Keys, report: Report) -> list[Cell]:
+def cells_of(keys: StudyFile, report: Report) -> list[Cell]:
     """Every cell, by scenario, then as written; two of one name, and none at all, are noted."""
     single: list[tuple[str, Settings, dict[str, str]]] = []
     if keys.grid:
@@ -66,7 +66,7 @@ def cells_of(keys: Keys, report: Report) -> list[Cell]:
     ]
 
 
-def leaves_of(keys: Keys) -> list[Leaf]:
+def leaves_of(keys: StudyFile) -> list[Leaf]:
     """Every end of the tree of branches, one where there are none."""
     groups = [[one for one in keys.branches if one.group == group] for group in dict.fromkeys(b.group for b in keys.branches)]
     leaves = []
@@ -76,7 +76,7 @@ def leaves_of(keys: Keys) -> list[Leaf]:
     return leaves
 
 
-def reference_of(keys: Keys, cells: list[Cell], report: Report) -> dict[str, str]:
+def reference_of(keys: StudyFile, cells: list[Cell], report: Report) -> dict[str, str]:
     """The name of the cell of each scenario that the others are compared with: the first where none is named."""
     found: dict[str, str] = {}
     whole = not any(one.key.split(".")[0] in ("grid", "cells", "sample") for one in report.problems)
@@ -104,7 +104,7 @@ def _no_reference(reference: Any, cells: list[Cell], count: int, report: Report)
     report.add("reference", reference, f"{text}; the cells are {shown}", nearest(reference, names))
 
 
-def _drawn(draws: Draws) -> list[tuple[str, Settings, dict[str, str]]]:
+def _drawn(draws: Sample) -> list[tuple[str, Settings, dict[str, str]]]:
     """Points of a Latin hypercube."""
     import numpy as np
     from scipy.stats import qmc  # here: a second that other studies should not wait for
@@ -113,9 +113,9 @@ def _drawn(draws: Draws) -> list[tuple[str, Settings, dict[str, str]]]:
     points = []
     for place, row in enumerate(unit):
         settings: Settings = {}
-        for share, (name, low, high, log) in zip(row.tolist(), draws.ranges, strict=True):
+        for share, (name, (low, high)) in zip(row.tolist(), draws.ranges.items(), strict=True):
             # six digits, which is what is shown: a cell can be written down and run again
-            value = low * (high / low) ** share if log else low + (high - low) * share
+            value = low * (high / low) ** share if name in draws.log else low + (high - low) * share
             settings[name] = float(f"{value:.6g}")
         points.append((f"draw {place + 1}", settings, {}))
     return points

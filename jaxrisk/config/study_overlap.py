@@ -4,8 +4,8 @@ import functools
 import itertools
 from collections.abc import Iterable
 
-from .problems import Report
-from .study_keys import Keys, Settings
+from ..problems import Report
+from .tables.study import Settings, StudyFile
 
 ALIKE = {"run.paths": "paths", "run.seed": "seed", "run.steps": "steps", "run.step": "steps"}
 """What all runs have alike, or there would be no difference on the same random numbers; by what it is called under `[run]`."""
@@ -14,13 +14,13 @@ MOST_LETTERS = 300
 """Of a name that is compared by its parts; there is none as long."""
 
 
-def check_settings(keys: Keys, report: Report) -> None:
+def check_settings(keys: StudyFile, report: Report) -> None:
     """Note what is set that has to be the same in all cells, and what two axes or two groups of branches both set."""
     groups: dict[str, set[str]] = {}
     for one in keys.branches:
         groups.setdefault(one.group, set()).update(one.settings)
     axes = [(axis.name, {key for _, settings in axis.places for key in settings}) for axis in keys.grid]
-    drawn = [name for name, *_ in keys.sample.ranges] if keys.sample else []
+    drawn = list(keys.sample.ranges) if keys.sample else []
     _alike(report, "set", keys.settings)
     _alike(report, "grid", itertools.chain(*(names for _, names in axes)))
     _alike(report, "cells", itertools.chain(*(one.settings for one in keys.cells)))

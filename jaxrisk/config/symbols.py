@@ -19,9 +19,11 @@ def coins(name: str) -> set[str]:
 
     >>> [sorted(coins(name)) for name in ("btc", "BTC/USDT:USDT", "BTC-USDT-SWAP", "XBTUSD", "BTC-USDT-260626", "ETH/BTC")]
     [['BTC'], ['BTC'], ['BTC'], ['BTC', 'XB', 'XBTUSD'], [], []]
+    >>> coins("BTC/USD:BTC")
+    {'BTC'}
     """
     first, *rest = re.split(r"[-/:_.\s]+", name.strip().upper())
-    if not first or any(word not in (*_QUOTES, *_KINDS) for word in rest):
+    if not first or any(word not in (*_QUOTES, *_KINDS, first) for word in rest):
         return set()
     found = {first}
     for endings in (_KINDS, _QUOTES):

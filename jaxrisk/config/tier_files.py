@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from ..data.tier_published import Published, TierDocument
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import CONTRACTS, INVERSE, READ, family
+from ..problems import Report
 from .files import Reader, digest
-from .problems import Report
 from .symbols import coins, of_coin
+from .tables import Tier
+from .tables.venues import TIER_RULES
 from .tier_schedule import Said, read_rows
-from .venues import TIER_RULES, Tier
 
 Found = dict[str, list[Tier] | None] | None
 
@@ -161,8 +162,13 @@ def _inverse(
 
 
 def _joined(table: Published, symbol: str, report: Report) -> None:
-    """Note each tier that does not begin where the one before ends, where the file says where that is: one is missing."""
+    """Note each tier that ends before it begins, or does not begin where the one before ends: one is missing, or wrong."""
     apart = 1.0 if table.unit == "contracts" else 0.0
+    for place, row in zip(table.places, table.rows, strict=True):
+        cap, floor = row.get("cap_usd"), row.get("floor_usd")
+        if isinstance(cap, float) and isinstance(floor, float) and cap <= floor:
+            name = table.written.get("cap_usd", "cap_usd")
+            report.add(f"{place}.{name}", cap, f"has to be above where the tier begins, {floor:.12g}")
     for i, (last, row) in enumerate(pairwise(table.rows), start=1):
         cap, floor = last.get("cap_usd"), row.get("floor_usd")
         if not (isinstance(cap, float) and isinstance(floor, float) and math.isfinite(cap)):

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from ..data.tier_published import Published
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ
-from .paths import exists, names_in
-from .problems import ConfigError, Problem, Report, nearest
+from ..paths import exists, names_in
+from ..problems import ConfigError, Problem, Report, nearest
 from .symbols import of_coin
+from .tables import Tier
 from .tier_files import Sizes, asset_of, rows_in_dollars, usual
 from .tier_schedule import Said, read_rows
-from .venues import Tier
 
 
 class Imported(NamedTuple):

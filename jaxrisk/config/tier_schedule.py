@@ -6,10 +6,9 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-from .problems import Report
-from .table import read_table
-from .values import Context
-from .venues import TIER_RULES, Tier
+from ..problems import Report
+from .tables import Context, Tier, read_table
+from .tables.venues import TIER_RULES
 
 RELATIVE_TOLERANCE, USD_TOLERANCE = 1e-6, 1.0
 ASKED = (

@@ -4,13 +4,13 @@ from itertools import pairwise
 from typing import Any
 
 from ..data.containers import is_data
+from ..problems import Report, nearest, one_of
 from .files import Reader
-from .problems import Report, nearest
 from .symbols import of_coin
+from .tables import Context, Rules, Tier, read_table
+from .tables.venues import BELONGING, TIER_RULES
 from .tier_files import Found, Sizes, from_data, implied
 from .tier_schedule import Said, read_rows
-from .values import Context, one_of
-from .venues import BELONGING, TIER_RULES, Rules, Tier, read_rules
 
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "tier_rule", "tiers", "rules")
 
@@ -117,7 +117,7 @@ def tiers_of(document: dict[str, Any], report: Report, otherwise: str | None = N
 def rules_of(document: dict[str, Any], report: Report) -> dict[str, Any]:
     """The keys under `[rules]` of a venue file's document, as written, less those that are wrong."""
     rules = document.get("rules")
-    _, v = read_rules(Rules, rules, "rules", report, Context())
+    _, v = read_table(Rules, rules, "rules", report, Context())
     return {key: value for key, value in rules.items() if getattr(v, key, None) is not None} if isinstance(rules, dict) else {}
 
 

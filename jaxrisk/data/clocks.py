@@ -35,7 +35,7 @@ def set_clocks(moments: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if len(moments) < 2 or step > 3600:
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-    jump = np.diff(moments).astype(np.int64)
+    jump = np.diff(moments).view(np.int64)
     either = np.flatnonzero((jump == step + 3600) | (jump == step - 3600)) + 1
     if not len(either):
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)

@@ -1,13 +1,17 @@
 """A table as it was read, by our names of columns: numbers, words, and problems that name file, line and column."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
+
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}([,' \u2009\u202f\xa0]\d{3})+(\.\d+)?")
+HINT = "; write numbers without anything between thousands"
 
 
 class Cells(MutableMapping[str, np.ndarray]):
@@ -118,7 +122,7 @@ class Columns:
     def place(self, row: int) -> tuple[str, str]:
         """The file that a row is of, and where it stands there."""
         part = self._part(row)
-        return self.file if part < 0 else self.parts[part][0], f"{self.unit} {self.lines[row]}"
+        return self.file if part < 0 else self.parts[part][0], f"{self.unit} {self.lines[row]}".strip()
 
     def _part(self, row: int) -> int:
         """Which of several files a row is of, -1 where there is one."""
@@ -151,13 +155,17 @@ class Columns:
         first = int(rows[0])
         more = f"; {len(rows) - 1} more such rows" if len(rows) > 1 else ""
         value = None if missing else plain(self.cell(column, first))
+        absent = value is None and not missing
         file, line = self.place(first)
-        self.report.add_in(file, f"{line}, {self.name(column, first)}", value, allowed + more, near, missing)
+        text = f"missing; {allowed}{more}" if absent else allowed + more
+        self.report.add_in(file, f"{line}, {self.name(column, first)}", value, text, near, missing or absent)
 
     def numbers(self, column: str, allowed: str = "has to be a number") -> np.ndarray:
         """A column as float64; NaN, with a problem noted, where it is not a finite number."""
         numbers = self.as_numbers(column)
-        self.note(column, np.flatnonzero(~np.isfinite(numbers)), allowed)
+        wrong = np.flatnonzero(~np.isfinite(numbers))
+        hint = HINT if len(wrong) and _THOUSANDS.fullmatch(str(self.cell(column, int(wrong[0]))).strip()) else ""
+        self.note(column, wrong, allowed + hint)
         return numbers
 
     def as_numbers(self, column: str) -> np.ndarray:
@@ -200,9 +208,13 @@ def as_numbers(raw: Any) -> np.ndarray:
     if not isinstance(raw, np.ndarray):
         import pyarrow.types as types
 
+        if types.is_boolean(raw.type):
+            return np.full(len(raw), math.nan)
         if types.is_floating(raw.type) or types.is_integer(raw.type) or types.is_decimal(raw.type):
             return np.asarray(raw.cast("float64", safe=False).to_numpy(), dtype=np.float64)
         raw = objects(raw)
+    if raw.dtype == object:  # true is no number
+        raw = np.fromiter((None if isinstance(item, bool) else item for item in raw), dtype=object, count=len(raw))
     try:
         return np.asarray(raw, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):

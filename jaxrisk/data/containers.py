@@ -12,16 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..config.paths import is_folder, names_in, record
+from ..paths import is_folder, names_in, record
 from .text import PEEK
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz")
 """Of files that are looked for in a folder."""
+OTHERS = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".pdf")
+"""Endings of files of data that are not read, or not by their names."""
 MOST_UNPACKED = 2**32
 """Bytes of one table when it is unpacked: a few kilobytes can be made to unpack to more than any memory."""
 _TOO_MUCH = f"is more than {MOST_UNPACKED / 2**30:g} GiB when it is unpacked; unpack it, or save it as Parquet"
 _PATTERN = re.compile(r"[*?\[]")
 _EXCEL = "xl/workbook.xml"
+_WORKBOOK = "this is an Excel workbook: save the sheet as CSV"
+_PACKED = "is packed by {}: unpack it, or pack it as gzip or zip"
+_NOT_READ = {
+    b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    b"BZh": _PACKED.format("bzip2"),
+    b"\xfd7zXZ": _PACKED.format("xz"),
+    b"\x28\xb5\x2f\xfd": _PACKED.format("zstd"),
+    b"7z\xbc\xaf": _PACKED.format("7z"),
+    b"Rar!": _PACKED.format("rar"),
+    b"%PDF": "this is a PDF, not a table: save the table as CSV",
+}
+"""What is said of files by their first bytes."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,11 @@ def sources(path: Path) -> Iterator[Source]:
     """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
     with readable(path), open(path, "rb") as file:
         head = file.read(PEEK)
+    if not head and path.suffix in (".gz", ".zip", ".parquet", ".feather", ".arrow"):
+        raise ValueError("is empty")
+    for begins, text in _NOT_READ.items():
+        if head.startswith(begins):
+            raise ValueError(text)
     if path.suffix == ".gz" or head[:2] == b"\x1f\x8b":
         yield _gzipped(path, head)
     elif head[:4] == b"PK\x03\x04" or path.suffix == ".zip":
@@ -158,7 +177,7 @@ def _zipped(path: Path) -> Iterator[Source]:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
             if _EXCEL in names:
-                raise ValueError("this is an Excel workbook: save the sheet as CSV")
+                raise ValueError(_WORKBOOK)
             tables = sorted(name for name in names if is_data(name) and not name.startswith("__MACOSX"))
             if not tables:
                 raise ValueError(f"is an archive without a table in it; it has {', '.join(names[:5]) or 'nothing'}")
@@ -176,4 +195,4 @@ def _zipped(path: Path) -> Iterator[Source]:
         raise ValueError(f"cannot be unpacked: {error}") from None
 
 
-__all__ = ["ENDINGS", "Source", "files_of", "is_data", "is_pattern", "readable", "sources"]
+__all__ = ["ENDINGS", "OTHERS", "Source", "files_of", "is_data", "is_pattern", "readable", "sources"]

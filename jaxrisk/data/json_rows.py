@@ -1,33 +1,18 @@
 """JSON documents that are a list of rows: `fetch_ohlcv` and klines as interfaces answer them, positions, lists of objects."""
 
-import json
 from typing import Any
 
+from .account_documents import account_documents
+from .documents import parsed, shape
 from .names import TableKind
-from .positions import account_documents
 from .text import looks_like
+from .tier_forms import known_document
 
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
 
 class NoRows(ValueError):
     """A document that is whole, and of which nothing is held."""
-
-
-def parsed(content: bytes) -> Any:
-    """The document; raises `ValueError` that says where it is not JSON."""
-    try:
-        return json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"line {content[: error.start].count(10) + 1} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        if not content.strip():
-            raise ValueError("is empty") from None
-        cut = error.pos >= len(content.decode("utf-8-sig").rstrip()) - 1
-        more = "; the document ends there: is the file cut off?" if cut else ""
-        raise ValueError(f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}{more}") from None
-    except RecursionError:
-        raise ValueError("is not valid JSON: too deeply nested") from None
 
 
 def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[str, ...], list[dict[str, Any]], list[str]]:
@@ -53,12 +38,18 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
         bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
         if bare is None:
             known = ", or ".join(f"{count} ({word})" for count, (_, word) in (kind.bare or {}).items())
+            if not known:
+                text = "this is JSON: a list of lists, as prices are"
+                raise ValueError(f"{text}; what is read as {kind.word} is a table, or a list of objects")
             raise ValueError(f"this is JSON: a list of lists, of which all have to have the same number of cells: {known}")
         return bare[0], [dict(zip(bare[0], row, strict=True)) for row in rows], [f"JSON, {bare[1]}"]
     wrong = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)
     if wrong is not None:
         raise ValueError(f"this is JSON: a list in which row {wrong + 1} is no object")
     flat = [flattened(row) for row in rows]
+    result = document.get("result") if isinstance(document, dict) else None
+    if kind.word == "accounts" and isinstance(result, dict) and result.get("category") == "inverse":
+        flat = [row | {"contractSize": 1.0} for row in flat]  # Bybit's contracts of a dollar, settled in the coin
     return tuple(dict.fromkeys(name for row in flat for name in row)), flat, ["JSON, a list of objects"]
 
 
@@ -90,23 +81,8 @@ def _rows(document: Any) -> list[Any] | None:
     return None
 
 
-def shape(document: Any) -> str:
-    """What a document is, in words, shortly.
-
-    >>> shape({"universe": [], "time": 3})
-    'an object with universe, time'
-    """
-    if isinstance(document, dict):
-        return f"an object with {', '.join(list(map(str, document))[:6])}" if document else "an empty object"
-    if isinstance(document, list):
-        return f"a list of {len(document)}" if document else "an empty list"
-    return f"only {json.dumps(document)[:40]}"
-
-
 def _looks_like(document: Any, kind: TableKind) -> str:
     """What a document is, where it is one of another kind."""
-    from .tier_documents import known_document
-
     if kind.word != "tiers" and known_document(document):
         return ", which looks like tiers"
     return ", which looks like accounts" if kind.word != "accounts" and account_documents(document, "") is not None else ""
@@ -120,4 +96,4 @@ def is_json(head: bytes, name: str) -> bool:
     return problem is not None and problem.startswith("this is JSON")
 
 
-__all__ = ["NoRows", "flattened", "is_json", "json_table", "parsed", "shape"]
+__all__ = ["NoRows", "flattened", "is_json", "json_table"]

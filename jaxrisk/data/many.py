@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report
+from ..problems import Report
 from .columns import Cells, Columns, as_numbers, objects
 from .names import PRICES, letters
 

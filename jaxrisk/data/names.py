@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _KLINES = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
@@ -14,7 +14,8 @@ class TableKind:
     """A kind of table.
 
     **Fields:** `word`: in messages; `others`: by our name of a column, others that stand for it, letters alone; `numbers`: ours
-    that are numbers; `bare`: by number of columns, what a file without a first line of names has.
+    that are numbers; `bare`: by number of columns, what a file without a first line of names has; `before`: by our name, another
+    that is what we mean also where ours is there.
     """
 
     word: str
@@ -22,6 +23,7 @@ class TableKind:
     numbers: tuple[str, ...] = ()
     bare: dict[int, tuple[tuple[str, ...], str]] | None = None
     whole: bool = True
+    before: dict[str, str] = field(default_factory=dict)
 
 
 _TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "fundingtime")
@@ -50,6 +52,16 @@ INTEREST = TableKind(
         "close": ("price", "btcclose", "markprice"),
         "symbol": ("instid",),
     },
+)
+FUNDING = TableKind(
+    "funding",
+    {
+        "time": ("calctime", "fundingtime", "fundingratetimestamp", *_TIMES[:-1]),
+        "funding_rate": ("lastfundingrate",),
+        "funding_interval_hours": ("intervalhours",),
+        "symbol": ("instid", "coin", "ticker"),
+    },
+    before={"funding_rate": "realizedrate"},  # what was paid, beside what was foretold
 )
 ACCOUNTS = TableKind(
     "accounts",
@@ -84,15 +96,22 @@ TIERS = TableKind(
 )
 
 
-def of_columns(header: tuple[str, ...]) -> str | None:
+def of_columns(header: tuple[str, ...], maps: dict[str, dict[str, str]] | None = None) -> str | None:
     """The kind of table that has such columns, None where there is none.
 
+    **Arguments:** `maps`: by kind, our names of columns with the file's own.
+
+    >>> of_columns(("calc_time", "funding_interval_hours", "last_funding_rate"))
+    'funding'
     >>> of_columns(("create_time", "symbol", "sum_open_interest")), of_columns(("szi", "coin")), of_columns(("x",))
     ('open_interest', 'accounts', None)
     """
-    tiers, interest, accounts, prices = (set(found(kind, header, {})) for kind in (TIERS, INTEREST, ACCOUNTS, PRICES))
+    there = {word: set(found(kind, header, (maps or {}).get(word, {}))) for word, kind in ALL.items()}
+    tiers, interest, accounts, prices = (there[word] for word in ("tiers", "open_interest", "accounts", "prices"))
     if ("max_leverage" in tiers and tiers & {"floor_usd", "cap_usd"}) or {"minSz", "mmr", "maxLever"} <= set(header):
         return "tiers"
+    if {"time", "funding_rate"} <= there["funding"] and not {"close"} & prices:
+        return "funding"
     if "time" in interest and interest & {"open_interest", "open_interest_usd", "oi_close"}:
         return "open_interest"
     if "asset" in accounts and accounts & {"quantity", "notional"}:
@@ -116,6 +135,8 @@ def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reser
 
     >>> found(PRICES, ["open_time", "Close", "c"], {"close": "c"})
     {'time': 'open_time', 'close': 'c'}
+    >>> found(FUNDING, ["fundingTime", "fundingRate", "realizedRate"], {})
+    {'time': 'fundingTime', 'funding_rate': 'realizedRate'}
     """
     header = [name for name in header if name not in reserved]
     by_letters: dict[str, str] = {}
@@ -128,7 +149,7 @@ def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reser
             if columns[ours] in header:
                 there[ours] = columns[ours]
             continue
-        for one in (ours, *others):
+        for one in (*([kind.before[ours]] if ours in kind.before else []), ours, *others):
             name = ours if one == ours and ours in header else by_letters.get(letters(one))
             if name is not None and name not in taken:
                 there[ours] = name
@@ -142,6 +163,19 @@ def renamed(there: dict[str, str]) -> list[str]:
     return [f"{ours} is {written}" for ours, written in there.items() if letters(ours) != letters(written)]
 
 
-ALL: dict[str, Any] = {"prices": PRICES, "open_interest": INTEREST, "accounts": ACCOUNTS, "tiers": TIERS}
+ALL: dict[str, Any] = {"prices": PRICES, "open_interest": INTEREST, "funding": FUNDING, "accounts": ACCOUNTS, "tiers": TIERS}
 
-__all__ = ["ACCOUNTS", "ALL", "BARS", "INTEREST", "PRICES", "TIERS", "TableKind", "found", "letters", "of_columns", "renamed"]
+__all__ = [
+    "ACCOUNTS",
+    "ALL",
+    "BARS",
+    "FUNDING",
+    "INTEREST",
+    "PRICES",
+    "TIERS",
+    "TableKind",
+    "found",
+    "letters",
+    "of_columns",
+    "renamed",
+]

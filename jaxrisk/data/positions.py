@@ -1,10 +1,10 @@
 """Positions of accounts as venues publish them: sides from words or signs, sizes from contracts, rows of nothing left out."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from .account_documents import STATE
 from .columns import Columns, as_numbers
 from .names import letters
 from .tier_units import is_inverse, unit_of
@@ -12,73 +12,10 @@ from .tier_units import is_inverse, unit_of
 LONG, SHORT, EITHER = ("long", "buy", "bid"), ("short", "sell", "ask"), ("", "both", "net", "none", "null", "nan")
 _MARKS = ("markprice", "markpx")
 _SIZES = ("contractsize", "ctval")
-STATE = "state.time"
-"""When a state is of, in a table of the positions of several."""
-
-
-def account_documents(document: Any, name: str) -> tuple[list[dict[str, Any]], list[str]] | None:
-    """Rows of positions of a `clearinghouseState`, or of several, and what is said of them; None where it is none.
-
-    Several are a list, or an object by address. Cross positions have the account's value, isolated ones, accounts by themselves,
-    their own margin, of which the collateral at entry is what is left without the profit. Raises `ValueError` with a place.
-    """
-    if isinstance(document, dict) and "assetPositions" in document:
-        states = [(str(document.get("user") or document.get("address") or name), "", document)]
-    elif (
-        isinstance(document, dict) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document.values())
-    ):
-        states = [(str(address), f"{address}.", state) for address, state in document.items()]
-    elif isinstance(document, list) and document and all(isinstance(s, dict) and "assetPositions" in s for s in document):
-        named = [str(s.get("user") or s.get("address") or "") for s in document]
-        if len({str(s.get("time")) for s, owner in zip(document, named, strict=True) if not owner}) > 1:
-            raise ValueError(
-                "this is JSON: a list of clearinghouseState of several times, which name no account: it cannot be told whether "
-                "they are accounts or one account's snapshots; write the address into each, as user"
-            )
-        states = [(owner or f"{name} {i + 1}", f"[{i}].", s) for i, (owner, s) in enumerate(zip(named, document, strict=True))]
-    else:
-        return None
-    rows, empty = [], 0
-    for address, before, state in states:
-        positions = _positions(state, before)
-        empty += not positions
-        rows += [_row(address, position, state) for position in positions]
-    return rows, ["clearinghouseState", *([f"{empty} accounts without a position"] if empty else [])]
-
-
-def _positions(state: dict[str, Any], before: str) -> list[dict[str, Any]]:
-    """The positions of a state, each an object; raises `ValueError` that names the place of what is none."""
-    listed = state["assetPositions"]
-    if not isinstance(listed, list):
-        raise ValueError(f"{before}assetPositions has to be a list of positions")
-    found = []
-    for i, item in enumerate(listed):
-        position = item.get("position") if isinstance(item, dict) else None
-        if not isinstance(position, dict):
-            raise ValueError(f"{before}assetPositions[{i}] has no position, which has to be an object")
-        found.append(position)
-    return found
-
-
-def _row(address: str, position: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
-    """A position as a row, under the document's names."""
-    summaries = (state.get("crossMarginSummary"), state.get("marginSummary"))
-    summary = next((one for one in summaries if isinstance(one, dict) and one), {})
-    leverage = position.get("leverage") if isinstance(position.get("leverage"), dict) else {}
-    isolated = leverage.get("type") == "isolated"
-    return {
-        "account": f"{address} {position.get('coin')}" if isolated else address,
-        "coin": position.get("coin"),
-        "szi": position.get("szi"),
-        "entryPx": position.get("entryPx"),
-        "positionValue": position.get("positionValue"),
-        "unrealizedPnl": position.get("unrealizedPnl"),
-        "leverage.type": leverage.get("type"),
-        "leverage.value": leverage.get("value"),
-        "marginUsed": position.get("marginUsed"),
-        "accountValue": position.get("marginUsed") if isolated else summary.get("accountValue"),
-        STATE: state.get("time"),
-    }
+MARK = "mark of a coin-margined contract"
+"""USD a coin, NaN for positions that are settled in dollars; only where a table has such contracts."""
+APART = 50.0
+"""Ratio of what a position is worth to what its size, entry and profit make, beyond which one of them is in another unit."""
 
 
 def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Columns:
@@ -90,7 +27,8 @@ def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Col
     Problems are noted: a size whose sign contradicts its side, words that are no side. Rows without a size are left out.
     """
     table = _snapshots(_held(table))
-    _note_inverse(table)
+    _note_words(table)
+    _coin_margined(table, worth)
     quantity = table.as_numbers("quantity") if "quantity" in table.values else None
     notional = table.as_numbers("notional") if "notional" in table.values else None
     signed = next((one for one in (quantity, notional) if one is not None and np.any(one < 0.0)), quantity)
@@ -125,6 +63,7 @@ def settle(table: Columns, venue: str | None = None, worth: bool = False) -> Col
         if np.any(turned):
             table.values[column] = np.where(turned, np.abs(numbers), table.values[column])
     _sizes(table)
+    _note_apart(table)
     return _named(table, venue, worth)
 
 
@@ -142,24 +81,64 @@ def _held(table: Columns) -> Columns:
     return table.only(~nothing)
 
 
+def _note_words(table: Columns) -> None:
+    """Note words in place of numbers, and prices of 0 or less; cells that are not there are noted where they are needed."""
+    for column in ("quantity", "entry_price", "collateral"):
+        if column not in table.values or not table.written:
+            continue
+        numbers = table.as_numbers(column)
+        rows = np.flatnonzero(~np.isfinite(numbers))
+        words = [str(table.cell(column, int(row))).strip().lower() for row in rows]
+        table.note(column, rows[[word not in EITHER for word in words]], "has to be a finite number")
+        if column == "entry_price":
+            with np.errstate(invalid="ignore"):
+                table.note(column, np.flatnonzero(numbers <= 0.0), "has to be above 0 (USD a coin)")
+
+
+def _note_apart(table: Columns) -> None:
+    """Note positions that are worth nothing, or not at all what their size at the entry price and their profit make."""
+    if table.bad or not {"quantity", "entry_price", "notional", "unrealised", "side"} <= set(table.values):
+        return
+    quantity, entry, notional, profit = map(table.as_numbers, ("quantity", "entry_price", "notional", "unrealised"))
+    table.note("notional", np.flatnonzero((quantity > 0.0) & (notional == 0.0)), "has to be above 0 (USD) where there is a size")
+    sign = np.where(table.values["side"] == "long", 1.0, -1.0)
+    with np.errstate(all="ignore"):
+        ratio = notional / (quantity * entry + sign * profit)
+        wrong = (notional > 0.0) & (quantity * entry > 1.0) & ~((ratio > 1.0 / APART) & (ratio < APART)) & np.isfinite(ratio)
+    if np.any(wrong):
+        text = f"is {ratio[wrong][0]:.3g} times what size, entry price and profit of the row make: is one in another unit?"
+        table.note("notional", np.flatnonzero(wrong), text)
+
+
 def _sizes(table: Columns) -> None:
     """Quantities in coins, where they are in contracts, and notionals at the mark, where they are not there."""
     by_letters = {letters(name): name for name in table.values}
     size = next((by_letters[word] for word in _SIZES if word in by_letters), None)
     contracts = letters(table.name("quantity")) == "contracts"
-    if (size is not None or contracts) and "quantity" in table.values:
+    mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
+    inverse = np.isfinite(as_numbers(table.values[MARK])) if MARK in table.values else np.zeros(len(table), dtype=bool)
+    dollars = None
+    if (size is not None or contracts or np.any(inverse)) and "quantity" in table.values:
         quantity = table.as_numbers("quantity")
         sizes = np.full(len(table), np.nan) if size is None else as_numbers(table.values[size])
-        sizes = np.where(~np.isfinite(sizes) & (np.logical_not(contracts) | _are_coins(table, quantity)), 1.0, sizes)
+        are_coins = ~inverse & (np.logical_not(contracts) | _are_coins(table, quantity))
+        sizes = np.where(~np.isfinite(sizes) & are_coins, 1.0, sizes)
         table.note("quantity", np.flatnonzero(~(sizes > 0.0)), "counts contracts, and the row does not say the size of one, "
                    "contractSize, in coins")  # fmt: skip
-        if np.any(np.isfinite(sizes) & (sizes != 1.0)):
-            table.values["quantity"] = (quantity * sizes).astype(object)
+        whole = quantity * sizes
+        if np.any(inverse):  # contracts of dollars
+            dollars = whole.astype(object)
+            entry = table.as_numbers("entry_price") if "entry_price" in table.values else np.full(len(table), np.nan)
+            with np.errstate(divide="ignore"):
+                whole = np.where(inverse, whole / entry, whole)
+        if np.any(inverse) or np.any(np.isfinite(sizes) & (sizes != 1.0)):
+            table.values["quantity"] = np.where(np.isfinite(quantity), whole.astype(object), table.values["quantity"])
             table.said.append(f"{table.name('quantity')} times {size}")
-    mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
     if mark is not None and "notional" not in table.values and "quantity" in table.values:
         table.values["notional"] = (table.as_numbers("quantity") * as_numbers(table.values[mark])).astype(object)
         table.said.append(f"notional is {table.name('quantity')} times {mark}")
+    if dollars is not None and "notional" in table.values:
+        table.values["notional"] = np.where(inverse, dollars, table.values["notional"])
 
 
 def _are_coins(table: Columns, quantity: np.ndarray) -> np.ndarray:
@@ -187,15 +166,41 @@ def _snapshots(table: Columns) -> Columns:
     return table
 
 
-def _note_inverse(table: Columns) -> None:
-    """Note positions in contracts that are settled in their coin, whose sizes and margins are in other units."""
+def _coin_margined(table: Columns, worth: bool) -> None:
+    """Find positions in contracts that are settled in their coin, and what a coin is worth; note those in any other currency.
+
+    Their contracts are of dollars, their margins and profits in coins: isolated ones are turned into dollars at the mark, which
+    `worth` needs, else at the price of entry.
+    """
     if "asset" not in table.values or table.name("asset") == "asset":
         return
-    contracts = letters(table.name("quantity")) == "contracts"
+    by_letters = {letters(name): name for name in table.values}
+    contracts = letters(table.name("quantity")) == "contracts" or any(word in by_letters for word in _SIZES)
     names = [str(name) for name in table.values["asset"]]
-    inverse = [i for i, name in enumerate(names) if (unit_of(name) != "USD" if "/" in name else contracts and is_inverse(name))]
-    text = "is settled in another coin than dollars: its size and margin are in other units, which are not read"
-    table.note("asset", inverse, text)
+    # of a name such as BTCUSD alone a size may be of coins
+    inverse = [is_inverse(name) and (contracts or "_" in name) for name in names]
+    units = [unit_of(name) if "/" in name else "coins" if inverse[i] else "USD" for i, name in enumerate(names)]
+    other = [i for i, unit in enumerate(units) if unit not in ("USD", "coins")]
+    table.note("asset", other, "is settled in another currency than dollars and its coin, which is not read")
+    coins = np.array([unit == "coins" for unit in units])
+    if not np.any(coins):
+        return
+    words = table.values["margin"] if "margin" in table.values else [""] * len(table)
+    cross = np.array([str(word).strip().lower() != "isolated" for word in words])
+    text = "is settled in its coin, and its margin is shared with other positions; of such contracts isolated ones are read"
+    table.note("asset", np.flatnonzero(coins & cross), text)
+    price = next((by_letters[word] for word in _MARKS if word in by_letters), None)
+    if price is None and not worth and "entry_price" in table.values:
+        price = "entry_price"
+    mark = np.full(len(table), np.nan) if price is None else as_numbers(table.values[price])
+    text = "is settled in its coin, and the row does not say what a coin is worth, markPrice"
+    table.note("asset", np.flatnonzero(coins & ~cross & ~(mark > 0.0)), text)
+    table.values[MARK] = np.where(coins, mark, np.nan)
+    for column in ("collateral", "unrealised"):
+        if column in table.values:
+            dollars = table.as_numbers(column) * mark
+            table.values[column] = np.where(coins & np.isfinite(dollars), dollars.astype(object), table.values[column])
+    table.said.append("margins and profits of coin-margined contracts in dollars at the mark")
 
 
 def _at_entry(table: Columns) -> None:
@@ -218,7 +223,11 @@ def _at_entry(table: Columns) -> None:
     cross = np.zeros(len(table), dtype=bool)
     if "margin" in table.values:
         cross = np.array([str(word).strip().lower() != "isolated" for word in table.values["margin"]])
-    found = np.where(np.isfinite(margin - profit), (margin - profit).astype(object), table.values["collateral"])
+    before = margin - profit
+    if MARK in table.values and "entry_price" in table.values:  # as many coins, at what they were worth then
+        mark = as_numbers(table.values[MARK])
+        before = np.where(np.isfinite(mark), before * table.as_numbers("entry_price") / mark, before)
+    found = np.where(np.isfinite(before), before.astype(object), table.values["collateral"])
     found[cross] = None
     table.values["collateral"] = found
     table.said.append(f"collateral is {table.name('collateral')} less unrealised profit")
@@ -248,4 +257,4 @@ def _named(table: Columns, venue: str | None, worth: bool) -> Columns:
     return table
 
 
-__all__ = ["EITHER", "LONG", "SHORT", "account_documents", "settle"]
+__all__ = ["EITHER", "LONG", "MARK", "SHORT", "settle"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
+from .account_documents import PLACE
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
 from .json_rows import NoRows, is_json, json_table
@@ -75,8 +76,6 @@ def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
     elif is_json(source.head, source.name):
         return _from_json(source, report, wish)
     else:
-        if source.head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError("is UTF-16 text; save it as UTF-8")
         return _from_text(source, report, wish)
     there = found(wish.kind, table.column_names, wish.columns, wish.reserved)
     columns = {name: table[name] for name in table.column_names}
@@ -118,7 +117,7 @@ def _from_text(source: Source, report: Report, wish: Wish) -> Columns | None:
 
     def numbered() -> np.ndarray:
         with source.open() as file:
-            return lines_of(file.read(), form)
+            return lines_of(file.read(), form, len(table))
 
     columns = {name: table[name] for name in wanted}
     return _named(Columns(source.name, Cells(columns), numbered, report, size=len(table), header=tuple(labels.values()) or names),
@@ -129,12 +128,16 @@ def _from_json(source: Source, report: Report, wish: Wish) -> Columns | None:
     with source.open() as file:
         content = file.read()
     names, rows, said = json_table(content, wish.kind, Path(source.name).name.split(".")[0])
+    numbered, unit = np.arange(1, len(rows) + 1), "row"
+    if PLACE in names:
+        numbered, unit = np.array([row.get(PLACE) for row in rows], dtype=object), ""
+        names = tuple(name for name in names if name != PLACE)
     there = found(wish.kind, names, wish.columns, wish.reserved)
     columns: dict[str, Any] = {}
     for name in names:
         columns[name] = column = np.empty(len(rows), dtype=object)
         column[:] = [row.get(name) for row in rows]
-    return _named(Columns(source.name, Cells(columns), np.arange(1, len(rows) + 1), report, "row", header=tuple(names)),
+    return _named(Columns(source.name, Cells(columns), numbered, report, unit, header=tuple(names)),
                   there, said, wish, {name: name for name in names} if said[:1] == ["clearinghouseState"] else None)  # fmt: skip
 
 
@@ -154,6 +157,9 @@ def _named(table: Columns, there: dict[str, str], said: list[str], wish: Wish, l
             table.written[ours] = label
     table.said = [*said, *([] if labels else renamed(there))]
     wrong = False
+    if not table.header and not len(table):
+        table.report.add_in(table.file, "", None, "has no rows", missing=True)
+        return None
     for ours, written in wish.columns.items():
         if ours in wish.kind.others and there.get(ours) != written:
             key = written if not wish.key else f"{wish.key}.{ours}"
@@ -177,24 +183,58 @@ def _hint(header: tuple[str, ...], name: str, wish: Wish) -> str:
     """What a table that lacks a column looks like, or how the column is named."""
     if not wish.kind.others:
         return ""
-    kind = of_columns(header)
-    if kind is not None and kind != wish.kind.word.replace(" ", "_"):
-        return f"; it looks like {kind.replace('_', ' ')}"
-    return f"; a column of another name is told by columns, or --columns {name}=NAME"
+    return resembling(header, wish.kind.word) or f"; a column of another name is told by columns, or --columns {name}=NAME"
+
+
+def resembling(header: tuple[str, ...], word: str) -> str:
+    """What a table that is none of a kind looks like, as the end of a sentence; empty where that cannot be told.
+
+    >>> resembling(("create_time", "sum_open_interest"), "tiers"), resembling(("x",), "tiers")
+    ('; it looks like open interest', '')
+    """
+    kind = (of_columns(header) or word).replace("_", " ")
+    return "" if kind == word else f"; it looks like {kind}"
 
 
 def header_of(path: Path) -> tuple[str, ...]:
     """The names of columns of a file, or of the first of several; none where it cannot be read."""
     try:
         for source in sources(files_of(path)[0][0]):
-            columnar = source.head[:4] in (b"PAR1", b"ARRO") or source.name.endswith((".parquet", ".feather", ".arrow"))
-            if not columnar and not is_json(source.head, source.name):
+            if source.head[:4] in (b"PAR1", b"ARRO"):
+                return _schema_names(source)
+            if not is_json(source.head, source.name):
                 return form_of(source.head).header or ()
             table = read_source(source, Report(str(path)), Wish())
             return () if table is None else table.header
     except (OSError, ValueError, EOFError):
         pass
     return ()
+
+
+def _schema_names(source: Source) -> tuple[str, ...]:
+    """The columns of a Parquet or Feather file, by what it says of itself, none of its data read; none where it is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        if source.head[:4] == b"PAR1":
+            schema = parquet.read_schema(_place(source))
+        else:
+            place = _place(source)
+            schema = pa.ipc.open_file(pa.memory_map(str(place)) if isinstance(place, Path) else place).schema
+    except Exception:  # the readers raise their own kinds of errors, which are said where the file is read
+        return ()
+    return tuple(_columns(schema.names))
+
+
+def _columns(names: list[str]) -> list[str]:
+    """Names of columns without the index that pandas keeps beside them."""
+    return [name for name in names if not name.startswith("__index_level_")]
+
+
+def _place(source: Source) -> Path | io.BytesIO:
+    """The file itself or, where it is packed, its bytes."""
+    return source.path if source.path and not source.packed else _unpacked(source)
 
 
 def _unpacked(source: Source) -> io.BytesIO:
@@ -206,7 +246,10 @@ def _parquet(source: Source) -> Any:
     import pyarrow.parquet as parquet
 
     try:
-        return _whole(parquet.read_table(source.path if source.path and not source.packed else _unpacked(source)))
+        with parquet.ParquetFile(_place(source)) as file:
+            return _whole(file.read())
+    except Twice:
+        raise
     except Exception as error:  # the reader raises its own kinds of errors
         raise ValueError(f"is not a readable Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -215,16 +258,26 @@ def _feather(source: Source) -> Any:
     from pyarrow import feather
 
     try:
-        return _whole(feather.read_table(str(source.path) if source.path and not source.packed else _unpacked(source)))
+        place = _place(source)
+        return _whole(feather.read_table(str(place) if isinstance(place, Path) else place))
+    except Twice:
+        raise
     except Exception as error:  # as above
         raise ValueError(f"is not a readable Feather file: {str(error).splitlines()[0]}") from None
+
+
+class Twice(ValueError):
+    """Two columns of one name."""
 
 
 def _whole(table: Any) -> Any:
     """A table with its dictionaries written out, and without the index that pandas keeps beside."""
     import pyarrow as pa
 
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    names = _columns(table.column_names)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Twice(f"names the column {twice} twice")
     table = table.select(names)
     for place, name in enumerate(names):
         if pa.types.is_dictionary(table[name].type):
@@ -232,4 +285,4 @@ def _whole(table: Any) -> Any:
     return table
 
 
-__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table"]
+__all__ = ["PLAIN", "Wish", "header_of", "letters", "read_source", "read_table", "resembling"]

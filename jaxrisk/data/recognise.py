@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+from .account_documents import account_documents
 from .containers import files_of, sources
-from .json_rows import is_json, json_table, parsed
+from .documents import parsed
+from .json_rows import is_json, json_table
 from .names import PRICES, of_columns
-from .positions import account_documents
 from .read import header_of
 from .text import form_of
-from .tier_documents import known_document
+from .tier_forms import known_document
 
 
-def what_is(path: Path) -> str | None:
-    """The kind of a file, "tiers", "open_interest", "accounts" or "prices"; None where that cannot be told."""
+def what_is(path: Path, maps: dict[str, dict[str, str]] | None = None) -> str | None:
+    """The kind of a file, "tiers", "open_interest", "funding", "accounts" or "prices"; None where that cannot be told.
+
+    **Arguments:** `maps`: by kind, our names of columns with the file's own.
+    """
     try:
         source = next(iter(sources(files_of(path)[0][0])))
         if is_json(source.head, source.name):
@@ -23,12 +27,12 @@ def what_is(path: Path) -> str | None:
                 return "tiers"
             if account_documents(document, "") is not None:
                 return "accounts"
-            return of_columns(json_table(content, PRICES)[0])
+            return of_columns(json_table(content, PRICES)[0], maps)
         if source.head[:4] not in (b"PAR1", b"ARRO") and form_of(source.head).header is None:
             return "prices"
     except (OSError, ValueError, EOFError, StopIteration):
         return None
-    return of_columns(header_of(path))
+    return of_columns(header_of(path), maps)
 
 
 __all__ = ["what_is"]

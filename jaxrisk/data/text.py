@@ -22,7 +22,8 @@ _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 @dataclass(frozen=True)
 class Form:
     """How a text is written: `separator`; `decimal`: "." or ","; `header`: the names of the first line, None where it is data
-    already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end; `before`: empty lines at the top."""
+    already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end; `before`: empty lines and comments at
+    the top; `comments`: how many of these."""
 
     separator: str
     decimal: str
@@ -31,44 +32,81 @@ class Form:
     quoted: bool
     first: tuple[str, ...] = ()
     before: int = 0
+    comments: int = 0
 
     @property
     def said(self) -> list[str]:
         """What is not as in our own tables."""
-        found = [f"cells between {_SEPARATORS[self.separator]}"] if self.separator != "," else []
+        found = [f"{self.comments} lines of comment at the top left out"] if self.comments else []
+        found += [f"cells between {_SEPARATORS[self.separator]}"] if self.separator != "," else []
         return found + (["decimal commas"] if self.decimal == "," else [])
 
 
 def form_of(head: bytes) -> Form:
     """How a text is written, by its first lines; raises `ValueError` where there is none, or it is no table."""
+    if is_utf16(head):
+        raise ValueError(UTF16)
     text = head.decode("utf-8-sig", errors="replace")
     every = text.splitlines()
-    lines = [line for line in every if line.strip()][:50]
+    before = next((i for i, line in enumerate(every) if line.strip() and not line.startswith("#")), len(every))
+    if before and before < len(every) and _names_behind_a_mark(every[before - 1], every[before]):
+        before -= 1
+        every[before] = every[before].lstrip("# ")
+    comments = sum(line.startswith("#") for line in every[:before])
+    lines = [line for line in every[before:] if line.strip()][:50]
     if not lines:
         raise ValueError("is empty; the first line has to name the columns")
-    if problem := looks_like(text):
+    if problem := looks_like("\n".join(every[before:])):
         raise ValueError(problem)
-    # of cells in quotes the separators do not count
-    bare = re.sub(r'"[^"]*"', "", lines[0])
-    separator = max(_SEPARATORS, key=bare.count)
+    if "\ufffd" in lines[0]:
+        raise ValueError(f"line {before + 1} is not UTF-8 text; save it as UTF-8")
+    separator = _separator(lines[0])
     cells = [_cells(line, separator) for line in lines]
     numbers = [cell for row in cells[1:] or cells for cell in row]
     decimal = "," if separator != "," and any(_COMMA.fullmatch(cell) for cell in numbers) else "."
     number = lambda cell: bool(_NUMBER.fullmatch(cell) or (decimal == "," and _COMMA.fullmatch(cell)))
-    named = not (len(cells[0]) > 1 and all(number(cell) or not cell.strip() for cell in cells[0]) and number(cells[0][0]))
+    # of a line of data one cell may be wrong, which is said where it is read
+    numbered_cells = sum(number(cell) or not cell.strip() for cell in cells[0])
+    named = not (len(cells[0]) > 1 and number(cells[0][0]) and 2 * numbered_cells > len(cells[0]))
     header = tuple(cell.strip() for cell in cells[0]) if named else None
     if header is not None:
+        if len(header) == 1 and len({len(row) for row in cells[1:]} - {1}) == 1:
+            text = f"line {before + 1} is a title above the names of columns, {lines[0].strip()[:60]}: delete it"
+            raise ValueError(f"{text}, or begin it with #")
         if not any(header):
             raise ValueError("is empty; the first line has to name the columns")
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             raise ValueError(f"names the column {twice[0]} twice")
     if separator != ",":
-        numbered = [i + 1 for i, line in enumerate(every) if line.strip()]
+        numbered = [i + 1 for i, line in enumerate(every) if line.strip() and i >= before]
         _one_sign(cells[1:] if named else cells, header, numbered[1:] if named else numbered)
     first = next(iter(cells[1:] if named else cells), [])
-    before = next(i for i, line in enumerate(every) if line.strip())
-    return Form(separator, decimal, header, len(cells[0]), '"' in text, tuple(first), before)
+    return Form(separator, decimal, header, len(cells[0]), '"' in "\n".join(every[before:]), tuple(first), before, comments)
+
+
+def _separator(line: str) -> str:
+    bare = re.sub(r'"[^"]*"', "", line)  # of cells in quotes the separators do not count
+    return max(_SEPARATORS, key=bare.count)
+
+
+def _names_behind_a_mark(above: str, below: str) -> bool:
+    """Whether a line that begins with # names the columns of the line below: a word for each of its cells, of which some are
+    numbers."""
+    if not above.startswith("#"):
+        return False
+    separator = _separator(below)
+    words, cells = _cells(above.lstrip("# "), separator), _cells(below, separator)
+    number = lambda cell: bool(_NUMBER.fullmatch(cell) or _COMMA.fullmatch(cell))
+    return len(words) == len(cells) > 1 and all(word.strip() and not number(word) for word in words) and any(map(number, cells))
+
+
+UTF16 = "is UTF-16 text; save it as UTF-8"
+
+
+def is_utf16(head: bytes) -> bool:
+    """Whether bytes are UTF-16 text, which says so at its beginning, or of which half are zero."""
+    return head[:2] in (b"\xff\xfe", b"\xfe\xff") or 3 * head[:1000].count(0) > len(head[:1000]) > 0
 
 
 def _one_sign(cells: list[list[str]], header: tuple[str, ...] | None, lines: list[int]) -> None:
@@ -132,13 +170,12 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
     from pyarrow import csv
 
     types = {name: {"number": pa.float64(), "whole": pa.int64()}.get(typed.get(name, ""), pa.string()) for name in wanted}
-    above = 0 if form.header is None else form.before + 1
+    above = form.before + (form.header is not None)
     options = {
         "read_options": csv.ReadOptions(
             column_names=list(names),
-            skip_rows=0,
-            block_size=1 << 23,
-            skip_rows_after_names=above,
+            skip_rows=above,
+            block_size=1 << 20,
         ),
         "parse_options": csv.ParseOptions(delimiter=form.separator, newlines_in_values=form.quoted),
         "convert_options": csv.ConvertOptions(
@@ -158,7 +195,7 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
                 pointed = pc.match_substring_regex(table[name], _WITH_POINT)  # type: ignore[attr-defined]
                 if (row := pc.index(pointed, True).as_py()) >= 0:  # type: ignore[attr-defined]
                     with open_file() as file:
-                        line = int(lines_of(file.read(), form)[row])
+                        line = int(lines_of(file.read(), form, len(table))[row])
                     raise ValueError(f'line {line}, {name} = "{table[name][row]}": {_EITHER.format("point", "comma")}')
                 dotted = pc.replace_substring_regex(table[name], _WITH_COMMA, r"\1.\2")  # type: ignore[attr-defined]
                 table = table.set_column(place, name, dotted)
@@ -176,6 +213,11 @@ def _said(error: str, open_file, form: Form) -> str:
     ragged, last = _ragged(content, form)
     if ragged:
         line, count = ragged[0]
+        cells = content.splitlines()[line - 1].decode("utf-8-sig").strip() if not form.quoted else "."
+        if not cells:
+            return f"line {line} has spaces and nothing else: delete it"
+        if cells.startswith("#"):
+            return f"line {line} is a comment, which may stand above the names of columns only: {cells[:60]}"
         more = f", nor have {len(ragged) - 1} more lines" if len(ragged) > 1 else ""
         what = "as the first line has" if form.header is not None else "as the first line has, which is data"
         if len(ragged) == 1 and line == last and count < form.columns:
@@ -194,7 +236,7 @@ def _ragged(content: bytes, form: Form) -> tuple[list[tuple[int, int]], int]:
         for row in reader:
             if row:
                 last = reader.line_num
-                if len(row) != form.columns:
+                if len(row) != form.columns and last > form.before:
                     found.append((last, len(row)))
     except csv.Error as error:
         found.append((reader.line_num, 0))
@@ -202,19 +244,39 @@ def _ragged(content: bytes, form: Form) -> tuple[list[tuple[int, int]], int]:
     return found, last
 
 
-def lines_of(content: bytes, form: Form) -> np.ndarray:
-    """The line on which each row of data ends, lines in cells and empty lines counted."""
+def lines_of(content: bytes, form: Form, rows: int) -> np.ndarray:
+    """The line on which each of so many rows of data ends, lines in cells and empty lines counted."""
+    found = _lines_by_bytes(content, form)
+    if len(found) != rows:  # quotes inside cells, or lines that end in carriage returns alone
+        found = _lines_by_rows(content, form)
+    return found if len(found) == rows else np.arange(rows) + 1 + form.before + (form.header is not None)
+
+
+def _lines_by_rows(content: bytes, form: Form) -> np.ndarray:
+    """As `lines_of`, slower, for whatever quotes and ends of lines there are."""
+    import csv
+
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    for _ in range(form.before):
+        text.readline()
+    reader = csv.reader(text, delimiter=form.separator)
+    found = np.array([reader.line_num for row in reader if row], dtype=np.int64) + form.before
+    return found[1:] if form.header is not None else found
+
+
+def _lines_by_bytes(content: bytes, form: Form) -> np.ndarray:
     bounds = np.flatnonzero(np.frombuffer(content, np.uint8) == 10)
     ends = np.append(bounds, len(content)) if not content.endswith(b"\n") else bounds
     starts = np.concatenate([[0], ends[:-1] + 1])
     number = np.arange(1, len(ends) + 1)
     if form.quoted:
         quotes = np.concatenate([[0], np.cumsum(np.frombuffer(content, np.uint8) == 34)])
-        closed = quotes[ends] % 2 == 0
+        above = number <= form.before
+        closed = above | ((quotes[ends] - np.max(quotes[ends[above]], initial=0)) % 2 == 0)
         starts, ends, number = starts[np.concatenate([[True], closed[:-1]])][: closed.sum()], ends[closed], number[closed]
     length = ends - starts
     carriage = (length == 1) & (np.frombuffer(content + b"\n", np.uint8)[starts] == 13)
-    number = number[(length > 0) & ~carriage]
+    number = number[(length > 0) & ~carriage & (number > form.before)]
     return number[1:] if form.header is not None else number
 
 

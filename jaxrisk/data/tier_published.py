@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from .json_rows import shape
+from .documents import shape
 from .tier_units import READ as UNITS
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config.problems import Report, nearest
+from ..problems import Report, nearest
 from .columns import Columns
 from .containers import sources
 from .json_rows import is_json
 from .names import TIERS, letters
-from .read import Wish, read_source
-from .tier_documents import HALF, _bybit_rows, _half, _okx_rows, read_document
+from .read import Wish, read_source, resembling
+from .tier_documents import read_document
+from .tier_forms import HALF, _bybit_rows, _half, _okx_rows
 from .tier_published import Published, TierDocument, not_read
 from .tier_units import is_inverse, unit_of
 
@@ -58,6 +59,9 @@ def _of_table(table: Columns) -> TierDocument | None:
              if name in table.values]  # fmt: skip
     half = "lowerbound" in there and "maintenance_rate" not in names
     from_caps = "floor_usd" not in names and "cap_usd" in names
+    if other := resembling(table.header, "tiers"):
+        table.report.add_in(table.file, "", None, f"has no tiers in it{other}; the file has {table.names()}", missing=True)
+        return None
     for name in NEEDED:
         if name not in names and not (name == "maintenance_rate" and half) and not (name == "floor_usd" and from_caps):
             text = f"missing column; the file has {table.names()}"

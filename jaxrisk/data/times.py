@@ -1,6 +1,7 @@
 """Columns of times: text or numbers, of any unit since 1970, in whatever zone they are written, as UTC."""
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ _WRITTEN = re.compile(
 _DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?=\D|$)(.*)$", re.DOTALL)
 NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, milliseconds, microseconds or nanoseconds since 1970"
 MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
+FRACTION = "has a fraction of a second; bars open at whole seconds"
 NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
 _ABOVE = (1e11, 1e14, 1e17)
@@ -23,12 +25,18 @@ _EARLIEST, _LATEST = 946_684_800, 4_102_444_800  # seconds to 2000 and to 2100
 
 
 def read_moments(
-    table: Columns, zone: str = "UTC", findings: list[str] | None = None, column: str = "time", day_first: bool = False
+    table: Columns,
+    zone: str = "UTC",
+    findings: list[str] | None = None,
+    column: str = "time",
+    day_first: bool = False,
+    whole_seconds: bool = True,
 ) -> np.ndarray | None:
     """A column as `datetime64[s]` in UTC, or None with problems noted in the table's report.
 
     **Arguments:** `zone`: IANA name of the zone of times that say none; `findings`: sentences are added to it; `day_first`: of
-    dates such as 05.08.2024.
+    dates such as 05.08.2024; `whole_seconds`: whether a fraction of a second is a problem, as of the times of bars; else it is
+    cut off.
     """
     findings = [] if findings is None else findings
     quick = _typed(table, column, zone, findings)
@@ -41,9 +49,9 @@ def read_moments(
         days = dates(table, numbers, column)
         return None if days is None else _from_zone(table, column, days.astype("datetime64[s]"), zone, findings)
     if whole:
-        return _from_whole(table, numbers, column)
+        return _from_whole(table, numbers, column, whole_seconds)
     if 2 * np.count_nonzero(np.isfinite(numbers)) > len(numbers):
-        return _from_numbers(table, numbers, column)
+        return _from_numbers(table, numbers, column, whole_seconds)
     import pandas as pd
 
     words = [turned(str(item)) if day_first else str(item) for item in table.values[column]]
@@ -58,7 +66,8 @@ def read_moments(
     if written.isna().any():
         return None
     moments = written.to_numpy().astype("datetime64[s]")
-    table.note(column, np.flatnonzero(moments != written.to_numpy()), "has a fraction of a second; bars open at whole seconds")
+    if whole_seconds:
+        table.note(column, np.flatnonzero(moments != written.to_numpy()), FRACTION)
     return _to_utc(table, column, moments, [(part[2] or "").upper() for part in parts if part], zone, findings)
 
 
@@ -143,18 +152,21 @@ def epoch_milliseconds(table: Columns, numbers: np.ndarray, column: str) -> np.n
     """Numbers since 1970 as milliseconds, each by its own unit; what units there were is said of the table."""
     units = unit_of(numbers)
     found = numbers / np.array([1.0 / factor for _, factor in UNITS])[units]
-    _say_units(table, units, found)
+    _say_units(table, units, found, 1)
     return found
 
 
-def _say_units(table: Columns, units: np.ndarray, milliseconds: np.ndarray) -> None:
-    """Say of a table in which units its times are, where that is not seconds or milliseconds alone in a plain table."""
+def _say_units(table: Columns, units: np.ndarray, times: np.ndarray, milliseconds: int) -> None:
+    """Say of a table in which units its times are, where that is not seconds or milliseconds alone in a plain table.
+
+    **Arguments:** `milliseconds`: in one of what `times` count.
+    """
     if not len(units):
         return
     places = np.flatnonzero(np.diff(units)) + 1
     first = int(units[0])
     if len(places) or first > 1 or (first and table.said):
-        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds[place])}" for place in places[:3].tolist()]
+        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds * times[place])}" for place in places[:3].tolist()]
         table.said.append(", ".join([UNITS[first][0], *words]) + (", ..." if len(places) > 3 else ""))
 
 
@@ -162,24 +174,25 @@ def _day(milliseconds: float) -> str:
     return str(np.datetime64(round(milliseconds), "ms").astype("datetime64[D]"))
 
 
-def _from_whole(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+def _from_whole(table: Columns, numbers: np.ndarray, column: str, whole_seconds: bool) -> np.ndarray | None:
     """As `_from_numbers`, of whole numbers, in whole numbers."""
     units = unit_of(numbers)
-    seconds, whole = numbers.copy(), np.ones(len(numbers), dtype=bool)
-    for unit in np.unique(units[units > 0]).tolist():
-        rows = slice(None) if np.all(units == unit) else units == unit
-        seconds[rows], rest = np.divmod(numbers[rows], 1000**unit)
-        whole[rows] = rest == 0
+    bounds = [0, *(np.flatnonzero(np.diff(units)) + 1).tolist(), len(numbers)]
+    seconds = np.empty_like(numbers)
+    for first, last in pairwise(bounds):  # rows of one unit, of which a file has few stretches
+        np.floor_divide(numbers[first:last], 1000 ** int(units[first]), out=seconds[first:last])
+    _say_units(table, units, seconds, 1000)
     good = (seconds > 0) & (seconds < _LATEST)
-    _say_units(table, units, seconds * 1000)
     table.note(column, np.flatnonzero(~good), NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
-    table.note(column, np.flatnonzero(~whole), "has a fraction of a second; bars open at whole seconds")
+    if whole_seconds:
+        parts = [seconds[first:last] * 1000 ** int(units[first]) != numbers[first:last] for first, last in pairwise(bounds)]
+        table.note(column, np.flatnonzero(np.concatenate(parts)), FRACTION)
     return seconds.astype("datetime64[s]")
 
 
-def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarray | None:
+def _from_numbers(table: Columns, numbers: np.ndarray, column: str, whole_seconds: bool) -> np.ndarray | None:
     """Seconds, milliseconds, micro- or nanoseconds since 1970, told apart by their size, row by row."""
     finite = np.isfinite(numbers)
     seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
@@ -188,8 +201,9 @@ def _from_numbers(table: Columns, numbers: np.ndarray, column: str) -> np.ndarra
     table.note(column, np.flatnonzero(~good), NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
-    whole = np.round(seconds)
-    table.note(column, np.flatnonzero(seconds != whole), "has a fraction of a second; bars open at whole seconds")
+    whole = np.round(seconds) if whole_seconds else np.floor(seconds)
+    if whole_seconds:
+        table.note(column, np.flatnonzero(seconds != whole), FRACTION)
     return whole.astype(np.int64).astype("datetime64[s]")
 
 

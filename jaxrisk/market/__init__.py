@@ -1,4 +1,9 @@
-"""What moves prices before anyone is liquidated: one process a file, one interface, and a shock that overlays any of them."""
+"""What moves prices before anyone is liquidated: one process a file, one interface, and a shock that overlays any of them.
+
+Start with `base` (what a process offers: its state at the start, the draws that a step takes, and the step) and `gbm`, the
+shortest. Noise is an argument of a step: a process draws nothing itself. `start` is from where a path starts, `filter` what
+prices up to a moment say about that, `given` a beginning that is known.
+"""
 
 from .base import AbstractMarket, Move, NoiseShape
 from .bootstrap import Bootstrap

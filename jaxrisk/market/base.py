@@ -43,6 +43,9 @@ class AbstractMarket(eqx.Module):
     brownian_between_steps: eqx.AbstractClassVar[bool]
     """Whether the path between two steps is a Brownian bridge (apart from jumps): then the crossing correction is exact."""
 
+    every_day_alike: eqx.AbstractClassVar[bool]
+    """Whether a path starts as on any day: the law remembers nothing that a day could start with, such as a variance."""
+
     @abc.abstractmethod
     def assets(self) -> int:
         """Number of assets. Static."""

@@ -50,6 +50,7 @@ class Bootstrap(AbstractMarket):
     align: Int[Array, ""] = whole_leaf(default=1)
 
     brownian_between_steps: ClassVar[bool] = False
+    every_day_alike: ClassVar[bool] = True
 
     def assets(self) -> int:
         return self.log_returns.shape[1]

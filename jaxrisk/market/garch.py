@@ -81,6 +81,7 @@ class Garch(AbstractMarket):
     reference_step: Float[Array, ""] = leaf()
 
     brownian_between_steps: ClassVar[bool] = False
+    every_day_alike: ClassVar[bool] = False
 
     def assets(self) -> int:
         return self.drift.shape[0]

@@ -55,6 +55,7 @@ class GBM(AbstractMarket):
     correlation: Float[Array, "assets assets"] = leaf()
 
     brownian_between_steps: ClassVar[bool] = True
+    every_day_alike: ClassVar[bool] = True
 
     def assets(self) -> int:
         return self.drift.shape[0]

@@ -58,6 +58,7 @@ class Heston(AbstractMarket):
     start: Start = None
 
     brownian_between_steps: ClassVar[bool] = False
+    every_day_alike: ClassVar[bool] = False
 
     def assets(self) -> int:
         return self.drift.shape[0]
@@ -130,6 +131,7 @@ class Bates(AbstractMarket):
     start: Start = None
 
     brownian_between_steps: ClassVar[bool] = False
+    every_day_alike: ClassVar[bool] = False
 
     def assets(self) -> int:
         return self.drift.shape[0]

@@ -93,6 +93,7 @@ class Merton(AbstractMarket):
     max_jumps: int = eqx.field(default=8, static=True)
 
     brownian_between_steps: ClassVar[bool] = True
+    every_day_alike: ClassVar[bool] = True
 
     def assets(self) -> int:
         return self.drift.shape[0]
@@ -188,6 +189,7 @@ class Kou(AbstractMarket):
     max_jumps: int = eqx.field(default=8, static=True)
 
     brownian_between_steps: ClassVar[bool] = True
+    every_day_alike: ClassVar[bool] = True
 
     def assets(self) -> int:
         return self.drift.shape[0]

@@ -108,6 +108,7 @@ class LogVariance(AbstractMarket):
     max_jumps: int = eqx.field(default=8, static=True)
 
     brownian_between_steps: ClassVar[bool] = False
+    every_day_alike: ClassVar[bool] = False
 
     def assets(self) -> int:
         return self.drift.shape[0]

@@ -25,6 +25,7 @@ class Replay(AbstractMarket):
     log_prices: Float[Array, "steps_and_start assets"] = leaf()
 
     brownian_between_steps: ClassVar[bool] = False
+    every_day_alike: ClassVar[bool] = False
 
     def assets(self) -> int:
         return self.log_prices.shape[1]

@@ -1,4 +1,14 @@
-"""Who holds what: populations, tiers, contracts, limits, and the book a simulation steps through."""
+"""Who holds what: populations, tiers, contracts, limits, and the book a simulation steps through.
+
+Start with `population` (who holds what), `tiers` (when a venue closes it) and `limits` (who may hold less); `build` makes of
+them a book, and `book` is what every book offers to the step, which does not know which it has:
+
+- `ladder`: isolated positions as cumulative tables over the log price, a few look-ups a step whatever their number;
+- `flow`: the same where positions close and reopen;
+- `account`: every account with all its positions and its collateral, for margin that is shared.
+
+`by_class` and `account_tally` count what liquidations do to accounts, in the words of a supervisor.
+"""
 
 from .account import AccountBook as AccountBook
 from .batch import LEAST as LEAST

@@ -88,7 +88,7 @@ def _contagion(matrix: Any) -> Section:
         (source, *(_with(100.0 * matrix.value[a, b], 100.0 * matrix.error[a, b]) for b in range(len(matrix.names))))
         for a, source in enumerate(matrix.names)
     ]
-    heading = f"Contagion of {matrix.of}, percentage points: from (line) to (column)"
+    heading = f"Contagion of {matrix.of}, log price x 100: from (line) to (column)"
     return Section(heading, ("from", *matrix.names), "l" + "r" * len(matrix.names), lines)
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from .table import usd
 
+BIAS = "coarser steps bias what forced orders do to the price, by more than intervals say"
 LEAST_BALANCING = 0.001  # share of open interest below which holders who make up a difference are not worth a line
 
 
 def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = None) -> list[str]:
-    """Lines on a run that is not finished, on positions left out at the start, on holders added to balance the sides, on
-    sampling, and on criticality.
+    """Lines on a run that is not finished, on positions left out at the start, on holders added to balance the sides, on steps
+    longer than the file's, on sampling, and on criticality.
 
     **Arguments:** `info`: a result's; `assets`: their names; `paths`: how many the result holds. What is not in `info` makes no
     line.
@@ -34,6 +35,7 @@ def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = No
         )
     if added > LEAST_BALANCING * held:
         lines.append(f"longs and shorts differ: {_part(added, held)} of unlevered holders make up the difference")
+    lines += coarser(info)
     if info.get("start") == "stationary":
         lines.append(
             f"each path starts from {info.get('starts_from', 'a day drawn at random')}; positions are those of the scenario"
@@ -45,6 +47,28 @@ def notes(info: Mapping[str, Any], assets: Sequence[Any], paths: int | None = No
     if info.get("method") == "splitting":
         lines.append("paths of splitting share their beginnings: errors other than that of the event's probability are too small")
     return lines + _criticality(info, assets)
+
+
+def coarser(info: Mapping[str, Any]) -> list[str]:
+    """A line where steps were set that are longer than those of the scenario's file.
+
+    >>> coarser({"steps": 288, "file_steps": 1440})[0].partition(":")[0]
+    "288 steps in place of the file's 1,440"
+    """
+    steps, own = int(info.get("steps", 0)), int(info.get("file_steps", 0))
+    if not steps < own:
+        return []
+    return [f"{steps:,} steps in place of the file's {own:,}: {BIAS}"]
+
+
+def coarser_by_scenario(info: Mapping[str, Any]) -> list[str]:
+    """The same of each scenario of a study, by its `info`.
+
+    >>> each = {"a": {"steps": 9}, "b": {"steps": 9, "file_steps": 90}}
+    >>> [line.partition(":")[0] for line in coarser_by_scenario({"by_scenario": each})]
+    ['b']
+    """
+    return [f"{name}: {line}" for name, said in info.get("by_scenario", {}).items() for line in coarser(said)]
 
 
 def _criticality(info: Mapping[str, Any], assets: Sequence[Any]) -> list[str]:
@@ -74,4 +98,4 @@ def _number(value: Any) -> float:
     return float(value) if value is not None and math.isfinite(value) else 0.0
 
 
-__all__ = ["notes"]
+__all__ = ["coarser", "coarser_by_scenario", "notes"]

@@ -1,16 +1,11 @@
-"""Table and picture of a global sensitivity analysis: which of the numbers that nobody knows move a measure."""
+"""Table of a global sensitivity analysis: which of the numbers that nobody knows move a measure."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .study_table import Section, StudySummary, in_words, scaled, shown, unit_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-_MOST_PANELS = 6
 
 
 def over_ranges(result: Any) -> StudySummary:
@@ -79,37 +74,4 @@ def _records(result: Any) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def plot_ranges(result: Any) -> "Figure":
-    """Bars of total and first-order indices with intervals, a panel a measure."""
-    from .plots import BLUE, GREY, INK, _figure, _style
-
-    spreads = [one for one in result.spreads if _varies(one)][:_MOST_PANELS]
-    columns = 2 if len(spreads) > 1 else 1
-    rows = max(1, math.ceil(len(spreads) / columns))
-    with _style():
-        figure, grid = _figure(rows, columns, (6.6 * columns, (1.5 + 0.36 * len(result.ranges)) * rows + 0.4))
-        for axes, spread in zip(grid.flat, spreads, strict=False):
-            mine = sorted((one for one in result.indices if one.measure == spread.measure), key=lambda one: one.total)
-            places = np.arange(len(mine))
-            error = {"ecolor": INK, "capsize": 2.5, "error_kw": {"linewidth": 1.0}}
-            axes.barh(places + 0.19, [one.total for one in mine], 0.36, xerr=[one.total_error for one in mine], color=GREY,
-                      label="with others", **error)  # fmt: skip
-            axes.barh(places - 0.19, [one.first for one in mine], 0.36, xerr=[one.first_error for one in mine], color=BLUE,
-                      label="alone", **error)  # fmt: skip
-            # an interval of a design that is too small says so by leaving the picture
-            axes.set_xlim(max(-0.6, axes.get_xlim()[0]), min(1.6, max(1.0, axes.get_xlim()[1])))
-            axes.set_yticks(places, [one.key for one in mine])
-            axes.axvline(0.0, color=INK, linewidth=0.8)
-            axes.grid(axis="y", visible=False)
-            text = in_words(spread.measure)
-            axes.set_title(f"{text[:1].upper()}{text[1:]}", fontsize=9.5)
-            axes.set_xlabel("share of the variance over all ranges")
-            axes.legend(loc="lower right")
-        for axes in list(grid.flat)[len(spreads) :]:
-            axes.set_visible(False)
-        figure.suptitle(f"What matters of what nobody knows: {result.title or result.name}", x=0.012, ha="left", fontsize=11.5,
-                        fontweight="bold")  # fmt: skip
-        return figure
-
-
-__all__ = ["over_ranges", "plot_ranges"]
+__all__ = ["over_ranges"]

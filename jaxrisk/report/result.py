@@ -1,6 +1,5 @@
 """What a run returns: losses of every path, and the questions one asks of them."""
 
-import html
 import os
 from collections import ChainMap
 from collections.abc import Callable, Mapping
@@ -16,8 +15,8 @@ from ..risk.difference import difference
 from ..risk.replicates import by_replicates
 from ..risk.return_period import ANY_DAY, as_period
 from ..risk.stream import Stream
-from .chunks import Plan
-from .netcdf import (
+from ..storage.chunks import Plan
+from ..storage.netcdf import (
     CURVE_PREFIX,
     FINISHED,
     LOG_WEIGHTS,
@@ -26,11 +25,12 @@ from .netcdf import (
     flat_attributes,
     variable_attributes as _attributes,
 )
-from .observables import curve_axes, sample_axes
-from .store_place import is_store
-from .store_read import MISSING, StoredLosses
+from ..storage.observables import curve_axes, sample_axes
+from ..storage.store_place import is_store
+from ..storage.store_read import MISSING, StoredLosses
+from ..storage.writer import LazyLosses, read, save, whole
+from .shown import Shown
 from .table import Summary, counted
-from .writer import LazyLosses, read, save, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ STREAMED = 2**24
 """Paths beyond which the losses of a store are read part by part, again and again, and not held."""
 
 
-class Result:
+class Result(Shown):
     """Losses of every path of a run, what was run, and a few whole paths.
 
     **Arguments:**
@@ -285,6 +285,14 @@ class Result:
 
         return notes(self.info, self.coords.get("assets", []), self.paths)
 
+    def facts(self) -> list[str]:
+        """What was run, a line."""
+        shown = ("name", "seed", "steps", "precision", "device", "wall_seconds")
+        said = {"paths": counted(self.paths, self.planned).replace(" paths", "", 1)}
+        said |= {key: str(self.info[key]) for key in shown if key in self.info}
+        said |= {"hours": f"{8760.0 * self.info['horizon_years']:g}"} if "horizon_years" in self.info else {}
+        return [", ".join(f"{key} {text}" for key, text in said.items())]
+
     def to_xarray(self) -> "xr.Dataset":
         """A dataset with named axes, labels and units; `info` becomes its attributes."""
         import xarray as xr
@@ -337,50 +345,30 @@ class Result:
         """
         return cls(**read(path))
 
-    def plot(self) -> "Figure":
-        """The overview figure; see `jaxrisk.report.plots`."""
-        from . import plots
-
-        return plots.overview(self)
-
     def plot_return_levels(self) -> "Figure":
-        """Losses against how often they come; see `jaxrisk.report.return_periods`. Raises as `return_period`."""
-        from .return_periods import return_levels
+        """Losses against how often they come, as a figure; see `plot.return_levels`. Raises as `return_period`."""
+        from .plots.run import levels
 
-        self.return_period(next(iter(self.columns("max_drawdown_index"))), 0.1)
-        return return_levels(self)
+        return levels(self)
 
     def plot_who_pays(self) -> "Figure":
-        """Fees, fund, deleveraging and socialised loss by venue; see `jaxrisk.report.study_plots.who_pays`."""
-        from . import study_plots
+        """Fees, fund, deleveraging and socialised loss by venue; see also `plot.who_pays`."""
+        from .plots.run import payers
 
-        return study_plots.who_pays(self)
+        return payers(self)
 
     def plot_fan(self, asset: str | None = None, ax: Any = None) -> Any:
-        """Price and open interest over time on the kept paths; axes. See `jaxrisk.report.more_plots.fan`."""
-        from .more_plots import fan
-
-        return fan(self, asset, ax)
+        """As `plot.fan`."""
+        return self.plot.fan(asset, ax)
 
     def plot_joint(self, ax: Any = None) -> Any:
-        """Drawdown against open interest lost, by paths; axes. See `jaxrisk.report.more_plots.joint`."""
-        from .more_plots import joint
-
-        return joint(self, ax)
+        """As `plot.joint`."""
+        return self.plot.joint(ax)
 
     def __repr__(self) -> str:
         number = len(self.losses)
         name = f"{self.info['name']!r}, " if self.info.get("name") else ""
         return f"Result({name}{counted(self.paths, self.planned)}, {number} observable{'s' if number != 1 else ''})"
-
-    def _repr_html_(self) -> str:
-        shown = ("name", "title", "seed", "steps", "horizon_years", "precision", "device", "wall_seconds")
-        facts = {"paths": counted(self.paths, self.planned).replace(" paths", "", 1)} | {
-            key: str(self.info[key]) for key in shown if key in self.info
-        }
-        line = ", ".join(f"<b>{html.escape(key)}</b> {html.escape(text)}" for key, text in facts.items())
-        notes = "".join(f"<div>{html.escape(note)}</div>" for note in self.notes())
-        return f"<div>{line}</div>{self.summary()._repr_html_()}{notes}"
 
 
 __all__ = ["STATISTICS", "Result"]

@@ -12,6 +12,7 @@ from .range_tables import over_ranges
 from .rare_tables import rare_event, reverse_stress
 from .study_table import Section, StudySummary, Z, grouped, in_words, interval, parameter_text, said, scaled, shown, unit_of
 from .sweep_table import study
+from .unwind_table import unwinds
 from .warning_table import warning
 
 _LISTED = 8  # reasons of single parameters in the notes
@@ -206,7 +207,7 @@ def summary(result: Any) -> StudySummary:
     """The table of any of these results."""
     tables = {"Sensitivities": sensitivities, "ReverseStress": reverse_stress, "RareEvent": rare_event, "Design": design}
     tables |= {"Study": study, "OverRanges": over_ranges}
-    tables |= {"Attribution": attribution, "Warned": warning, "Maturity": maturity}
+    tables |= {"Attribution": attribution, "Attributions": unwinds, "Warned": warning, "Maturity": maturity}
     return tables[type(result).__name__](result)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..observables import describe
-from .narrow import narrow
+from ..storage.narrow import narrow
 from .table import _scale
 
 if TYPE_CHECKING:

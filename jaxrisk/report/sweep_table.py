@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..observables import describe
+from .notes import coarser_by_scenario
 from .study_table import Section, StudySummary, in_words, interval, scaled, shown, unit_of
 from .table import at_most, usd
 
@@ -297,7 +298,7 @@ def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
                      "probabilities know of chance alone, not of what the model has wrong")  # fmt: skip
     if len(listed) < len(result.cells):
         notes.append(f"{len(result.cells) - len(listed)} cells in the middle of the ranking are left out here; study.csv has all")
-    return [*notes, *absent(result)]
+    return [*notes, *coarser_by_scenario(result.info), *absent(result)]
 
 
 _ENOUGH = 5.0

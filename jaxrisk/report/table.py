@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..risk.tail import Estimate
-from .narrow import narrow
+from ..storage.narrow import narrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,10 @@ class Summary(Sequence):
             head = {"measure": row.measure, "statistic": row.statistic}
             records.append(head | value | estimate | {"unit": row.unit, "note": row.note})
         return pd.DataFrame.from_records(records)
+
+    def table(self) -> tuple[tuple[str, ...], str, list[tuple[str, ...]]]:
+        """Names of the columns, their alignment with "l" and "r", and the texts line by line."""
+        return _COLUMNS, "".join("r" if column in _NUMERIC else "l" for column in range(len(_COLUMNS))), self._lines()
 
     def _lines(self) -> list[tuple[str, ...]]:
         """Texts line by line: a measure with several statistics heads their lines, one with a single shares its line."""

@@ -31,7 +31,7 @@ class Support(NamedTuple):
 
     def stands(self, found: Estimate) -> bool:
         """Whether the difference's interval can be stood behind."""
-        from .curve import stands  # here: scipy's optimisers take time that starting a command should not wait for
+        from .slopes.curve import stands  # here: scipy's optimisers take time that starting a command should not wait for
 
         return stands(self.effective, found.standard_error, found.value)
 

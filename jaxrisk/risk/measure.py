@@ -5,15 +5,13 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from ..observables import OBSERVABLES, SIGNED, unknown
+from ..observables import OBSERVABLES, describe, unknown
 from . import tail
 from .estimate import Estimate
 
 STATISTICS = ("mean", "quantile", "value_at_risk", "expected_shortfall", "exceedance_probability")
 OF_RESULTS = ("expectile", "mean_excess", "exceedance_curve")
 """What a result can be asked for, but neither differentiated nor designed for."""
-STEPPED = ("time_to_trough", "support_broken")
-"""What observables that are step functions of a path begin with: a path's derivative is zero, and no sensitivity."""
 
 
 class Measure(NamedTuple):
@@ -55,6 +53,16 @@ class Measure(NamedTuple):
         wrong = [f'level "{match[3]}" is not a number', *cls(match[2], match[1], 0.5).wrong(others=True)]
         raise ValueError("\n".join(f'measure "{said}": {one}' for one in wrong))
 
+    @property
+    def base(self) -> str:
+        """The observable without its labels."""
+        return self.observable.partition("[")[0].strip()
+
+    @property
+    def stepped(self) -> bool:
+        """Whether a path's derivative of it is zero, and no sensitivity."""
+        return describe(self.base).stepped
+
     def checked(self) -> "Measure":
         """The measure itself, or a `ValueError` with a line on everything that is wrong with it."""
         if wrong := self.wrong():
@@ -73,9 +81,8 @@ class Measure(NamedTuple):
             wrong.append(f"{self.statistic} needs a level")
         if near not in ("", "mean", "exceedance_probability") and (self.level <= 0.0 or self.level >= 1.0):
             wrong.append(f"level {self.level:g} has to lie strictly between 0 and 1")
-        base = self.observable.partition("[")[0].strip()
-        if (wrong or others) and base not in OBSERVABLES:
-            wrong.append(str(unknown("observable", base, OBSERVABLES)))
+        if (wrong or others) and self.base not in OBSERVABLES:
+            wrong.append(str(unknown("observable", self.base, OBSERVABLES)))
         return wrong
 
     def estimate(self, losses: Any, log_weights: Any = None, confidence: float = 0.95) -> Estimate:
@@ -85,8 +92,8 @@ class Measure(NamedTuple):
 
     def never_negative(self, book: str) -> bool:
         """Whether it cannot be below zero under this representation of positions."""
-        base = self.observable.partition("[")[0].strip()
-        gains = base in SIGNED or (book == "flow" and base.startswith("open_interest_loss"))
+        base = self.base
+        gains = describe(base).signed or (book == "flow" and base.startswith("open_interest_loss"))
         return self.statistic == "exceedance_probability" or (base in OBSERVABLES and not gains)
 
     def __str__(self) -> str:
@@ -94,4 +101,4 @@ class Measure(NamedTuple):
         return f"{self.statistic}({self.observable}{level})"
 
 
-__all__ = ["STATISTICS", "STEPPED", "Measure"]
+__all__ = ["STATISTICS", "Measure"]

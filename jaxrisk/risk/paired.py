@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
-from .bump import influence, resolution
-from .curve import effective, stands
 from .estimate import clopper_pearson, z
 from .measure import Measure
+from .slopes.bump import influence, resolution
+from .slopes.curve import effective, stands
 
 DRAWS = 20_000
 """Of the estimates of all runs together, from which it is counted how often each is the best."""

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..cascade import prepare
+from ..cascade import path_losses, prepare, seed_key
 from ..cascade.blocks import block_size, chunks, losses_of
 from ..observables import DIMS, column
 from ..parameter import Parameter, moved
@@ -90,12 +90,6 @@ class Sample(NamedTuple):
         """The column of some of the paths with parameters of their scenario moved: the same random numbers. Float64."""
         return self.again(prepare_lean(moved(scenario, parameters, by), self.prepared.decay.dtype), which)
 
-    def slopes(self, reverse: Any, which: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Derivative of the column on some of the paths along a direction of the parameters of a `Reverse`. Float64."""
-        from .pathwise import along
-
-        return along(self, reverse, which, direction)
-
 
 def draw_sample(
     scenario: Scenario,
@@ -145,8 +139,6 @@ def _kind(leaf: Any) -> Any:
 @lru_cache(maxsize=256)
 def _shapes(structure: Any, kinds: tuple, double: bool) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Names and shapes of the losses of one path: tracing it takes a quarter of a second, and studies ask again and again."""
-    from ..cascade import path_losses, seed_key
-
     losses = lambda prepared: path_losses(prepared, seed_key(0), jnp.zeros(1, jnp.uint32))
     found = eqx.filter_eval_shape(losses, jax.tree.unflatten(structure, kinds))
     return tuple((name, shape.shape) for name, shape in found.items())

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .curve import effective, stands
 from .paired import Column
+from .slopes.curve import effective, stands
 
 EXACT = 6
 """Parts up to which all 2^n runs are made."""

@@ -30,7 +30,7 @@ from .._leaf import Array
 from ..cascade.noise import normal, uniform, words
 from ..cascade.source import AbstractSource, draw
 from ..cascade.state import Noise, Prepared
-from .drivers import Drivers, drivers, replaced
+from .rare.drivers import Drivers, drivers, replaced
 
 SEGMENTS = 8
 """Segments of a path: the directions of each normal that come from the points."""

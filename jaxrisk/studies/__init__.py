@@ -1,4 +1,6 @@
-"""Questions asked of the engine: sensitivities, reverse stress tests, rare events, the design of limits, and grids of settings.
+"""Questions asked of the engine: sensitivities, reverse stress tests, rare events, the design of limits, attribution, and
+grids of settings. One question a file, its answer an object that shows itself (`shown`); start with `sensitivity`, or with
+`study`, which plans runs (`study_plan`), has them run or finds them (`study_run`), and says what they found (`study_found`).
 
 A function may have the name of its module: import it from here, or from its module.
 """

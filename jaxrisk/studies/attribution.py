@@ -13,13 +13,13 @@ import numpy as np
 from .._whole import whole
 from ..cascade import prepare
 from ..cascade.blocks import block_size, chunks, numbers
+from ..report.shown import Shown
 from ..risk.measure import Measure
 from ..risk.paired import Column as Scored, Difference, paired
 from ..risk.sample import Column, known_column, prepare_lean
 from ..risk.shapley import EXACT, ORDERS, Shapley, plan, shapley
 from ..scenario import Scenario
 from .channels import alone, channels, same_run, switched
-from .shown import Shown
 
 MEASURES = (
     "mean(max_drawdown_index)",

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from .._whole import whole
 from ..cascade.blocks import numbers
 from ..parameter import Parameter, named, parameters
 from ..positions import ANY, Limits
+from ..report.shown import Shown
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..scenario import Scenario
+from .design_check import RAISE
 from .design_cost import Caps
 from .design_run import Run
-from .shown import Shown
 
 VERIFY_PATHS = 1_000_000
 SHARE_DOWNSIZE = 0.5
@@ -42,6 +43,8 @@ class Design(Shown):
     - `info`: seed, paths, seconds, confidence, iterations; `searched`: the caps that the search ended at, on the budget without a
       margin for noise; `residual`: of the optimality conditions there, in standard errors.
     """
+
+    RAISED: ClassVar[float] = RAISE
 
     measure: Measure
     budget: float

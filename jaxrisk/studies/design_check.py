@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..risk.bump import MOST_PATH_STEPS, influence
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
-from ..risk.rerun import OUTSIDE, layers, outside
 from ..risk.sample import Sample, draw_sample, prepare_lean
+from ..risk.slopes.bump import MOST_PATH_STEPS, influence
+from ..risk.slopes.rerun import OUTSIDE, layers, outside
 from .design_cost import Caps
 
 RAISE = 0.05
@@ -37,7 +37,7 @@ def upper_limit(estimate: Estimate, confidence: float) -> float:
 
 class Sampled(NamedTuple):
     """Caps evaluated with the random numbers of one run, `sample`: of its paths those of the tail are run again, and a sample of
-    the others, each for `weight` paths; or all, where those from below the tail matter (`risk/rerun.py`).
+    the others, each for `weight` paths; or all, where those from below the tail matter (`slopes.rerun`).
 
     The run is at caps a tenth higher, since which paths lose most has to be known there too: under the caps themselves the
     paths that stop just short of where they gather their holders lose nothing, as do most others. For a mean the run is at the

@@ -9,11 +9,11 @@ import numpy as np
 import optax
 
 from ..parameter import named
-from ..risk.derivatives import derivatives
 from ..risk.estimate import Estimate
-from ..risk.gradients import measure_gradient
 from ..risk.measure import Measure
 from ..risk.sample import draw_sample
+from ..risk.slopes.derivatives import derivatives
+from ..risk.slopes.gradients import measure_gradient
 from .design_check import AGAIN, Sampled, confidence_of, onto, upper_limit, without_slack
 from .design_cost import Caps, Cost
 from .design_search import Found, Point, Problem, free_of, multiplier, search

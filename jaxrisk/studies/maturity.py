@@ -13,14 +13,14 @@ import numpy as np
 from ..cascade.blocks import numbers
 from ..config import ConfigError
 from ..config.files import read_toml
-from ..config.paths import NotFound, find
-from ..config.problems import Problem, Report, nearest
+from ..paths import NotFound, find
+from ..problems import Problem, Report, nearest
+from ..report.shown import Shown
 from ..risk.measure import Measure
 from ..risk.paired import Column as Scored
 from ..risk.shapley import Shapley, plan, shapley
 from ..scenario import Scenario
 from .attribution import MEASURES, checked, columns_of
-from .shown import Shown
 
 NUMBERS = {
     "open_interest_over_volume": (0.0, 100.0),

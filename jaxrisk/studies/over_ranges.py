@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..config import prepare
-from ..config.paths import NotFound, find
-from ..config.problems import ConfigError, Problem
 from ..config.ranges import Range
 from ..config.read import problems_of_ranges
 from ..config.study import read_study
+from ..paths import NotFound, find
+from ..problems import ConfigError, Problem
+from ..report.shown import Shown
 from ..risk.measure import Measure
-from .shown import Shown
 from .study import Study
 
 MISSING = "SALib is not installed: pip install 'jaxrisk[ranges]'"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from .._whole import whole
 from ..cascade.blocks import numbers
 from ..observables import DIMS, unknown
+from ..report.shown import Shown
 from ..risk.estimate import Estimate
 from ..risk.return_period import ANY_DAY, as_period
 from ..scenario import Scenario, coordinates
 from ..start_words import start_kind, start_words, where_from
 from .rare_run import PILOT, Found, Run
 from .reverse_stress import checked
-from .shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,13 +11,13 @@ from ..cascade.engine import prepare
 from ..cascade.source import AbstractSource, Counters
 from ..cascade.state import Prepared
 from ..risk import tail
-from ..risk.cross_entropy import Drawn, in_event, of_paths, refitted
-from ..risk.drivers import Drivers, NotSteerableError, drivers
 from ..risk.estimate import Estimate
-from ..risk.proposal import Proposal, tilted
+from ..risk.rare.cross_entropy import Drawn, in_event, of_paths, refitted
+from ..risk.rare.drivers import Drivers, NotSteerableError, drivers
+from ..risk.rare.proposal import Proposal, tilted
+from ..risk.rare.splitting import splitting
+from ..risk.rare.stress_surface import Surface
 from ..risk.sample import Column
-from ..risk.splitting import splitting
-from ..risk.stress_surface import Surface
 from .reverse_stress import AtRestError, OutOfReachError, most_likely
 
 PILOT = 2_048

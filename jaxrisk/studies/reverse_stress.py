@@ -11,14 +11,14 @@ import numpy as np
 from .._whole import whole
 from ..cascade.blocks import in_precision, numbers
 from ..cascade.engine import prepare
-from ..risk.cross_entropy import first_order
-from ..risk.drivers import Drivers, drivers
-from ..risk.given import Followed, GivenNoise, followed, noise_of, variance_of
+from ..report.shown import Shown
+from ..risk.rare.cross_entropy import first_order
+from ..risk.rare.drivers import Drivers, drivers
+from ..risk.rare.given import Followed, GivenNoise, followed, noise_of, variance_of
+from ..risk.rare.stress_path import SCALES, Unreachable, nearest_paths
+from ..risk.rare.stress_surface import Candidate, Surface
 from ..risk.sample import Column
-from ..risk.stress_path import SCALES, Unreachable, nearest_paths
-from ..risk.stress_surface import Candidate, Surface
 from ..scenario import Scenario
-from .shown import Shown
 from .stress_words import HOURS_PER_YEAR, Jump, in_words
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ from .._whole import whole
 from ..cascade import fragility
 from ..cascade.blocks import numbers
 from ..parameter import Parameter, named
-from ..risk.bump import difference
-from ..risk.change import Change, change_problems, changed
-from ..risk.cross import cross_problem, cross_sensitivity
-from ..risk.derivatives import METHODS, derivatives, is_smooth
+from ..report.shown import Shown
 from ..risk.estimate import Estimate
-from ..risk.gradients import looked_at
 from ..risk.measure import Measure
 from ..risk.sample import Sample, draw_sample
+from ..risk.slopes.bump import difference
+from ..risk.slopes.change import Change, change_problems, changed
+from ..risk.slopes.cross import cross_problem, cross_sensitivity
+from ..risk.slopes.derivatives import METHODS, derivatives, is_smooth
+from ..risk.slopes.gradients import looked_at
 from ..scenario import Scenario
-from .shown import Shown
 
 
 @dataclass(repr=False)
@@ -89,8 +89,8 @@ def sensitivity(
 
     Methods: `"pathwise"` differentiates the paths that the measure looks at (tail replay in reverse mode). `"bump"` takes the
     measure as a curve in each parameter, at 2 to 16% up and down with the same random numbers on all paths, and its slope from
-    the window whose interval, bias included, is shortest (`risk/curve.py`). `"auto"` takes the derivative of paths where their
-    tail is not heavy and a difference on a sample of paths bears it out (`risk/trust.py`), with what that leaves open in its
+    the window whose interval, bias included, is shortest (`slopes.curve`). `"auto"` takes the derivative of paths where their
+    tail is not heavy and a difference on a sample of paths bears it out (`slopes.trust`), with what that leaves open in its
     interval, and bumps the rest: near runaway, where single accounts are liquidated or not, and for numbers of jumps.
 
     **Arguments:**

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.problems import ConfigError, Problem
 from ..config.study import StudyPlan, read_study
 from ..config.study_cells import Cell
+from ..problems import ConfigError, Problem
+from ..report.shown import Shown
 from ..risk.measure import Measure
 from ..risk.paired import Ranking
 from ..scenario import Scenario
-from .shown import Shown
 from .study_found import Found, answer, rank_of, unknown_measures
 from .study_plan import Work, works_of
+from .study_read import RECORD, fields_of
 from .study_run import Runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TABLE, RECORD, PICTURE, BRANCHES = "study.csv", "study.json", "study.png", "branches.png"
+TABLE, PICTURE, BRANCHES = "study.csv", "study.png", "branches.png"
 """What a study writes into its folder, beside the results of its runs."""
 
 
@@ -80,25 +81,20 @@ class Study(Shown):
         **Raises:** `ValueError`, which names the file, where it is damaged, or of a version that this one does not read;
         `OSError` as the system says.
         """
-        from ..report.study_read import load_study
-
-        return load_study(Path(folder))
+        return cls(*fields_of(Path(folder)))
 
     def plot_branches(self) -> "Figure":
         """A tornado chart: by how much each group of branches moves the measure ranked by.
 
         **Raises:** `ValueError` where there are no branches.
         """
-        from ..report.sweep_plots import branches
+        from ..report.plots.study import branches
 
         return branches(self)
 
     def plot_frontier(self, measure: Measure | str | None = None, ax: Any = None) -> Any:
-        """What each cell buys against the open interest it forgoes, with paired intervals; axes. See
-        `jaxrisk.report.more_plots.frontier`."""
-        from ..report.more_plots import frontier
-
-        return frontier(self, measure, ax)
+        """As `plot.frontier`."""
+        return self.plot.frontier(ax, measure)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, {len(self.cells)} cells, {self.info.get('paths', 0):,} paths each)"
@@ -185,7 +181,9 @@ def _files(works: list[Work]) -> dict[str, dict[str, str]]:
 
 def _said(scenario: Scenario) -> dict[str, int]:
     """What all runs of a scenario have alike."""
-    return {"paths": scenario.description.paths, "seed": scenario.description.seed, "steps": scenario.settings.steps}
+    steps, described = scenario.settings.steps, scenario.description
+    coarser = {"file_steps": described.file_steps} if steps < described.file_steps else {}
+    return {"paths": described.paths, "seed": described.seed, "steps": steps, **coarser}
 
 
 def _without_column(plan: StudyPlan, works: list[Work]) -> list[Problem]:

@@ -15,12 +15,12 @@ import numpy as np
 from ..config import Prepared, prepare
 from ..config.effective import digest_of as digest_of_document
 from ..config.once import made_once, once, same
-from ..config.paths import NotFound
-from ..config.problems import ConfigError, Problem, nearest, written
 from ..config.study import StudyPlan
 from ..config.study_cells import Cell, Leaf
-from ..config.study_keys import Settings, number
+from ..config.tables.study import Settings, number
 from ..parameter import moved, named, parameters
+from ..paths import NotFound
+from ..problems import ConfigError, Problem, nearest, written
 from ..scenario import Scenario
 
 SET = "# set by the study: "

@@ -13,8 +13,8 @@ from scipy.stats import qmc
 from ..cascade import fragility, prepare
 from ..cascade.blocks import numbers
 from ..positions import Nodes
+from ..report.shown import Shown
 from ..scenario import Scenario
-from .shown import Shown
 
 NODES: Nodes = (512, 2, 4)
 DRAWS = 32

@@ -1,11 +1,9 @@
 """An event of made-up prices, small enough to check by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from recorded import DATA
 
-DATA = Path(__file__).parents[2] / "../shared/data"
 START = np.datetime64("2024-03-01T12:00:00", "s")
 
 EVENT = """

@@ -7,12 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxrisk.backtest.attributed import Attributed, Attributions, Interval, WhatIf, Width, attributed
-from jaxrisk.backtest.event import read_event
-from jaxrisk.backtest.parameters import LossAfter, read_fitted
-from jaxrisk.backtest.unknowns import UNKNOWNS, as_known, draws
-from jaxrisk.backtest.unwind import simulated_unwinds, without_effect
-from jaxrisk.backtest.whose_fall import ERROR, Unwind, again, largest_fall, quantiles, replayed, rows_of, spread, weights_of
+from jaxrisk.backtest.attribution.attributed import Attributed, Attributions, Interval, WhatIf, Width, attributed
+from jaxrisk.backtest.attribution.unknowns import UNKNOWNS, as_known, draws
+from jaxrisk.backtest.attribution.unwind import simulated_unwinds, without_effect
+from jaxrisk.backtest.attribution.whose_fall import (
+    ERROR,
+    Unwind,
+    again,
+    largest_fall,
+    quantiles,
+    replayed,
+    rows_of,
+    spread,
+    weights_of,
+)
+from jaxrisk.backtest.events.event import read_event
+from jaxrisk.backtest.events.parameters import LossAfter, read_fitted
 from jaxrisk.cli import main
 
 STEPS = 240

@@ -30,7 +30,7 @@ def folder(folder):
 @pytest.fixture
 def stand_in(monkeypatch):
     """A forecast of the right drawdown, fitted on an event named `fitted on`."""
-    import jaxrisk.backtest.run  # noqa: F401 (else it would be made of the stand-ins)
+    import jaxrisk.backtest.events.run  # noqa: F401 (else it would be made of the stand-ins)
 
     forecast, parameters = ModuleType("forecast"), ModuleType("parameters")
 
@@ -40,8 +40,8 @@ def stand_in(monkeypatch):
 
     forecast.forecast = make
     parameters.read_fitted = lambda path, without: SimpleNamespace(has_seen=lambda event: event.name == "fitted on")
-    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.forecast", forecast)
-    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.parameters", parameters)
+    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.events.forecast", forecast)
+    monkeypatch.setitem(sys.modules, "jaxrisk.backtest.events.parameters", parameters)
 
 
 def test_the_table_is_shown_and_written(folder, stand_in, capsys):

@@ -5,9 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from jaxrisk.backtest import competitors
-from jaxrisk.backtest.competitors import GarchT, Regression, bootstrap_paths, fit_garch, fit_regression, garch_paths, of_paths
-from jaxrisk.backtest.event import read_event
+from jaxrisk.backtest.events import competitors
+from jaxrisk.backtest.events.competitors import (
+    GarchT,
+    Regression,
+    bootstrap_paths,
+    fit_garch,
+    fit_regression,
+    garch_paths,
+    of_paths,
+)
+from jaxrisk.backtest.events.event import read_event
 
 from .conftest import START, write_bars
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from jaxrisk.backtest.day_scores import LEVELS, THRESHOLDS, at_risk_test, collected, difference, score_one
+from jaxrisk.backtest.days.scores import LEVELS, THRESHOLDS, at_risk_test, collected, difference, score_one
 from jaxrisk.backtest.scores import crps, pit
 
 

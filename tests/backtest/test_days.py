@@ -9,15 +9,15 @@ import pytest
 from scipy import stats
 
 import jaxrisk
-from jaxrisk.backtest import day_engine, day_rivals
-from jaxrisk.backtest.day_engine import BURN_IN, Fit, Fits, FitsError, _lasting, _run, engine
-from jaxrisk.backtest.day_rivals import daily_variance, gjr_garch, log_har, loss_on_fall, windows
-from jaxrisk.backtest.day_run import backtest_days, cuts_between
-from jaxrisk.backtest.periods import after_alarms, on_days, path_quantities, periods
-from jaxrisk.calibration.day_bars import DayBars
-from jaxrisk.calibration.from_state import STEPS_PER_DAY, hourly_bars
-from jaxrisk.calibration.histories import histories
-from jaxrisk.calibration.law_log_variance import TailModel, law_of
+from jaxrisk.backtest.days import engine as day_engine, rivals as day_rivals
+from jaxrisk.backtest.days.engine import BURN_IN, Fit, Fits, FitsError, _lasting, _run, engine
+from jaxrisk.backtest.days.periods import after_alarms, on_days, path_quantities, periods
+from jaxrisk.backtest.days.rivals import daily_variance, gjr_garch, log_har, loss_on_fall, windows
+from jaxrisk.backtest.days.run import backtest_days, cuts_between
+from jaxrisk.calibration.indirect.bars import DayBars
+from jaxrisk.calibration.indirect.from_state import STEPS_PER_DAY, hourly_bars
+from jaxrisk.calibration.indirect.histories import histories
+from jaxrisk.calibration.indirect.log_variance import TailModel, law_of
 
 FIRST = np.datetime64("2020-01-01")
 DAYS = 640

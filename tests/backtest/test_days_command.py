@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxrisk.backtest import day_run
+from jaxrisk.backtest.days import run as day_run
 from jaxrisk.cli import main
 from jaxrisk.cli.exit_codes import BAD_INPUT, INTERRUPTED, OK
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxrisk.backtest.competitors import bootstrap, garch
-from jaxrisk.backtest.event import alarm, overlaps, read_event, shipped_events
-from jaxrisk.backtest.event_keys import Reported
-from jaxrisk.calibration.price_file import read_price_file
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.backtest.events.competitors import bootstrap, garch
+from jaxrisk.backtest.events.event import alarm, overlaps, read_event, shipped_events
+from jaxrisk.backtest.events.keys import Reported
+from jaxrisk.data.price_file import read_price_file
+from jaxrisk.problems import ConfigError
 
 from .conftest import EVENT, START, fine_closes, hourly_closes, write_bars
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jaxrisk.backtest.fitting import loss_after, ordinary_flow_sd, variance_after
+from jaxrisk.backtest.events.fitting import loss_after, ordinary_flow_sd, variance_after
 
 
 def unwind(volatility, grid=300):

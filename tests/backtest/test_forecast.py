@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxrisk.backtest.event import read_event
-from jaxrisk.backtest.forecast import GROUPS, course, forecast
+from jaxrisk.backtest.events.event import read_event
+from jaxrisk.backtest.events.forecast import GROUPS, course, forecast
+from jaxrisk.backtest.events.parameters import Fitted, LossAfter, VarianceAfter
 from jaxrisk.backtest.known import drawdown, hourly
-from jaxrisk.backtest.parameters import Fitted, LossAfter, VarianceAfter
-from jaxrisk.calibration.volatility import fit_daily_law
+from jaxrisk.calibration.laws.volatility import fit_daily_law
 
 from .conftest import START, hourly_closes, write_bars
 

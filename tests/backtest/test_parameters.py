@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxrisk.backtest.parameters import FREEDOM, NUMBERS, Fitted, LossAfter, VarianceAfter, read_fitted, to_toml
+from jaxrisk.backtest.events.parameters import FREEDOM, NUMBERS, Fitted, LossAfter, VarianceAfter, read_fitted, to_toml
 from jaxrisk.config import ConfigError
 
 AFTER = VarianceAfter(mean=-2.5, slope=0.5, scale=0.7, drift=-0.3, drift_sd=0.9, count=7)

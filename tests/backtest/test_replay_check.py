@@ -5,9 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from jaxrisk.backtest.replay_check import compare, replay_check
-from jaxrisk.backtest.replay_data import HOURLY, price_path, read_hours
-from jaxrisk.backtest.replay_scores import BLOCK, blocks, correlation, interest, shift_p, size, timing
+from jaxrisk.backtest.replay.check import compare, replay_check
+from jaxrisk.backtest.replay.data import HOURLY, price_path, read_hours
+from jaxrisk.backtest.replay.scores import BLOCK, blocks, correlation, interest, shift_p, size, timing
 from jaxrisk.cascade import prepare
 from jaxrisk.config import ConfigError, load
 

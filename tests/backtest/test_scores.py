@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxrisk.backtest.event_keys import Reported
-from jaxrisk.backtest.reported import predicted, reported_log_score, reported_pit
+from jaxrisk.backtest.events.keys import Reported
+from jaxrisk.backtest.events.reported import predicted, reported_log_score, reported_pit
 from jaxrisk.backtest.scores import Samples, central, covered, crps, log_score, pit, quantile
 
 

@@ -6,8 +6,8 @@ import gzip
 import numpy as np
 import pytest
 
-from jaxrisk.backtest.competitors import bootstrap, garch
-from jaxrisk.backtest.event import alarm, read_event, shipped_events
+from jaxrisk.backtest.events.competitors import bootstrap, garch
+from jaxrisk.backtest.events.event import alarm, read_event, shipped_events
 
 # drawdown of five-minute closes (fifteen in 2025) from the alarm's start, 24 h; rebound after the low; open-interest loss
 OBSERVED = {

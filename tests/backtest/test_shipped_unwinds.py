@@ -6,10 +6,10 @@ Counts of intervals are of fixed seeds and events, and hold at several seeds; wi
 import numpy as np
 import pytest
 
-from jaxrisk.backtest.event import read_event, shipped_events
-from jaxrisk.backtest.forecast import forecast
-from jaxrisk.backtest.parameters import read_fitted
-from jaxrisk.backtest.scored import score
+from jaxrisk.backtest.events.event import read_event, shipped_events
+from jaxrisk.backtest.events.forecast import forecast
+from jaxrisk.backtest.events.parameters import read_fitted
+from jaxrisk.backtest.events.scored import score
 
 from .conftest import DATA
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxrisk.backtest import run
-from jaxrisk.backtest.competitors import fit_garch
-from jaxrisk.backtest.event import read_event
-from jaxrisk.backtest.run import KINDS, backtest
-from jaxrisk.backtest.scored import Score, score
+from jaxrisk.backtest.events import run
+from jaxrisk.backtest.events.competitors import fit_garch
+from jaxrisk.backtest.events.event import read_event
+from jaxrisk.backtest.events.run import KINDS, backtest
+from jaxrisk.backtest.events.scored import Score, score
+from jaxrisk.backtest.events.table import averages, comparisons, score_table, verdicts
 from jaxrisk.backtest.scores import Samples, crps
-from jaxrisk.backtest.table import averages, comparisons, score_table, verdicts
 
 from .conftest import EVENT
 

@@ -18,8 +18,8 @@ from jaxrisk.batch.executors import TRIES
 from jaxrisk.batch.processes import Processes
 from jaxrisk.batch.versions import here
 from jaxrisk.cascade import blocks
-from jaxrisk.config.paths import shipped
-from jaxrisk.report.store_log import lines
+from jaxrisk.paths import shipped
+from jaxrisk.storage.store_log import lines
 
 PATHS, CHUNK = 1500, 256
 OWN_BLOCK = blocks.BLOCK["cpu"]

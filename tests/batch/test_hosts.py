@@ -8,7 +8,7 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.batch import WorkersLost, hosts
-from jaxrisk.report.store_log import lines
+from jaxrisk.storage.store_log import lines
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ import jaxrisk as jr
 from jaxrisk.batch.processes import Processes
 from jaxrisk.cascade import blocks
 from jaxrisk.cli import BAD_INPUT, OK, main
-from jaxrisk.report import manifest, remote
-from jaxrisk.report.durable import Busy, OutputError
-from jaxrisk.report.outputs import NotReplaced
-from jaxrisk.report.remote import is_remote, place_of
-from jaxrisk.report.status import status_of
-from jaxrisk.report.store import OtherRun
+from jaxrisk.storage import manifest, remote
+from jaxrisk.storage.durable import Busy, OutputError
+from jaxrisk.storage.outputs import NotReplaced
+from jaxrisk.storage.remote import is_remote, place_of
+from jaxrisk.storage.status import status_of
+from jaxrisk.storage.store import OtherRun
 
 fsspec = pytest.importorskip("fsspec")
 OUT = "memory://runs/r.zarr"

@@ -7,8 +7,8 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.cascade import blocks, prepare
-from jaxrisk.config.paths import shipped
 from jaxrisk.market import Stationary
+from jaxrisk.paths import shipped
 
 pytestmark = pytest.mark.as_shipped
 
@@ -47,6 +47,11 @@ def test_a_path_is_replayed_from_its_index_alone(scenario, small_blocks):
     whole = jr.simulate(scenario, paths=3000, steps=96, seed=5, sample_paths=0)
     alone = jr.simulate(scenario, paths=1, first_path=2345, steps=96, seed=5, sample_paths=0)
     same({name: whole[name][2345:2346] for name in whole.losses}, dict(alone.losses))
+
+
+def test_steps_longer_than_those_of_the_file_are_said(scenario, small_blocks):
+    coarse = jr.simulate(scenario, paths=1, steps=96, seed=5, sample_paths=0)
+    assert any(note.startswith("96 steps in place of the file's 1,440") for note in coarse.notes())
 
 
 LAWS = {
@@ -156,14 +161,14 @@ def test_a_number_that_is_not_finite_is_found_and_the_rest_kept(scenario, small_
 
 def test_what_was_finished_before_a_bad_path_is_kept(scenario, small_blocks, tmp_path, monkeypatch):
     """Path 700 is made to fail: the 700 before it are in the file, and the file says so."""
-    honest = blocks.run_block
+    honest = blocks.RUN["scan"]
 
     def spoiled(prepared, key, paths, source):
         losses = dict(honest(prepared, key, paths, source))
         losses["log_return"] = jnp.where((paths == 700)[:, None], jnp.nan, losses["log_return"])
         return losses
 
-    monkeypatch.setattr(blocks, "run_block", spoiled)
+    monkeypatch.setitem(blocks.RUN, "scan", spoiled)
     with pytest.raises(jr.NonFinite, match="path 700"):
         jr.simulate(scenario, paths=1500, steps=96, seed=5, chunk=512, out=tmp_path / "r.nc")
     kept = jr.Result.load(tmp_path / "r.nc")

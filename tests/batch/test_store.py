@@ -14,13 +14,13 @@ import jaxrisk as jr
 from jaxrisk.batch import SetAside, work
 from jaxrisk.cascade import blocks
 from jaxrisk.report import result as result_module
-from jaxrisk.report.durable import Busy
-from jaxrisk.report.outputs import NotReplaced
-from jaxrisk.report.status import status_of
-from jaxrisk.report.store import OtherRun
-from jaxrisk.report.store_log import lines
-from jaxrisk.report.writer import WriteStopped
 from jaxrisk.risk.stream import Stream
+from jaxrisk.storage.durable import Busy
+from jaxrisk.storage.outputs import NotReplaced
+from jaxrisk.storage.status import status_of
+from jaxrisk.storage.store import OtherRun
+from jaxrisk.storage.store_log import lines
+from jaxrisk.storage.writer import WriteStopped
 
 PATHS, CHUNK, SEED = 1500, 256, 5
 FIRSTS = list(range(0, PATHS, CHUNK))
@@ -63,9 +63,9 @@ def began(monkeypatch):
     """First paths of the chunks that are run."""
     firsts, honest = [], work.range_losses
 
-    def counted(pool, prepared, seed, first, count, source):
+    def counted(pool, prepared, seed, first, count, source, kernel):
         firsts.append(first)
-        return honest(pool, prepared, seed, first, count, source)
+        return honest(pool, prepared, seed, first, count, source, kernel)
 
     monkeypatch.setattr(work, "range_losses", counted)
     return firsts
@@ -271,7 +271,7 @@ def test_what_was_loaded_is_never_read_on_in_another_run(run, store, memory):
 
 def test_what_another_run_has_left_is_not_taken_for_this_one(run, store, monkeypatch):
     """Records that cannot be removed."""
-    from jaxrisk.report import durable
+    from jaxrisk.storage import durable
 
     honest = durable.clear
     monkeypatch.setattr(durable, "clear", lambda path: None if path.name == "chunks" else honest(path))
@@ -380,7 +380,7 @@ def test_what_others_have_put_into_a_store_stays(run, store):
 
 
 def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, memory, tmp_path, monkeypatch):
-    honest = blocks.run_block
+    honest = blocks.RUN["scan"]
 
     def spoiled(prepared, key, paths, source):
         losses = dict(honest(prepared, key, paths, source))
@@ -388,7 +388,7 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
 
     out, left = tmp_path / "r.zarr", np.r_[0:512, 768:1500]
     with monkeypatch.context() as patch:
-        patch.setattr(blocks, "run_block", spoiled)
+        patch.setitem(blocks.RUN, "scan", spoiled)
         with pytest.raises(SetAside, match=r"^1 chunk was set aside: paths 512 to 767: path 700") as caught:
             run(out)
         stopped = [entry["event"] for entry in lines(out)]
@@ -410,13 +410,13 @@ def test_a_chunk_that_fails_always_is_set_aside_and_the_rest_is_finished(run, me
 
 
 def test_paths_that_are_missing_are_told_by_their_indices(run, tmp_path, monkeypatch):
-    honest, out = blocks.run_block, tmp_path / "r.zarr"
+    honest, out = blocks.RUN["scan"], tmp_path / "r.zarr"
 
     def spoiled(prepared, key, paths, source):
         losses = dict(honest(prepared, key, paths, source))
         return losses | {"log_return": jnp.where((paths == 10_700)[:, None], jnp.nan, losses["log_return"])}
 
-    monkeypatch.setattr(blocks, "run_block", spoiled)
+    monkeypatch.setitem(blocks.RUN, "scan", spoiled)
     with pytest.raises(SetAside, match=r"paths 10512 to 10767|paths 10,512 to 10,767: path 10700") as caught:
         run(out, first_path=10_000)
     assert caught.value.ranges == [(10_512, 10_768)]
@@ -470,7 +470,7 @@ class _Interrupted(__import__("concurrent.futures").futures.Executor):
 def test_a_write_that_fails_is_a_sentence_and_the_rest_is_kept(run, memory, tmp_path, monkeypatch):
     import errno
 
-    from jaxrisk.report import store as module
+    from jaxrisk.storage import store as module
 
     out, honest, written = tmp_path / "r.zarr", module.write_chunk, []
 
@@ -550,7 +550,7 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
 
     import jax
 
-    honest, inside, most = blocks.run_block, threading.Semaphore(1), [0]
+    honest, inside, most = blocks.RUN["scan"], threading.Semaphore(1), [0]
 
     def full(prepared, key, paths, source):
         if not inside.acquire(blocking=False):
@@ -563,7 +563,7 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
 
     monkeypatch.setattr(blocks, "workers", lambda: 2)
     monkeypatch.setattr(work, "workers", lambda: 2)
-    monkeypatch.setattr(blocks, "run_block", full)
+    monkeypatch.setitem(blocks.RUN, "scan", full)
     same(run(tmp_path / "r.zarr", chunk=1500), memory)
 
     def never(prepared, key, paths, source):
@@ -571,7 +571,7 @@ def test_a_device_that_is_full_runs_blocks_one_at_a_time(run, memory, tmp_path, 
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
         return honest(prepared, key, paths, source)
 
-    monkeypatch.setattr(blocks, "run_block", never)
+    monkeypatch.setitem(blocks.RUN, "scan", never)
     with pytest.raises(MemoryError, match="too little memory for 64 paths of this scenario"):
         run(tmp_path / "s.zarr")
     assert jr.Result.load(tmp_path / "s.zarr").paths == 512
@@ -581,7 +581,7 @@ def test_a_block_for_which_there_is_no_memory_is_halved_and_the_bits_are_the_sam
     """Halves of it are other programs; of elementwise arithmetic, whose bits do not depend on how many paths there are."""
     import jax
 
-    honest, sizes = blocks.run_block, []
+    honest, sizes = blocks.RUN["scan"], []
 
     def full(prepared, key, paths, source):
         sizes.append(len(paths))
@@ -590,7 +590,7 @@ def test_a_block_for_which_there_is_no_memory_is_halved_and_the_bits_are_the_sam
         return honest(prepared, key, paths, source)
 
     monkeypatch.setattr(blocks, "_parts", {})
-    monkeypatch.setattr(blocks, "run_block", full)
+    monkeypatch.setitem(blocks.RUN, "scan", full)
     same(run(tmp_path / "r.zarr"), memory)
     assert set(sizes) == {256, 128, 64}
     assert sizes.count(256) <= 2 * blocks.workers()  # what was found out is not tried again

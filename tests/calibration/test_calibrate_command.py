@@ -6,22 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import DATA
 
-from jaxrisk.calibration.account_file import read_accounts
-from jaxrisk.calibration.bias import SPLIT, Bias
-from jaxrisk.calibration.document import Entry, comments, written
+from jaxrisk.calibration.accounts.bias import SPLIT, Bias
+from jaxrisk.calibration.accounts.ladder import ladder
+from jaxrisk.calibration.document import Entry, written
 from jaxrisk.calibration.entries import event_entries
-from jaxrisk.calibration.ladder import ladder
 from jaxrisk.calibration.market_facts import median_error
-from jaxrisk.calibration.open_interest import read_open_interest
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.calibration.report import markdown
 from jaxrisk.calibration.run import calibrate
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
 from jaxrisk.config import ConfigError, check, load
+from jaxrisk.config.account_file import read_accounts
 from jaxrisk.config.document import read_scenario
+from jaxrisk.config.toml_text import comments
+from jaxrisk.data.open_interest import read_open_interest
+from jaxrisk.data.price_file import read_price_file
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 PRICES = DATA / "prices" / "btc_perp_1h_2019_2026.csv.gz"
 SNAPSHOTS = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"
 INTEREST = DATA / "open_interest" / "btc_perp_oi_liquidations_1h_202408.csv.gz"

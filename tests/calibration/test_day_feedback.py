@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import jaxrisk
-from jaxrisk.calibration.day_feedback import Days, added, points, run_days
-from jaxrisk.calibration.day_moments import moments
-from jaxrisk.calibration.histories import histories
-from jaxrisk.calibration.law_log_variance import TailModel, in_words, law_of, with_impact
+from jaxrisk.calibration.indirect.feedback import Days, added, points, run_days
+from jaxrisk.calibration.indirect.histories import histories
+from jaxrisk.calibration.indirect.log_variance import TailModel, in_words, law_of, with_impact
+from jaxrisk.calibration.indirect.moments import moments
 
 DAYS, RECORDS = 300, 4
 

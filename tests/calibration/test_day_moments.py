@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.day_bars import DayBars, day_bars
-from jaxrisk.calibration.day_moments import day_sums, extremes, hourly, kinds, moments
-from jaxrisk.calibration.histories import PER_HOUR, histories
-from jaxrisk.calibration.price_file import PriceFile
+from jaxrisk.calibration.indirect.bars import DayBars, day_bars
+from jaxrisk.calibration.indirect.histories import PER_HOUR, histories
+from jaxrisk.calibration.indirect.moments import day_sums, extremes, hourly, kinds, moments
+from jaxrisk.data.price_file import PriceFile
 from jaxrisk.market import GBM
 
 DAY = np.timedelta64(86400, "s")

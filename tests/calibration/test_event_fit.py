@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
-from jaxrisk.calibration.event_fit import EventData, Likelihood
-from jaxrisk.calibration.identify import identified
-from jaxrisk.calibration.pinned import FEW, pinned
+from jaxrisk.calibration.unwinds.fit import EventData, Likelihood
+from jaxrisk.calibration.unwinds.identify import identified
+from jaxrisk.calibration.unwinds.pinned import FEW, pinned
 from jaxrisk.cascade import Impact, LinearImpact, Venues, prepare, record_block, seed_key
 from jaxrisk.market import GBM, Given
 from jaxrisk.positions import LiquidationMap, Tiers

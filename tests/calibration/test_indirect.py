@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.indirect import estimate
+from jaxrisk.calibration.indirect.estimate import estimate
 
 SLOPES = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0], [1.0, -1.0], [0.5, 0.5]])
 SPREAD = np.diag([0.1, 0.2, 0.4, 0.1, 0.3])

@@ -12,15 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from recorded import PRICES
 
-from jaxrisk.calibration import law_garch
-from jaxrisk.calibration.law import PROCESSES, LawFit, fit_law
-from jaxrisk.calibration.law_merton import information, likelihood
-from jaxrisk.calibration.price_file import PriceFile, read_price_file
-from jaxrisk.config import ConfigError, processes
+from jaxrisk.calibration.laws import garch as law_garch
+from jaxrisk.calibration.laws.fits import PROCESSES, LawFit, fit_law
+from jaxrisk.calibration.laws.merton import information, likelihood
+from jaxrisk.config import ConfigError
+from jaxrisk.config.tables import PROCESSES as MODELS
+from jaxrisk.data.price_file import PriceFile, read_price_file
 
 ROOT = Path(__file__).parents[2]
-DATA = ROOT / "../shared/data/prices"
 needs_arch = pytest.mark.skipif(find_spec("arch") is None, reason="the package arch is not installed (extra: calibrate)")
 HOUR = 1.0 / 8760.0
 GARCH = {"variance": 0.4, "mean_variance": 0.4, "alpha": 0.1, "beta": 0.85, "degrees_of_freedom": 5.0}
@@ -278,7 +279,7 @@ def test_tables_are_what_a_scenario_takes():
         words = {"reference_step": "1h"} if process == "garch" else {}
         lines = LawFit(process, values, {"jump_rate": 3.0}, True, (), {}, "f.csv, 2020", "", words).table()
         given = {"process": process, **{key: value for key, value, _ in lines}}
-        model = processes.PROCESSES[process].model_validate(given)
+        model = MODELS[process].model_validate(given)
         assert given.keys() >= {name for name, field in type(model).model_fields.items() if field.is_required()}
         assert all(origin.startswith("MEASURED: f.csv, 2020") for _, _, origin in lines)
         assert "s.e. 3" in dict((key, origin) for key, _, origin in lines).get("jump_rate", "s.e. 3")
@@ -288,9 +289,9 @@ def test_tables_are_what_a_scenario_takes():
 @needs_arch
 def test_bitcoin():
     """Bates' law is that of the shipped scenario; the optimiser of GARCH does not stay at its start; Merton's jumps are many."""
-    if not DATA.exists():
-        pytest.skip(f"no price files in {DATA}")
-    prices = read_price_file(DATA / "btc_perp_1h_2019_2026.csv.gz")
+    if not PRICES.exists():
+        pytest.skip(f"no price files in {PRICES}")
+    prices = read_price_file(PRICES / "btc_perp_1h_2019_2026.csv.gz")
     shipped = tomllib.loads((ROOT / "configs/scenarios/btc_24h.toml").read_text())["market"]
     bates = fit_law(prices, "bates")
     assert bates.usable

@@ -2,18 +2,17 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import DATA
 
-from jaxrisk.calibration.account_file import AccountFile, read_accounts
-from jaxrisk.calibration.bias import SPLIT, Bias, corrected, gains_share, parse_bias
-from jaxrisk.calibration.leverage import fit_leverage
-from jaxrisk.calibration.weighted import lognormal_fit, weighted_quantile
+from jaxrisk.calibration.accounts.bias import SPLIT, Bias, corrected, gains_share, parse_bias
+from jaxrisk.calibration.accounts.leverage import fit_leverage
+from jaxrisk.calibration.accounts.weighted import lognormal_fit, weighted_quantile
 from jaxrisk.config import ConfigError
+from jaxrisk.config.account_file import AccountFile, read_accounts
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SNAPSHOTS = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"
 needs_data = pytest.mark.skipif(not SNAPSHOTS.exists(), reason="the data folder is not beside the project")
 

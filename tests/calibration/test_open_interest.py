@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.open_interest import read_daily, read_open_interest
 from jaxrisk.config import ConfigError
+from jaxrisk.data.open_interest import read_daily, read_open_interest
 
 DAYS = [f"2026-01-{day:02}" for day in range(1, 11)]
 ROWS = [f"{day},{100 + i}" for i, day in enumerate(DAYS)]

@@ -1,16 +1,14 @@
 """Price files: what is read, what is put right with a finding, and what is refused by line."""
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from recorded import PRICES
 
-from jaxrisk.calibration.price_file import PriceFile, read_price_file
-from jaxrisk.config.problems import ConfigError
-
-DATA = Path(__file__).parents[2] / "../shared/data/prices"
+from jaxrisk.data.price_file import PriceFile, read_price_file
+from jaxrisk.problems import ConfigError
 
 
 def bars(rows=400, start="2024-02-01", step="1h", seed=0):
@@ -201,9 +199,9 @@ def test_files_that_are_none(tmp_path):
 @pytest.mark.slow
 def test_real_files():
     """Every file of bars is read; the gaps that its documentation states are found, and those of one it does not mention."""
-    if not DATA.exists():
-        pytest.skip(f"no price files in {DATA}")
-    found = {path.name: read_price_file(path) for path in sorted(DATA.glob("*.csv.gz")) if "funding" not in path.name}
+    if not PRICES.exists():
+        pytest.skip(f"no price files in {PRICES}")
+    found = {path.name: read_price_file(path) for path in sorted(PRICES.glob("*.csv.gz")) if "funding" not in path.name}
     assert len(found) >= 14
     hourly = found["btc_perp_1h_2019_2026.csv.gz"]
     assert "5 gaps, 1248 bars missing" in hourly.findings[0]
@@ -212,4 +210,4 @@ def test_real_files():
     minutes = found["btc_spot_1m_202104.csv.gz"]
     assert "2 gaps, 6 bars missing" in minutes.findings[0]
     with pytest.raises(ConfigError, match="has to be above 0"):
-        read_price_file(DATA / "btc_funding_8h_2019_2026.csv.gz")
+        read_price_file(PRICES / "btc_funding_8h_2019_2026.csv.gz")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxrisk.config import load
-from jaxrisk.config.paths import names
+from jaxrisk.paths import names
 
 KOU = {"process": "kou", "volatility": 0.5, "jump_rate": 10, "up_probability": 0.4, "up_rate": 10, "down_rate": 5}
 GARCH = {"process": "garch", "variance": 0.3, "mean_variance": 0.3, "alpha": 0.1, "beta": 0.85, "degrees_of_freedom": 4,
@@ -194,7 +194,7 @@ def test_shipped_limits_load(folder, name):
     """Each for the class that it is about, on venues of its own."""
     import tomllib
 
-    from jaxrisk.config.paths import find
+    from jaxrisk.paths import find
 
     rows = tomllib.loads(find("limits", name).read_text()).get("caps", [])
     classes = {row.get("class", "*") for row in rows} - {"*"}

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from jaxrisk.cascade.backstop import TRIGGERS
-from jaxrisk.config import check, load, prepare, sections, venues as keys
-from jaxrisk.config.document import to_toml
-from jaxrisk.config.paths import find, names
+from jaxrisk.config import check, load, prepare
 from jaxrisk.config.read import read
+from jaxrisk.config.tables import run, venues as keys
+from jaxrisk.config.toml_text import to_toml
+from jaxrisk.paths import find, names
 from jaxrisk.positions import BOOKS, POLICIES, RANKINGS
 
 SECOND, HOUR, DAY = 1 / (365 * 86400), 1 / (365 * 24), 1 / 365
@@ -35,7 +36,7 @@ def test_the_words_are_those_of_the_engine():
     assert keys.RANKINGS == RANKINGS
     assert keys.TRIGGERS == TRIGGERS
     assert set(keys.POLICIES) - {"takeover"} == set(POLICIES) - {"tranches"}
-    assert sections.BOOKS == BOOKS
+    assert run.BOOKS == BOOKS
 
 
 def test_policies_and_backstop(scenario):

@@ -1,10 +1,10 @@
 """Files of accounts under cross margin: what they become, and every kind of bad row."""
 
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import DATA
 
 from jaxrisk.config import load
 
@@ -325,19 +325,19 @@ def test_all_problems_of_the_two_files(folder):
                     "line 2, asset", "line 2, amount"}  # fmt: skip
 
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "positions" / "perp_accounts_20260208_20260222.csv.gz"
+RECORDED = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"
 
 
-@pytest.mark.skipif(not DATA.is_file(), reason="the file of positions is not beside the project")
+@pytest.mark.skipif(not RECORDED.is_file(), reason="the file of positions is not beside the project")
 def test_a_leaderboard(book):
     """Snapshots of a venue's public leaderboard: every account is worth at the file's marks what the file says."""
     columns = COLUMNS | {"account": "account", "asset": "coin", "notional": "notional_usd"}
-    accounts = book(**{"populations.book": SNAPSHOTS | {"file": str(DATA), "columns": columns}})
+    accounts = book(**{"populations.book": SNAPSHOTS | {"file": str(RECORDED), "columns": columns}})
     assert len(accounts.cash) > 50
     assert set(np.unique(accounts.asset)) == {0, 1}
     assert np.all(np.isfinite(accounts.cash))
     pandas = pytest.importorskip("pandas")
-    table = pandas.read_csv(DATA)
+    table = pandas.read_csv(RECORDED)
     last = table[(table.snapshot == table.snapshot.max()) & table.coin.isin(["BTC", "ETH"]) & (table["size"] > 0)]
     assert len(last) == len(accounts.quantity)
     first = last.groupby("account", sort=False)

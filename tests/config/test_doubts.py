@@ -4,7 +4,7 @@ import pytest
 
 from jaxrisk.cli import main
 from jaxrisk.config import doubts, load
-from jaxrisk.config.paths import names
+from jaxrisk.paths import names
 
 LONGS = "populations.retail_long"
 MORE = "most of its open interest wants more leverage than binance allows for its size, 75; it is taken at that"

@@ -6,8 +6,8 @@ import tomllib
 import pytest
 
 from jaxrisk.config import check
-from jaxrisk.config.paths import find, names
 from jaxrisk.data import containers
+from jaxrisk.paths import find, names
 
 BOOTSTRAP = {"process": "bootstrap", "file": "prices.csv", "mean_block": "4h"}
 REPLAY = {"process": "replay", "file": "prices.csv"}

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from jaxrisk.config import schema
-from jaxrisk.config.paths import find, names
+from jaxrisk.paths import find, names
 
 
 def test_it_is_json():
@@ -16,7 +16,7 @@ def test_it_is_json():
 
 def test_it_has_units_bounds_and_descriptions():
     models = schema()["$defs"]
-    depth = models["LinearLaw"]["properties"]["depth"]["anyOf"][0]
+    depth = models["LinearLaw"]["properties"]["depth"]["oneOf"][0]
     assert depth == {"type": "number", "exclusiveMinimum": 0.0, "unit": "USD per unit of log price"}
     assert models["Run"]["properties"]["precision"]["enum"] == ["float32", "float64"]
     target = models["Venue"]["properties"]["margin_target"]
@@ -33,7 +33,7 @@ def test_it_says_what_shares_and_half_lives_are_of():
         said = {key: models[law]["properties"][key]["description"] for key in ("permanent_share", "resilience_half_life")}
         assert all("displaced volume" in text for text in said.values())
         assert "32% of the impact" in said["permanent_share"]
-    assert "USD at entry" in models["AccountHolders"]["properties"]["file"]["description"]
+    assert "USD at entry" in models["Accounts"]["properties"]["file"]["description"]
 
 
 def test_references_resolve():

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from jaxrisk.config import check, load
-from jaxrisk.config.values import Context
+from jaxrisk.config.tables.start import Start
 from jaxrisk.market import Cloud, Factors, Stationary
 from jaxrisk.parameter import moved, parameters
 from jaxrisk.start_words import start_words
@@ -154,6 +155,21 @@ def test_prices_that_cannot_be_used(folder, start, key, allowed):
     assert allowed in found[0].allowed
 
 
+@pytest.mark.parametrize("factors", ["x", [], {"BTC": "x", "ETH": [0.1, 0.1]}])
+def test_factors_that_are_wrong_are_one_problem(folder, factors):
+    keys = [problem.key for problem in folder.problems(market=law(start={"factors": factors}))]
+    assert keys
+    assert not any("sd" in key for key in keys)
+
+
+def test_a_key_that_is_missing_keeps_no_file_from_being_checked(folder):
+    start = {"prices": {"BTC": "no.csv", "ETH": "none.csv"}, "until": "2024-07-31T12:00:00Z"}
+    for absent in ("mean_variance", "half_life"):
+        problems = folder.problems(market=law(**{"start": start, absent: None}))
+        assert [problem.key for problem in problems].count("market.start.prices") == 2
+        assert any(problem.key == f"market.{absent}" for problem in problems)
+
+
 def test_numbers_by_name(folder):
     """Factors are counted from 1; what has no effect is not offered."""
     drawn = load(folder.scenario(market=law()))
@@ -172,6 +188,4 @@ def test_numbers_by_name(folder):
 
 
 def test_the_kind_of_a_start_needs_no_assets():
-    from jaxrisk.config.start import StartFrom
-
-    assert StartFrom("", factors=True).read("stationary", Context()) == "stationary"
+    assert TypeAdapter(Start).validate_python("stationary") == "stationary"

@@ -3,8 +3,9 @@
 import pytest
 
 from jaxrisk.config import check, prepare
-from jaxrisk.config.document import parse_value, to_toml
+from jaxrisk.config.document import parse_value
 from jaxrisk.config.read import read
+from jaxrisk.config.toml_text import to_toml
 
 
 def effective(folder, overrides, **changes):
@@ -32,6 +33,12 @@ def test_a_number_is_replaced(folder):
 def test_steps_takes_the_place_of_step_and_back(folder):
     assert effective(folder, {"run.steps": 24}, **{"run.steps": folder.MISSING, "run.step": "1min"}).run.count == 24
     assert effective(folder, {"run.step": "30s"}).run.count == 2880
+
+
+def test_steps_of_the_file_are_known_whatever_is_set(folder):
+    said = lambda *overrides, **changes: effective(folder, dict(overrides), **changes).file_step
+    assert said() == said(("run.step", "5min")) == said(("run.steps", 24)) == said(("market.variance", 0.5)) == 60.0
+    assert said(("run.step", "5min"), **{"run.step": 0}) == 0.0  # the file's own is unsound, and what was set is not
 
 
 def test_one_asset_of_a_number_for_all(folder):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from jaxrisk.config import ConfigError, Problem, check, load
-from jaxrisk.config.problems import nearest, written
+from jaxrisk.problems import nearest, written
 
 REMOVED = "removed"  # stands for a key taken out
 
@@ -30,6 +30,7 @@ CASES = [
     ({"shock.at": "randm"}, "shock.at", '"randm"', 'or "random"', "random"),
     # the time grid
     ({"run.step": "1min"}, "run.steps", "1440", "exactly one", None),
+    ({"run.step": "1min", "run.steps": "x"}, "run.steps", '"x"', "exactly one", None),
     ({"run.steps": REMOVED}, "run.step", None, "missing; needs step", None),
     ({"run.steps": REMOVED, "run.step": "7min"}, "run.horizon", '"24h"', "whole multiple of the step, which is 7min", "1442min"),
     ({"run.steps": REMOVED, "run.step": "2d"}, "run.step", '"2d"', "from 1s to 1d", None),

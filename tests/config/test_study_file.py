@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxrisk.config.problems import ConfigError
 from jaxrisk.config.study import read_study
 from jaxrisk.config.study_overlap import overlap
+from jaxrisk.problems import ConfigError
 
 CAPS = {
     "scenario": "btc_24h",
@@ -101,7 +101,7 @@ def test_a_quick_look_has_a_tenth_of_the_scenarios_own_paths_where_the_study_say
 
 WRONG = {
     "unknown key": ({"rnak": "x"}, 'rnak = "x": unknown key; the keys here are', 'did you mean "rank"?'),
-    "empty grid": ({"grid": [{"key": "a.b", "values": []}]}, "grid.0.values = []: is empty; at least one value is needed", ""),
+    "empty grid": ({"grid": [{"key": "a.b", "values": []}]}, "grid.0.values = []: has to be a list of at least one value", ""),
     "no cells": ({"grid": None}, "grid: missing; a study needs [[grid]], [[cells]] or [sample]", ""),
     "weights": (
         {"branches": [{"name": "a", "weight": 0.5}, {"name": "b", "weight": 0.4}]},

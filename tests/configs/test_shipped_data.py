@@ -10,10 +10,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from recorded import DATA
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
-DATA = ROOT.parent / "shared" / "data"
 VENUES = sorted((CONFIGS / "venues").glob("*.toml"))
 LIMITS = sorted((CONFIGS / "limits").glob("*.toml"))
 SCENARIOS = sorted((CONFIGS / "scenarios").glob("*.toml"))

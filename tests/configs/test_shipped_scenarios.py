@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import DATA
 
 import jaxrisk as jr
 from jaxrisk.config import check
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.as_shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "configs"
-DATA = ROOT.parent / "shared" / "data"
 NAMES = ("three_venues_shock_24h", "cross_margin_24h", "leverage_cycle_90d", "spill_over_24h")
 ACCOUNTS = {name: CONFIGS / f"accounts/cross_400_{name}.csv" for name in ("positions", "collateral")}
 

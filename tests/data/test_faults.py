@@ -1,10 +1,16 @@
 """Twelve kinds of fault in each format: what is refused names file, line and column, the rest is read and said."""
 
+import json
 import re
 import shutil
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
@@ -128,6 +134,72 @@ def test_bars(kind, fault, tmp_path, capsys):
         path = tmp_path / "prices.csv"
         path.write_text(spoil(text, kind), encoding="utf-8")
     said_of(capsys, ["import", "prices", str(path), *kind.words], code, words, path)
+    if code == BAD_INPUT:
+        said_of(capsys, calibrating(tmp_path, *kind.words, prices=path), code, words, path)
+
+
+def zipped(path, text):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("prices.csv", text)
+
+
+def typed(text):
+    """Columns of numbers, or of text where one cell is."""
+    return pyarrow.csv.read_csv(BytesIO(text.removeprefix("\ufeff").encode()))
+
+
+def number(cell):
+    return float(cell) if re.fullmatch(r"-?[\d.]+", cell) else cell
+
+
+def rows(path, text):
+    """As an exchange's library hands them over: lists without names."""
+    path.write_text(json.dumps([[number(cell) for cell in line.split(",")] for line in text.splitlines()[1:]]))
+
+
+STORED = {
+    "zip": (zipped, Kline),
+    "parquet": (lambda path, text: pyarrow.parquet.write_table(typed(text), path), Header),
+    "feather": (lambda path, text: pyarrow.feather.write_feather(typed(text), path), Ohlcv),
+    "json": (rows, Ohlcv),
+}
+CUT = {
+    "zip": "is not a whole zip archive",
+    "parquet": "is not a readable Parquet file",
+    "feather": "is not a readable Feather file",
+    "json": "is not valid JSON",
+}
+
+
+@pytest.mark.parametrize("fault", [name for name, (spoil, *_) in BARS.items() if spoil is not None])
+@pytest.mark.parametrize("form", STORED)
+def test_bars_that_are_not_text(form, fault, tmp_path, capsys):
+    """The same faults in tables that are stored otherwise, which have rows in place of lines; cut off is cut off anywhere."""
+    (write, kind), (spoil, code, words), path = STORED[form], BARS[fault], tmp_path / f"prices.{form}"
+    text = (FILES / kind.file).read_text()
+    if fault == "empty":
+        path.write_bytes(b"")
+        words = "is empty"
+    elif fault == "truncated last line":
+        write(path, text)
+        path.write_bytes(path.read_bytes()[:-100])
+        words = CUT[form]
+    else:
+        write(path, spoil(text, kind))
+    for name, own in kind.names.items():
+        words = words.replace(name, own)
+    if form != "zip":
+        words = re.sub(r"line (\d+)", lambda found: f"row {int(found[1]) - 1}", words)
+    said_of(capsys, ["import", "prices", str(path)], code, words, path)
+    if code == BAD_INPUT:
+        said_of(capsys, calibrating(tmp_path, prices=path), code, words, path)
+
+
+def calibrating(folder, *words, **files):
+    """`jaxrisk calibrate` with some files in place of good ones; what it refuses it refuses before anything is fitted."""
+    given = {"prices": FILES / "klines.csv"} | files
+    options = [part for name, path in given.items() for part in (f"--{name.replace('_', '-')}", str(path))]
+    return ["calibrate", *options, *words, "--process", "merton", "--replications", "2", "--out", str(folder / "m.toml")]
 
 
 METRICS = {
@@ -156,6 +228,8 @@ def test_metrics(fault, tmp_path, capsys):
     path = tmp_path / "metrics.csv"
     path.write_text(spoil((FILES / "metrics.csv").read_text()), encoding="utf-8")
     said_of(capsys, ["import", "open-interest", str(path)], code, words, path)
+    if code == BAD_INPUT:
+        said_of(capsys, calibrating(tmp_path, open_interest=path), code, words, path)
 
 
 class Binance:
@@ -262,18 +336,28 @@ def test_tiers(kind, fault, tmp_path, capsys):
         return
     zero = kind.names[1] if kind.rate else kind.names[2]
     words = words.replace("PLACE", kind.place).replace("LEVER", kind.names[2]).replace("ZERO", zero)
-    assert main(command) == BAD_INPUT
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert words in err, err
-    assert fault == "wrong symbol" or all(line.startswith(str(path)) for line in err.splitlines())
-    assert all(len(line) < 600 for line in err.splitlines())
+    for one in [command] if fault == "wrong symbol" else [command, calibrating(tmp_path, tiers=path)]:
+        assert main(one) == BAD_INPUT
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert words in err, err
+        assert fault == "wrong symbol" or all(line.startswith(str(path)) for line in err.splitlines())
+        assert all(len(line) < 600 for line in err.splitlines())
+    if fault == "wrong symbol":
+        path.write_text(spoil((FILES / kind.file).read_text(), kind).replace("BTC", "XRP"), encoding="utf-8")
+        said_of(
+            capsys,
+            calibrating(tmp_path, tiers=path),
+            BAD_INPUT,
+            f"{path.name}: venues.binance.tiersVALUE: has no tiers for BTC",
+            path,
+        )
 
 
 ACCOUNTS = {
     "gap": (lambda t: edited(t, 3, cell(3, "")), OK, "3 rows without a size left out"),
     "duplicate": (lambda t: edited(t, 3, lambda line: [line, line]), OK, "1 row stands in the file a second time"),
-    "conflict": (lambda t: edited(t, 3, lambda line: [line, *cell(5, "7")(line)]), BAD_INPUT,
+    "conflict": (lambda t: edited(t, 3, lambda line: [line, *cell(5, "66001")(line)]), BAD_INPUT,
                  'line 4, wallet = "0xA": has the same asset and side in line 3'),
     "zero": (lambda t: t, OK, "2 rows without a size left out"),
     "negative": (lambda t: edited(t, 2, cell(5, "-5")), BAD_INPUT, "line 2, positionValue = -5: has to be at least 0"),
@@ -290,9 +374,9 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize("fault", ACCOUNTS)
-def test_accounts(fault, tmp_path):
-    from jaxrisk.calibration.account_file import read_accounts
+def test_accounts(fault, tmp_path, capsys):
     from jaxrisk.config import ConfigError
+    from jaxrisk.config.account_file import read_accounts
 
     spoil, code, words = ACCOUNTS[fault]
     path = tmp_path / "positions.csv"
@@ -304,6 +388,7 @@ def test_accounts(fault, tmp_path):
     with pytest.raises(ConfigError) as error:
         read_accounts(path)
     assert f"{path}: {words}" in str(error.value)
+    said_of(capsys, calibrating(tmp_path, accounts=path), code, words, path)
 
 
 def test_a_conflict_between_two_files_names_both(tmp_path, capsys):

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.account_file import read_accounts
-from jaxrisk.calibration.open_interest import read_daily, read_history, read_open_interest
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.config.account_file import read_accounts
+from jaxrisk.data.open_interest import read_daily, read_history, read_open_interest
+from jaxrisk.data.price_file import read_price_file
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 OPTIONS = {

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxrisk.calibration.account_file import read_accounts
-from jaxrisk.calibration.open_interest import read_daily, read_history
-from jaxrisk.calibration.price_file import read_price_file
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.problems import ConfigError
+from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data import containers
+from jaxrisk.data.open_interest import read_daily, read_history
+from jaxrisk.data.price_file import read_price_file
 from jaxrisk.data.read import header_of
 from jaxrisk.data.tier_documents import read_document
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 DAYS = [f"202408{day:02d}" for day in range(1, 21)]
@@ -274,10 +274,79 @@ def test_contracts_are_multiplied_row_by_row(tmp_path, scenario):
         book(scenario, tmp_path / "p.csv")
 
 
-def test_positions_of_coin_margined_contracts_are_refused(tmp_path, scenario):
-    inverse = ("BTC/USD:BTC", 150, 100, "long", 88000.0, 0.17, 0.01, "isolated", 0.02)
-    with pytest.raises(ConfigError, match=r'symbol = "BTC/USD:BTC": is settled in another coin than dollars'):
-        book(scenario, positions(tmp_path / "p.json", LONG, inverse))
+COIN = {"symbol": "BTC/USD:BTC", "contracts": 100, "contractSize": 100, "side": "long", "entryPrice": 50000.0,
+        "markPrice": 52000.0, "notional": 0.19230769, "unrealizedPnl": 0.0076923077, "marginMode": "isolated", "leverage": 10,
+        "collateral": 0.0276923077}  # fmt: skip
+"""10,000 dollars at 50,000, of a margin of 0.02 BTC; at 52,000 they have gained 10,000 / 50,000 - 10,000 / 52,000 BTC."""
+
+
+def coin_book(scenario, path, row, kind="accounts", contract="inverse"):
+    path.write_text(json.dumps([row]))
+    holders = {"kind": kind, "file": str(path)} | ({"venue": "binance"} if kind == "cross_accounts" else {})
+    venue = {"maintenance_rate": 0.004, "contract": contract}
+    document = {"populations": {"book": holders}, "assets": {"BTC": {"price": 52000.0}}, "venues": {"binance": venue}}
+    return prepare(scenario(**document, **({"run": {"book": "account"}} if kind == "cross_accounts" else {}))).checked
+
+
+def test_positions_of_coin_margined_contracts(tmp_path, scenario):
+    """Contracts are of dollars, margins in coins: dollars at entry for the engine, whose venue has to be of such contracts."""
+    path = tmp_path / "p.json"
+    found = coin_book(scenario, path, COIN).accounts["book"]
+    assert found.quantity.tolist() == [0.2]
+    assert found.collateral.tolist() == pytest.approx([1000.0], rel=1e-6)
+    cross = coin_book(scenario, path, COIN, "cross_accounts").cross_accounts["book"]
+    assert cross.coins.tolist() == [pytest.approx([0.02], rel=1e-6)]
+    assert cross.cash.tolist() == [0.0]
+    read = read_accounts(path)
+    assert (read.notional.tolist(), read.value.tolist()) == ([10000.0], pytest.approx([1440.0], rel=1e-6))
+    assert read.unrealised.tolist() == pytest.approx([400.0], rel=1e-6)
+    assert "margins and profits of coin-margined contracts in dollars at the mark" in read.read_as
+
+
+@pytest.mark.parametrize(("changes", "contract", "words"), [
+    ({}, "linear", 'row 1, symbol = "BTC/USD:BTC": is settled in its coin, and contracts of the venue in dollars'),
+    ({"marginMode": "cross"}, "inverse", "is settled in its coin, and its margin is shared with other positions"),
+    ({"symbol": "BTCUSD_PERP", "contractSize": None}, "inverse", "row 1, contracts = 100: counts contracts, and the row"),
+    ({"contractSize": None}, "inverse", "row 1, contracts = 100: counts contracts, and the row does not say the size of one"),
+    ({"symbol": "BTC/EUR:EUR"}, "inverse", "is settled in another currency than dollars and its coin, which is not read"),
+])  # fmt: skip
+def test_positions_of_coin_margined_contracts_are_refused(changes, contract, words, tmp_path, scenario):
+    with pytest.raises(ConfigError) as error:
+        coin_book(scenario, tmp_path / "p.json", COIN | changes, contract=contract)
+    assert words in str(error.value)
+
+
+def test_dollars_of_coin_margined_contracts_are_never_coins(tmp_path):
+    """Under another name of the column, and without a column of what they are worth: read as dollars, or refused."""
+    row = {name: cell for name, cell in COIN.items() if name not in ("notional", "contracts")} | {"symbol": "BTCUSD_PERP"}
+    (tmp_path / "p.json").write_text(json.dumps([row | {"positionAmt": 100}]))
+    assert read_accounts(tmp_path / "p.json").notional.tolist() == [10000.0]
+    del row["contractSize"]
+    (tmp_path / "p.json").write_text(json.dumps([row | {"positionAmt": 100}]))
+    with pytest.raises(ConfigError, match="row 1, positionAmt = 100: counts contracts, and the row does not say the size of one"):
+        read_accounts(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(("category", "words"), [
+    ("inverse", "is settled in its coin, and its margin is shared with other positions"),
+    ("linear", "is 2.78e-10 times what size, entry price and profit of the row make: is one in another unit"),
+])  # fmt: skip
+@pytest.mark.parametrize("size", [1000, 1e8])
+def test_contracts_of_a_dollar_are_no_coins(category, words, size, tmp_path):
+    """Also of a position that is worth less than one of the unit: a size of dollars at the price of entry is far from it."""
+    row = {"symbol": "BTCUSD", "side": "Buy", "size": str(size), "avgPrice": "60000", "positionValue": str(size / 6e4),
+           "unrealisedPnl": "0.0001"}  # fmt: skip
+    (tmp_path / "p.json").write_text(json.dumps({"result": {"category": category, "list": [row]}}))
+    with pytest.raises(ConfigError, match=words):
+        read_accounts(tmp_path / "p.json")
+
+
+def test_a_coin_s_price_is_needed_for_what_an_account_is_worth(tmp_path, scenario):
+    """A scenario takes the price of entry, at which its collateral counts; calibration is told, or refuses."""
+    path, row = tmp_path / "p.json", {name: cell for name, cell in COIN.items() if name != "markPrice"}
+    assert coin_book(scenario, path, row).accounts["book"].collateral.tolist() == pytest.approx([1000.0], rel=1e-6)
+    with pytest.raises(ConfigError, match="is settled in its coin, and the row does not say what a coin is worth, markPrice"):
+        read_accounts(path)
 
 
 def test_a_size_that_contradicts_its_side_is_refused(tmp_path, scenario):
@@ -480,8 +549,8 @@ def test_import_accounts_keeps_when_and_takes_no_zone(tmp_path, capsys):
     assert "snapshot" in out.read_text().splitlines()[0]
     assert main(["import", "accounts", str(tmp_path / "p.csv"), "--zone", "Europe/Berlin", "--day-first"]) == BAD_INPUT
     said = capsys.readouterr().err
-    assert '--zone = "Europe/Berlin": goes with prices and open-interest' in said
-    assert "--day-first: goes with prices and open-interest" in said
+    assert '--zone = "Europe/Berlin": goes with prices, open-interest and funding' in said
+    assert "--day-first: goes with prices, open-interest and funding" in said
 
 
 def test_names_of_columns_are_told_by_the_head(tmp_path, monkeypatch):
@@ -490,13 +559,64 @@ def test_names_of_columns_are_told_by_the_head(tmp_path, monkeypatch):
     assert header_of(FILES / "klines.csv") == ()
 
 
+def test_names_of_columns_are_told_without_the_data(tmp_path, monkeypatch):
+    """Of Parquet and Feather, also packed; a damaged one has none, and is refused where it is read."""
+    from pyarrow import feather, parquet
+
+    names = header_of(FILES / "klines_header.csv")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.write(FILES / "bars.parquet", "p.parquet")
+    (tmp_path / "f.feather.gz").write_bytes(gzip.compress((FILES / "bars.feather").read_bytes()))
+    (tmp_path / "cut.parquet").write_bytes((FILES / "bars.parquet").read_bytes()[:2000])
+    monkeypatch.setattr(parquet.ParquetFile, "read", None)
+    monkeypatch.setattr(feather, "read_table", None)
+    for path in (FILES / "bars.parquet", FILES / "bars.feather", tmp_path / "p.zip", tmp_path / "f.feather.gz"):
+        assert header_of(path)[:5] == names[:5], path
+    assert header_of(tmp_path / "cut.parquet") == ()
+
+
+def test_check_takes_the_file_s_own_names(tmp_path, capsys):
+    """What a file is, its map tells too; a word of no file is refused, and one of some of the files is theirs."""
+    rows = [(f"2024-08-01T{hour:02d}:00:00Z", 90 + hour, 5) for hour in range(9)]
+    path, other = table(tmp_path / "p.csv", "when,last,oi9", rows), FILES / "ohlcv.csv"
+    assert main(["check", str(path)]) == BAD_INPUT
+    assert "is no table that scenarios name; it has the columns when, last, oi9" in capsys.readouterr().err
+    assert main(["check", str(path), str(other), "--columns", "time=when", "close=last"]) == OK
+    said = capsys.readouterr().out
+    assert f"{path}: read as: time is when, close is last" in said
+    assert f"{other}: read as: time is timestamp" in said
+    assert main(["check", str(path), "--columns", "open_interest.time=when", "open_interest=oi9"]) == OK
+    assert "read as: time is when, open_interest is oi9" in capsys.readouterr().out
+    table(tmp_path / "q.csv", "when,last", [*((row[0], row[1]) for row in rows), ("2024-08-01T09:00:00Z", -1)])
+    assert main(["check", str(tmp_path / "q.csv"), "--columns", "time=when", "close=last"]) == BAD_INPUT
+    assert "q.csv: line 11, last = -1: has to be above 0" in capsys.readouterr().err
+    for words, said in (("time=wen", "is a column of none of the files"), ("tiem=when", 'did you mean "time"?')):
+        assert main(["check", str(path), "--columns", words]) == BAD_INPUT
+        assert said in capsys.readouterr().err
+    assert main(["check", "btc_24h", "--columns", "time=when"]) == BAD_INPUT
+    assert "needs a file whose columns it names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "words", "said"), [
+    ("a.csv", ["asset=what", "side=which", "quantity=much", "entry_price=paid"], "asset is what, side is which"),
+    ("t.csv", ["floor_usd=from", "max_leverage=times", "maintenance_rate=keep"], "floor_usd is from"),
+])  # fmt: skip
+def test_check_takes_the_names_of_accounts_and_tiers(name, words, said, tmp_path, capsys):
+    header = {"a.csv": "what,which,much,paid,leverage", "t.csv": "from,times,keep,cum"}[name]
+    rows = {"a.csv": [("BTC", "long", 1, 90000, 5)], "t.csv": [(0, 100, 0.005, 0), (5e4, 50, 0.01, 250)]}[name]
+    table(tmp_path / name, header, rows)
+    assert main(["check", str(tmp_path / name)]) == BAD_INPUT
+    assert main(["check", str(tmp_path / name), "--columns", *words]) == OK, capsys.readouterr()
+    assert said in capsys.readouterr().out
+
+
 def test_a_pattern_is_a_file_that_columns_may_be_named_of(tmp_path):
     from types import SimpleNamespace
 
     from jaxrisk.cli.calibrate import _given
 
     (tmp_path / "m.csv").write_text("t,open_interest\n")
-    command = SimpleNamespace(prices=None, accounts=None, tiers="binance", open_interest=str(tmp_path / "*.csv"))
+    command = SimpleNamespace(prices=None, accounts=None, funding=None, tiers="binance", open_interest=str(tmp_path / "*.csv"))
     assert _given(command)["open_interest"] == str(tmp_path / "*.csv")
     assert _given(command)["tiers"] is None
 

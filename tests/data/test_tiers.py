@@ -10,9 +10,9 @@ import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import check, prepare
-from jaxrisk.config.paths import find
-from jaxrisk.config.problems import ConfigError
 from jaxrisk.data.tier_documents import read_document
+from jaxrisk.paths import find
+from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
 BINANCE = [(0, 125, 0.004, 0), (5e4, 100, 0.005, 50), (2.5e5, 50, 0.01, 1300), (1e6, 20, 0.025, 16300), (1e7, 10, 0.05, 266300)]
@@ -22,11 +22,17 @@ FORMS = {
     "risk-limit.json": ("marginal", [(0, 100, 0.005, 0), (2e6, 90, 0.0056, 1200), (2.6e6, 80, 0.0063, 3020),
                                      (3.2e6, 75, 0.0067, 4300)]),
     "position-tiers.json": ("whole", [(0, 100, 0.004, 0), (6.006e5, 75, 0.005, 0), (3.0006e6, 50, 0.01, 0)]),
+    "dapi_leverageBracket.json": ("marginal", [(0, 125, 0.004, 0), (3e5, 100, 0.005, 300), (6e5, 50, 0.01, 3300)]),
     "meta.json": ("marginal", [(0, 40, 0.0125, 0), (1.5e8, 20, 0.025, 1.875e6)]),
     "ccxt_tiers.csv": (None, BINANCE),
 }  # fmt: skip
-"""Rule and tiers of BTC: floor (USD), highest leverage, rate, amount (USD); OKX's contracts of 0.01 BTC at 60,000 USD."""
-MORE = {"position-tiers.json": ["--price", "60000"], "ccxt_tiers.csv": ["--tier-rule", "marginal"]}
+"""Rule and tiers of BTC: floor (USD), highest leverage, rate, amount (USD); OKX's contracts of 0.01 BTC, and Binance's
+coin-margined brackets, which are in coins (`qtyFloor`), at 60,000 USD."""
+MORE = {
+    "dapi_leverageBracket.json": ["--price", "60000"],
+    "position-tiers.json": ["--price", "60000"],
+    "ccxt_tiers.csv": ["--tier-rule", "marginal"],
+}
 
 
 def rows(tiers):
@@ -206,30 +212,86 @@ LIQUIDATION = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "asset", "side", "entry", "quantity", "margin", "price"), LIQUIDATION)
-def test_liquidation_prices_of_the_vendors_examples(name, asset, side, entry, quantity, margin, price, scenario):
-    """Of positions opened at `entry`, to the cent that is published or worked out by the published formula."""
+def liquidation_price(path, asset, side, entry, notional, margin, contract="linear"):
+    """Of a position opened at `entry`, by the engine's own formula and the tiers of a scenario."""
     from jaxrisk.positions.tiers import Tiers
 
-    holders = {
-        "kind": "lognormal",
-        "venue": "binance",
-        "asset": asset,
-        "side": "both",
-        "open_interest": 1e9,
-        "median": 3.0,
-        "log_sd": 0.5,
-    }
-    path = scenario(
-        venues={"binance": {"tiers": str(FILES / name)}}, assets={asset: {"price": 60000.0}}, populations={"all": holders}
-    )
     checked = prepare(path).checked
     table = np.array(rows(checked.tiers["binance", asset])).T[:, None, None, :]
     tiers = Tiers(*table, rule=(checked.tier_rules["binance"],))
     zero = np.zeros(1, dtype=int)
-    notional = np.array([quantity * entry], dtype=np.float32)
+    worth = np.array([notional], dtype=np.float32)
     found = tiers.rows(zero, zero).log_liquidation_price(
-        np.array([float(side)], dtype=np.float32), notional, margin / notional, np.array([False])
+        np.array([float(side)], dtype=np.float32), worth, margin / worth, np.array([contract == "inverse"])
+    )
+    return entry * np.exp(float(found[0]))
+
+
+def holders(asset):
+    """A population, which a scenario has to have."""
+    lognormal = {"kind": "lognormal", "venue": "binance", "asset": asset, "side": "both", "open_interest": 1e9}
+    return {"all": lognormal | {"median": 3.0, "log_sd": 0.5}}
+
+
+@pytest.mark.parametrize(("name", "asset", "side", "entry", "quantity", "margin", "price"), LIQUIDATION)
+def test_liquidation_prices_of_the_vendors_examples(name, asset, side, entry, quantity, margin, price, scenario):
+    """Of positions opened at `entry`, to the cent that is published or worked out by the published formula."""
+    path = scenario(
+        venues={"binance": {"tiers": str(FILES / name)}}, assets={asset: {"price": 60000.0}}, populations=holders(asset)
     )
     # float32 resolves a log price to 6e-8, at these prices to under a cent
-    assert entry * np.exp(float(found[0])) == pytest.approx(price, abs=0.02, rel=2e-7)
+    found = liquidation_price(path, asset, side, entry, quantity * entry, margin)
+    assert found == pytest.approx(price, abs=0.02, rel=2e-7)
+
+
+STATED = [
+    # what the venue's interface answered for isolated positions of 2024, when BTC had a maximum of 50 times and SOL one of 20
+    # (recorded in freqtrade's tests/exchange/test_hyperliquid.py): asset, side, entry, coins, margin, price
+    ("BTC", -1, 68139.0, 0.00145, 19.72573, 80933.61590987),
+    ("BTC", 1, 66930.0, 0.0015, 20.043862, 54108.51043771),
+    ("BTC", -1, 67400.0, 0.00031, 20.887308, 133443.97317151),
+    ("SOL", 1, 173.06, 0.6, 20.735658, 142.05186667),
+    ("SOL", -1, 163.11, 0.48, 15.650731, 190.94213618),
+]
+
+
+@pytest.mark.parametrize(("asset", "side", "entry", "quantity", "margin", "price"), STATED)
+def test_liquidation_prices_that_hyperliquid_stated(asset, side, entry, quantity, margin, price, scenario, tmp_path):
+    """To a millionth: the venue writes margins to six digits behind the point. Its pages have the formula and no example."""
+    most = {"BTC": 50, "SOL": 20}
+    coins = [{"name": name, "maxLeverage": number} for name, number in most.items()]
+    (tmp_path / "meta.json").write_text(json.dumps({"universe": coins, "marginTables": []}))
+    path = scenario(venues={"binance": {"tiers": "meta.json"}}, assets={asset: {"price": entry}}, populations=holders(asset))
+    assert liquidation_price(path, asset, side, entry, quantity * entry, margin) == pytest.approx(price, rel=1e-6)
+
+
+def test_the_liquidation_price_in_okx_s_documentation(scenario, tmp_path):
+    """One contract of ETH-USD, 10 dollars, long at 2566.31 with ten times: 2352.8496681818233 in the example of an answer of
+    `/api/v5/account/positions`. Its `mmr` is 0.8% of the value at the mark; with the taker's fee of 0.05%, which OKX adds and no
+    document of tiers has, the published formula gives a tick of 0.01 less. Of contracts margined in dollars its pages have the
+    formula and no example that can be found."""
+    tier = {
+        "tier": "1",
+        "instFamily": "ETH-USD",
+        "minSz": "0",
+        "maxSz": "1000",
+        "mmr": "0.0085",
+        "imr": "0.01",
+        "maxLever": "100",
+    }
+    (tmp_path / "okx.json").write_text(json.dumps({"code": "0", "data": [tier]}))
+    venue = {"tiers": "okx.json", "contract": "inverse"}
+    path = scenario(venues={"binance": venue}, assets={"ETH": {"price": 2566.31}}, populations=holders("ETH"))
+    margin = 0.0003896645377994 * 2566.31  # dollars at entry, of coins
+    found = liquidation_price(path, "ETH", 1, 2566.31, 10.0, margin, "inverse")
+    assert found + 0.01 == pytest.approx(2352.8496681818233, abs=2e-3)
+
+
+def test_bybit_s_example_of_older_years(scenario):
+    """One BTC at 20,000 with 50 times and a rate of 0.5%: 19,700, the margin being of the value at entry ("Liquidation Price
+    (USDT Contract)", help centre). Bybit now takes the rate of the value at the mark, as the engine does, and of its page of
+    2026-05-27 no numbers could be found: the two differ by the rate times the fall, and by nothing else."""
+    path = scenario(venues={"binance": {"tiers": str(FILES / "risk-limit.json")}}, assets={"BTC": {"price": 20000.0}})
+    found = liquidation_price(path, "BTC", 1, 20000.0, 20000.0, 400.0)
+    assert found == pytest.approx(19600.0 / 0.995, abs=0.01)
+    assert 19700.0 - found == pytest.approx(0.005 * (20000.0 - found), abs=0.01)

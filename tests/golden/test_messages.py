@@ -71,7 +71,7 @@ def test_said(name, tmp_path, monkeypatch, capsys, file_regression):
     out, err = capsys.readouterr()
     assert out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.toml"]
-    from jaxrisk.config.paths import shipped
+    from jaxrisk.paths import shipped
 
     said = err.replace(str(tmp_path), "HERE").replace(str(shipped()), "SHIPPED")
     file_regression.check(said, encoding="utf-8")

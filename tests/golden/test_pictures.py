@@ -6,19 +6,19 @@ from golden.drawn import described
 from matplotlib import pyplot
 from report import example_studies as example, example_sweeps as sweeps
 
-from jaxrisk.report import stress_plot, study_plots
+from jaxrisk.report.plots import design, ranges, rare, sensitivity, stress, study
 
 PICTURES = {
     "overview": lambda: example.run().plot(),
     "who_pays": lambda: example.run().plot_who_pays(),
-    "sensitivities": lambda: study_plots.sensitivities(example.sensitivities()),
-    "design": lambda: study_plots.design(example.design()),
-    "reverse_stress": lambda: stress_plot.reverse_stress(example.reverse_stress()),
+    "sensitivities": lambda: sensitivity.sensitivities(example.sensitivities()),
+    "design": lambda: design.design(example.design()),
+    "reverse_stress": lambda: stress.reverse_stress(example.reverse_stress()),
     "fan": lambda: example.run().plot_fan("ETH").figure,
-    "study": lambda: study_plots.plot(sweeps.caps()),
+    "study": lambda: study.study(sweeps.caps()),
     "branches": lambda: sweeps.caps(branches=True).plot_branches(),
-    "over_ranges": lambda: study_plots.plot(sweeps.over_ranges()),
-    "rare_event": lambda: study_plots.rare_event(example.rare_event()),
+    "over_ranges": lambda: ranges.over_ranges(sweeps.over_ranges()),
+    "rare_event": lambda: rare.rare_event(example.rare_event()),
 }
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from jaxrisk.report import Result
 from jaxrisk.risk import Estimate
-from jaxrisk.risk.change import Change
 from jaxrisk.risk.measure import Measure
+from jaxrisk.risk.slopes.change import Change
 
 
 class Named(NamedTuple):
@@ -72,6 +72,7 @@ CHANGED = {
 def design(**changes):
     """Two limits tightened to a budget of 8%."""
     fields = {
+        "RAISED": 0.05,
         "measure": MEASURE,
         "budget": 0.08,
         "feasible": True,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from jaxrisk.report import Result, ResultWriter, Summary
-from jaxrisk.report.writer import LazyLosses
+from jaxrisk.report import Result, Summary
+from jaxrisk.storage.writer import LazyLosses, ResultWriter
 
 PATHS = 4_000
 DIMS = {
@@ -140,7 +140,7 @@ def test_an_interrupted_run_leaves_a_readable_file(tmp_path):
 
 def test_a_killed_process_leaves_its_last_append(tmp_path):
     code = (
-        "import os, sys, numpy as np; from jaxrisk.report.writer import ResultWriter\n"
+        "import os, sys, numpy as np; from jaxrisk.storage.writer import ResultWriter\n"
         "w = ResultWriter(sys.argv[1], {'x': ()}, {}, 100, {})\n"
         "w.append(0, {'x': np.arange(40.0)}); w.append(40, {'x': np.arange(10.0)}); os._exit(9)"
     )
@@ -306,6 +306,10 @@ def test_notes(result, tmp_path):
     page = noted._repr_html_()
     assert "0.7% below the start" in page
     assert "n &gt;= 1" in page
+    coarse = Result(_losses(), DIMS, COORDS, info=INFO | {"steps": 288, "file_steps": 1440}).notes()
+    assert len(coarse) == 1
+    assert coarse[0].startswith("288 steps in place of the file's 1,440: coarser steps bias")
+    assert Result(_losses(), DIMS, COORDS, info=INFO | {"steps": 2880, "file_steps": 1440}).notes() == []
     quiet = info | {"dropped_open_interest_usd": 0.0, "balancing_open_interest_usd": 7e6, "criticality_peak": [0.0, 0.0]}
     assert Result(_losses(), DIMS, COORDS, info=quiet).notes() == []
 
@@ -320,9 +324,8 @@ def test_rich_renders(result):
 
 @pytest.mark.slow
 def test_plots(result, tmp_path):
-    from jaxrisk.report import plots
-
-    for figure in (result.plot(), plots.exceedance(result), plots.fragility(result), plots.paths(result)):
+    one = (result.plot.exceedance(), result.plot.fragility(), result.plot.paths())
+    for figure in (result.plot(), *(axes.figure for axes in one)):
         figure.savefig(tmp_path / "figure.png")
     bare = Result({"open_interest_loss_fraction": np.zeros(100)}, {}, {})
     bare.plot().savefig(tmp_path / "bare.png")

@@ -12,11 +12,12 @@ from report import example_studies as example
 from rich.console import Console
 
 from jaxrisk.config import check
-from jaxrisk.report import Result, studies, study_plots
-from jaxrisk.report.study_files import everything, limits_toml, write
+from jaxrisk.report import Result, studies
+from jaxrisk.report.plots import design, rare, sensitivity
 from jaxrisk.report.study_table import Section, StudySummary, _text, grouped, in_words, said, shown
 from jaxrisk.risk import Estimate
 from jaxrisk.risk.measure import Measure
+from jaxrisk.storage.study_files import everything, limits_toml, write
 
 
 def row(summary, name, section=0):
@@ -230,7 +231,7 @@ def labels(axes):
 
 def test_figure_of_sensitivities_sorts_and_marks():
     found = example.sensitivities()
-    figure = study_plots.sensitivities(example.sensitivities(checked=(found.gradient, found.standard_error)))
+    figure = sensitivity.sensitivities(example.sensitivities(checked=(found.gradient, found.standard_error)))
     axes = figure.axes[0]
     assert labels(axes)[0] == "impact.coefficient[BTC]"  # the largest
     assert labels(axes)[-1] == "limits.cap[professional,*,*]"
@@ -245,11 +246,11 @@ def test_figure_of_sensitivities_sorts_and_marks():
 
 def test_figure_of_sensitivities_without_any_elasticity():
     unknown = np.full(5, np.nan)
-    assert "no elasticity" in study_plots.sensitivities(example.sensitivities(elasticity=unknown)).axes[0].texts[0].get_text()
+    assert "no elasticity" in sensitivity.sensitivities(example.sensitivities(elasticity=unknown)).axes[0].texts[0].get_text()
 
 
 def test_figure_of_a_design():
-    figure = study_plots.design(example.design())
+    figure = design.design(example.design())
     limits, frontier = figure.axes
     assert labels(limits) == ["limits.cap[retail,*,*]", "limits.cap[professional,*,*]"]
     assert limits.get_xscale() == "log"
@@ -258,15 +259,15 @@ def test_figure_of_a_design():
     np.testing.assert_allclose(frontier.containers[0].lines[0].get_ydata(), [910, 70])
     np.testing.assert_allclose(frontier.containers[1].lines[0].get_xydata(), [[7.91, 340]])
     unlimited = example.design(before=np.array([20.0, np.inf]), frontier=[])
-    assert "<svg" in written(study_plots.design(unlimited))
+    assert "<svg" in written(design.design(unlimited))
 
 
 def test_figure_of_a_rare_event():
-    figure = study_plots.rare_event(example.rare_event())
+    figure = rare.rare_event(example.rare_event())
     assert figure.axes[0].get_yscale() == "log"
     assert "<svg" in written(figure)
     nothing = example.rare_event(estimate=Estimate(0.0, 0.0, 0.0, 3e-4, 0.3, 10_000, 10_000.0))
-    assert "not reached" in study_plots.rare_event(nothing).axes[0].texts[-1].get_text()
+    assert "not reached" in rare.rare_event(nothing).axes[0].texts[-1].get_text()
 
 
 BACKSTOP = ("liquidation_fees", "insurance_fund_used", "deleveraging_loss", "socialised_loss")
@@ -282,7 +283,7 @@ def test_figure_of_who_pays():
     tops = [bars.patches[0].get_y() for bars in axes.containers if hasattr(bars, "patches") and bars.patches]
     stacked = np.cumsum([0.0, losses["insurance_fund_used"].mean(0)[0], losses["deleveraging_loss"].mean(0)[0]]) / 1e6
     np.testing.assert_allclose(tops, [0.0, *stacked])
-    assert axes.get_ylabel() == "USD M"
+    assert axes.get_ylabel() == "mean of a path, USD M"
     bare = Result({"max_drawdown_index": np.zeros(3)}, {}, {"venues": ["one"]})
     assert "no backstop" in bare.plot_who_pays().axes[0].texts[0].get_text()
 

@@ -7,10 +7,10 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.parameter import Parameter, moved, named
-from jaxrisk.risk.curve import LEAST_EFFECTIVE, Curve, critical, effective, kink, slope
 from jaxrisk.risk.measure import Measure
-from jaxrisk.risk.rerun import WINDOWS, _both, curve, windows
 from jaxrisk.risk.sample import draw_sample
+from jaxrisk.risk.slopes.curve import LEAST_EFFECTIVE, Curve, critical, effective, kink, slope
+from jaxrisk.risk.slopes.rerun import WINDOWS, _both, curve, windows
 
 CASES = Path(__file__).parents[1] / "cases"
 OFFSETS = np.array([-0.16, -0.08, -0.04, -0.02, 0.0, 0.02, 0.04, 0.08, 0.16])

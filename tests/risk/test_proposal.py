@@ -15,10 +15,10 @@ from jaxrisk.cascade.blocks import losses_of
 from jaxrisk.cascade.engine import path_losses, prepare, seed_key
 from jaxrisk.cascade.source import draw, first_uniforms
 from jaxrisk.market import GBM, Bates, Garch, Kou, Merton
-from jaxrisk.risk.cross_entropy import Drawn, in_event, refitted
-from jaxrisk.risk.drivers import NotSteerableError, cosines, drivers
-from jaxrisk.risk.given import Course, Given, GivenNoise, steered
-from jaxrisk.risk.proposal import Proposal, tilted
+from jaxrisk.risk.rare.cross_entropy import Drawn, in_event, refitted
+from jaxrisk.risk.rare.drivers import NotSteerableError, cosines, drivers
+from jaxrisk.risk.rare.given import Course, Given, GivenNoise, steered
+from jaxrisk.risk.rare.proposal import Proposal, tilted
 
 pytestmark = pytest.mark.hurried
 

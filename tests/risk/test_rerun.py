@@ -7,9 +7,9 @@ import pytest
 
 import jaxrisk as jr
 from jaxrisk.parameter import Parameter
-from jaxrisk.risk import rerun
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import Sample
+from jaxrisk.risk.slopes import rerun
 
 PARAMETER = Parameter("limits.cap", 1.0, "1", 0.0, np.inf)
 LEVEL = 0.99

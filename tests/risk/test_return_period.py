@@ -89,7 +89,7 @@ def test_a_run_and_a_rare_event_from_a_day_drawn_at_random():
     scenario = jr.load("btc_24h", {"market.start": "stationary", "run.steps": 24})
     result = jr.simulate(scenario, paths=20_000, sample_paths=0)
     assert result.info["start"] == "stationary"
-    assert "a day drawn at random" in result.notes()[0]
+    assert "a day drawn at random" in " ".join(result.notes())
     plain = result.return_period("max_drawdown_index", 0.1)
     found = jr.rare_event(scenario, "max_drawdown_index", 0.1, "importance", max_paths=20_000)
     years = found.return_period()

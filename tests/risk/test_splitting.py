@@ -15,10 +15,10 @@ from jaxrisk import simulate
 from jaxrisk.cascade import Channels, Impact, LinearImpact, Venues, prepare, run_block, seed_key
 from jaxrisk.market import GBM, Garch, Merton
 from jaxrisk.positions import Lognormal, Tiers
-from jaxrisk.risk import particles as particles_module, splitting as module
-from jaxrisk.risk.particles import MOST_LEVELS, Spliced, scored
+from jaxrisk.risk.rare import particles as particles_module, splitting as module
+from jaxrisk.risk.rare.particles import MOST_LEVELS, Spliced, scored
+from jaxrisk.risk.rare.splitting import splitting
 from jaxrisk.risk.sample import Column
-from jaxrisk.risk.splitting import splitting
 from jaxrisk.scenario import Scenario, Settings
 
 ONE, WEEK, STEPS, VOLATILITY = np.ones(1), 7 / 365, 40, 0.6

@@ -8,9 +8,9 @@ import pytest
 import jaxrisk as jr
 from jaxrisk.parameter import named
 from jaxrisk.risk.measure import Measure
-from jaxrisk.risk.pathwise import Reverse
 from jaxrisk.risk.sample import draw_sample
-from jaxrisk.risk.trust import MOST, trust, widened
+from jaxrisk.risk.slopes.pathwise import Reverse
+from jaxrisk.risk.slopes.trust import MOST, trust, widened
 
 MEASURE = Measure.of("expected_shortfall(max_drawdown_index, 0.9)")
 

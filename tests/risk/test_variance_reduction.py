@@ -17,7 +17,7 @@ from jaxrisk.cascade.source import draw
 from jaxrisk.market import GBM, Bates, Garch, Kou, Merton
 from jaxrisk.positions import Lognormal, Tiers
 from jaxrisk.risk import exceedance_probability, expected_shortfall, mean
-from jaxrisk.risk.drivers import NotSteerableError
+from jaxrisk.risk.rare.drivers import NotSteerableError
 from jaxrisk.risk.replicates import by_replicates
 from jaxrisk.risk.sobol import BITS, REPLICATES, SIZES, _directions, sobol
 from jaxrisk.scenario import Scenario, Settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxrisk as jr
-from jaxrisk.report.study_files import everything
+from jaxrisk.storage.study_files import everything
 from jaxrisk.studies.channels import IMPACT, channels, same_run, switched
 
 SMALL = {"run.steps": 24, "run.paths": 512, "run.sample_paths": 0}
@@ -82,7 +82,7 @@ def test_a_structures_changes_add_up():
 
 def test_what_is_scaled_is_scaled_population_by_population():
     """Names out of order: a pytree sorts them."""
-    from jaxrisk.backtest.unknowns import UNKNOWNS
+    from jaxrisk.backtest.attribution.unknowns import UNKNOWNS
     from jaxrisk.studies.maturity import NUMBERS, with_structure
     from jaxrisk.studies.warning import _moved
 

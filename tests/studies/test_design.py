@@ -16,10 +16,10 @@ import jaxrisk as jr
 from jaxrisk.cascade import prepare
 from jaxrisk.parameter import named
 from jaxrisk.positions import ANY, Histogram, Limits, Lognormal
-from jaxrisk.risk.bump import difference
 from jaxrisk.risk.estimate import Estimate
 from jaxrisk.risk.measure import Measure
 from jaxrisk.risk.sample import draw_sample
+from jaxrisk.risk.slopes.bump import difference
 from jaxrisk.scenario import Channels, Names
 from jaxrisk.studies.design import design_limits, with_class_caps
 from jaxrisk.studies.design_check import Sampled

@@ -10,10 +10,10 @@ from scipy import stats
 import jaxrisk as jr
 from jaxrisk.cascade.engine import path_losses, prepare, seed_key
 from jaxrisk.market import GBM, Garch
-from jaxrisk.risk.drivers import drivers
-from jaxrisk.risk.given import Given, GivenNoise
+from jaxrisk.risk.rare.drivers import drivers
+from jaxrisk.risk.rare.given import Given, GivenNoise
+from jaxrisk.risk.rare.stress_surface import Surface, jump_cost
 from jaxrisk.risk.sample import Column
-from jaxrisk.risk.stress_surface import Surface, jump_cost
 from jaxrisk.studies.reverse_stress import reverse_stress
 
 ONE = np.ones(1)

@@ -9,12 +9,12 @@ import jaxrisk as jr
 from jaxrisk.parameter import moved, named
 from jaxrisk.positions import NODES, account_build, population
 from jaxrisk.risk import TooFewPathsError, sample as sampling
-from jaxrisk.risk.bump import difference
-from jaxrisk.risk.change import changed
-from jaxrisk.risk.gradients import Tail, looked_at, of_paths, pathwise
 from jaxrisk.risk.measure import Measure
-from jaxrisk.risk.pathwise import Reverse, along, group_gradients
-from jaxrisk.risk.rerun import slopes
+from jaxrisk.risk.slopes.bump import difference
+from jaxrisk.risk.slopes.change import changed
+from jaxrisk.risk.slopes.gradients import Tail, looked_at, of_paths, pathwise
+from jaxrisk.risk.slopes.pathwise import Reverse, along, group_gradients
+from jaxrisk.risk.slopes.rerun import slopes
 from jaxrisk.studies.sensitivity import sensitivity
 
 MEASURES = [
@@ -89,7 +89,7 @@ def test_reverse_and_forward_mode_agree(scenario, samples):
 @pytest.mark.slow
 def test_many_parameters_go_by_groups(scenario, samples, monkeypatch):
     """By random groups the value is the same, and the error within what its degrees of freedom allow (a factor of two)."""
-    from jaxrisk.risk import gradients
+    from jaxrisk.risk.slopes import gradients
 
     measure, sample = Measure.of(MEASURES[1]), samples["max_drawdown_index"]
     names = tuple(one.name for one in _named(scenario))
@@ -287,7 +287,7 @@ class TestRareCascade:
             assert found.standard_error[0] > 0.15 * abs(found.gradient[0])
 
     def test_what_rests_on_few_paths_has_no_interval(self, rare, monkeypatch):
-        monkeypatch.setattr("jaxrisk.risk.curve.LEAST_EFFECTIVE", 1e6)
+        monkeypatch.setattr("jaxrisk.risk.slopes.curve.LEAST_EFFECTIVE", 1e6)
         found = sensitivity(rare, "expected_shortfall(open_interest_loss_usd, 0.95)", CAP, "bump", paths=600, seed=2)
         assert np.isnan(found.standard_error[0])
         assert "no interval" in found.reason[0]

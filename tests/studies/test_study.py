@@ -535,7 +535,7 @@ def test_shipped_studies_are_sound_and_can_be_copied(name, tmp_path, monkeypatch
     plan, works = planned(name, {})
     assert len(works) >= 3
     assert plan.keys.question
-    assert {"paths", "steps"} <= set(plan.keys.quick)
+    assert {"paths", "steps"} <= plan.keys.quick.said.keys()
     assert main(["init", name, "--out", "mine.toml"]) == OK
     again = planned("mine.toml", {})[1]
     assert [work.digest for work in again] == [work.digest for work in works]

@@ -1,0 +1,1 @@
+"""Every day forecast from the days before it, and scored."""

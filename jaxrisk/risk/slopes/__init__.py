@@ -1,0 +1,1 @@
+"""How a measure changes with the numbers of a scenario, with an interval that includes bias."""

@@ -50,6 +50,8 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
     result = document.get("result") if isinstance(document, dict) else None
     if kind.word == "accounts" and isinstance(result, dict) and result.get("category") == "inverse":
         flat = [row | {"contractSize": 1.0} for row in flat]  # Bybit's contracts of a dollar, settled in the coin
+    if isinstance(result, dict) and isinstance(result.get("symbol"), str):
+        flat = [{"symbol": result["symbol"]} | row for row in flat]  # Bybit names it once, above the rows
     return tuple(dict.fromkeys(name for row in flat for name in row)), flat, ["JSON, a list of objects"]
 
 

@@ -50,7 +50,7 @@ INTEREST = TableKind(
         "open_interest": ("oiccy", "coins", "oi", "sumopeninterest", "openinterestamount"),
         "open_interest_usd": ("oiusd", "sumopeninterestvalue", "openinterestvalue"),
         "close": ("price", "btcclose", "markprice"),
-        "symbol": ("instid",),
+        "symbol": ("instid", "pair"),
     },
 )
 FUNDING = TableKind(

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from jaxrisk.cli import BAD_INPUT, OK, main
+from jaxrisk.config import prepare
 from jaxrisk.data.open_interest import read_history
+from jaxrisk.data.price_file import read_price_file
 from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"
@@ -33,3 +36,48 @@ def test_contracts_of_a_dollar_are_no_open_interest_in_coins(document, place, tm
     text = json.dumps(document).replace("BTCUSD", "BTCUSDT")
     (tmp_path / "oi.json").write_text(text)
     assert len(read_history(tmp_path / "oi.json").coins) == 1
+
+
+def checked(path, capsys):
+    """Exit code and words of `jaxrisk check`."""
+    code = main(["check", str(path)])
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
+def test_check_says_of_open_interest_what_import_says(tmp_path, capsys):
+    """Also where its column of times is called as ours."""
+    path = tmp_path / "oi.csv"
+    path.write_text("time,oi_usd\n2024-06-01T00:00:00Z,5e9\n2024-06-01T01:00:00Z,5e9\n")
+    code, words = checked(path, capsys)
+    assert code == BAD_INPUT and "open_interest: missing column" in words
+    path.write_text("time,oi_usd,close\n2024-06-01T00:00:00Z,5e9,1e5\n2024-06-01T01:00:00Z,5e9,1e5\n2024-06-01T02:00:00Z,5e9,-1\n")
+    code, words = checked(path, capsys)
+    assert code == BAD_INPUT and "line 4, close = -1: has to be above 0" in words
+    path.write_text(path.read_text().replace("-1", "1e5"))
+    code, words = checked(path, capsys)
+    assert code == OK and "coins are oi_usd over close" in words
+
+
+def test_check_takes_the_sides_that_scenarios_take(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("account,asset,side,quantity,entry_price\nA,BTC,Buy,1.5,58000\nB,BTC,ask,1,58000\n")
+    assert checked(tmp_path / "a.csv", capsys)[0] == OK
+
+
+def test_check_leaves_other_columns_of_bars_alone(tmp_path, capsys):
+    rows = "".join(f"2024-06-01T0{i}:00:00Z,1,1,1,1,\n" for i in range(4))
+    (tmp_path / "p.csv").write_text("time,open,high,low,close,Volume MA\n" + rows)
+    assert checked(tmp_path / "p.csv", capsys)[0] == OK
+
+
+@pytest.mark.parametrize("form", ["{} UTC", "{}Z", "{}+00:00"])
+def test_a_replay_reads_zones_and_orders_as_calibrate_does(form, tmp_path, scenario):
+    """The word UTC, and rows from the latest to the earliest, which is said."""
+    rows = [f"{form.format(f'2024-06-0{1 + i // 24} {i % 24:02d}:00:00')},{100 + i}" for i in range(30)]
+    (tmp_path / "p.csv").write_text("\n".join(["time,close", *rows[::-1]]))
+    market = {"process": "replay", "file": str(tmp_path / "p.csv")}
+    found = prepare(scenario(market=market))
+    assert any("turned round" in line for line in found.read_as())
+    assert found.checked.prices.price[:, 0].tolist() == [100.0 + i for i in range(len(found.checked.prices.price))]
+    assert found.checked.prices.start == 1717200000000
+    assert read_price_file(tmp_path / "p.csv").close.tolist() == [100.0 + i for i in range(30)]

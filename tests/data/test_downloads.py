@@ -81,3 +81,37 @@ def test_a_replay_reads_zones_and_orders_as_calibrate_does(form, tmp_path, scena
     assert found.checked.prices.price[:, 0].tolist() == [100.0 + i for i in range(len(found.checked.prices.price))]
     assert found.checked.prices.start == 1717200000000
     assert read_price_file(tmp_path / "p.csv").close.tolist() == [100.0 + i for i in range(30)]
+
+
+BARS = "".join(f"{1735516800000 + 3600000 * i},{100 + i},{101 + i},{99 + i},{100 + i},5,{1735520399999 + 3600000 * i},9,9,9,9,0\n"
+               for i in range(6)).splitlines(keepends=True)  # fmt: skip
+NAMES = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+
+
+@pytest.mark.parametrize("first", ["", NAMES])
+def test_files_put_together_with_their_names(first, tmp_path, capsys):
+    """One line says so, also where the first of them had no names."""
+    path = tmp_path / "p.csv"
+    path.write_text("".join([first, *BARS[:2], NAMES.title(), *BARS[2:4], NAMES, *BARS[4:]]))
+    code, words = checked(path, capsys)
+    line = 3 + bool(first)
+    assert code == BAD_INPUT
+    assert words == (f"{path}: line {line} names the columns again, as do 1 more lines: delete it, or give the files that were put "
+                     "together as a folder\n")  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [";", ",", "\t"])
+def test_the_first_line_that_excel_writes(sign, tmp_path):
+    """It says what is between cells; lines are those of the file."""
+    text = f"\ufeffsep={sign}\r\n" + (NAMES + "".join(BARS)).replace(",", sign).replace("\n", "\r\n")
+    (tmp_path / "p.csv").write_bytes(text.encode())
+    assert read_price_file(tmp_path / "p.csv").close.tolist() == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
+    (tmp_path / "p.csv").write_bytes(text.replace("102", "-2").encode())
+    with pytest.raises(ConfigError, match=r"line 5, open = -2: has to be above 0"):
+        read_price_file(tmp_path / "p.csv")
+
+
+def test_names_between_angles_are_no_xml(tmp_path, capsys):
+    (tmp_path / "p.csv").write_text("<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\n" + "".join(
+        f"2024.06.01 0{i}:00\t1\t1\t1\t1\n" for i in range(3)))  # fmt: skip
+    assert 'line 2, <TIME> = "2024.06.01 00:00": has to be a time' in checked(tmp_path / "p.csv", capsys)[1]

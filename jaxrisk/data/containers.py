@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 from ..paths import is_folder, names_in, record
 from .text import PEEK
 
-ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz")
+ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz", ".jsonl",
+           ".ndjson", ".pq")
 """Of files that are looked for in a folder."""
 OTHERS = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".pdf")
 """Endings of files of data that are not read, or not by their names."""
@@ -110,14 +111,14 @@ def sources(path: Path) -> Iterator[Source]:
     """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
     with readable(path), open(path, "rb") as file:
         head = file.read(PEEK)
-    if not head and path.suffix in (".gz", ".zip", ".parquet", ".feather", ".arrow"):
+    if not head and path.suffix.lower() in (".gz", ".zip", ".parquet", ".pq", ".feather", ".arrow"):
         raise ValueError("is empty")
     for begins, text in _NOT_READ.items():
         if head.startswith(begins):
             raise ValueError(text)
-    if path.suffix == ".gz" or head[:2] == b"\x1f\x8b":
+    if path.suffix.lower() == ".gz" or head[:2] == b"\x1f\x8b":
         yield _gzipped(path, head)
-    elif head[:4] == b"PK\x03\x04" or path.suffix == ".zip":
+    elif head[:4] == b"PK\x03\x04" or path.suffix.lower() == ".zip":
         yield from _zipped(path)
     else:
         yield Source(str(path), lambda: _plain(path), head, path=path)

@@ -115,3 +115,59 @@ def test_names_between_angles_are_no_xml(tmp_path, capsys):
     (tmp_path / "p.csv").write_text("<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\n" + "".join(
         f"2024.06.01 0{i}:00\t1\t1\t1\t1\n" for i in range(3)))  # fmt: skip
     assert 'line 2, <TIME> = "2024.06.01 00:00": has to be a time' in checked(tmp_path / "p.csv", capsys)[1]
+
+
+ROWS = [[line.split(",")[0], *line.split(",")[1:6]] for line in BARS]
+OPENED = "2024-12-30T00:00:00"
+
+
+@pytest.mark.parametrize(
+    "name, document, said",
+    [
+        ("p.json", {"retCode": 0, "result": {"symbol": "BTCUSDT", "list": [[*row, "9"] for row in ROWS[::-1]]}}, "Bybit's klines"),
+        ("p.json", {"code": "0", "data": [[*row, "9", "9", "1"] for row in ROWS[::-1]]}, "OKX's candles"),
+        ("p.json", [{"T": 0, "t": int(t), "s": "BTC", "o": o, "c": c, "h": h, "l": low, "L": 1, "v": v}
+                    for t, o, h, low, c, v in ROWS], "time is t"),
+        ("p.jsonl", [{"timestamp": int(t), "close": c} for t, o, h, low, c, v in ROWS], "a list of objects"),
+    ],
+)  # fmt: skip
+def test_answers_with_bars(name, document, said, tmp_path, capsys):
+    """Lists of seven and nine cells, names of one letter, and a document a line."""
+    path = tmp_path / name
+    path.write_text("\n".join(map(json.dumps, document)) if name.endswith("l") else json.dumps(document))
+    found = read_price_file(path)
+    assert found.close.tolist() == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
+    assert str(found.time[0]) == OPENED
+    assert said in found.findings[0]
+    code, words = checked(path, capsys)
+    assert code == OK and said in words
+
+
+def test_answers_that_are_refused(tmp_path, capsys):
+    """By what a venue said, by how many cells there are, and by the line of a document."""
+    path = tmp_path / "p.json"
+    for text, words in (
+        ('{"code": -1121, "msg": "Invalid symbol."}', 'an object with code, msg ("Invalid symbol.")'),
+        ('{"timestamp": 1}\n\n{"timestamp": 1', "line 3, column 16 is not valid JSON"),
+    ):
+        path.write_text(text)
+        code, said = checked(path, capsys)
+        assert code == BAD_INPUT and words in said
+    path.write_text("[[1735516800000, 1, 1, 1, 1]]")
+    with pytest.raises(ConfigError, match=r"the same number of cells: 12 \(klines\).*; they have 5"):
+        read_price_file(path)
+
+
+@pytest.mark.parametrize("name", ["P.CSV", "p.Csv.GZ", "p.ZIP"])
+def test_endings_in_capitals(name, tmp_path, capsys):
+    import gzip
+    import zipfile
+
+    text = (NAMES + "".join(BARS)).encode()
+    if name.endswith("ZIP"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("A.CSV", text)
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    code, words = checked(tmp_path / name, capsys)
+    assert code == OK and "klines" in words

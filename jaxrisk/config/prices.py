@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.many import in_time, note_symbols, once
 from ..data.names import PRICES
-from ..data.times import MAY_BE, are_dates, dates, day_may_be_first, epoch_milliseconds, turned
+from ..data.times import are_dates, date_hint, dates, epoch_milliseconds, turned
 from ..problems import nearest
 from .files import Columns, Reader
 from .symbols import take_columns
@@ -74,8 +74,7 @@ def read_times(table: Columns, column: str = "time", day_first: bool = False) ->
             times[i] = milliseconds(turned(item) if day_first else item)
         except (ValueError, AttributeError, TypeError, OverflowError):
             wrong.append(i)
-    may_be = wrong and not day_first and day_may_be_first(str(raw[wrong[0]]))
-    table.note(column, wrong, _TIME + (MAY_BE if may_be else ""))
+    table.note(column, wrong, _TIME + ("" if day_first else date_hint([str(raw[row]) for row in wrong])))
     return None if wrong else times
 
 

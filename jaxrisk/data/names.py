@@ -79,7 +79,7 @@ ACCOUNTS = TableKind(
         "entry_price": ("entrypx", "entryprice", "avgpx", "avgprice"),
         "account_value": ("accountvalueusd", "value", "marginsummaryaccountvalue"),
         "notional": ("notionalusd", "positionvalue"),
-        "unrealised": ("unrealisedpnlusd", "unrealizedpnlusd", "unrealizedpnl", "unrealisedpnl", "upl"),
+        "unrealised": ("unrealisedpnlusd", "unrealizedpnlusd", "unrealizedpnl", "unrealisedpnl", "unrealizedprofit", "upl"),
         "leverage": ("setleverage", "leveragevalue", "lever"),
         "margin": ("leveragetype", "marginmode", "margintype", "mgnmode"),
         "collateral": ("marginused", "initialmargin", "isolatedmargin"),

@@ -7,6 +7,8 @@ import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
+from jaxrisk.config.account_file import read_accounts
+from jaxrisk.data.funding import read_funding
 from jaxrisk.data.open_interest import read_history
 from jaxrisk.data.price_file import read_price_file
 from jaxrisk.problems import ConfigError
@@ -171,3 +173,70 @@ def test_endings_in_capitals(name, tmp_path, capsys):
         (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
     code, words = checked(tmp_path / name, capsys)
     assert code == OK and "klines" in words
+
+
+def held(side, size, entry, margin, profit):
+    return {"symbol": "BTCUSDT", "positionSide": side, "positionAmt": size, "entryPrice": entry, "markPrice": "60000.0",
+            "unRealizedProfit": profit, "isolatedMargin": margin, "notional": str(60000 * float(size)), "marginType": "isolated",
+            "leverage": "10"}  # fmt: skip
+
+
+def test_isolated_positions_of_both_sides_are_accounts_by_themselves(tmp_path):
+    """As in Binance's hedge mode: each is worth its margin, 12,000 and 3,500 USD."""
+    rows = [held("LONG", "1.5", "58000", "12000", "3000"), held("SHORT", "-0.5", "61000", "3500", "500")]
+    (tmp_path / "mine.json").write_text(json.dumps(rows))
+    found = read_accounts(tmp_path / "mine.json")
+    assert found.value.tolist() == [12000.0, 3500.0]
+    assert found.notional.tolist() == [90000.0, 30000.0]
+    assert found.unrealised.tolist() == [3000.0, 500.0]
+    assert found.side.tolist() == ["long", "short"]
+
+
+def test_positions_of_okx_are_in_contracts(tmp_path, capsys):
+    """A hundred of 0.1 coins are ten, whose worth is near enough to a hundred to pass for a move of the price."""
+    row = {"instId": "ETH-USDT-SWAP", "mgnMode": "isolated", "posSide": "long", "pos": "100", "avgPx": "3100", "upl": "-1000",
+           "lever": "10", "notionalUsd": "30000"}  # fmt: skip
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"data": [row]}))
+    map = ["--columns", "asset=instId", "quantity=pos"]
+    assert main(["import", "accounts", str(path), *map]) == BAD_INPUT
+    assert "row 1, pos = 100: counts contracts, and the row does not say the size of one" in capsys.readouterr().err
+    path.write_text(json.dumps({"data": [row | {"ctVal": "0.1"}]}))
+    assert main(["import", "accounts", str(path), *map, "--out", str(tmp_path / "a.csv")]) == OK
+    assert ",10,3100," in (tmp_path / "a.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "cell, hint",
+    [
+        ("60.000,50", "write numbers without anything between thousands"),
+        ('"60,000.50"', "write numbers without anything between thousands"),
+        ('"60000,5"', "write decimals with a point"),
+        ("$60000", "write the number alone, in full"),
+        ("60K", "write the number alone, in full"),
+    ],
+)
+def test_cells_that_people_write(cell, hint, tmp_path, capsys):
+    sign = ";" if cell.endswith(",50") else ","
+    rows = "".join(f"2024-06-01T0{i}:00:00Z{sign}{cell}\n" for i in range(3))
+    (tmp_path / "p.csv").write_text(f"time{sign}close\n" + rows)
+    code, words = checked(tmp_path / "p.csv", capsys)
+    assert code == BAD_INPUT
+    assert "line 2, close = " in words and f"; {hint}; 2 more such rows" in words
+
+
+def test_rates_with_a_sign_of_percent(tmp_path):
+    (tmp_path / "f.csv").write_text("time,funding_rate\n2024-06-01,0.01%\n2024-06-02,0.01%\n")
+    with pytest.raises(ConfigError) as error:
+        read_funding(tmp_path / "f.csv")
+    (problem,) = error.value.problems
+    assert 'line 2, funding_rate = "0.01%": has to be a number, or empty; write it as a fraction, without %' in str(problem)
+
+
+def test_dates_with_the_month_first(tmp_path, capsys):
+    """It is said of them where a day tells, not that the day may be first."""
+    path = tmp_path / "p.csv"
+    path.write_text("time,close\n06/12/2024,1\n06/13/2024,1\n06/14/2024,1\n")
+    words = checked(path, capsys)[1]
+    assert "these are dates with the month first: write them as 2024-08-05; 2 more such rows" in words
+    assert "day_first" not in words

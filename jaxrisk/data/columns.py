@@ -194,8 +194,10 @@ class Columns:
 def number_hint(cell: Any) -> str:
     """How a cell that is no number would be written as one, as the end of a sentence; empty where that cannot be told.
 
-    >>> [number_hint(cell) for cell in ("60.000,5", "0.01%", "60083,5", "word")]
-    ['; write numbers without anything between thousands', '; write it as a fraction, without %', '; write decimals with a point', '']
+    >>> [number_hint(cell) for cell in ("0.01%", "60083,5", "word")]
+    ['; write it as a fraction, without %', '; write decimals with a point', '']
+    >>> number_hint("60.000,5")
+    '; write numbers without anything between thousands'
     >>> number_hint("125x") == number_hint("$5") == number_hint("1.5B")
     True
     """

@@ -15,8 +15,21 @@ from typing import Any, BinaryIO
 from ..paths import is_folder, names_in, record
 from .text import PEEK
 
-ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz", ".jsonl",
-           ".ndjson", ".pq")
+ENDINGS = (
+    ".csv",
+    ".csv.gz",
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".zip",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".json.gz",
+    ".jsonl",
+    ".ndjson",
+    ".pq",
+)
 """Of files that are looked for in a folder."""
 OTHERS = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".pdf")
 """Endings of files of data that are not read, or not by their names."""
@@ -134,7 +147,7 @@ def _gzipped(path: Path, head: bytes) -> Source:
     try:
         with gzip.open(path, "rb") as file:
             inside = file.read(PEEK)
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise ValueError(f"is not a gzip file: {error}") from None
     except Exception as error:  # zlib's has no common base with the others
         raise ValueError(f"is not a whole gzip file: {error}") from None
@@ -187,6 +200,8 @@ def _zipped(path: Path) -> Iterator[Source]:
                     raise ValueError(f"{name} {_TOO_MUCH}")
                 with archive.open(name) as member:
                     head = member.read(PEEK)
+                if head[:4] == b"PK\x03\x04" or head[:2] == b"\x1f\x8b" or head.startswith(tuple(_NOT_READ)):
+                    raise ValueError(f"{name} in it is packed too, or no table: unpack the archive")
                 yield Source(f"{path}/{name}", lambda name=name: _member(path, name), head, "zip", path)
     except zipfile.BadZipFile as error:
         raise ValueError(f"is not a whole zip archive: {error}") from None

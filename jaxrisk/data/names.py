@@ -26,8 +26,7 @@ class TableKind:
     before: dict[str, str] = field(default_factory=dict)
 
 
-_TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "startat", "t",
-          "fundingtime")
+_TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "startat", "t", "fundingtime")
 PRICES = TableKind(
     "prices",
     {

@@ -16,6 +16,7 @@ _POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
 _WITH_POINT = r"^\s*[-+]?\d*\.\d+(?:[eE][-+]?\d+)?\s*$"
 _THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
 _EITHER = "has a {} in it, and others a {}: it cannot be told which are thousands; write numbers with one sign, for decimals"
+_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]|\s*$)")
 _TOLD = re.compile(r"\s*sep=([,;|\t])\s*", re.IGNORECASE)
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -24,7 +25,7 @@ _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 class Form:
     """How a text is written: `separator`; `decimal`: "." or ","; `header`: the names of the first line, None where it is data
     already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end; `before`: empty lines and comments at
-    the top; `comments`: how many of these."""
+    the top; `comments`: how many of these; `unnamed`: whether the first column is times under no name."""
 
     separator: str
     decimal: str
@@ -34,13 +35,15 @@ class Form:
     first: tuple[str, ...] = ()
     before: int = 0
     comments: int = 0
+    unnamed: bool = False
 
     @property
     def said(self) -> list[str]:
         """What is not as in our own tables."""
         found = [f"{self.comments} lines of comment at the top left out"] if self.comments else []
         found += [f"cells between {_SEPARATORS[self.separator]}"] if self.separator != "," else []
-        return found + (["decimal commas"] if self.decimal == "," else [])
+        found += ["decimal commas"] if self.decimal == "," else []
+        return found + (["time is the first column, which has no name"] if self.unnamed else [])
 
 
 def form_of(head: bytes) -> Form:
@@ -86,7 +89,17 @@ def form_of(head: bytes) -> Form:
         numbered = [i + 1 for i, line in enumerate(every) if line.strip() and i >= before]
         _one_sign(cells[1:] if named else cells, header, numbered[1:] if named else numbered)
     first = next(iter(cells[1:] if named else cells), [])
-    return Form(separator, decimal, header, len(cells[0]), '"' in "\n".join(every[before:]), tuple(first), before, comments)
+    unnamed = header is not None and _is_index(header, first)
+    if header is not None and unnamed:
+        header = ("time", *header[1:])
+    quoted = '"' in "\n".join(every[before:])
+    return Form(separator, decimal, header, len(cells[0]), quoted, tuple(first), before, comments, unnamed)
+
+
+def _is_index(header: tuple[str, ...], first: list[str]) -> bool:
+    """Whether the first column has no name and holds dates, as an index of pandas, and no other is of times by its name."""
+    others = " ".join(header[1:]).lower()
+    return header[0] == "" and bool(first and _DATE.match(first[0])) and not ("time" in others or "date" in others)
 
 
 def _separator(line: str) -> str:
@@ -197,7 +210,9 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
         with open_file() as file:
             line = int(lines_of(file.read(), form, len(table))[again[0]])
         more = f", as do {len(again) - 1} more lines" if len(again) > 1 else ""
-        raise ValueError(f"line {line} names the columns again{more}: delete it, or give the files that were put together as a folder")
+        raise ValueError(
+            f"line {line} names the columns again{more}: delete it, or give the files that were put together as a folder"
+        )
     if form.decimal == ",":
         for place, name in enumerate(wanted):
             if pa.types.is_string(types[name]):

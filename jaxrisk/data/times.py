@@ -17,6 +17,7 @@ _DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?=\D|$)(.*)$", 
 NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, milliseconds, microseconds or nanoseconds since 1970"
 MONTH_FIRST = "; these are dates with the month first: write them as 2024-08-05"
 MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
+MIXED = "where most times are not: write all in one way"
 FRACTION = "has a fraction of a second; bars open at whole seconds"
 NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
@@ -59,6 +60,8 @@ def read_moments(
     parts = [_WRITTEN.match(word) for word in words]
     wrong = np.array([i for i, part in enumerate(parts) if part is None])
     if len(wrong):
+        table.note(column, wrong[np.isfinite(numbers[wrong])], f"is a number, {MIXED}")
+        wrong = wrong[~np.isfinite(numbers[wrong])]
         table.note(column, wrong, NEEDED + ("" if day_first else date_hint([words[row] for row in wrong])))
         return None
     written = pd.to_datetime(pd.Series([part[1] for part in parts if part]), format="ISO8601", errors="coerce")
@@ -205,7 +208,12 @@ def _from_numbers(table: Columns, numbers: np.ndarray, column: str, whole_second
     seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
     with np.errstate(invalid="ignore"):
         good = finite & (seconds > 0.0) & (seconds < _LATEST)
-    table.note(column, np.flatnonzero(~good), NEEDED)
+    wrong = np.flatnonzero(~good)
+    written = np.array([bool(_WRITTEN.match(str(table.cell(column, int(row))))) for row in wrong[:1000]], dtype=bool)
+    if np.all(written):
+        table.note(column, wrong, f"is text, {MIXED}")
+    else:
+        table.note(column, wrong, NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
     whole = np.round(seconds) if whole_seconds else np.floor(seconds)

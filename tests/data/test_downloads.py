@@ -17,7 +17,7 @@ FILES = Path(__file__).parent / "files"
 
 
 @pytest.mark.parametrize(
-    "document, place",
+    ("document", "place"),
     [
         (  # Bybit names the symbol once, above the rows
             {"result": {"symbol": "BTCUSD", "category": "inverse",
@@ -52,13 +52,18 @@ def test_check_says_of_open_interest_what_import_says(tmp_path, capsys):
     path = tmp_path / "oi.csv"
     path.write_text("time,oi_usd\n2024-06-01T00:00:00Z,5e9\n2024-06-01T01:00:00Z,5e9\n")
     code, words = checked(path, capsys)
-    assert code == BAD_INPUT and "open_interest: missing column" in words
-    path.write_text("time,oi_usd,close\n2024-06-01T00:00:00Z,5e9,1e5\n2024-06-01T01:00:00Z,5e9,1e5\n2024-06-01T02:00:00Z,5e9,-1\n")
+    assert code == BAD_INPUT
+    assert "open_interest: missing column" in words
+    path.write_text(
+        "time,oi_usd,close\n2024-06-01T00:00:00Z,5e9,1e5\n2024-06-01T01:00:00Z,5e9,1e5\n2024-06-01T02:00:00Z,5e9,-1\n"
+    )
     code, words = checked(path, capsys)
-    assert code == BAD_INPUT and "line 4, close = -1: has to be above 0" in words
+    assert code == BAD_INPUT
+    assert "line 4, close = -1: has to be above 0" in words
     path.write_text(path.read_text().replace("-1", "1e5"))
     code, words = checked(path, capsys)
-    assert code == OK and "coins are oi_usd over close" in words
+    assert code == OK
+    assert "coins are oi_usd over close" in words
 
 
 def test_check_takes_the_sides_that_scenarios_take(tmp_path, capsys):
@@ -98,8 +103,8 @@ def test_files_put_together_with_their_names(first, tmp_path, capsys):
     code, words = checked(path, capsys)
     line = 3 + bool(first)
     assert code == BAD_INPUT
-    assert words == (f"{path}: line {line} names the columns again, as do 1 more lines: delete it, or give the files that were put "
-                     "together as a folder\n")  # fmt: skip
+    assert words == (f"{path}: line {line} names the columns again, as do 1 more lines: delete it, or "
+                     "give the files that were put together as a folder\n")  # fmt: skip
 
 
 @pytest.mark.parametrize("sign", [";", ",", "\t"])
@@ -124,9 +129,9 @@ OPENED = "2024-12-30T00:00:00"
 
 
 @pytest.mark.parametrize(
-    "name, document, said",
+    ("name", "document", "said"),
     [
-        ("p.json", {"retCode": 0, "result": {"symbol": "BTCUSDT", "list": [[*row, "9"] for row in ROWS[::-1]]}}, "Bybit's klines"),
+        ("p.json", {"result": {"symbol": "BTCUSDT", "list": [[*row, "9"] for row in ROWS[::-1]]}}, "Bybit's klines"),
         ("p.json", {"code": "0", "data": [[*row, "9", "9", "1"] for row in ROWS[::-1]]}, "OKX's candles"),
         ("p.json", [{"T": 0, "t": int(t), "s": "BTC", "o": o, "c": c, "h": h, "l": low, "L": 1, "v": v}
                     for t, o, h, low, c, v in ROWS], "time is t"),
@@ -142,7 +147,8 @@ def test_answers_with_bars(name, document, said, tmp_path, capsys):
     assert str(found.time[0]) == OPENED
     assert said in found.findings[0]
     code, words = checked(path, capsys)
-    assert code == OK and said in words
+    assert code == OK
+    assert said in words
 
 
 def test_answers_that_are_refused(tmp_path, capsys):
@@ -154,7 +160,8 @@ def test_answers_that_are_refused(tmp_path, capsys):
     ):
         path.write_text(text)
         code, said = checked(path, capsys)
-        assert code == BAD_INPUT and words in said
+        assert code == BAD_INPUT
+        assert words in said
     path.write_text("[[1735516800000, 1, 1, 1, 1]]")
     with pytest.raises(ConfigError, match=r"the same number of cells: 12 \(klines\).*; they have 5"):
         read_price_file(path)
@@ -172,7 +179,8 @@ def test_endings_in_capitals(name, tmp_path, capsys):
     else:
         (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
     code, words = checked(tmp_path / name, capsys)
-    assert code == OK and "klines" in words
+    assert code == OK
+    assert "klines" in words
 
 
 def held(side, size, entry, margin, profit):
@@ -207,7 +215,7 @@ def test_positions_of_okx_are_in_contracts(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "cell, hint",
+    ("cell", "hint"),
     [
         ("60.000,50", "write numbers without anything between thousands"),
         ('"60,000.50"', "write numbers without anything between thousands"),
@@ -222,7 +230,8 @@ def test_cells_that_people_write(cell, hint, tmp_path, capsys):
     (tmp_path / "p.csv").write_text(f"time{sign}close\n" + rows)
     code, words = checked(tmp_path / "p.csv", capsys)
     assert code == BAD_INPUT
-    assert "line 2, close = " in words and f"; {hint}; 2 more such rows" in words
+    assert "line 2, close = " in words
+    assert f"; {hint}; 2 more such rows" in words
 
 
 def test_rates_with_a_sign_of_percent(tmp_path):
@@ -240,3 +249,39 @@ def test_dates_with_the_month_first(tmp_path, capsys):
     words = checked(path, capsys)[1]
     assert "these are dates with the month first: write them as 2024-08-05; 2 more such rows" in words
     assert "day_first" not in words
+
+
+def test_an_index_without_a_name(tmp_path, capsys):
+    """As pandas writes it: dates are the times, which is said; numbers of rows are not."""
+    path = tmp_path / "p.csv"
+    path.write_text(",close\n" + "".join(f"2024-06-01 0{i}:00:00+00:00,{100 + i}\n" for i in range(4)))
+    assert read_price_file(path).close.tolist() == [100.0, 101.0, 102.0, 103.0]
+    assert checked(path, capsys)[1].endswith("read as: time is the first column, which has no name\n")
+    path.write_text(",close\n" + "".join(f"{i},{100 + i}\n" for i in range(4)))
+    with pytest.raises(ConfigError, match="time: missing column"):
+        read_price_file(path)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [(4, 'line 6, time = "2024-12-30T04:00:00Z": is text'), (2, "line 2, time = 1735516800000: is a number")],
+)
+def test_times_of_both_kinds(numbers, words, tmp_path, capsys):
+    rows = [f"{1735516800000 + 3600000 * i if i < numbers else f'2024-12-30T0{i}:00:00Z'},{100 + i}\n" for i in range(6)]
+    (tmp_path / "p.csv").write_text("time,close\n" + "".join(rows))
+    with pytest.raises(ConfigError, match=f"{words}, where most times are not: write all in one way; 1 more such rows"):
+        read_price_file(tmp_path / "p.csv")
+
+
+def test_what_is_packed_twice_or_cut_off(tmp_path, capsys):
+    import gzip
+    import zipfile
+
+    whole = gzip.compress((NAMES + "".join(BARS)).encode())
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("BTCUSDT-1h.csv.gz", whole)
+    code, words = checked(tmp_path / "all.zip", capsys)
+    assert code == BAD_INPUT
+    assert "all.zip: BTCUSDT-1h.csv.gz in it is packed too" in words
+    (tmp_path / "p.csv.gz").write_bytes(whole[:-20])
+    assert "is not a whole gzip file" in checked(tmp_path / "p.csv.gz", capsys)[1]

@@ -1,19 +1,16 @@
 """Words in a scenario that are not known, and parts that its book has no use for."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from .cascade import TRIGGERS
 from .positions import BOOKS, POLICIES, RANKINGS, TIER_RULES, CrossAccounts
 
-if TYPE_CHECKING:
-    from .scenario import Scenario
-
 BREAKER_LEAVES = ("halt_move", "halt_window", "halt_length", "price_band", "auction", "auction_depth")
 
 
-def words_of(scenario: "Scenario", venues: int) -> list[str]:
+def words_of(scenario: Any, venues: int) -> list[str]:
     """Words that are not known, and parts that the scenario's book has no use for."""
     policy, backstop = scenario.venues.policy, scenario.venues.backstop
     words: list[tuple[str, tuple[str, ...], tuple[str, ...], int]] = [("book", (scenario.book,), BOOKS, 1)]
@@ -50,7 +47,7 @@ def words_of(scenario: "Scenario", venues: int) -> list[str]:
     return found
 
 
-def _elsewhere(scenario: "Scenario") -> bool:
+def _elsewhere(scenario: Any) -> bool:
     """Whether trading may halt where an account has a position whose margin is another venue's."""
     breaker = scenario.venues.breaker
     if breaker is None:

@@ -111,6 +111,13 @@ def _compiled_for_its_file(request):
         ctypes.CDLL(None).malloc_trim(0)
 
 
+@pytest.fixture
+def quickly_compiled(monkeypatch):
+    """Processes that a test starts compile the older way too."""
+    flags = [f"--{name}={str(value).lower()}" for name, value in _older_way().items()]
+    monkeypatch.setenv("XLA_FLAGS", " ".join([os.environ.get("XLA_FLAGS", ""), *flags]).strip())
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """An installed Chromium, driven; where there is none the test says so and is left out."""

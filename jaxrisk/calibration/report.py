@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..report.study_table import Section as Table, StudySummary
 from .accounts.bias import SPLIT, SPLIT_SOURCE
-
-if TYPE_CHECKING:
-    from .run import Calibration
 
 IMPACT_SEEN = 2.71
 """Of twice a log-likelihood: 95% of the chi-square with one degree of freedom, halved, as impact cannot be negative."""
@@ -25,13 +22,13 @@ class Section(NamedTuple):
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def sections(found: "Calibration") -> list[Section]:
+def sections(found: Any) -> list[Section]:
     """What a calibration has to say, in order."""
     parts = [_files(found), _law(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
     return [*parts, _identified(found), _kept(found)]
 
 
-def summary(found: "Calibration") -> StudySummary:
+def summary(found: Any) -> StudySummary:
     """The tables of the report as a summary; its data frame has a row for each number measured, with its origin."""
     parts, plain = sections(found), lambda text: text.replace("`", "")
     tables = [
@@ -44,7 +41,7 @@ def summary(found: "Calibration") -> StudySummary:
     return StudySummary(f"Calibration of {found.name} on the base of {found.base}", answer, tables, notes, records)
 
 
-def markdown(found: "Calibration") -> str:
+def markdown(found: Any) -> str:
     """The report as Markdown."""
     lines = ["<!-- Written by jaxrisk -->", f"# Calibration of {found.name}", ""]
     for part in sections(found):
@@ -66,13 +63,13 @@ def _number(value: Any, digits: int = 4) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}g}"
 
 
-def _files(found: "Calibration") -> Section:
+def _files(found: Any) -> Section:
     rows = tuple((finding,) for finding in found.findings)
     text = f"Prices: {found.law.sample}. Base scenario: {found.base}, asset {found.asset}."
     return Section("Files", (text,) if rows else (text, "Nothing to remark on the files."), ("finding",), rows)
 
 
-def _law(found: "Calibration") -> Section:
+def _law(found: Any) -> Section:
     law = found.law
     rows = [(f"`{name}`", _number(value), _number(law.errors.get(name, math.nan), 2)) for name, value in law.values.items()]
     checks = ", ".join(f"{name} {_number(value)}" for name, value in law.checks.items())
@@ -83,7 +80,7 @@ def _law(found: "Calibration") -> Section:
     return Section(f"Price law: {law.process}", text, ("parameter", "value", "s.e."), tuple(rows))
 
 
-def _facts(found: "Calibration") -> Section:
+def _facts(found: Any) -> Section:
     rows = [(name, _number(fact.value, 6), _number(fact.error, 2), fact.note) for name, fact in found.facts.items()]
     interest = found.open_interest
     if interest is not None:
@@ -94,7 +91,7 @@ def _facts(found: "Calibration") -> Section:
     return Section("Price, volume, depth, open interest", (), ("number", "value", "s.e.", "how"), tuple(rows))
 
 
-def _leverage(found: "Calibration") -> list[Section]:
+def _leverage(found: Any) -> list[Section]:
     fit = found.leverage
     if fit is None:
         return []
@@ -126,7 +123,7 @@ def _leverage(found: "Calibration") -> list[Section]:
     return [Section("Leverage", tuple(text), header, tuple(rows))]
 
 
-def _ladder(found: "Calibration") -> Section:
+def _ladder(found: Any) -> Section:
     rows = []
     for (asset, side), share in found.ladder.share.items():
         rows.append((f"{asset} {side}", *(f"{x:.2%}" for x in share)))
@@ -136,7 +133,7 @@ def _ladder(found: "Calibration") -> Section:
     return Section("Ladder", (text,), ("", *(f"{move:.0%}" for move in found.ladder.moves)), tuple(rows))
 
 
-def _events(found: "Calibration") -> list[Section]:
+def _events(found: Any) -> list[Section]:
     fit = found.events
     if fit is None:
         return []
@@ -175,12 +172,12 @@ def _events(found: "Calibration") -> list[Section]:
     return parts
 
 
-def _identified(found: "Calibration") -> Section:
+def _identified(found: Any) -> Section:
     text = found.problems or ["Everything that was asked for converged and is identified."]
     return Section("Identifiability", tuple(f"- {line}" if found.problems else line for line in text))
 
 
-def _kept(found: "Calibration") -> Section:
+def _kept(found: Any) -> Section:
     rows = [
         (f"`{key}`", comment)
         for key, comment in found.kept.items()

@@ -125,10 +125,9 @@ class _Line:
 
     def rounds(self, params, given) -> list[Any]:
         """A loop of few rounds, one after the other."""
-        consts, carry = params["num_consts"], params["num_consts"] + params["num_carry"]
         if params["length"] > MOST_ROUNDS:
             raise NotFusable(f"a step has a loop of {params['length']} rounds, and {MOST_ROUNDS} at most are written out")
-        common, state, over = list(given[:consts]), list(given[consts:carry]), given[carry:]
+        common, state, over = _of_a_loop(params, given)
         rounds = range(params["length"])
         rows: list[list[Any]] = [[] for _ in rounds]
         for turn in reversed(rounds) if params["reverse"] else rounds:
@@ -141,6 +140,15 @@ class _Line:
         """What a function of arrays returns, its equations added to the line."""
         traced = jax.make_jaxpr(function)(*(jax.ShapeDtypeStruct(np.shape(value), value.dtype) for value in given))
         return self.inline(traced.jaxpr, traced.consts, given)[0]
+
+
+def _of_a_loop(params, given) -> tuple[list[Any], list[Any], list[Any]]:
+    """Of what a scan is given: what is the same in all rounds, what goes from one to the next, and what has a row for each."""
+    if "ft_in" in params:  # since JAX 0.12
+        common, state, over = map(list, params["ft_in"].update(given).unpack())
+        return common, state, over
+    consts, carry = params["num_consts"], params["num_consts"] + params["num_carry"]
+    return list(given[:consts]), list(given[consts:carry]), list(given[carry:])
 
 
 def _now(equation, given) -> list[Any]:

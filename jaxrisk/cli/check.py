@@ -105,7 +105,7 @@ def _is_table(name: str) -> bool:
     from ..config.check_table import ENDINGS
     from ..paths import is_folder
 
-    return name.endswith(ENDINGS) or is_folder(Path(name))
+    return name.lower().endswith(ENDINGS) or is_folder(Path(name))
 
 
 def taken_as(name: str, maps: Maps | None = None) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.containers import ENDINGS as READ_ENDINGS, OTHERS
 from ..data.many import note_symbols
-from ..data.names import ACCOUNTS, letters, of_columns
+from ..data.names import ACCOUNTS, PRICES, letters, of_columns
 from ..data.positions import settle
 from ..data.read import Wish, header_of, read_table
 from ..data.recognise import what_is
@@ -47,8 +47,12 @@ def look(path: Path, maps: Maps | None = None) -> tuple[list[Problem], list[str]
     """All problems of a file of data, and lines on what it was taken for and what should be known of it."""
     report = Report(str(path))
     own = table_of(header := header_of(path))
-    ours = own is not None and set(TABLES[own]) <= set(header) and of_columns(header) != "funding"
+    ours = own is not None and set(TABLES[own]) <= set(header)
+    if ours and own == "prices":  # which need a time alone
+        ours = of_columns(header) not in ("funding", "open_interest")
     kind = what_is(path, maps) if maps or not ours else None
+    if kind == "open_interest" and "close" in header and (problems := _plain(path, Report(str(path)))[0]):
+        return list(dict.fromkeys(problems)), []  # a table of prices besides
     problems, said = _plain(path, report) if kind is None else _published(path, kind, report, (maps or {}).get(kind, {}))
     return list(dict.fromkeys(problems)), said
 
@@ -68,7 +72,7 @@ def _plain(path: Path, report: Report) -> tuple[list[Problem], list[str]]:
         tier_tables(Reader(report, Path()), VENUE, str(path), assets, set())
     # the columns are known to be wanted: what is absent is said as it is where a scenario names the table
     elif Reader(report, Path()).table(str(path), "", TABLES[kind]) is not None:
-        _columns(kind, table, report)
+        _columns(kind, settle(table) if kind in ("accounts", "positions under cross margin") else table, report)
     return report.problems, said
 
 
@@ -121,7 +125,8 @@ def _columns(kind: str, table: Columns, report: Report) -> None:
     if kind == "prices":
         check_times(table)
         note_symbols(table)
-        for name in has:
+        bars = [name for name in PRICES.numbers if name in has]
+        for name in bars if len(bars) > 3 else has:  # of bars other columns are left alone
             if name not in ("time", "volume", "funding") and letters(name) not in ("symbol", "ticker", "instid"):
                 bounded(table, name, above=0.0, unit="USD a coin")
         return

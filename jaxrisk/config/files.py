@@ -138,7 +138,7 @@ class Reader:
         these names or ours, as all have where it is `strict`; `venue`: of all, where the file has no column of venues.
         """
         known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-        document = name.lower().endswith((".json", ".json.gz"))  # whose columns are what they are
+        document = name.lower().endswith((".json", ".json.gz", ".jsonl", ".ndjson"))  # whose columns are what they are
         usual = {ours: () if strict or ours not in needed else others for ours, others in ACCOUNTS.others.items()}
         kind = replace(ACCOUNTS, others=usual) if strict or (columns and not document) else ACCOUNTS
         table = self.table(name, key, (), of=kind, columns=known)

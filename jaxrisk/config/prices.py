@@ -1,6 +1,7 @@
 """Price files: time and price, checked for order, gaps and impossible prices, and cut to the grid of a run."""
 
 import datetime
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from ..data.many import in_time, note_symbols, once
 from ..data.names import PRICES
-from ..data.times import MAY_BE, are_dates, dates, day_may_be_first, epoch_milliseconds, turned
+from ..data.times import are_dates, date_hint, dates, epoch_milliseconds, turned
 from ..problems import nearest
 from .files import Columns, Reader
 from .symbols import take_columns
@@ -40,8 +41,12 @@ def iso(milliseconds: int) -> str:
 
 
 def milliseconds(moment: str) -> int:
-    """ISO text to milliseconds since 1970, UTC unless it says otherwise."""
-    parsed = datetime.datetime.fromisoformat(moment.strip())
+    """ISO text to milliseconds since 1970, UTC unless it says otherwise.
+
+    >>> milliseconds("1970-01-01 00:01"), milliseconds("1970-01-01 00:01:00 UTC"), milliseconds("1970-01-01T01:01+01:00")
+    (60000, 60000, 60000)
+    """
+    parsed = datetime.datetime.fromisoformat(re.sub(r"\s*UTC$", "Z", moment.strip()))
     parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
     return round(parsed.timestamp() * 1000)
 
@@ -69,8 +74,7 @@ def read_times(table: Columns, column: str = "time", day_first: bool = False) ->
             times[i] = milliseconds(turned(item) if day_first else item)
         except (ValueError, AttributeError, TypeError, OverflowError):
             wrong.append(i)
-    may_be = wrong and not day_first and day_may_be_first(str(raw[wrong[0]]))
-    table.note(column, wrong, _TIME + (MAY_BE if may_be else ""))
+    table.note(column, wrong, _TIME + ("" if day_first else date_hint([str(raw[row]) for row in wrong])))
     return None if wrong else times
 
 
@@ -166,6 +170,9 @@ def _timed(table: Columns, day_first: bool) -> tuple[Columns, tuple[np.ndarray, 
     if times is None:
         return table, None
     table, times = once(*in_time(table, times))
+    if len(times) > 2 and np.all(np.diff(times) < 0):
+        table, times = table.only(np.arange(len(times))[::-1]), times[::-1]
+        table.said.append("rows run from the latest to the earliest; turned round")
     interval = _interval(table, times)
     if interval is None:
         return table, None

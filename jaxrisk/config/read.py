@@ -69,7 +69,7 @@ def file_of(path: str | Path) -> Path:
 def problems_of(path: str | Path, overrides: dict[str, Any] | None = None) -> list[Problem]:
     """All problems of a scenario, or of a limit or venue file, or a table, by itself."""
     file = file_of(path)
-    if file.name.endswith(ENDINGS) or is_folder(file):
+    if file.name.lower().endswith(ENDINGS) or is_folder(file):
         return problems_of_table(file)
     file, document = read_scenario(file)
     kind = kind_of(document, file.absolute().parent.name)

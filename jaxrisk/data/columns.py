@@ -10,7 +10,10 @@ import numpy as np
 
 from ..problems import Report, nearest
 
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}([,' \u2009\u202f\xa0]\d{3})+(\.\d+)?")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(([,' \u2009\u202f\xa0]\d{3})+(\.\d+)?|(\.\d{3})+(,\d+)?)")
+_PERCENT = re.compile(r"[-+]?[\d.,]+\s*%")
+_BESIDE = re.compile(r"[$\u20ac]\s*[-+]?\d[\d.,]*|[-+]?\d[\d.,]*\s*([A-Za-z]{1,5}|[$\u20ac])")
+_COMMA = re.compile(r"[-+]?\d+,\d+")
 HINT = "; write numbers without anything between thousands"
 
 
@@ -164,8 +167,7 @@ class Columns:
         """A column as float64; NaN, with a problem noted, where it is not a finite number."""
         numbers = self.as_numbers(column)
         wrong = np.flatnonzero(~np.isfinite(numbers))
-        hint = HINT if len(wrong) and _THOUSANDS.fullmatch(str(self.cell(column, int(wrong[0]))).strip()) else ""
-        self.note(column, wrong, allowed + hint)
+        self.note(column, wrong, allowed + (number_hint(self.cell(column, int(wrong[0]))) if len(wrong) else ""))
         return numbers
 
     def as_numbers(self, column: str) -> np.ndarray:
@@ -187,6 +189,26 @@ class Columns:
         for name, rows in unknown.items():
             self.note(column, rows, f"unknown {what}; has to be one of {', '.join(known)}", nearest(name, known))
         return found
+
+
+def number_hint(cell: Any) -> str:
+    """How a cell that is no number would be written as one, as the end of a sentence; empty where that cannot be told.
+
+    >>> [number_hint(cell) for cell in ("0.01%", "60083,5", "word")]
+    ['; write it as a fraction, without %', '; write decimals with a point', '']
+    >>> number_hint("60.000,5")
+    '; write numbers without anything between thousands'
+    >>> number_hint("125x") == number_hint("$5") == number_hint("1.5B")
+    True
+    """
+    word = str(cell).strip()
+    if _THOUSANDS.fullmatch(word):
+        return HINT
+    if _PERCENT.fullmatch(word):
+        return "; write it as a fraction, without %"
+    if _COMMA.fullmatch(word):
+        return "; write decimals with a point"
+    return "; write the number alone, in full" if _BESIDE.fullmatch(word) else ""
 
 
 def _taken(column: Any, rows: np.ndarray) -> Any:
@@ -227,4 +249,4 @@ def as_numbers(raw: Any) -> np.ndarray:
         return numbers
 
 
-__all__ = ["Cells", "Columns", "as_numbers", "objects", "plain"]
+__all__ = ["Cells", "Columns", "as_numbers", "number_hint", "objects", "plain"]

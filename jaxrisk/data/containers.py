@@ -15,7 +15,21 @@ from typing import Any, BinaryIO
 from ..paths import is_folder, names_in, record
 from .text import PEEK
 
-ENDINGS = (".csv", ".csv.gz", ".parquet", ".feather", ".arrow", ".zip", ".tsv", ".txt", ".json", ".json.gz")
+ENDINGS = (
+    ".csv",
+    ".csv.gz",
+    ".parquet",
+    ".feather",
+    ".arrow",
+    ".zip",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".json.gz",
+    ".jsonl",
+    ".ndjson",
+    ".pq",
+)
 """Of files that are looked for in a folder."""
 OTHERS = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", ".pdf")
 """Endings of files of data that are not read, or not by their names."""
@@ -110,14 +124,14 @@ def sources(path: Path) -> Iterator[Source]:
     """The tables of one file: itself, or each file of an archive. Raises `OSError` or `ValueError` with a sentence."""
     with readable(path), open(path, "rb") as file:
         head = file.read(PEEK)
-    if not head and path.suffix in (".gz", ".zip", ".parquet", ".feather", ".arrow"):
+    if not head and path.suffix.lower() in (".gz", ".zip", ".parquet", ".pq", ".feather", ".arrow"):
         raise ValueError("is empty")
     for begins, text in _NOT_READ.items():
         if head.startswith(begins):
             raise ValueError(text)
-    if path.suffix == ".gz" or head[:2] == b"\x1f\x8b":
+    if path.suffix.lower() == ".gz" or head[:2] == b"\x1f\x8b":
         yield _gzipped(path, head)
-    elif head[:4] == b"PK\x03\x04" or path.suffix == ".zip":
+    elif head[:4] == b"PK\x03\x04" or path.suffix.lower() == ".zip":
         yield from _zipped(path)
     else:
         yield Source(str(path), lambda: _plain(path), head, path=path)
@@ -133,7 +147,7 @@ def _gzipped(path: Path, head: bytes) -> Source:
     try:
         with gzip.open(path, "rb") as file:
             inside = file.read(PEEK)
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise ValueError(f"is not a gzip file: {error}") from None
     except Exception as error:  # zlib's has no common base with the others
         raise ValueError(f"is not a whole gzip file: {error}") from None
@@ -186,6 +200,8 @@ def _zipped(path: Path) -> Iterator[Source]:
                     raise ValueError(f"{name} {_TOO_MUCH}")
                 with archive.open(name) as member:
                     head = member.read(PEEK)
+                if head[:4] == b"PK\x03\x04" or head[:2] == b"\x1f\x8b" or head.startswith(tuple(_NOT_READ)):
+                    raise ValueError(f"{name} in it is packed too, or no table: unpack the archive")
                 yield Source(f"{path}/{name}", lambda name=name: _member(path, name), head, "zip", path)
     except zipfile.BadZipFile as error:
         raise ValueError(f"is not a whole zip archive: {error}") from None

@@ -17,6 +17,9 @@ def parsed(content: bytes) -> Any:
     except json.JSONDecodeError as error:
         if not content.strip():
             raise ValueError("is empty") from None
+        lines = content.decode("utf-8-sig").split("\n")
+        if error.msg == "Extra data" and all(line.lstrip()[:1] in "{[" for line in lines):
+            return [_line(line, i + 1) for i, line in enumerate(lines) if line.strip()]  # a document a line
         cut = error.pos >= len(content.decode("utf-8-sig").rstrip()) - 1
         more = "; the document ends there: is the file cut off?" if cut else ""
         raise ValueError(f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}{more}") from None
@@ -24,14 +27,27 @@ def parsed(content: bytes) -> Any:
         raise ValueError("is not valid JSON: too deeply nested") from None
 
 
+def _line(line: str, number: int) -> Any:
+    """The document of one line; raises `ValueError` with its number."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number}, column {error.colno} is not valid JSON: {error.msg}") from None
+
+
 def shape(document: Any) -> str:
     """What a document is, in words, shortly.
 
     >>> shape({"universe": [], "time": 3})
     'an object with universe, time'
+    >>> shape({"code": -1121, "msg": "Invalid symbol."})
+    'an object with code, msg ("Invalid symbol.")'
     """
     if isinstance(document, dict):
-        return f"an object with {', '.join(list(map(str, document))[:6])}" if document else "an empty object"
+        said = {name: document.get(name) for name in ("msg", "retMsg", "message", "error")}
+        words = [f'{name} ("{said[name][:60]}")' if isinstance(said.get(name), str) and said[name] else str(name)
+                 for name in list(document)[:6]]  # fmt: skip
+        return f"an object with {', '.join(words)}" if document else "an empty object"
     if isinstance(document, list):
         return f"a list of {len(document)}" if document else "an empty list"
     return f"only {json.dumps(document)[:40]}"

@@ -9,7 +9,7 @@ from scipy.ndimage import median_filter
 
 from ..paths import exists, names_in, stem
 from ..problems import ConfigError, Problem, Report, nearest
-from .columns import Columns
+from .columns import Columns, number_hint
 from .containers import is_pattern
 from .many import note_symbols
 from .names import FUNDING
@@ -88,7 +88,7 @@ def read_funding(
     table.note("funding_rate", np.flatnonzero(np.abs(rates) > MOST), "is beyond what any venue pays; a rate is a fraction, such "
                "as 0.0001")  # fmt: skip
     known = np.flatnonzero(np.isfinite(rates))
-    if not len(known):
+    if not len(known) and not report.problems:
         table.report.add_in(table.file, "funding_rate", None, "has no number in it", missing=True)
     minutes = (times + np.timedelta64(30, "s")).astype("datetime64[m]")
     _, first, place = np.unique(minutes[known], return_index=True, return_inverse=True)
@@ -114,7 +114,8 @@ def _numbers(table: Columns, name: str) -> np.ndarray:
     numbers = table.as_numbers(name)
     rows = np.flatnonzero(~np.isfinite(numbers))
     words = [str(table.cell(name, int(row))).strip().lower() for row in rows]
-    table.note(name, rows[[word not in NOTHING for word in words]], "has to be a number, or empty")
+    rows = rows[[word not in NOTHING for word in words]]
+    table.note(name, rows, "has to be a number, or empty" + (number_hint(table.cell(name, int(rows[0]))) if len(rows) else ""))
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 

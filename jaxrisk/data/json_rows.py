@@ -4,7 +4,7 @@ from typing import Any
 
 from .account_documents import account_documents
 from .documents import parsed, shape
-from .names import TableKind
+from .names import LISTS, TableKind
 from .text import looks_like
 from .tier_forms import known_document
 
@@ -34,14 +34,16 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
         other = _looks_like(document, kind)
         raise ValueError(f"this is JSON: {shape(document)}{other}; what is read as {kind.word} is a table, or {words}")
     if rows and all(isinstance(row, list) for row in rows):
-        widths = {len(row) for row in rows}
-        bare = (kind.bare or {}).get(widths.pop()) if len(widths) == 1 else None
+        widths = sorted({len(row) for row in rows})
+        forms = {**kind.bare, **LISTS} if kind.bare else {}
+        bare = forms.get(widths[0]) if len(widths) == 1 else None
         if bare is None:
-            known = ", or ".join(f"{count} ({word})" for count, (_, word) in (kind.bare or {}).items())
+            known = ", or ".join(f"{count} ({word})" for count, (_, word) in forms.items())
             if not known:
                 text = "this is JSON: a list of lists, as prices are"
                 raise ValueError(f"{text}; what is read as {kind.word} is a table, or a list of objects")
-            raise ValueError(f"this is JSON: a list of lists, of which all have to have the same number of cells: {known}")
+            text = "this is JSON: a list of lists, of which all have to have the same number of cells"
+            raise ValueError(f"{text}: {known}; they have {' or '.join(map(str, widths[:3]))}")
         return bare[0], [dict(zip(bare[0], row, strict=True)) for row in rows], [f"JSON, {bare[1]}"]
     wrong = next((i for i, row in enumerate(rows) if not isinstance(row, dict)), None)
     if wrong is not None:
@@ -50,6 +52,8 @@ def json_table(content: bytes, kind: TableKind, name: str = "") -> tuple[tuple[s
     result = document.get("result") if isinstance(document, dict) else None
     if kind.word == "accounts" and isinstance(result, dict) and result.get("category") == "inverse":
         flat = [row | {"contractSize": 1.0} for row in flat]  # Bybit's contracts of a dollar, settled in the coin
+    if isinstance(result, dict) and isinstance(result.get("symbol"), str):
+        flat = [{"symbol": result["symbol"]} | row for row in flat]  # Bybit names it once, above the rows
     return tuple(dict.fromkeys(name for row in flat for name in row)), flat, ["JSON, a list of objects"]
 
 
@@ -90,7 +94,7 @@ def _looks_like(document: Any, kind: TableKind) -> str:
 
 def is_json(head: bytes, name: str) -> bool:
     """Whether a file's first bytes, or its name, are those of JSON."""
-    if name.endswith((".json", ".json.gz")):
+    if name.lower().endswith((".json", ".json.gz", ".jsonl", ".ndjson")):
         return True
     problem = looks_like(head[:400].decode("utf-8-sig", errors="replace"))
     return problem is not None and problem.startswith("this is JSON")

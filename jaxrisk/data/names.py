@@ -26,7 +26,7 @@ class TableKind:
     before: dict[str, str] = field(default_factory=dict)
 
 
-_TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "fundingtime")
+_TIMES = ("opentime", "timestamp", "createtime", "datetime", "date", "unix", "ts", "starttime", "startat", "t", "fundingtime")
 PRICES = TableKind(
     "prices",
     {
@@ -40,6 +40,11 @@ PRICES = TableKind(
     ("open", "high", "low", "close", "volume"),
     {12: (_KLINES, "klines"), 6: (("timestamp", *_KLINES[1:6]), "rows of fetch_ohlcv")},
 )
+LISTS = {
+    7: (("timestamp", *_KLINES[1:6], "turnover"), "Bybit's klines"),
+    9: (("timestamp", *_KLINES[1:6], "volCcy", "volCcyQuote", "confirm"), "OKX's candles"),
+}
+"""By number of cells, what lists of prices in JSON have besides those that tables have too."""
 BARS = TableKind(PRICES.word, PRICES.others, PRICES.numbers, PRICES.bare, whole=False)
 """Prices of which no other columns are wanted."""
 INTEREST = TableKind(
@@ -50,7 +55,7 @@ INTEREST = TableKind(
         "open_interest": ("oiccy", "coins", "oi", "sumopeninterest", "openinterestamount"),
         "open_interest_usd": ("oiusd", "sumopeninterestvalue", "openinterestvalue"),
         "close": ("price", "btcclose", "markprice"),
-        "symbol": ("instid",),
+        "symbol": ("instid", "pair"),
     },
 )
 FUNDING = TableKind(
@@ -73,7 +78,7 @@ ACCOUNTS = TableKind(
         "entry_price": ("entrypx", "entryprice", "avgpx", "avgprice"),
         "account_value": ("accountvalueusd", "value", "marginsummaryaccountvalue"),
         "notional": ("notionalusd", "positionvalue"),
-        "unrealised": ("unrealisedpnlusd", "unrealizedpnlusd", "unrealizedpnl", "unrealisedpnl", "upl"),
+        "unrealised": ("unrealisedpnlusd", "unrealizedpnlusd", "unrealizedpnl", "unrealisedpnl", "unrealizedprofit", "upl"),
         "leverage": ("setleverage", "leveragevalue", "lever"),
         "margin": ("leveragetype", "marginmode", "margintype", "mgnmode"),
         "collateral": ("marginused", "initialmargin", "isolatedmargin"),
@@ -140,7 +145,7 @@ def found(kind: TableKind, header: Iterable[str], columns: dict[str, str], reser
     """
     header = [name for name in header if name not in reserved]
     by_letters: dict[str, str] = {}
-    for name in header:
+    for name in sorted(header, key=lambda name: name != letters(name)):  # t before T, where both are there
         by_letters.setdefault(letters(name), name)
     there: dict[str, str] = {}
     taken = set(columns.values())

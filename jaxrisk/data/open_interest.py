@@ -8,7 +8,7 @@ import numpy as np
 
 from ..paths import exists, names_in, stem
 from ..problems import ConfigError, Problem, Report, nearest
-from .columns import Columns
+from .columns import Columns, number_hint
 from .containers import is_pattern
 from .many import note_symbols
 from .names import INTEREST, letters
@@ -223,7 +223,8 @@ def _numbers(table: Columns, name: str) -> np.ndarray:
     numbers = table.as_numbers(name)
     rows = np.flatnonzero(~np.isfinite(numbers))
     words = [str(table.cell(name, int(row))).strip().lower() for row in rows]
-    table.note(name, rows[[word not in NOTHING for word in words]], "has to be a number, or empty")
+    rows = rows[[word not in NOTHING for word in words]]
+    table.note(name, rows, "has to be a number, or empty" + (number_hint(table.cell(name, int(rows[0]))) if len(rows) else ""))
     with np.errstate(invalid="ignore"):
         table.note(name, np.flatnonzero(numbers < 0.0), "has to be at least 0")
     return numbers

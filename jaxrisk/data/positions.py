@@ -1,5 +1,6 @@
 """Positions of accounts as venues publish them: sides from words or signs, sizes from contracts, rows of nothing left out."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,8 @@ def _sizes(table: Columns) -> None:
     """Quantities in coins, where they are in contracts, and notionals at the mark, where they are not there."""
     by_letters = {letters(name): name for name in table.values}
     size = next((by_letters[word] for word in _SIZES if word in by_letters), None)
-    contracts = letters(table.name("quantity")) == "contracts"
+    okx = letters(table.name("quantity")) == "pos" and letters(table.name("asset")) == "instid"
+    contracts = okx or letters(table.name("quantity")) == "contracts"
     mark = next((by_letters[word] for word in _MARKS if word in by_letters), None)
     inverse = np.isfinite(as_numbers(table.values[MARK])) if MARK in table.values else np.zeros(len(table), dtype=bool)
     dollars = None
@@ -245,6 +247,10 @@ def _named(table: Columns, venue: str | None, worth: bool) -> Columns:
         if {"margin", "asset"} <= set(table.values):  # an isolated position is an account by itself
             rows = zip(stems, table.values["asset"], table.values["margin"], strict=True)
             stems = [f"{stem} {asset}" if margin == "isolated" else stem for stem, asset, margin in rows]
+            if "side" in table.values:  # of which there may be two of an asset, one a side
+                rows = list(zip(stems, table.values["side"], table.values["margin"], strict=True))
+                sides = Counter(one for one, _, margin in set(rows) if margin == "isolated")
+                stems = [f"{one} {side}" if margin == "isolated" and sides[one] > 1 else one for one, side, margin in rows]
         table.values["account"] = np.array(stems, dtype=object)
         table.said.append("one account a file" if table.parts else f"one account, {stems[0].split()[0]}")
     if worth and "account_value" not in table.values and {"margin", "collateral"} <= set(table.values) and table.written:

@@ -69,9 +69,9 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
 
 def read_source(source: Source, report: Report, wish: Wish) -> Columns | None:
     """One table, its columns by our names; None with problems noted. Raises `OSError` or `ValueError` with a sentence."""
-    if source.head[:4] == b"PAR1" or source.name.endswith(".parquet"):
+    if source.head[:4] == b"PAR1" or source.name.lower().endswith((".parquet", ".pq")):
         table, said = _parquet(source), ["Parquet"]
-    elif source.head[:6] == b"ARROW1" or source.name.endswith((".feather", ".arrow")):
+    elif source.head[:6] == b"ARROW1" or source.name.lower().endswith((".feather", ".arrow")):
         table, said = _feather(source), ["Feather"]
     elif is_json(source.head, source.name):
         return _from_json(source, report, wish)

@@ -16,6 +16,8 @@ _POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
 _WITH_POINT = r"^\s*[-+]?\d*\.\d+(?:[eE][-+]?\d+)?\s*$"
 _THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2},\d{3}\s*")
 _EITHER = "has a {} in it, and others a {}: it cannot be told which are thousands; write numbers with one sign, for decimals"
+_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]|\s*$)")
+_TOLD = re.compile(r"\s*sep=([,;|\t])\s*", re.IGNORECASE)
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -23,7 +25,7 @@ _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 class Form:
     """How a text is written: `separator`; `decimal`: "." or ","; `header`: the names of the first line, None where it is data
     already; `columns`: how many there are; `quoted`: whether a cell may hold a line's end; `before`: empty lines and comments at
-    the top; `comments`: how many of these."""
+    the top; `comments`: how many of these; `unnamed`: whether the first column is times under no name."""
 
     separator: str
     decimal: str
@@ -33,13 +35,15 @@ class Form:
     first: tuple[str, ...] = ()
     before: int = 0
     comments: int = 0
+    unnamed: bool = False
 
     @property
     def said(self) -> list[str]:
         """What is not as in our own tables."""
         found = [f"{self.comments} lines of comment at the top left out"] if self.comments else []
         found += [f"cells between {_SEPARATORS[self.separator]}"] if self.separator != "," else []
-        return found + (["decimal commas"] if self.decimal == "," else [])
+        found += ["decimal commas"] if self.decimal == "," else []
+        return found + (["time is the first column, which has no name"] if self.unnamed else [])
 
 
 def form_of(head: bytes) -> Form:
@@ -48,6 +52,9 @@ def form_of(head: bytes) -> Form:
         raise ValueError(UTF16)
     text = head.decode("utf-8-sig", errors="replace")
     every = text.splitlines()
+    told = _TOLD.fullmatch(every[0]) if every else None  # which Excel reads, and writes nothing of
+    if told:
+        every[0] = ""
     before = next((i for i, line in enumerate(every) if line.strip() and not line.startswith("#")), len(every))
     if before and before < len(every) and _names_behind_a_mark(every[before - 1], every[before]):
         before -= 1
@@ -60,7 +67,7 @@ def form_of(head: bytes) -> Form:
         raise ValueError(problem)
     if "\ufffd" in lines[0]:
         raise ValueError(f"line {before + 1} is not UTF-8 text; save it as UTF-8")
-    separator = _separator(lines[0])
+    separator = told[1] if told else _separator(lines[0])
     cells = [_cells(line, separator) for line in lines]
     numbers = [cell for row in cells[1:] or cells for cell in row]
     decimal = "," if separator != "," and any(_COMMA.fullmatch(cell) for cell in numbers) else "."
@@ -82,7 +89,17 @@ def form_of(head: bytes) -> Form:
         numbered = [i + 1 for i, line in enumerate(every) if line.strip() and i >= before]
         _one_sign(cells[1:] if named else cells, header, numbered[1:] if named else numbered)
     first = next(iter(cells[1:] if named else cells), [])
-    return Form(separator, decimal, header, len(cells[0]), '"' in "\n".join(every[before:]), tuple(first), before, comments)
+    unnamed = header is not None and _is_index(header, first)
+    if header is not None and unnamed:
+        header = ("time", *header[1:])
+    quoted = '"' in "\n".join(every[before:])
+    return Form(separator, decimal, header, len(cells[0]), quoted, tuple(first), before, comments, unnamed)
+
+
+def _is_index(header: tuple[str, ...], first: list[str]) -> bool:
+    """Whether the first column has no name and holds dates, as an index of pandas, and no other is of times by its name."""
+    others = " ".join(header[1:]).lower()
+    return header[0] == "" and bool(first and _DATE.match(first[0])) and not ("time" in others or "date" in others)
 
 
 def _separator(line: str) -> str:
@@ -135,7 +152,7 @@ def looks_like(text: str) -> str | None:
     start = text.lstrip()[:200]
     if start[:1] in "{[" and re.match(r'[\[{]\s*(["\[{\]}]|-?\d)', start):
         return f"this is JSON: {start.splitlines()[0][:60]}"
-    if start[:1] == "<":
+    if start[:1] == "<" and not re.match(r"<\w+>[\t,;|]", start):  # of names such as <DATE> and <CLOSE>
         kind = "a web page" if re.match(r"<(!doctype html|html)", start, re.IGNORECASE) else "XML"
         return f"this is {kind}, not the data: it begins with {start.splitlines()[0][:60]}"
     if start.startswith("version https://git-lfs"):
@@ -189,6 +206,13 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
             raise ValueError(_said(str(error), open_file, form)) from None
     if any(table[name].null_count for name in typed if name in wanted):
         raise ValueError("has cells without a number")
+    if len(again := _names_again(table, [name for name in wanted if pa.types.is_string(types[name])])):
+        with open_file() as file:
+            line = int(lines_of(file.read(), form, len(table))[again[0]])
+        more = f", as do {len(again) - 1} more lines" if len(again) > 1 else ""
+        raise ValueError(
+            f"line {line} names the columns again{more}: delete it, or give the files that were put together as a folder"
+        )
     if form.decimal == ",":
         for place, name in enumerate(wanted):
             if pa.types.is_string(types[name]):
@@ -200,6 +224,22 @@ def _read(open_file, form: Form, names, typed, wanted) -> Any:
                 dotted = pc.replace_substring_regex(table[name], _WITH_COMMA, r"\1.\2")  # type: ignore[attr-defined]
                 table = table.set_column(place, name, dotted)
     return table
+
+
+def _names_again(table: Any, names: list[str]) -> np.ndarray:
+    """Rows in which at least two columns, and all of these names, hold their own names, as where files were put together."""
+    import pyarrow.compute as pc
+
+    if len(names) < 2:
+        return np.zeros(0, dtype=np.int64)
+    rows = np.arange(len(table))
+    for name in names:
+        cells = table[name] if len(rows) == len(table) else table[name].take(rows)
+        same = pc.equal(pc.utf8_lower(pc.utf8_trim_whitespace(cells)), name.strip().lower())  # type: ignore[attr-defined]
+        rows = rows[np.asarray(same.to_numpy(), dtype=bool)]
+        if not len(rows):
+            break
+    return rows
 
 
 def _said(error: str, open_file, form: Form) -> str:

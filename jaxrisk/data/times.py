@@ -15,7 +15,9 @@ _WRITTEN = re.compile(
 )
 _DAY_FIRST = re.compile(r"^\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?=\D|$)(.*)$", re.DOTALL)
 NEEDED = "has to be a time such as 2024-08-05T00:00:00Z, or seconds, milliseconds, microseconds or nanoseconds since 1970"
+MONTH_FIRST = "; these are dates with the month first: write them as 2024-08-05"
 MAY_BE = "; is it a date with the day first? Then say so (day_first = true, --day-first)"
+MIXED = "where most times are not: write all in one way"
 FRACTION = "has a fraction of a second; bars open at whole seconds"
 NO_ZONE = "times say no time zone; taken as {}"
 UNITS = (("seconds", 1e3), ("milliseconds", 1.0), ("microseconds", 1e-3), ("nanoseconds", 1e-6))
@@ -58,8 +60,9 @@ def read_moments(
     parts = [_WRITTEN.match(word) for word in words]
     wrong = np.array([i for i, part in enumerate(parts) if part is None])
     if len(wrong):
-        may_be = not day_first and day_may_be_first(words[wrong[0]])
-        table.note(column, wrong, NEEDED + (MAY_BE if may_be else ""))
+        table.note(column, wrong[np.isfinite(numbers[wrong])], f"is a number, {MIXED}")
+        wrong = wrong[~np.isfinite(numbers[wrong])]
+        table.note(column, wrong, NEEDED + ("" if day_first else date_hint([words[row] for row in wrong])))
         return None
     written = pd.to_datetime(pd.Series([part[1] for part in parts if part]), format="ISO8601", errors="coerce")
     table.note(column, np.flatnonzero(written.isna()), NEEDED)
@@ -81,9 +84,16 @@ def turned(word: str) -> str:
     return word if match is None else f"{match[4]}-{int(match[3]):02d}-{int(match[1]):02d}{match[5]}"
 
 
-def day_may_be_first(word: str) -> bool:
-    """Whether a word is a date in which the day, or the month, comes first."""
-    return bool(_DAY_FIRST.match(word))
+def date_hint(words: list[str]) -> str:
+    """What is said of dates in which the day, or the month, comes first, as the end of a sentence; empty where it is neither.
+
+    >>> date_hint(["06/01/2024", "06/13/2024"]), date_hint(["word"])
+    ('; these are dates with the month first: write them as 2024-08-05', '')
+    """
+    dates = [match for word in words if (match := _DAY_FIRST.match(word))]
+    if any(int(match[3]) > 12 for match in dates):
+        return MONTH_FIRST
+    return MAY_BE if words and _DAY_FIRST.match(words[0]) else ""
 
 
 def _typed(table: Columns, column: str, zone: str, findings: list[str]) -> np.ndarray | None:
@@ -198,7 +208,12 @@ def _from_numbers(table: Columns, numbers: np.ndarray, column: str, whole_second
     seconds = np.round(epoch_milliseconds(table, np.where(finite, numbers, 0.0), column) / 1000.0, 6)
     with np.errstate(invalid="ignore"):
         good = finite & (seconds > 0.0) & (seconds < _LATEST)
-    table.note(column, np.flatnonzero(~good), NEEDED)
+    wrong = np.flatnonzero(~good)
+    written = np.array([bool(_WRITTEN.match(str(table.cell(column, int(row))))) for row in wrong[:1000]], dtype=bool)
+    if np.all(written):
+        table.note(column, wrong, f"is text, {MIXED}")
+    else:
+        table.note(column, wrong, NEEDED)
     if not np.all(good) or not since(table, seconds, column):
         return None
     whole = np.round(seconds) if whole_seconds else np.floor(seconds)
@@ -280,5 +295,5 @@ def _ambiguous(local: Any, zone: str) -> np.ndarray:
     return np.asarray(first != second)
 
 
-__all__ = ["MAY_BE", "NEEDED", "are_dates", "dates", "day_may_be_first", "epoch_milliseconds",
+__all__ = ["NEEDED", "are_dates", "date_hint", "dates", "epoch_milliseconds",
            "read_moments", "since", "turned", "unit_of"]  # fmt: skip

@@ -25,6 +25,7 @@ CONFIG: dict[str, Any] = {
     "axis": {"labelColor": INK, "titleColor": INK, "domainColor": INK, "tickColor": INK, "gridColor": INK, "gridOpacity": 0.15,
              "domainOpacity": 0.5, "tickOpacity": 0.5, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
              "labelLimit": 220},
+    "axisX": {"titleAnchor": "end"},  # beside long names a plot on a telephone is narrow, and a title over its middle is cut
     "legend": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "orient": "top",
                "labelLimit": 300},
     "header": {"labelColor": INK, "titleColor": INK, "labelFontSize": 12},
@@ -71,7 +72,7 @@ def curves(rows: Sequence[Mapping[str, Any]], title: str, name: str = "curve") -
     """
     series = list(dict.fromkeys(row["series"] for row in rows))
     colour = {"field": "series", "type": "nominal", "title": None, "sort": None,
-              "legend": {"symbolOpacity": 1, "symbolType": "square"},
+              "legend": {"symbolOpacity": 1, "symbolType": "square", "columns": 1},
               "scale": {"domain": series, "range": list(SERIES[: len(series)])} if series else {}}  # fmt: skip
     # below what one path in all could show there is nothing to see
     least = min((row["value"] for row in rows if row["value"] > 0.0), default=1e-3)

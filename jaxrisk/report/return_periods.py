@@ -2,12 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from .table import Row
-
-if TYPE_CHECKING:
-    from .result import Result
 
 LEVELS = {
     "max_drawdown_index": ("return period of index drawdown", (0.05, 0.1, 0.15, 0.2, 0.3)),
@@ -17,7 +14,7 @@ LEVELS = {
 DAYS = 365.0
 
 
-def rows(result: "Result") -> Iterator[Row]:
+def rows(result: Any) -> Iterator[Row]:
     """A row for each level: in years, or in days where it is less than one."""
     for name, (label, levels) in LEVELS.items():
         if name not in result.losses:

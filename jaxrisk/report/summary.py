@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..risk import tail
 from ..risk.tail import Estimate, TooFewPathsError
 from .table import Row, Summary, at_most, counted
-
-if TYPE_CHECKING:
-    from .result import Result
 
 HOURS_PER_YEAR = 8760.0
 DRAWDOWN_LEVELS = (0.1, 0.2, 0.3)
@@ -21,14 +18,14 @@ _FULL = ("mean", "median", "VaR 95%", "VaR 99%", "ES 97.5%", "ES 99%")
 _SHORT = ("mean", "VaR 99%", "ES 99%")
 
 
-def summarise(result: "Result", return_periods: bool | None = None) -> Summary:
+def summarise(result: Any, return_periods: bool | None = None) -> Summary:
     """The headline rows of a result; see `Result.summary`."""
     name = result.info.get("title") or result.info.get("name") or "Result"
     often = result.info.get("start") == "stationary" if return_periods is None else return_periods
     return Summary(f"{name}: {counted(result.paths, result.planned)}", list(_rows(result, often)))
 
 
-def _rows(result: "Result", often: bool) -> Iterator[Row]:
+def _rows(result: Any, often: bool) -> Iterator[Row]:
     assets = result.coords.get("assets", [])
     several = [str(asset) for asset in assets] if len(assets) > 1 else []
 
@@ -81,7 +78,7 @@ _PAYERS = (
 )
 
 
-def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Row]:
+def _exchange(result: Any, of: Callable[..., Iterator[Row]]) -> Iterator[Row]:
     """Who is closed besides by liquidation, who pays, and what reaches other venues and assets."""
     losses, venues = result.losses, [str(venue) for venue in result.coords.get("venues", [])]
     for label, name in _FORCED:
@@ -113,11 +110,11 @@ def _exchange(result: "Result", of: Callable[..., Iterator[Row]]) -> Iterator[Ro
                 yield from of(f"{assets[0]} on {venue} moved by {source}", f"moved_by[{source},{venue},{assets[0]}]", ("mean",))
 
 
-def _index(result: "Result", asset: str) -> int:
+def _index(result: Any, asset: str) -> int:
     return [str(name) for name in result.coords["assets"]].index(str(asset))
 
 
-def _support(result: "Result") -> Iterator[Row]:
+def _support(result: Any) -> Iterator[Row]:
     if "support_overshoot" not in result.losses:
         return
     supports = result.info.get("support_usd", [])
@@ -130,7 +127,7 @@ def _support(result: "Result") -> Iterator[Row]:
         yield _row(label, "mean overshoot if broken", "1", _if_positive, values, result)
 
 
-def _row(label: str, statistic: str, unit: str, function: Callable, values: Any, result: "Result") -> Row:
+def _row(label: str, statistic: str, unit: str, function: Callable, values: Any, result: Any) -> Row:
     try:
         estimate = result.estimate(function, values)
     except TooFewPathsError as error:

@@ -16,7 +16,7 @@ from ..risk.rare.cross_entropy import first_order
 from ..risk.rare.drivers import Drivers, drivers
 from ..risk.rare.given import Followed, GivenNoise, followed, noise_of, variance_of
 from ..risk.rare.stress_path import SCALES, Unreachable, nearest_paths
-from ..risk.rare.stress_surface import Candidate, Surface
+from ..risk.rare.stress_surface import KEPT, Candidate, Surface
 from ..risk.sample import Column
 from ..scenario import Scenario
 from .stress_words import HOURS_PER_YEAR, Jump, in_words
@@ -220,8 +220,8 @@ def most_likely(surface: Surface, level: float, restarts: int, seed: int, progre
 
 
 def _answers(surface: Surface, candidates: list[Candidate], scenario: Scenario) -> list[StressPath]:
-    stacked = (np.stack([getattr(one, name) for one in candidates]) for name in ("point", "times", "sources"))
-    courses = jax.tree.map(jnp.asarray, surface.course(*stacked))
+    filled = [*candidates, *candidates[-1:] * (-len(candidates) % KEPT)]  # however many there are, one shape to compile
+    courses = surface.course(*(np.stack([getattr(one, name) for one in filled]) for name in ("point", "times", "sources")))
     paths: Followed = in_precision(surface.double, followed, surface.prepared, courses, surface.source)
     paths = jax.tree.map(lambda x: np.asarray(x, np.float64), paths)
     answers = []

@@ -17,6 +17,7 @@ from jaxrisk.storage.status import status_of
 from jaxrisk.storage.store import OtherRun
 
 fsspec = pytest.importorskip("fsspec")
+pytestmark = pytest.mark.as_shipped  # as the processes that a run starts, which have to find the same bits
 OUT = "memory://runs/r.zarr"
 
 
@@ -103,9 +104,10 @@ def test_a_second_run_is_refused_while_the_first_lives_and_not_after(run, memory
     lock.release()
 
 
-def test_workers_write_objects_themselves(run, memory, tmp_path, monkeypatch):
+def test_workers_write_objects_themselves(run, tmp_path, monkeypatch):
     """A local folder through fsspec, as other processes do not see this one's memory, nor its size of a block."""
     monkeypatch.setitem(blocks.BLOCK, "cpu", 4096)
+    memory = run(None)
     out = f"file://{tmp_path}/r.zarr"
     with Processes(1) as executor:
         same(run(out, executor=executor), memory)

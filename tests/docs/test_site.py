@@ -170,7 +170,7 @@ def test_examples_of_docstrings_are_code(site):
     assert "&gt;&gt;&gt; import" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("width", [360, 800, 1400])
+@pytest.mark.parametrize("width", [320, 800, 1400])
 def test_pages_open_from_disk_and_ask_nothing(site, chromium, width):
     asked, wrong = [], []
     context = chromium.new_context(viewport={"width": width, "height": 900}, offline=True)

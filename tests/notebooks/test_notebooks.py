@@ -49,6 +49,7 @@ def _outputs(notebook):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path):
     notebook = _small(path)
@@ -68,6 +69,7 @@ def test_a_notebook_runs(path, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quickly_compiled")
 def test_an_interrupt_leaves_the_kernel_usable():
     from jupyter_client.manager import start_new_kernel
 

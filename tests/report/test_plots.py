@@ -33,7 +33,7 @@ def test_ways_are_numbered_as_in_the_summary():
     titles = [axes.get_title(loc="left") for axes in made.plot().axes if axes.get_title(loc="left")]
     assert [title.partition(".")[0] for title in titles] == ["1", "2", "3"]
     assert [one.probability for one in made.answers] == sorted((one.probability for one in made.answers), reverse=True)
-    assert made.plot.path(way=2).get_title(loc="left").splitlines()[-1] == "2. 3 jumps: about 8e-6"
+    assert made.plot.path(way=2).get_title(loc="left").splitlines()[-1] == "2. three jumps: about 8e-6"
 
 
 def test_letters_have_the_size_of_the_place():
@@ -47,3 +47,12 @@ def test_letters_have_the_size_of_the_place():
 def test_nothing_is_drawn_with_before_it_is_asked_for():
     code = "import sys, jaxrisk.report.plots.run, jaxrisk.page.answers; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
+def test_an_error_of_contagion_is_never_printed_as_zero():
+    """Errors far below a hundredth are what many paths have: each cell shows two digits of its own."""
+    made = ANSWERS["Attribution"]()
+    made.contagion[0].error[:] = 3.4e-7
+    told = [text.get_text() for text in made.plot.contagion().texts if "(" in text.get_text()]
+    assert told
+    assert {text.partition("\n")[2] for text in told} == {"(0.000034)"}

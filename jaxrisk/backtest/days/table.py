@@ -1,7 +1,7 @@
 """Tables of a back-test on every day: scores, tests of value at risk, and how sure it is which forecast is ahead."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +10,12 @@ from .engine import ENGINE
 from .periods import QUANTITIES
 from .scores import LEVELS, THRESHOLDS, AtRiskTest, Difference, Scores, at_risk_test, difference
 
-if TYPE_CHECKING:
-    from .run import DayTest, Horizon
-
 WORDS = {"fall": "largest fall", "rise": "largest rise", "rebound": "rebound", "open_interest_loss": "loss of open interest"}
 _TESTED = ("fall", "rise")
 _CLEAR = 2.0
 
 
-def day_table(found: "DayTest", title: str = "") -> StudySummary:
+def day_table(found: Any, title: str = "") -> StudySummary:
     """Everything as one summary; its rows are the forecasts, one a period, forecaster and quantity."""
     sections, answer, apart = [], [], []
     for horizon in found.horizons:
@@ -36,7 +33,7 @@ def day_table(found: "DayTest", title: str = "") -> StudySummary:
     return StudySummary(said, answer, sections, (*_explained(found), *apart, *found.notes), records(found))
 
 
-def _explained(found: "DayTest") -> tuple[str, ...]:
+def _explained(found: Any) -> tuple[str, ...]:
     cuts = ", ".join(str(cut) for cut in found.cuts)
     return (
         f"Refitted to all days before {cuts}; each period is forecast from what was known when it began, by {found.paths:,} "
@@ -63,19 +60,19 @@ def _common(of: dict[str, Scores]) -> tuple[dict[str, Scores], list[str]]:
     return (cut if both.any() else {}), [name for name in of if name not in kept]
 
 
-def _what(horizon: "Horizon", quantity: str) -> str:
+def _what(horizon: Any, quantity: str) -> str:
     """A quantity and how long it is looked at, in words."""
     days, after = horizon.periods.days, " of an alarm" if horizon.periods.alarms else ""
     return f"{WORDS[quantity].capitalize()} within {days} day{'s' * (days != 1)}{after}"
 
 
-def _heading(horizon: "Horizon", quantity: str, scores: Scores) -> str:
+def _heading(horizon: Any, quantity: str, scores: Scores) -> str:
     number = int(np.isfinite(scores.crps).sum())
     word = "alarm" if horizon.periods.alarms else "day" if horizon.periods.days == 1 else "period"
     return f"{_what(horizon, quantity)}, {number:,} {word}{'s' * (number != 1)}"
 
 
-def _scores(horizon: "Horizon", quantity: str, of: dict[str, Scores]) -> Section:
+def _scores(horizon: Any, quantity: str, of: dict[str, Scores]) -> Section:
     lines = []
     for name, scores in of.items():
         used = np.isfinite(scores.crps)
@@ -86,7 +83,7 @@ def _scores(horizon: "Horizon", quantity: str, of: dict[str, Scores]) -> Section
     return Section(_heading(horizon, quantity, next(iter(of.values()))), columns, "l" + "r" * (len(columns) - 1), lines)
 
 
-def _at_risk(horizon: "Horizon", quantity: str, of: dict[str, Scores]) -> Section:
+def _at_risk(horizon: Any, quantity: str, of: dict[str, Scores]) -> Section:
     lines = []
     for name, scores in of.items():
         row = [name]
@@ -114,7 +111,7 @@ def tested(scores: Scores, which: int, level: float) -> Any:
     return at_risk_test(scores.observed[used] > scores.at_risk[used, which], level)
 
 
-def _ahead(horizon: "Horizon", quantity: str, of: dict[str, Scores]) -> Section:
+def _ahead(horizon: Any, quantity: str, of: dict[str, Scores]) -> Section:
     lines = []
     for name in of:
         if name != ENGINE:
@@ -132,7 +129,7 @@ def compared(theirs: Scores, ours: Scores) -> list[Difference]:
     return [difference(*pair) for pair in pairs]
 
 
-def _verdict(horizon: "Horizon", quantity: str, of: dict[str, Scores]) -> list[str]:
+def _verdict(horizon: Any, quantity: str, of: dict[str, Scores]) -> list[str]:
     if ENGINE not in of:
         return []
     what, lines = _what(horizon, quantity), []
@@ -164,7 +161,7 @@ def _verdict(horizon: "Horizon", quantity: str, of: dict[str, Scores]) -> list[s
     return lines
 
 
-def records(found: "DayTest") -> list[dict[str, Any]]:
+def records(found: Any) -> list[dict[str, Any]]:
     """Every forecast and its scores, a mapping each."""
     rows = []
     for horizon in found.horizons:

@@ -1,20 +1,17 @@
 """The replay check in tables, and in words what fits and what does not."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from ...report.study_table import Section, StudySummary
-
-if TYPE_CHECKING:
-    from .check import ReplayCheck
 
 KAPPA = (6.0, 17.0)
 """Stated: what is reported on throttled feeds is one over this of what is liquidated."""
 LEVEL = 0.05
 
 
-def summary(check: "ReplayCheck") -> StudySummary:
+def summary(check: Any) -> StudySummary:
     """Timing, size and open interest by asset and side, with what they say in words."""
     return StudySummary(
         f"Replay of the price without impact, {_time(check.start)} to {_time(check.end)}: implied against observed, hour by hour",
@@ -63,7 +60,7 @@ def summary(check: "ReplayCheck") -> StudySummary:
     )  # fmt: skip
 
 
-def _answer(check: "ReplayCheck") -> list[str]:
+def _answer(check: Any) -> list[str]:
     """What fits, and what does not, a line each."""
     lines = []
     late = [f"{one.asset} {one.side}" for one in check.timings if not max(one.pearson_p, one.spearman_p) <= LEVEL]

@@ -1,5 +1,6 @@
 """Pictures of what a market's own leverage has in a loss: shares, amplification by the size of the shock, contagion."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,8 +148,10 @@ def contagion(result: Any, ax: "Axes | None" = None, of: str | None = None) -> "
         drawn = axes.imshow(values, cmap="PuOr_r" if signed else "Blues", vmin=-1.3 * most if signed else 0.0, vmax=1.3 * most,
                             aspect="auto")  # fmt: skip
         for a, b in np.ndindex(values.shape):
-            known_error = f"({errors[a, b]:.2f})" if np.isfinite(errors[a, b]) else "(-)"
-            text = f"{values[a, b]:.2f}\n{known_error if values[a, b] else ''}".rstrip()
+            value, error = float(values[a, b]), float(errors[a, b])
+            digits = min(max(1 - math.floor(math.log10(error)), 2), 6) if 0.0 < error < math.inf else 2  # two of the error
+            text = f"{value:.{digits}f}\n({error:.{digits}f})" if error < math.inf else f"{value:.2f}\n(-)"
+            text = text if value else "0"
             dark = abs(values[a, b]) > 0.85 * most and not signed
             axes.text(b, a, text, ha="center", va="center", color="white" if dark else INK, fontsize="small")
         axes.figure.colorbar(drawn, ax=axes, label="log price, x 100").outline.set_visible(False)

@@ -13,7 +13,6 @@ from .style import BLUE, GREEN, ORANGE, axes_of, capital, look, nothing, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..result import Result
 
 FALL, FALL_WITHOUT, LOST = "max_drawdown_index", "max_drawdown_no_feedback_index", "open_interest_loss_fraction"
 DAYS = 365.0
@@ -24,7 +23,7 @@ _MARKS = [(1 / DAYS, "day"), (7 / DAYS, "week"), (30 / DAYS, "month"), (1.0, "1 
           (1000.0, "1,000"), (10_000.0, "10,000")]  # fmt: skip
 
 
-def exceedance(result: "Result", ax: "Axes | None" = None, of: str = FALL) -> "Axes":
+def exceedance(result: Any, ax: "Axes | None" = None, of: str = FALL) -> "Axes":
     """The probability of a larger loss, over losses; of a drawdown with and without feedback.
 
     The darker band holds at each loss with 95%, the lighter at all losses at once.
@@ -50,7 +49,7 @@ def exceedance(result: "Result", ax: "Axes | None" = None, of: str = FALL) -> "A
         return axes
 
 
-def return_levels(result: "Result", ax: "Axes | None" = None, of: str = FALL) -> "Axes":
+def return_levels(result: Any, ax: "Axes | None" = None, of: str = FALL) -> "Axes":
     """Losses against how often they are exceeded; the darker band holds at each loss with 95%, the lighter at all at once.
 
     **Raises:** `ValueError` where a probability is no frequency, as paths start from a stated day, and as `exceedance`.
@@ -72,7 +71,7 @@ def return_levels(result: "Result", ax: "Axes | None" = None, of: str = FALL) ->
         return axes
 
 
-def joint(result: "Result", ax: "Axes | None" = None) -> "Axes":
+def joint(result: Any, ax: "Axes | None" = None) -> "Axes":
     """Drawdown of the index against the open interest lost, a count of paths in each cell, on a logarithmic scale of colours."""
     with look():
         axes = axes_of(ax, (6.0, 4.4))
@@ -91,7 +90,7 @@ def joint(result: "Result", ax: "Axes | None" = None) -> "Axes":
         return axes
 
 
-def _lines(result: "Result", of: str) -> list[tuple[str, str, str | None]]:
+def _lines(result: Any, of: str) -> list[tuple[str, str, str | None]]:
     """Observable, colour and label of each line: of a drawdown with and without liquidations."""
     base = of.partition("[")[0].removesuffix("_index")
     other = of.replace(*_WITHOUT, 1)
@@ -100,12 +99,12 @@ def _lines(result: "Result", of: str) -> list[tuple[str, str, str | None]]:
     return [(of, GREEN if of == LOST else BLUE, None)]
 
 
-def _unit(result: "Result", of: str) -> tuple[float, str]:
+def _unit(result: Any, of: str) -> tuple[float, str]:
     unit = describe(of.partition("[")[0]).unit
     return scaled(unit, float(np.max(np.abs(result.column(of)), initial=0.0)) if unit == "USD" else 1.0)
 
 
-def _curves(result: "Result", of: str) -> tuple[Any, Any] | None:
+def _curves(result: Any, of: str) -> tuple[Any, Any] | None:
     """With pointwise intervals, and with those that hold at all levels at once; None where paths are too few."""
     try:
         return result.exceedance_curve(of), result.exceedance_curve(of, simultaneous=True)
@@ -113,7 +112,7 @@ def _curves(result: "Result", of: str) -> tuple[Any, Any] | None:
         return None
 
 
-def _curve(axes: "Axes", result: "Result", of: str, colour: str, label: str | None) -> float:
+def _curve(axes: "Axes", result: Any, of: str, colour: str, label: str | None) -> float:
     """Draws a curve with its bands; the least probability that is drawn, 0 where nothing is."""
     curves = _curves(result, of)
     if curves is None:
@@ -140,7 +139,7 @@ def _probabilities(axes: "Axes", least: float) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _levels(axes: "Axes", result: "Result", of: str, colour: str, label: str | None) -> None:
+def _levels(axes: "Axes", result: Any, of: str, colour: str, label: str | None) -> None:
     curves = _curves(result, of)
     if curves is None or not result.column(of).max() > 0.0:
         return

@@ -13,18 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..result import Result
 
 TOO_FEW = "too few paths for an interval"
 
 
-def unfinished(axes: "Axes", result: "Result") -> None:
+def unfinished(axes: "Axes", result: Any) -> None:
     """A line over the axes where the result's run is not finished."""
     if result.paths < result.planned:
         axes.set_title(counted(result.paths, result.planned), loc="right", color=RED, fontsize="small", fontweight="normal")
 
 
-def marked(figure: "Figure", result: "Result") -> "Figure":
+def marked(figure: "Figure", result: Any) -> "Figure":
     """The figure, with a line below it where the result's run is not finished."""
     if result.paths < result.planned:
         figure.supxlabel(counted(result.paths, result.planned), x=0.99, ha="right", fontsize="small", color=RED)

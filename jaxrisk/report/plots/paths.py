@@ -11,7 +11,6 @@ from .style import BLUE, GREEN, GREY, ORANGE, axes_of, look, nothing, percents
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..result import Result
 
 _BANDS = ((0.05, 0.95), (0.25, 0.75))
 """Shares of the kept paths between which a fan's bands lie."""
@@ -22,7 +21,7 @@ _DAYS_FROM = 96.0
 """Hours beyond which time is told in days."""
 
 
-def fan(result: "Result", asset: str | None = None, ax: "Axes | None" = None) -> "Axes":
+def fan(result: Any, asset: str | None = None, ax: "Axes | None" = None) -> "Axes":
     """How prices and open interest move over the horizon on the whole paths that the run kept.
 
     The middle, and the bands that hold half and 90% of the paths at each time; of fewer than `LEAST_BANDS` paths the lowest and
@@ -52,7 +51,7 @@ def fan(result: "Result", asset: str | None = None, ax: "Axes | None" = None) ->
         return axes
 
 
-def liquidations(result: "Result", ax: "Axes | None" = None) -> "Axes":
+def liquidations(result: Any, ax: "Axes | None" = None) -> "Axes":
     """When open interest is closed: what goes in each span of time, on the whole paths that the run kept.
 
     The middle and bands as in `fan`, and the kept path that loses most. Closed is what is gone of the open interest, whoever
@@ -85,7 +84,7 @@ def liquidations(result: "Result", ax: "Axes | None" = None) -> "Axes":
         return axes
 
 
-def paths(result: "Result", ax: "Axes | None" = None, asset: str | None = None) -> "Axes":
+def paths(result: Any, ax: "Axes | None" = None, asset: str | None = None) -> "Axes":
     """The whole paths that the run kept, the one that falls furthest in colour; in USD where the initial price is known.
 
     **Raises:** `ValueError` for an asset that there is not.
@@ -122,7 +121,7 @@ def _trough(axes: "Axes", time: np.ndarray, price: np.ndarray) -> None:
                   fontsize="small", color=BLUE)  # fmt: skip
 
 
-def _asset(result: "Result", asset: str | None) -> tuple[int, str]:
+def _asset(result: Any, asset: str | None) -> tuple[int, str]:
     """Place and name of an asset, the first where none is named."""
     names = [str(one) for one in result.coords.get("assets", [])]
     if asset is not None and asset not in names:
@@ -133,13 +132,13 @@ def _asset(result: "Result", asset: str | None) -> tuple[int, str]:
     return place, names[place] if names else ""
 
 
-def _log_prices(result: "Result") -> np.ndarray | None:
+def _log_prices(result: Any) -> np.ndarray | None:
     """Log prices over the initial ones, of shape (sample, steps + 1, assets); None where no path was kept."""
     price = result.samples.get("price")
     return None if price is None or not len(price) else np.asarray(price, dtype=np.float64)
 
 
-def _held(result: "Result") -> np.ndarray | None:
+def _held(result: Any) -> np.ndarray | None:
     """Open interest over that at the start, `(sample, steps + 1)`; None where it was not kept, or there is none."""
     held = result.samples.get("open_interest")
     if held is None or not len(held) or not float(np.asarray(held)[:, 0].sum()) > 0.0:
@@ -148,7 +147,7 @@ def _held(result: "Result") -> np.ndarray | None:
     return total / total[:, :1]
 
 
-def _time(result: "Result", count: int) -> tuple[np.ndarray, str]:
+def _time(result: Any, count: int) -> tuple[np.ndarray, str]:
     """Times of the steps, the start included, and their unit."""
     hours = float(result.info.get("horizon_years", 0.0)) * HOURS_PER_YEAR
     if not hours > 0.0:

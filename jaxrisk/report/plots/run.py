@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..result import Result
 
 _PAYERS = (
     ("insurance_fund_used", "the fund", GREEN),
@@ -28,7 +27,7 @@ _SHOWN = 40.0
 """Per cent either way beyond which a fragility map is cut off."""
 
 
-def overview(result: "Result") -> "Figure":
+def overview(result: Any) -> "Figure":
     """Sample paths, fragility map and exceedance curves in one figure."""
     with look():
         figure, axes = figure_of(2, 2, (11.0, 7.4))
@@ -44,7 +43,7 @@ def overview(result: "Result") -> "Figure":
         return figure
 
 
-def levels(result: "Result") -> "Figure":
+def levels(result: Any) -> "Figure":
     """Return levels of the drawdown and of the open interest lost, side by side. Raises as `return_levels`."""
     with look():
         figure, axes = figure_of(1, 2, (10.6, 4.2))
@@ -53,7 +52,7 @@ def levels(result: "Result") -> "Figure":
         return marked(figure, result)
 
 
-def _either(draw: Any, result: "Result", axes: "Axes", of: str, title: str) -> None:
+def _either(draw: Any, result: Any, axes: "Axes", of: str, title: str) -> None:
     if of in result.losses:
         draw(result, axes, of)
     else:
@@ -61,7 +60,7 @@ def _either(draw: Any, result: "Result", axes: "Axes", of: str, title: str) -> N
         nothing(axes, "not observed")
 
 
-def fragility(result: "Result", ax: "Axes | None" = None) -> "Axes":
+def fragility(result: Any, ax: "Axes | None" = None) -> "Axes":
     """The fragility map: how many dollars of forced orders one dollar triggers, at each price; above 1 is runaway."""
     with look():
         axes = axes_of(ax)
@@ -92,7 +91,7 @@ def fragility(result: "Result", ax: "Axes | None" = None) -> "Axes":
         return axes
 
 
-def who_pays(result: "Result", ax: "Axes | None" = None, venue: str | None = None) -> "Axes":
+def who_pays(result: Any, ax: "Axes | None" = None, venue: str | None = None) -> "Axes":
     """Who pays for what liquidations lose beyond their margin: a mean over paths, from payer to payer up to the whole, with 95%
     intervals; over all venues, or on one.
 
@@ -121,7 +120,7 @@ def who_pays(result: "Result", ax: "Axes | None" = None, venue: str | None = Non
         return axes
 
 
-def payers(result: "Result") -> "Figure":
+def payers(result: Any) -> "Figure":
     """What a cascade costs and whom, by venue: means with 95% intervals, stacked in the order in which they are drawn on.
 
     What a liquidation loses beyond its margin is paid by the venue's fund, which fees fill; then by the auto-deleveraged; what is
@@ -140,7 +139,7 @@ def payers(result: "Result") -> "Figure":
         return marked(figure, result)
 
 
-def _stacked(axes: "Axes", result: "Result", venues: list[str], present: list[tuple[str, str, str]]) -> None:
+def _stacked(axes: "Axes", result: Any, venues: list[str], present: list[tuple[str, str, str]]) -> None:
     estimates = {name: [tail.mean(result.column(f"{name}[{v}]"), result.log_weights) for v in venues] for name, *_ in present}
     apart = _FEES[0]
     largest = max(sum(estimates[name][v].value for name, *_ in present if name != apart) for v in range(len(venues)))

@@ -104,7 +104,8 @@ def _asked(found: Any) -> str:
 
 def _name(answer: Any) -> str:
     number = len(answer.jumps)
-    return "no jump" if not number else "one jump" if number == 1 else f"{number} jumps"
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")  # "1. 2 jumps" would read as 1.2
+    return f"{words[number] if number < len(words) else number} jump{'' if number <= 1 else 's'}"
 
 
 def _odds(probability: float) -> str:

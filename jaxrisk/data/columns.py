@@ -14,6 +14,8 @@ _THOUSANDS = re.compile(r"[-+]?\d{1,3}(([,' \u2009\u202f\xa0]\d{3})+(\.\d+)?|(\.
 _PERCENT = re.compile(r"[-+]?[\d.,]+\s*%")
 _BESIDE = re.compile(r"[$\u20ac]\s*[-+]?\d[\d.,]*|[-+]?\d[\d.,]*\s*([A-Za-z]{1,5}|[$\u20ac])")
 _COMMA = re.compile(r"[-+]?\d+,\d+")
+NOTHING = ("", "nan", "none", "null", "na", "n/a", "-")
+"""What a cell says where there is no number."""
 HINT = "; write numbers without anything between thousands"
 
 
@@ -166,9 +168,19 @@ class Columns:
     def numbers(self, column: str, allowed: str = "has to be a number") -> np.ndarray:
         """A column as float64; NaN, with a problem noted, where it is not a finite number."""
         numbers = self.as_numbers(column)
-        wrong = np.flatnonzero(~np.isfinite(numbers))
-        self.note(column, wrong, allowed + (number_hint(self.cell(column, int(wrong[0]))) if len(wrong) else ""))
+        self._no_numbers(column, np.flatnonzero(~np.isfinite(numbers)), allowed)
         return numbers
+
+    def numbers_where_stated(self, column: str) -> np.ndarray:
+        """A column as float64; NaN where a cell is empty, or says that there is none; other words are noted."""
+        numbers = self.as_numbers(column)
+        rows = np.flatnonzero(~np.isfinite(numbers))
+        stated = [str(self.cell(column, int(row))).strip().lower() not in NOTHING for row in rows]
+        self._no_numbers(column, rows[stated], "has to be a number, or empty")
+        return np.where(np.isfinite(numbers), numbers, np.nan)
+
+    def _no_numbers(self, column: str, rows: np.ndarray, allowed: str) -> None:
+        self.note(column, rows, allowed + (number_hint(self.cell(column, int(rows[0]))) if len(rows) else ""))
 
     def as_numbers(self, column: str) -> np.ndarray:
         """A column as float64, NaN where it is not a number."""
@@ -249,4 +261,4 @@ def as_numbers(raw: Any) -> np.ndarray:
         return numbers
 
 
-__all__ = ["Cells", "Columns", "as_numbers", "number_hint", "objects", "plain"]
+__all__ = ["Cells", "Columns", "as_numbers", "objects", "plain"]

@@ -9,11 +9,11 @@ from scipy.ndimage import median_filter
 
 from ..paths import exists, names_in, stem
 from ..problems import ConfigError, Problem, Report, nearest
-from .columns import Columns, number_hint
+from .columns import Columns
 from .containers import is_pattern
 from .many import note_symbols
 from .names import FUNDING
-from .open_interest import LARGEST, NOTHING, STAYS
+from .open_interest import LARGEST, STAYS
 from .read import Wish, read_table
 from .times import read_moments
 
@@ -84,7 +84,7 @@ def read_funding(
         times = read_moments(table, zone, findings, day_first=day_first, whole_seconds=False)
     if table is None or times is None:
         raise ConfigError(report.problems)
-    rates = _numbers(table, "funding_rate")
+    rates = table.numbers_where_stated("funding_rate")
     table.note("funding_rate", np.flatnonzero(np.abs(rates) > MOST), "is beyond what any venue pays; a rate is a fraction, such "
                "as 0.0001")  # fmt: skip
     known = np.flatnonzero(np.isfinite(rates))
@@ -107,16 +107,6 @@ def read_funding(
     kept = minutes[once].astype("datetime64[s]")
     sample = f"{stem(path)}, {len(once):,} payments, {str(kept[0])[:10]} to {str(kept[-1])[:10]}"
     return Funding(kept, rates[once], hours, sample, tuple(([table.read_as] if table.said else []) + findings))
-
-
-def _numbers(table: Columns, name: str) -> np.ndarray:
-    """A column's numbers, NaN where a cell is empty, or says that there is none; other words are noted."""
-    numbers = table.as_numbers(name)
-    rows = np.flatnonzero(~np.isfinite(numbers))
-    words = [str(table.cell(name, int(row))).strip().lower() for row in rows]
-    rows = rows[[word not in NOTHING for word in words]]
-    table.note(name, rows, "has to be a number, or empty" + (number_hint(table.cell(name, int(rows[0]))) if len(rows) else ""))
-    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _hours(table: Columns, once: np.ndarray, minutes: np.ndarray, findings: list[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..paths import exists, names_in, stem
 from ..problems import ConfigError, Problem, Report, nearest
-from .columns import Columns, number_hint
+from .columns import Columns
 from .containers import is_pattern
 from .many import note_symbols
 from .names import INTEREST, letters
@@ -30,7 +30,6 @@ COINS = (
     "open_interest_usd",
     "sum_open_interest_value",
 )
-NOTHING = ("", "nan", "none", "null", "na", "n/a", "-")
 
 
 class OpenInterest(NamedTuple):
@@ -219,12 +218,8 @@ def _coins(table: Columns) -> np.ndarray | None:
 
 
 def _numbers(table: Columns, name: str) -> np.ndarray:
-    """A column's numbers; a cell may be empty, or say that there is none, but not be another word, nor below 0."""
-    numbers = table.as_numbers(name)
-    rows = np.flatnonzero(~np.isfinite(numbers))
-    words = [str(table.cell(name, int(row))).strip().lower() for row in rows]
-    rows = rows[[word not in NOTHING for word in words]]
-    table.note(name, rows, "has to be a number, or empty" + (number_hint(table.cell(name, int(rows[0]))) if len(rows) else ""))
+    """A column's numbers, NaN where there is none; none may be below 0."""
+    numbers = table.numbers_where_stated(name)
     with np.errstate(invalid="ignore"):
         table.note(name, np.flatnonzero(numbers < 0.0), "has to be at least 0")
     return numbers

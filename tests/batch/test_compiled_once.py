@@ -1,6 +1,7 @@
 """A scenario that differs from another in words or numbers alone shares its programs, and leaves nothing behind."""
 
 import gc
+import importlib
 import resource
 import sys
 
@@ -131,6 +132,20 @@ STUDIES = {
     "rare event": lambda s: jr.rare_event(s, "max_drawdown_index", 0.05, relative_error=0.3),
     "sobol": lambda s: jr.simulate(s, sampling="sobol"),
 }
+
+
+def test_any_number_of_ways_to_a_loss_is_followed_in_one_shape(monkeypatch):
+    """How many there are hangs on last bits, and each other number would be a program of its own."""
+    reverse_stress = importlib.import_module("jaxrisk.studies.reverse_stress")
+    shapes, follow, likely = [], reverse_stress.followed, reverse_stress.most_likely
+    monkeypatch.setattr(reverse_stress, "followed", lambda *given: shapes.append(len(given[1].sources)) or follow(*given))
+    found = {}
+    for most in (1, 2):
+        monkeypatch.setattr(reverse_stress, "most_likely", lambda *given, **more: (likely(*given, **more) * 2)[:most])
+        found[most] = STUDIES["reverse stress"](_with_words(0.6)).answers
+    assert [len(answers) for answers in found.values()] == [1, 2]
+    assert shapes[0] == shapes[1] > 2
+    np.testing.assert_array_equal(found[1][0].price, found[2][0].price)
 
 
 @pytest.mark.parametrize("study", STUDIES)

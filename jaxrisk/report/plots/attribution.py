@@ -1,6 +1,7 @@
 """Pictures of what a market's own leverage has in a loss: shares, amplification by the size of the shock, contagion."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +63,12 @@ def shapley(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
 
     **Raises:** `ValueError` where there is no such measure.
     """
+    names = [_OUTSIDE, *(name for name, _ in result.channels), "all"]
+    return fall_of_shares(result, ax, measure, names, rotation=25)
+
+
+def fall_of_shares(result: Any, ax: "Axes | None", measure: Any, names: Sequence[str], rotation: float) -> "Axes":
+    """From a measure without anything, share by share, to that with all, with 95% intervals; `names`: of every bar."""
     place = place_of(result, measure)
     found, asked = result.shares[place], result.measures[place]
     with look():
@@ -69,10 +76,9 @@ def shapley(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
         values = np.array([found.none[0], *(one.value for one in found.shares), found.all[0]])
         errors = np.array([found.none[1], *(one.standard_error for one in found.shares), found.all[1]])
         factor, label = measured(asked, found)
-        names = [_OUTSIDE, *(name for name, _ in result.channels), "all"]
         colours = [GREY, *(GREEN if one.value < 0.0 else ORANGE for one in found.shares), BLUE]
         waterfall(axes, names, factor * values, factor * errors, colours, [True, *(False for _ in found.shares), True])
-        axes.set_xticks(range(len(names)), names, rotation=25, ha="right", rotation_mode="anchor")
+        axes.set_xticks(range(len(names)), names, rotation=rotation, ha="right", rotation_mode="anchor")
         axes.set_ylabel(f"measure, {label}, with 95% intervals")
         axes.set_title(wrapped(in_words(asked)))
         return axes
@@ -167,4 +173,4 @@ def contagion(result: Any, ax: "Axes | None" = None, of: str | None = None) -> "
 whole = attribution
 PICTURES = {"shapley": shapley, "shares": shares, "amplification": amplification, "contagion": contagion}
 
-__all__ = ["PICTURES", "amplification", "attribution", "contagion", "measured", "place_of", "shapley", "shares", "whole"]
+__all__ = ["PICTURES", "amplification", "attribution", "contagion", "fall_of_shares", "shapley", "shares", "whole"]

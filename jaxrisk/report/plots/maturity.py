@@ -2,12 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..study_table import in_words
-from .attribution import measured, place_of
-from .marks import waterfall
-from .style import BLUE, GREEN, GREY, ORANGE, axes_of, figure_of, look, wrapped
+from .attribution import fall_of_shares
+from .style import figure_of, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,21 +26,8 @@ def maturity(result: Any) -> "Figure":
 def changes(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes":
     """How each change moves a measure, the first unless another is named, from one structure's to the other's, with 95%
     intervals."""
-    place = place_of(result, measure)
-    found, asked = result.shares[place], result.measures[place]
-    with look():
-        axes = axes_of(ax)
-        values = np.array([found.none[0], *(one.value for one in found.shares), found.all[0]])
-        errors = np.array([found.none[1], *(one.standard_error for one in found.shares), found.all[1]])
-        factor, label = measured(asked, found)
-        colours = [GREY, *(GREEN if one.value < 0.0 else ORANGE for one in found.shares), BLUE]
-        names = [result.since.date[:4], *(words for words, _, _ in result.changes), result.to.date[:4]]
-        whole = [True, *(False for _ in found.shares), True]
-        waterfall(axes, names, factor * values, factor * errors, colours, whole)
-        axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
-        axes.set_ylabel(f"measure, {label}, with 95% intervals")
-        axes.set_title(wrapped(in_words(asked)))
-        return axes
+    names = [result.since.date[:4], *(words for words, _, _ in result.changes), result.to.date[:4]]
+    return fall_of_shares(result, ax, measure, names, rotation=35)
 
 
 whole = maturity

@@ -191,7 +191,9 @@ def test_pages_open_from_disk_and_ask_nothing(site, chromium, width):
 def test_the_search_finds_without_a_server(site, chromium):
     one = chromium.new_page(offline=True, viewport={"width": 1280, "height": 900})
     one.goto((site / "reference" / "api" / "risk.html").as_uri())
-    one.fill(".md-search__input", "expected shortfall")
+    one.click(".md-search__input")
+    one.wait_for_function("document.querySelector('.md-search-result__meta').innerText.startsWith('Type to start')")
+    one.locator(".md-search__input").press_sequentially("expected shortfall")
     one.wait_for_selector(".md-search-result__item")
     assert "expected" in one.inner_text(".md-search-result__list").lower()
     one.close()

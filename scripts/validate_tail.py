@@ -37,7 +37,7 @@ from jaxrisk.backtest.days.scores import LEVELS as AT_RISK, collected, score_one
 from jaxrisk.backtest.days.table import compared, tested
 from jaxrisk.calibration.indirect.bars import HOURS, DayBars, day_bars
 from jaxrisk.calibration.indirect.histories import histories
-from jaxrisk.calibration.indirect.log_variance import TailFit, TailModel, fit_tail, in_words, simulated
+from jaxrisk.calibration.indirect.log_variance import TailFit, TailModel, fit_tail, forced_points, in_words, simulated
 from jaxrisk.calibration.indirect.moments import HORIZONS, LEVELS, LEVERAGE, kinds, moments
 from jaxrisk.data.price_file import read_price_file
 
@@ -266,16 +266,11 @@ def _former_day_by_day(bars: DayBars, test, paths: int) -> None:
 
 def _leverage(fit: TailFit, model: TailModel, draws: int) -> None:
     """Of falls of a size, how many points were forced orders; the interval is over parameters drawn from their estimate."""
-    rng = np.random.default_rng(8)
-    root = np.linalg.cholesky(fit.estimate.covariance + 1e-12 * np.eye(len(fit.names)))
-    points = [fit.estimate.values]
-    points += [fit.estimate.values + np.clip(root @ rng.standard_normal(len(fit.names)), -1.0, 1.0) for _ in range(draws)]
     levels = (0.10, 0.15, 0.20)
-    found = np.array([model.forced(point, levels) for point in points])
+    mean, ends = forced_points(fit, model, levels, draws=draws)
     print("\n-- of a day's fall of about, points that were the market's own forced orders: mean, 95% interval")
-    for i, level in enumerate(levels):
-        low, high = np.nanquantile(found[1:, i], (0.025, 0.975))
-        print(f"   {level:.0%}: {100 * found[0, i]:.2f} points, {100 * low:.2f} to {100 * high:.2f}")
+    for level, middle, low, high in zip(levels, mean, *ends, strict=True):
+        print(f"   {level:.0%}: {100 * middle:.2f} points, {100 * low:.2f} to {100 * high:.2f}")
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def law_entries(law: Any, document: dict[str, Any]) -> tuple[dict[str, Any] | No
         why = "; ".join(law.problems) or "the fit did not converge"
         return None, {}, [f"market ({law.process}): not identified: {why}; the base's [market] is kept"]
     old = document.get("market", {})
-    if len(document["assets"]) > 1 and (old.get("process") != law.process or law.process == "bootstrap"):
+    if len(document["assets"]) > 1 and (old.get("process") != law.process or law.process in ("bootstrap", "log_variance")):
         why = f"the base's other assets follow {old.get('process')}, and all have to follow one process"
         return None, {}, [f"market ({law.process}): not used: {why}; the base's [market] is kept"]
     entries = {f"market.{key}": Entry(value, origin) for key, value, origin in law.table()}

@@ -24,7 +24,7 @@ class Section(NamedTuple):
 
 def sections(found: Any) -> list[Section]:
     """What a calibration has to say, in order."""
-    parts = [_files(found), _law(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
+    parts = [_files(found), _law(found), *_forced(found), _facts(found), *_leverage(found), _ladder(found), *_events(found)]
     return [*parts, _identified(found), _kept(found)]
 
 
@@ -58,6 +58,8 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _number(value: Any, digits: int = 4) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_number(x, digits) for x in value)
     if not isinstance(value, int | float | np.floating):
         return str(value)
     return "" if math.isnan(value) else f"{value:.{digits}g}"
@@ -78,6 +80,25 @@ def _law(found: Any) -> Section:
     )  # fmt: skip
     text = (law.note, f"The fit: {state}.", *([f"Checks: {checks}."] if checks else []))
     return Section(f"Price law: {law.process}", text, ("parameter", "value", "s.e."), tuple(rows))
+
+
+def _forced(found: Any) -> list[Section]:
+    """How much of a fall was the market's own, where impact was fitted with the law."""
+    if found.forced is None or not len(found.forced):
+        return []
+    from .indirect.law import FALLS
+
+    text = (
+        "Days of the fitted law run through the scenario's positions with and without forced orders, the same noise: of a day's "
+        "largest fall, the part that was forced orders, in points; the interval is over what the record does not tell of law and "
+        "impact. What is not known of the positions is not in it.",
+    )
+    rows = [
+        (f"{level:.0%}", f"{100 * mean:.2f}", f"{100 * low:.2f} to {100 * high:.2f}") if np.isfinite(mean)
+        else (f"{level:.0%}", "no such day", "")
+        for level, (mean, low, high) in zip(FALLS, found.forced, strict=True)
+    ]  # fmt: skip
+    return [Section("Of a fall, forced orders", text, ("fall", "points", "95%"), tuple(rows))]
 
 
 def _facts(found: Any) -> Section:

@@ -1,6 +1,7 @@
 """From data to a scenario file: everything that can be measured is, and the rest is kept from a base and says so."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class Calibration(Shown):
     `leverage`, `open_interest`, `funding`, `events`: the fits, None where there was nothing to fit; `ladder`, `ladder_before`:
     with the leverage as corrected and as it was in the sample; `findings`: on the files; `problems`: what did not converge or is
     not identified, a line each, empty if everything is; `price_rows`: content of the price file that a bootstrap's scenario
-    names, to stand beside it, else empty.
+    names, to stand beside it, else empty; `forced`: of a day's fall, what was forced orders
+    (`indirect.law.SimulatedFit`), None where that was not asked for.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Calibration(Shown):
     problems: list[str] = field(default_factory=list)
     path: Path = Path("calibrated.toml")
     price_rows: str = ""
+    forced: Any = None
 
     @property
     def identified(self) -> bool:
@@ -118,21 +121,29 @@ def calibrate(
     overrides: dict[str, Any] | None = None,
     out: Path = Path("calibrated.toml"),
     replications: int = 200,
+    feedback: bool = False,
+    simulation: Mapping[str, int] | None = None,
+    told: Callable[[str], Any] | None = None,
 ) -> Calibration:
     """Measure what the data can tell, and put it into a copy of a base scenario.
 
-    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.laws`; `base`: a scenario's name or path;
-    `asset`: which of its assets the prices are of, where it has several; `accounts` with `bias`: a snapshot and how it is
-    corrected; `open_interest`: coins; `funding`: for a base whose book pays it; `tiers`: a shipped venue's name or a path,
-    `tier_columns` its own names of columns; `events`: an `EventFit`; `overrides`: values of the base to replace, by dotted key;
-    `out`: where the file will stand, which names the scenario; `replications`: of bootstraps.
+    **Arguments:** `prices`: bars of one asset; `process`: a law of `jaxrisk.calibration.laws`, or `"log_variance"`, which is
+    fitted by simulation, in minutes (`indirect.law`); `base`: a scenario's name or path; `asset`: which of its assets the prices
+    are of, where it has several; `accounts` with `bias`: a snapshot and how it is corrected; `open_interest`: coins; `funding`:
+    for a base whose book pays it; `tiers`: a shipped venue's name or a path, `tier_columns` its own names of columns; `events`:
+    an `EventFit`; `overrides`: values of the base to replace, by dotted key; `out`: where the file will stand, which names the
+    scenario; `replications`: of bootstraps; `feedback`: whether impact is fitted with a log variance, forced orders of the
+    scenario's positions in every simulated day, for a base of one asset with `impact.law = "power"`; `simulation`: other
+    `records`, `days`, `rounds` and `draws` of it than the usual; `told`: a line on every step.
 
     Raises `ConfigError` with what is wrong with the base, the tiers or the overrides. What cannot be identified is no error: it
     keeps the base's number and is in `problems`.
     """
+    from .indirect.law import PROCESS, fit_by_simulation
     from .laws.fits import fit_law
 
-    start = base_of(base, overrides or {}, out, asset, tiers, tier_columns)
+    overrides = overrides or {}
+    start = base_of(base, overrides, out, asset, tiers, tier_columns)
     file, document, kept, asset = start.file, start.document, start.comments, start.asset
     absent = ""
     if accounts is not None:
@@ -150,28 +161,36 @@ def calibrate(
     ratio = facts["price"].value / float(document["assets"][asset]["price"])
     if abs(math.log(ratio)) > math.log(FAR):
         findings.append(f"the price is {ratio:.3g} times that of {asset} in {file.stem}: is the base of the same asset?")
-    law = fit_law(prices, process)
+    others = open_interest_entries(document, asset, facts["price"].value, open_interest)
+    others |= funding_entries(document, asset, funding)
+    leverage = plain = forced = None
+    if accounts is not None:
+        leverage = fit_leverage(accounts, bias, (asset,), replications)
+        plain = {**entries, **others, **leverage_entries(document, asset, _uncorrected(leverage))[0]}
+        new, wrong = leverage_entries(document, asset, leverage, absent)
+        others, problems = others | new, problems + wrong
+    if events is not None:
+        new, wrong = event_entries(events, document)
+        others, problems = others | new, problems + wrong
+    own = lambda parts: {key: entry for key, entry in by_asset(parts, document, asset).items() if key not in overrides}
+    # positions and mechanics need no price law, and a bootstrap's file is not written yet: the base's law stands in
+    apart = lambda parts: {k: part for k, part in own(parts).items() if k != "run.step" and not k.startswith("market.")}
+    bare = lambda parts: scenario_of(with_entries({**document, "market": old}, apart(parts)), out)
+    if process == PROCESS:
+        mechanics = bare({**entries, **others}) if feedback else None
+        law, impact, _, forced = fit_by_simulation(prices, mechanics, told=told, **(simulation or {}))
+        others |= {key: Entry(*found) for key, found in impact.items()}
+    else:
+        law = fit_law(prices, process)
     market, new, wrong = law_entries(law, document)
-    entries, problems = entries | new, problems + wrong
+    entries, problems = {**entries, **new}, wrong + problems
     rows = ""
     if market is not None and process == "bootstrap":
         rows = _rows(prices)
         entries["market.file"] = Entry(rows_path(out).name, f"hourly closes of {law.sample}")
         entries["run.step"] = Entry("1h", "the step of the hourly returns that are drawn")
-    entries |= open_interest_entries(document, asset, facts["price"].value, open_interest)
-    entries |= funding_entries(document, asset, funding)
-    leverage = plain = None
-    if accounts is not None:
-        leverage = fit_leverage(accounts, bias, (asset,), replications)
-        plain = {**entries, **leverage_entries(document, asset, _uncorrected(leverage))[0]}
-        new, wrong = leverage_entries(document, asset, leverage, absent)
-        entries, problems = entries | new, problems + wrong
-    if events is not None:
-        new, wrong = event_entries(events, document)
-        entries, problems = entries | new, problems + wrong
-    entries = by_asset(entries, document, asset)
-    entries = {key: entry for key, entry in entries.items() if key not in (overrides or {})}
-    entries |= {key: Entry(_at(document, key), "given on the command line") for key in overrides or {}}
+    entries = own({**entries, **others})
+    entries |= {key: Entry(_at(document, key), "given on the command line") for key in overrides}
     if market is not None:
         market |= {
             k.removeprefix("market."): e.value for k, e in entries.items() if k.startswith("market.") and k.count(".") == 1
@@ -186,15 +205,11 @@ def calibrate(
     changed = with_entries(document, entries)
     if rows:
         changed["run"].pop("steps", None)
-    # the ladder needs no price law, and a bootstrap's file is not written yet
-    apart = lambda parts: {k: part for k, part in parts.items() if k != "run.step" and not k.startswith("market.")}
-    book = lambda parts: ladder(scenario_of(with_entries({**document, "market": old}, apart(parts)), out))
-    before = None if plain is None else book(by_asset(plain, document, asset))
     return Calibration(
         name=out.stem, base=file.stem, asset=asset, document=changed, entries=entries, kept=kept, law=law, facts=facts,
-        leverage=leverage, open_interest=open_interest, funding=funding, events=events, ladder=book(entries),
-        ladder_before=before, findings=findings, problems=problems, path=out,
-        price_rows=rows,
+        leverage=leverage, open_interest=open_interest, funding=funding, events=events, ladder=ladder(bare(entries)),
+        ladder_before=None if plain is None else ladder(bare(plain)), findings=findings, problems=problems, path=out,
+        price_rows=rows, forced=forced,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from .arguments import overrides_of
 from .asked import Asked, folder_of
 from .calibrate_events import events_of
-from .calibration_arguments import PROCESSES, Calibrate
+from .calibration_arguments import PROCESSES, SIMULATED, Calibrate
 from .columns import column_maps
 from .exit_codes import NOT_IDENTIFIED, NOT_WRITTEN, OK, complain, doubtful
 from .signals import keep
@@ -114,6 +114,8 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
             f'needs a base whose run.book is "account" or "flow", in which funding is paid; that of {base.file.stem} is "{book}"'
         )
         asked.wrong("--funding", str(command.funding), f"{text}: --base leverage_cycle_90d, or --set run.book=account")
+    if command.feedback:
+        _with_feedback(command, base, asked)
     events = events_of(command, asked)
     asked.file("--out", out, (".toml",), command.force)
     if command.process == "bootstrap":
@@ -121,8 +123,11 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     asked.file("--report", command.report, (".md", ".html"), command.force)
 
     def work():
+        from ..batch import use_compilation_cache
         from ..calibration.run import calibrate as measure
 
+        if command.process == SIMULATED:
+            use_compilation_cache()
         return measure(
             prices,
             command.process,
@@ -138,9 +143,28 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
             overrides=overrides,
             out=out,
             replications=replications or 200,
+            feedback=command.feedback,
+            told=_told,
         )
 
     return work
+
+
+def _with_feedback(command: Calibrate, base: Any, asked: Asked) -> None:
+    """What impact can be fitted with, and in."""
+    if command.process != SIMULATED:
+        asked.wrong("--feedback", command.process, f"needs --process {SIMULATED}: impact is fitted together with that law")
+    if command.events:
+        asked.wrong("--feedback", "and --events", "both fit impact; one of the two")
+    impact = (base and base.document.get("impact")) or {}
+    if base is not None and (len(base.document["assets"]) > 1 or impact.get("law") != "power"):
+        text = 'needs a base of one asset with impact.law = "power", whose coefficients are fitted'
+        asked.wrong("--feedback", base.file.stem, text)
+
+
+def _told(line: str) -> None:
+    """A line on a fit that takes minutes."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _tried(asked: Asked, read: Callable[[], Any]) -> Any:

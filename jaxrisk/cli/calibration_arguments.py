@@ -8,7 +8,8 @@ from tyro.conf import UseAppendAction
 
 from .study_arguments import Debug, option
 
-PROCESSES = ("bates", "merton", "garch", "bootstrap")
+SIMULATED = "log_variance"
+PROCESSES = ("bates", "merton", "garch", "bootstrap", SIMULATED)
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Calibrate:
     $ jaxrisk calibrate --prices btc_1h.csv.gz --accounts accounts.csv.gz --bias winners split \\
     >     --open-interest 81914 --tiers binance --out mine.toml --report mine.html
     $ jaxrisk calibrate --prices btc_1h.csv.gz --events 2022-11-08 2023-08-17 2024-08-05 --data data --out mine.toml
+    $ jaxrisk calibrate --prices btc_1h.csv.gz --process log_variance --feedback --out mine.toml
     $ jaxrisk run mine.toml
     """
 
@@ -31,7 +33,10 @@ class Calibrate:
     ] = None
     zone: Annotated[str, option("ZONE", "time zone of times that name none, as Europe/Berlin (default: UTC)")] = "UTC"
     day_first: Annotated[bool, option(None, "dates have the day first, as 05.08.2024")] = False
-    process: Annotated[str, option("|".join(PROCESSES), "the price law (default: bates)")] = "bates"
+    process: Annotated[str, option("|".join(PROCESSES), "the price law (default: bates); log_variance takes minutes")] = "bates"
+    feedback: Annotated[
+        bool, option(None, "fit impact with the law log_variance, forced orders of the base's positions in every simulated day")
+    ] = False
     start: Annotated[str | None, option("TIME", "first time of the prices used")] = None
     end: Annotated[str | None, option("TIME", "last time of the prices used")] = None
     base: Annotated[str, option("SCENARIO", "whose other numbers are kept (default: btc_24h)")] = "btc_24h"
@@ -71,4 +76,4 @@ class Calibrate:
     debug: Debug = False
 
 
-__all__ = ["PROCESSES", "Calibrate"]
+__all__ = ["PROCESSES", "SIMULATED", "Calibrate"]

@@ -61,6 +61,9 @@ def test_a_curved_model_and_a_prior():
     )
     np.testing.assert_allclose([found.values[0], np.exp(found.values[1])], [2.0, 3.0], rtol=0.05)
     np.testing.assert_allclose(found.values[2], 0.7)
+    # and its error is what was believed, not none
+    np.testing.assert_allclose(found.believed, [0.0, 0.0, 1.0])
+    np.testing.assert_allclose(found.errors[2], 0.5)
 
 
 def test_moments_that_are_not_finite_are_refused():

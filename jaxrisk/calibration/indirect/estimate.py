@@ -7,8 +7,9 @@ nothing beside its diagonal: a few dozen records do not tell the correlations of
 one is worse than a plain one (Altonji and Segal, 1996). It is taken at the start and once more at the first solution.
 
 Standard errors are those of a weight that is not the best one,
-$(J^\top W J)^{-1} J^\top W S W J (J^\top W J)^{-1} (1 + 1/n)$, with the simulated covariance $S$ and $n$ simulated records: what
-one record tells, and the simulation's own noise.
+$H^{-1} (J^\top W S W J\,(1 + 1/n) + P) H^{-1}$ with $H = J^\top W J + P$, the simulated covariance $S$, $n$ simulated records and
+$P$, the inverse of what was believed before (zero where nothing was): what one record tells, the simulation's own noise, and for
+what the record does not tell the spread that was believed.
 
 Over-identification: simulated records are records too. How far each lies from their mean, after the best linear fit to it, is
 the distribution that the record's own distance is held against; no chi-square is needed.
@@ -22,7 +23,7 @@ import numpy as np
 Simulate = Callable[[np.ndarray], np.ndarray]
 """From parameters, `(parameters,)`, to the moments of simulated records, `(records, moments)`: always with the same noise."""
 
-_STEP = 0.05
+_STEPS = 0.05, 0.25
 _LONGEST = 0.4
 
 
@@ -32,7 +33,8 @@ class Estimate(NamedTuple):
     **Fields:** `values`: of the parameters, `(parameters,)`; `covariance`: of what one record tells of them; `mean`, `deviation`:
     of each simulated moment over records, `(moments,)`; `slopes`: of the mean to each parameter, `(moments, parameters)`;
     `distance`: $g^\\top W g$; `beyond`: share of simulated records that lie further away, by which the model is rejected where it
-    is small; `rounds`: steps taken; `settled`: whether the last one gained less than a hundredth of the distance.
+    is small; `believed`: share of each parameter that is what was believed before and not the record's, 0 to 1; `rounds`: steps
+    taken; `settled`: whether the last one gained less than a hundredth of the distance.
     """
 
     values: np.ndarray
@@ -42,6 +44,7 @@ class Estimate(NamedTuple):
     slopes: np.ndarray
     distance: float
     beyond: float
+    believed: np.ndarray
     rounds: int
     settled: bool
 
@@ -82,15 +85,16 @@ def estimate(
     penalty = np.zeros(len(point)) if prior is None else 1.0 / np.asarray(prior, float) ** 2
     draws = _checked(simulate(point))
     taken, settled, slopes = 0, False, np.zeros((len(recorded), len(point)))
-    weight = np.eye(len(recorded))
+    weight, steps = np.eye(len(recorded)), np.full(len(point), _STEPS[0])
     for _ in range(weights):
         weight = _weight(draws, floor)
         damping, settled = 0.03, False
         value = _objective(recorded - draws.mean(0), weight) + np.sum(penalty * (point - believed) ** 2)
         for _ in range(rounds):
-            slopes = _slopes(many, point)
+            slopes = _slopes(many, point, steps)
             gap = recorded - draws.mean(0)
             curvature = slopes.T @ weight @ slopes + np.diag(penalty)
+            steps = _steps(curvature)
             pull = slopes.T @ weight @ gap - penalty * (point - believed)
             better = False
             for _ in range(4):
@@ -112,7 +116,7 @@ def estimate(
             if gained < 0.01 * value:
                 settled = True
                 break
-    slopes = _slopes(many, point)
+    slopes = _slopes(many, point, steps)
     weight = _weight(draws, floor)
     return _finish(recorded, point, draws, slopes, weight, penalty, taken, settled)
 
@@ -122,16 +126,16 @@ def _finish(recorded, point, draws, slopes, weight, penalty, taken, settled) -> 
     inverse = np.linalg.inv(slopes.T @ weight @ slopes + np.diag(penalty))
     gain = inverse @ slopes.T @ weight
     spread = np.cov(draws.T)
-    covariance = gain @ spread @ gain.T * (1.0 + 1.0 / count)
+    covariance = gain @ spread @ gain.T * (1.0 + 1.0 / count) + inverse @ np.diag(penalty) @ inverse
     # what is left of a record after the best linear fit to it
     left = np.eye(len(recorded)) - slopes @ gain
     others = (draws - draws.mean(0)) @ left.T * np.sqrt(count / (count - 1.0))
     distances = np.einsum("ij,jk,ik->i", others, weight, others)
     distance = _objective(left @ gap, weight)
     beyond = float((1 + np.sum(distances >= distance)) / (1 + count))
-    return Estimate(
-        point, covariance, draws.mean(0), draws.std(0, ddof=1), slopes, _objective(gap, weight), beyond, taken, settled
-    )
+    believed = np.clip(np.diag(inverse) * penalty, 0.0, 1.0)
+    mean, deviation = draws.mean(0), draws.std(0, ddof=1)
+    return Estimate(point, covariance, mean, deviation, slopes, _objective(gap, weight), beyond, believed, taken, settled)
 
 
 def _checked(draws: np.ndarray) -> np.ndarray:
@@ -148,10 +152,16 @@ def _weight(draws: np.ndarray, floor) -> np.ndarray:
     return np.diag(1.0 / (draws.var(0, ddof=1) + np.asarray(floor, float) ** 2))
 
 
-def _slopes(many: Callable[[np.ndarray], np.ndarray], point: np.ndarray) -> np.ndarray:
-    moved = np.concatenate([point[None], point + _STEP * np.eye(len(point))])
-    means = _checked(many(moved)).mean(axis=1)
-    return (means[1:] - means[0]).T / _STEP
+def _slopes(many: Callable[[np.ndarray], np.ndarray], point: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Of the mean moments, central differences: counts of days move in jumps, and a step is wide enough to cross many."""
+    moved = np.diag(steps)
+    means = _checked(many(np.concatenate([point + moved, point - moved]))).mean(axis=1)
+    return ((means[: len(point)] - means[len(point) :]) / (2.0 * steps[:, None])).T
+
+
+def _steps(curvature: np.ndarray) -> np.ndarray:
+    """Half an error of each parameter, within bounds."""
+    return np.clip(0.5 * np.sqrt(np.diag(np.linalg.inv(curvature))), *_STEPS)
 
 
 __all__ = ["Estimate", "Simulate", "estimate"]

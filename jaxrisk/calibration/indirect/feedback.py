@@ -30,33 +30,64 @@ class Days(NamedTuple):
     ordinary: np.ndarray
 
 
-def run_days(
-    scenario: Scenario, law: LogVariance, drawn: Histories, missing: np.ndarray, *, days: int = 8192, seed: int = 3
-) -> Days:
-    """Begin days where days of the histories begin, stormy ones more often, and run them with forced orders.
+class Places(NamedTuple):
+    """Days of simulated histories that are run through an engine.
 
-    **Arguments:** `scenario`: its mechanics and positions, of one asset; open interest and volume are those it states, on every
-    day; `law`: that of the histories; `missing`: hours that the record lacks, `(days, 24)`; `days`: how many.
+    **Fields:** `record`, `day`: which, `(days,)`; `weight`: so that weighted means are over all days, of mean 1.
     """
-    count = drawn.bars.shape[1]
-    usable, ordinary = np.stack([np.stack(kinds(drawn.record(i, missing))) for i in range(count)], axis=1)
-    which, day = np.nonzero(usable)
-    states = [np.asarray(x)[day, which, 0] for x in drawn.states]
-    # half as they come, half by the expected variance: both falls and quiet days are met often enough
-    log_variance = sum(states)
+
+    record: np.ndarray
+    day: np.ndarray
+    weight: np.ndarray
+
+
+def places(drawn: Histories, missing: np.ndarray, days: int, seed: int = 3) -> Places:
+    """Days drawn half as they come, half by the expected variance: both falls and quiet days are met often enough.
+
+    For other numbers of the same law, from the same noise, they may stay as they are: a search then compares the same days.
+    """
+    usable = _kinds(drawn, missing)[0]
+    record, day = np.nonzero(usable)
+    log_variance = sum(np.asarray(x)[day, record, 0] for x in drawn.states)
     storm = np.exp(log_variance - log_variance.max())
     chance = 0.5 / len(day) + 0.5 * storm / storm.sum()
     picked = np.random.default_rng(seed).choice(len(day), days, p=chance)
     weight = 1.0 / (chance[picked] * len(day))
-    ready = ready_for_states(scenario, law, len(states))
-    begin = np.stack([x[picked] for x in states], axis=-1).astype(np.float32)
+    return Places(record[picked], day[picked], weight / weight.mean())
+
+
+def _kinds(drawn: Histories, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Usable and ordinary days of each history, each `(histories, days)`."""
+    each = [kinds(drawn.record(i, missing)) for i in range(drawn.bars.shape[1])]
+    return np.stack([x[0] for x in each]), np.stack([x[1] for x in each])
+
+
+def run_days(
+    scenario: Scenario,
+    law: LogVariance,
+    drawn: Histories,
+    missing: np.ndarray,
+    *,
+    days: int = 8192,
+    seed: int = 3,
+    where: Places | None = None,
+) -> Days:
+    """Begin days where days of the histories begin, stormy ones more often, and run them with forced orders.
+
+    **Arguments:** `scenario`: its mechanics and positions, of one asset; open interest and volume are those it states, on every
+    day; `law`: that of the histories; `missing`: hours that the record lacks, `(days, 24)`; `days`: how many, or `where`: which.
+    """
+    record, day, weight = where or places(drawn, missing, days, seed)
+    days, ordinary = len(day), _kinds(drawn, missing)[1][record, day]
+    begin = np.stack([np.asarray(x)[day, record, 0] for x in drawn.states], axis=-1).astype(np.float32)
+    ready = ready_for_states(scenario, law, begin.shape[1])
     key, parts = seed_key(seed), []
     for low in range(0, days, _BLOCK):
         rows = np.arange(low, low + _BLOCK) % days
         price, fundamental, _, lost = from_states(ready, key, begin[rows], rows.astype(np.uint32))
         parts.append([np.asarray(x) for x in (price, fundamental, lost)])
     price, fundamental, lost = (np.concatenate(x, axis=-1)[..., :days] for x in zip(*parts, strict=True))
-    return Days(_hourly(price), _hourly(fundamental), lost, weight / weight.mean(), ordinary[which, day][picked])
+    return Days(_hourly(price), _hourly(fundamental), lost, weight, ordinary)
 
 
 def _hourly(prices: np.ndarray) -> np.ndarray:
@@ -113,4 +144,4 @@ def _of(days: Days, bars: np.ndarray) -> dict[str, float]:
     return found
 
 
-__all__ = ["Days", "added", "points", "run_days"]
+__all__ = ["Days", "Places", "added", "places", "points", "run_days"]

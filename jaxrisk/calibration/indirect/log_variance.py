@@ -1,6 +1,7 @@
 """A log variance of several factors, and the strength of impact, fitted to how often and how far prices fell and rose, and to the
 memory of their volatility: with forced orders in every simulated day, or without."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -8,13 +9,14 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
+from ..._interrupt import look
 from ...cascade import TemporaryImpact
 from ...market import AbstractMarket, LogVariance
 from ...market.start import Stationary
 from ...scenario import Scenario
 from .bars import DayBars
 from .estimate import Estimate, estimate
-from .feedback import added, points, run_days
+from .feedback import Places, added, places, points, run_days
 from .histories import Histories, histories, several_histories
 from .moments import Moments, moments
 
@@ -96,12 +98,19 @@ class TailModel:
         missing, laws, found = ~np.isfinite(self.bars.close), [law_of(point) for point in points], []
         together = several_histories(laws, len(self.bars.close), self.records, self.seed)
         for point, law, drawn in zip(points, laws, together, strict=True):
+            look()
             each, like = moments_of(drawn, missing)
             scenario = self.mechanics(point)
             if scenario is not None:
-                each = each + added(run_days(scenario, law, drawn, missing, days=self.days, seed=self.seed), like)
+                each = each + added(run_days(scenario, law, drawn, missing, seed=self.seed, where=self._where), like)
             found.append(each)
         return np.stack(found)
+
+    @functools.cached_property
+    def _where(self) -> Places:
+        """The days that are run through the scenario: the same at every point, or its moments would be ragged."""
+        law, missing = law_of(self.start_of_law()), ~np.isfinite(self.bars.close)
+        return places(histories(law, len(self.bars.close), self.records, self.seed), missing, self.days, self.seed)
 
     def forced(self, point: np.ndarray, levels: Sequence[float]) -> np.ndarray:
         """Of a day's fall of about each level, what was forced orders: `points` of `day_feedback`. Shape `(levels,)`."""
@@ -111,6 +120,21 @@ class TailModel:
         _, drawn, _ = simulated(law, self.bars, self.records, self.seed)
         missing = ~np.isfinite(self.bars.close)
         return points(run_days(scenario, law, drawn, missing, days=4 * self.days, seed=self.seed), levels)
+
+
+def forced_points(
+    fit: TailFit, model: TailModel, levels: Sequence[float], *, draws: int = 24, seed: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of a day's fall of about each level, the part that was forced orders, a fraction, at the estimate, `(levels,)`; and the
+    ends of its 95% interval over `draws` of the parameters from their estimate, `(2, levels)`. NaN where no day falls so far.
+
+    What the record hardly tells is drawn no further than one unit of the fit's scale, where slopes still hold.
+    """
+    values, rng = fit.estimate.values, np.random.default_rng(seed)
+    root = np.linalg.cholesky(fit.estimate.covariance + 1e-12 * np.eye(len(values)))
+    moved = [values + np.clip(root @ rng.standard_normal(len(values)), -1.0, 1.0) for _ in range(draws)]
+    found = np.array([model.forced(point, levels) for point in moved])
+    return model.forced(values, levels), np.nanquantile(found, (0.025, 0.975), axis=0)
 
 
 def simulated(market: AbstractMarket, bars: DayBars, records: int, seed: int) -> tuple[np.ndarray, Histories, Moments]:
@@ -205,6 +229,17 @@ def in_words(names: tuple[str, ...], point: np.ndarray) -> dict[str, float]:
     return numbers
 
 
+def on_scenario_scale(names: tuple[str, ...], point: np.ndarray, errors: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """A point of the fit, and standard errors there, as a scenario's numbers and theirs, to first order."""
+    values, spread = in_words(names, point), {}
+    for name, x, error in zip(names, point, errors, strict=True):
+        slope = values[name] if name in LOGGED else 1.0
+        if name == "leverage_correlation":
+            slope = (1.0 - np.tanh(x) ** 2) / np.sqrt(_FACTORS)
+        spread[name] = float(slope * error)
+    return values, spread
+
+
 def _left_out(names: tuple[str, ...]) -> set[str]:
     """Moments that are looked at, not fitted: too few days, or the same again."""
     few = {name for name in names if "0.195" in name}
@@ -219,9 +254,11 @@ __all__ = [
     "TailFit",
     "TailModel",
     "fit_tail",
+    "forced_points",
     "in_words",
     "law_of",
     "moments_of",
+    "on_scenario_scale",
     "simulated",
     "with_impact",
 ]

@@ -33,6 +33,7 @@ def fit_bootstrap(prices: PriceFile) -> LawFit:
         note="stationary bootstrap of hourly returns, mean block from the autocorrelation of their squares",
         words={"file": prices.name, "mean_block": f"{block}h", "recentre": True},
         rows=known,
+        origins={"recentre": "ASSUMPTION: a trend of the past is no forecast"},
     )
 
 

@@ -1,7 +1,7 @@
 """A price law fitted to hourly returns: what one holds, and what the fits of all laws share."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,22 +16,24 @@ LEAST_RETURNS = 500
 class LawFit(NamedTuple):
     """A price law as one file gives it.
 
-    **Fields:** `process`: as in a scenario's `[market]`; `values`: by the key there, empty if nothing could be fitted; `errors`:
-    standard errors of those that have one; `converged`; `problems`: what is not identified or at a bound, a sentence each;
-    `checks`: log-likelihood, distance of residuals and the like; `sample`: file and dates; `note`: method, in a sentence;
-    `words`: values of a scenario that are text, durations above all; `rows`: returns that a bootstrap draws from, `(rows,)`.
+    **Fields:** `process`: as in a scenario's `[market]`; `values`: by the key there, a number or one for each factor, empty if
+    nothing could be fitted; `errors`: standard errors of those that have one, of the same shape; `converged`; `problems`: what is
+    not identified or at a bound, a sentence each; `checks`: log-likelihood, distance of residuals and the like; `sample`: file
+    and dates; `note`: method, in a sentence; `words`: values of a scenario that are text, durations above all; `rows`: returns
+    that a bootstrap draws from, `(rows,)`; `origins`: of values that were not measured, by key.
     """
 
     process: str
-    values: dict[str, float]
-    errors: dict[str, float]
+    values: dict[str, float | tuple[float, ...]]
+    errors: dict[str, float | tuple[float, ...]]
     converged: bool
     problems: tuple[str, ...]
     checks: dict[str, float]
     sample: str
     note: str
-    words: dict[str, str | bool] = {}  # noqa: RUF012 (never changed)
+    words: dict[str, Any] = {}  # noqa: RUF012 (never changed)
     rows: np.ndarray = np.zeros(0)
+    origins: dict[str, str] = {}  # noqa: RUF012 (never changed)
 
     @property
     def usable(self) -> bool:
@@ -57,15 +59,17 @@ class LawFit(NamedTuple):
         one["variance"] = one["variance"] if variance is None else [variance]
         return Bates(**common, **one)
 
-    def table(self) -> list[tuple[str, float | str | bool, str]]:
+    def table(self) -> list[tuple[str, Any, str]]:
         """Key, value and origin of every line of a scenario's `[market]`, the process itself left out."""
-        lines: list[tuple[str, float | str | bool, str]] = []
+        measured, short = f"MEASURED: {self.sample}", lambda value: float(f"{value:.4g}")
+        lines: list[tuple[str, Any, str]] = []
         for key, value in self.values.items():
             if key not in self.words:
-                error = f", s.e. {self.errors[key]:.2g}" if key in self.errors else ""
-                lines.append((key, float(f"{value:.4g}"), f"MEASURED: {self.sample}{error}"))
-        choice = "ASSUMPTION: a trend of the past is no forecast"
-        return lines + [(key, x, choice if x is True else f"MEASURED: {self.sample}") for key, x in self.words.items()]
+                several = isinstance(value, tuple)
+                error = ", ".join(f"{x:.2g}" for x in np.atleast_1d(self.errors.get(key, ())))
+                origin = self.origins.get(key, measured) + (f", s.e. {error}" if error else "")
+                lines.append((key, [short(x) for x in value] if several else short(value), origin))
+        return lines + [(key, value, self.origins.get(key, measured)) for key, value in self.words.items()]
 
 
 class NotFitted(Exception):

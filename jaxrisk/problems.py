@@ -57,6 +57,15 @@ def cut(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:200]}...{name[203 - LONGEST_NAME :]}"
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "cell", "cells"), counted(2000, "cell", "cells")
+    ('1 cell', '2,000 cells')
+    """
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def _quoted(text: str) -> str:
     """Numbers and truth values without quotes, since quotes may be all that was wrong."""
     try:

@@ -46,10 +46,11 @@ def test_what_could_not_be_shown_has_an_exit_code_and_nothing_else_fails(line, c
 
 
 @pytest.mark.slow
-def test_bad_input_has_its_code_also_where_nobody_reads_the_errors():
+@pytest.mark.parametrize("module", ["jaxrisk", "jaxrisk.cli"])
+def test_bad_input_has_its_code_also_where_nobody_reads_the_errors(module):
     code = "import os, subprocess, sys; r, w = os.pipe(); os.close(r); print(subprocess.run(sys.argv[1:], stderr=w).returncode)"
     here = os.pathsep.join([str(Path(jaxrisk.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-c", code, sys.executable, "-m", "jaxrisk.cli", "run", "nowhere"]
+    command = [sys.executable, "-c", code, sys.executable, "-m", module, "run", "nowhere"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=os.environ | {"PYTHONPATH": here})
     assert (done.stdout, done.stderr) == ("2\n", "")
 

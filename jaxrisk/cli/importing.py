@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..problems import counted
 from .asked import Asked, folder_of
 from .columns import column_maps
 from .exit_codes import NOT_WRITTEN, OK, complain
@@ -84,7 +85,7 @@ def _prices(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     found = read_price_file(command.file, zone=command.zone, columns=columns, day_first=command.day_first)
     first, last = found.closes()[0][[0, -1]]
     lines = [f"{command.file}: {finding}" for finding in found.findings]
-    lines.append(f"{command.file}: {len(found.time):,} bars of {found.step} s, closing {first}Z to {last}Z")
+    lines.append(f"{command.file}: {counted(len(found.time), 'bar', 'bars')} of {found.step} s, closing {first}Z to {last}Z")
     bars = {name: getattr(found, name) for name in ("open", "high", "low", "close", "volume")}
     return lines, lambda path: _write(path, {"time": found.time, **bars})
 
@@ -95,7 +96,8 @@ def _interest(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     found = read_history(command.file, columns=columns, zone=command.zone, day_first=command.day_first)
     lines = [f"{command.file}: {finding}" for finding in found.findings]
     lines.append(
-        f"{command.file}: {len(found.coins):,} rows" + (f", {found.time[0]}Z to {found.time[-1]}Z" if len(found.coins) else "")
+        f"{command.file}: {counted(len(found.coins), 'row', 'rows')}"
+        + (f", {found.time[0]}Z to {found.time[-1]}Z" if len(found.coins) else "")
     )
     return lines, lambda path: _write(path, {"time": found.time, "open_interest": found.coins})
 

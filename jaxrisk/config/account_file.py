@@ -9,7 +9,7 @@ from ..data.names import ACCOUNTS
 from ..data.positions import settle
 from ..data.read import Wish, read_table, resembling
 from ..paths import stem
-from ..problems import ConfigError, Problem, Report, nearest
+from ..problems import ConfigError, Problem, Report, counted, nearest
 from .account_rows import leverage_as_set, once, one_value, snapshots
 from .holdings import bounded, sides_of
 from .rows import Rows, numbered
@@ -93,7 +93,9 @@ def read_accounts(path: str | Path, columns: dict[str, str] | None = None) -> Ac
     if report.problems:
         raise ConfigError(report.problems)
     if np.any(value[counts] < _LEAST):
-        findings.append(f"{np.count_nonzero(value[counts] < _LEAST):,} rows of accounts worth nothing or less are left out")
+        findings.append(
+            f"{counted(np.count_nonzero(value[counts] < _LEAST), 'row', 'rows')} of accounts worth nothing or less left out"
+        )
     if not rows.has("unrealised"):
         findings.append("has no column of unrealised profit: winners cannot be corrected for")
     elif not np.any(unrealised[counts]):

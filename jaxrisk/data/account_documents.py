@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ..problems import counted
+
 STATE = "state.time"
 """When a state is of, in a table of the positions of several."""
 PLACE = "place in the document"
@@ -35,7 +37,7 @@ def account_documents(document: Any, name: str) -> tuple[list[dict[str, Any]], l
         positions = _positions(state, before)
         empty += not positions
         rows += [_row(address, position, state) | {PLACE: f"{before}assetPositions[{i}]"} for i, position in enumerate(positions)]
-    return rows, ["clearinghouseState", *([f"{empty} accounts without a position"] if empty else [])]
+    return rows, ["clearinghouseState", *([f"{counted(empty, 'account', 'accounts')} without a position"] if empty else [])]
 
 
 def _positions(state: dict[str, Any], before: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from ..paths import exists, names_in, stem
-from ..problems import ConfigError, Problem, Report, nearest
+from ..problems import ConfigError, Problem, Report, counted, nearest
 from .columns import Columns
 from .containers import is_pattern
 from .many import note_symbols
@@ -171,11 +171,14 @@ def _left_out(table: Columns, rates: np.ndarray, twice: int) -> list[str]:
     """Sentences on rows without a rate, of 0, and that stand twice."""
     said = []
     absent, zero = np.flatnonzero(np.isnan(rates)), np.flatnonzero(rates == 0.0)
-    for rows, what in ((absent, "rows without a rate left out"), (zero, "rates of 0")):
+    for rows, what in (
+        (absent, ("row without a rate left out", "rows without a rate left out")),
+        (zero, ("rate of 0", "rates of 0")),
+    ):
         if len(rows):
             file, line = table.place(int(rows[0]))
-            said.append(f"{len(rows):,} {what}, the first in {line}" + (f" of {file}" if table.parts else ""))
-    return said + ([f"{twice:,} rows that stand twice counted once"] if twice else [])
+            said.append(f"{counted(len(rows), *what)}, the first in {line}" + (f" of {file}" if table.parts else ""))
+    return said + ([f"{counted(twice, 'row that stands', 'rows that stand')} twice counted once"] if twice else [])
 
 
 def _gaps(minutes: np.ndarray, hours: np.ndarray) -> list[str]:

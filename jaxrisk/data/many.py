@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problems import Report
+from ..problems import Report, counted
 from .columns import Cells, Columns, as_numbers, objects
 from .names import PRICES, letters
 
@@ -127,7 +127,7 @@ def once(table: Columns, times: np.ndarray) -> tuple[Columns, np.ndarray]:
         return table, times
     left = np.delete(np.arange(len(times)), same)
     table = table.only(left)
-    table.said.append(f"{len(same)} rows in two files counted once")
+    table.said.append(f"{counted(len(same), 'row', 'rows')} in two files counted once")
     return table, times[left]
 
 

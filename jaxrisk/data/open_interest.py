@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..paths import exists, names_in, stem
-from ..problems import ConfigError, Problem, Report, nearest
+from ..problems import ConfigError, Problem, Report, counted, nearest
 from .columns import Columns
 from .containers import is_pattern
 from .many import note_symbols
@@ -153,8 +153,11 @@ def _left_out(table: Columns, coins: np.ndarray, twice: int) -> list[str]:
     for rows, what in ((np.flatnonzero(~np.isfinite(coins)), "without a number"), (np.flatnonzero(coins <= 0.0), "of 0 or less")):
         if len(rows):
             file, line = table.place(int(rows[0]))
-            said.append(f"{len(rows):,} rows {what} left out, the first in {line}" + (f" of {file}" if table.parts else ""))
-    return said + ([f"{twice:,} rows that stand twice counted once"] if twice else [])
+            said.append(
+                f"{counted(len(rows), 'row', 'rows')} {what} left out, the first in {line}"
+                + (f" of {file}" if table.parts else "")
+            )
+    return said + ([f"{counted(twice, 'row that stands', 'rows that stand')} twice counted once"] if twice else [])
 
 
 def _gaps(times: np.ndarray) -> list[str]:
@@ -191,8 +194,8 @@ def _from_file(path: str | Path, columns: dict[str, str] | None, zone: str, day_
     values = found.coins[found.time > last - np.timedelta64(DAYS, "D")]
     origin = f"median of {DAYS} days to {str(last)[:10]}, {stem(path)}"
     if found.twice:
-        origin += f", {found.twice:,} rows that stand twice counted once"
-    said = tuple(finding for finding in found.findings if "stand twice" not in finding)
+        origin += f", {counted(found.twice, 'row that stands', 'rows that stand')} twice counted once"
+    said = tuple(finding for finding in found.findings if "twice counted once" not in finding)
     return OpenInterest(float(np.median(values)), float(values.min()), float(values.max()), origin, said)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..problems import counted
 from .account_documents import STATE
 from .columns import Columns, as_numbers
 from .names import letters
@@ -78,7 +79,7 @@ def _held(table: Columns) -> Columns:
     nothing = (numbers == 0.0) | empty
     if not np.any(nothing) or np.all(nothing):
         return table
-    table.said.append(f"{np.count_nonzero(nothing)} rows without a size left out")
+    table.said.append(f"{counted(np.count_nonzero(nothing), 'row', 'rows')} without a size left out")
     return table.only(~nothing)
 
 

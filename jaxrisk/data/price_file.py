@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..paths import exists, names_in
-from ..problems import ConfigError, Problem, Report, nearest
+from ..problems import ConfigError, Problem, Report, counted, nearest
 from .clocks import LOCAL, set_clocks
 from .columns import Columns
 from .containers import is_pattern
@@ -118,7 +118,8 @@ def read_price_file(
     findings += _gaps(time, step)
     quiet = int(np.count_nonzero(bars["volume"] == 0.0))
     if quiet:
-        findings.append(f"{quiet} of {len(time)} bars have no volume, the first at {_iso(time[bars['volume'] == 0.0][0])}")
+        what, first = "has" if quiet == 1 else "have", _iso(time[bars["volume"] == 0.0][0])
+        findings.append(f"{quiet} of {len(time)} bars {what} no volume, the first at {first}")
     return PriceFile(Path(path).name, time, step, *(bars[column] for column in (*_PRICES, "volume")), tuple(findings))
 
 
@@ -177,7 +178,9 @@ def _order(table: Columns, times: np.ndarray, findings: list[str]) -> tuple[np.n
     if len(differ) or np.any(steps < 0) or len(odd):
         return None, step
     if len(same):
-        findings.append(f"{len(same)} rows repeat the row before, the first at {_iso(at[same[0]])}; left out")
+        findings.append(
+            f"{counted(len(same), 'row repeats', 'rows repeat')} the row before, the first at {_iso(at[same[0]])}; left out"
+        )
         keep = np.delete(np.arange(len(times))[keep], same)
     return keep, step
 
@@ -203,12 +206,11 @@ def _gaps(time: np.ndarray, step: int) -> list[str]:
     left_out = steps // step - 1
     longest = rows[np.argsort(-left_out[rows], kind="stable")][:5]
     named = ", ".join(
-        f"{_iso(time[i] + np.timedelta64(step, 's'))} to {_iso(time[i + 1])} ({left_out[i]} bars)" for i in sorted(longest)
+        f"{_iso(time[i] + np.timedelta64(step, 's'))} to {_iso(time[i + 1])} ({counted(left_out[i], 'bar', 'bars')})"
+        for i in sorted(longest)
     )
-    what = "1 gap" if len(rows) == 1 else f"{len(rows)} gaps"
-    return [
-        f"{what}, {int(left_out[rows].sum())} bars missing, no return is taken across: {named}{', ...' if len(rows) > 5 else ''}"
-    ]
+    what, missing = counted(len(rows), "gap", "gaps"), counted(int(left_out[rows].sum()), "bar", "bars")
+    return [f"{what}, {missing} missing, no return is taken across: {named}{', ...' if len(rows) > 5 else ''}"]
 
 
 def _at(table: Columns, wrong: np.ndarray) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problems import Report, nearest
+from ..problems import Report, counted, nearest
 from .account_documents import PLACE
 from .columns import Cells, Columns
 from .containers import Source, files_of, sources
@@ -60,7 +60,7 @@ def read_table(path: Path, report: Report, wish: Wish) -> Columns | None:
         report.add_in(str(empty[0][0]), "", None, empty[0][1], missing=True)
     if len(report.problems) > before or not parts:
         return None
-    said += [f"{len(empty)} files without a position"] if empty else []
+    said += [f"{counted(len(empty), 'file', 'files')} without a position"] if empty else []
     if len(parts) == 1 and len(files) == 1:
         parts[0].said += said
         return parts[0]

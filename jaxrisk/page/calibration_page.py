@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ..problems import counted
 from . import charts
 from .answer_page import minus
 from .content import Cell, Chart, Page, Part, Table
-from .words import Finding, counted, percent
+from .words import Finding, percent
 
 
 def page(found: Any, sections: Sequence[Any]) -> Page:

@@ -7,11 +7,12 @@ from typing import Any
 
 from scipy.special import ndtri
 
+from ..problems import counted
 from .answers import Answer
 from .changes import Change, of_runs, of_studies
 from .content import Cell, Part, Table, number
 from .study_choice import Cells
-from .words import APART, VERDICTS, Finding, Size, change_in_words, counted, share_in_words, verdict
+from .words import APART, VERDICTS, Finding, Size, change_in_words, share_in_words, verdict
 
 _MOST_KEYS = 40
 _MOST_NAMED = 3

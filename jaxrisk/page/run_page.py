@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import counted
 from ..report.table import Row, cells as texts_of
 from ..risk import exceedance_probability
 from ..risk.return_period import ANY_DAY
@@ -14,7 +15,7 @@ from . import assumptions, charts, fixed
 from .content import Cell, Chart, Page, Part, Table, number
 from .run_again import again
 from .run_choice import choice
-from .words import MINUS, NEVER, NONE, Finding, Size, counted, estimate_in_words, probability_in_words, share_in_words
+from .words import MINUS, NEVER, NONE, Finding, Size, estimate_in_words, probability_in_words, share_in_words
 
 MOST_SHOWN = 400_000
 """Sample paths times steps that are drawn, at most, and what more there are is thinned."""

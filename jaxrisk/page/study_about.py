@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from ..problems import counted
 from ..report.notes import coarser_by_scenario
 from ..report.sweep_table import absent
 from . import assumptions, fixed
 from .content import Part
 from .study_choice import Cells
-from .words import counted
 
 
 def method(study: Any) -> list[str]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import counted
 from ..report.result import Result
 from ..report.study_table import observable_in_words, unit_of, unit_of_observable
 from . import charts, fixed
 from .assumptions import head_of
 from .study_numbers import short
-from .words import APART, FEW, SAME, VERDICTS, Size, change_in_words, counted, estimate_in_words, probability_in_words, verdict
+from .words import APART, FEW, SAME, VERDICTS, Size, change_in_words, estimate_in_words, probability_in_words, verdict
 
 POINTS = 40
 """Losses at which a distribution is shown."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import counted
 from ..report.sweep_table import class_of, groups, heading, of_class
 from ..report.table import at_most
 from . import charts, fixed, study_about as about
@@ -22,7 +23,6 @@ from .words import (
     Size,
     change_in_words,
     changes_in_words,
-    counted,
     share_in_words,
     verdict,
 )  # fmt: skip

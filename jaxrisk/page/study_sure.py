@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from ..problems import counted
 from ..report.study_table import in_words
 from ..report.sweep_table import between
 from .content import Cell, Part, Table, number
 from .study_numbers import change_of, numbers_of, size_of
-from .words import APART, FEW, NONE, SAME, VERDICTS, counted, verdict
+from .words import APART, FEW, NONE, SAME, VERDICTS, verdict
 
 MOST_CELLS = 8
 """Cells whose branches have a table."""

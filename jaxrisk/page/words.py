@@ -217,16 +217,7 @@ def estimate_in_words(estimate: Any, size: Size) -> str:
     return f"{size.said(estimate.value, error)} (95% interval {size.range(estimate.low, estimate.high, error)})"
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """A number and its noun.
-
-    >>> counted(1, "cell", "cells"), counted(2000, "cell", "cells")
-    ('1 cell', '2,000 cells')
-    """
-    return f"{number:,} {one if number == 1 else many}"
-
-
 __all__ = [
     "APART", "FEW", "LEAST_SEEN", "NEVER", "NONE", "REFERENCE", "SAME", "VERDICTS", "Finding", "Size", "change_in_words",
-    "changes_in_words", "counted", "estimate_in_words", "percent", "probability_in_words", "share_in_words", "verdict",
+    "changes_in_words", "estimate_in_words", "percent", "probability_in_words", "share_in_words", "verdict",
 ]  # fmt: skip

@@ -195,7 +195,7 @@ def test_files_are_read_and_their_problems_named(tmp_path):
     assert found.total.tolist() == [500.0]
     assert found.set_leverage.tolist() == [20.0]
     assert found.side.tolist() == ["long", "short"]
-    assert "1 rows of accounts worth nothing" in found.findings[0]
+    assert "1 row of accounts worth nothing" in found.findings[0]
     path.write_text(HEADER + "a,BTC,Lnog,100,x,10,5,1\n,BTC,Short,nan,10,0,5,1\n")
     with pytest.raises(ConfigError) as error:
         read_accounts(path)

@@ -85,7 +85,7 @@ def test_duplicates(tmp_path):
     twice = pd.concat([frame.iloc[:11], frame.iloc[10:]])
     prices = read(tmp_path, twice)
     assert len(prices.time) == 400
-    assert "1 rows repeat the row before, the first at 2024-02-01T10:00Z" in prices.findings[0]
+    assert "1 row repeats the row before, the first at 2024-02-01T10:00Z" in prices.findings[0]
     twice.iloc[11, 5] = 2.0
     refused(tmp_path, twice, 'line 13, time = "2024-02-01T10:00:00Z": comes twice, with different bars')
 

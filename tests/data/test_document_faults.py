@@ -183,13 +183,13 @@ def test_tiers_of_another_coin(tmp_path, capsys):
 
 LEFT = [
     # prices, open interest, accounts: a fault of each that is read all the same, by what is said of it
-    (lambda t: edited(t, 20, lambda line: []), "1 gap, 1 bars missing",
+    (lambda t: edited(t, 20, lambda line: []), "1 gap, 1 bar missing",
      lambda t: edited(t, 20, lambda line: []), "1 gap in times 300 s",
      lambda t: t, "2 rows without a size left out"),
-    (lambda t: edited(t, 20, lambda line: [line, line]), "1 rows repeat the row before", lambda t: edited(t, 20, cell(2, "0")),
-     "1 rows of 0 or less left out", lambda t: edited(t, 3, lambda line: [line, line]), "1 row stands in the file a second time"),
+    (lambda t: edited(t, 20, lambda line: [line, line]), "1 row repeats the row before", lambda t: edited(t, 20, cell(2, "0")),
+     "1 row of 0 or less left out", lambda t: edited(t, 3, lambda line: [line, line]), "1 row stands in the file a second time"),
     (lambda t: "\ufeff" + t, "klines without header", lambda t: "\ufeff" + edited(t, 20, cell(2, "")),
-     "1 rows without a number left out", lambda t: "\ufeff" + t.replace(",BTC,", ",XBTC,"),
+     "1 row without a number left out", lambda t: "\ufeff" + t.replace(",BTC,", ",XBTC,"),
      "the file of accounts has no BTC: it has XBTC, ETH"),
 ]  # fmt: skip
 

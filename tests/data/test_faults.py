@@ -50,8 +50,8 @@ def half(text, column, factor, separator=","):
 
 # by fault: how a text is spoilt, given the columns (time, high, close, bars' columns), the separator and the first line of data
 BARS = {
-    "gap": (lambda t, c: edited(t, 20, lambda line: []), OK, "1 gap, 1 bars missing, no return is taken across"),
-    "duplicate": (lambda t, c: edited(t, 20, lambda line: [line, line]), OK, "1 rows repeat the row before"),
+    "gap": (lambda t, c: edited(t, 20, lambda line: []), OK, "1 gap, 1 bar missing, no return is taken across"),
+    "duplicate": (lambda t, c: edited(t, 20, lambda line: [line, line]), OK, "1 row repeats the row before"),
     "conflict": (lambda t, c: edited(t, 20, lambda line: [line, *cell(c.volume, "7", c.separator)(line)]), BAD_INPUT,
                  "line 21, TIME = VALUE: comes twice, with different bars; the other is in line 20"),
     "zero": (lambda t, c: edited(t, 20, cell(c.close, "0", c.separator)), BAD_INPUT, "line 20, CLOSE = 0: has to be above 0"),
@@ -204,12 +204,12 @@ def calibrating(folder, *words, **files):
 
 METRICS = {
     "gap": (lambda t: edited(t, 20, lambda line: []), OK, "1 gap in times 300 s apart, the longest from 2024-12-30T01:25:00Z"),
-    "duplicate": (lambda t: edited(t, 20, lambda line: [line, line]), OK, "1 rows that stand twice counted once"),
+    "duplicate": (lambda t: edited(t, 20, lambda line: [line, line]), OK, "1 row that stands twice counted once"),
     "conflict": (lambda t: edited(t, 20, lambda line: [line, *cell(2, "7.0")(line)]), BAD_INPUT,
                  'line 21, create_time = "2024-12-30 01:30:00": has another open interest at the same time in line 20'),
-    "zero": (lambda t: edited(t, 20, cell(2, "0")), OK, "1 rows of 0 or less left out, the first in line 20"),
+    "zero": (lambda t: edited(t, 20, cell(2, "0")), OK, "1 row of 0 or less left out, the first in line 20"),
     "negative": (lambda t: edited(t, 20, cell(2, "-5")), BAD_INPUT, "line 20, sum_open_interest = -5: has to be at least 0"),
-    "no number": (lambda t: edited(t, 20, cell(2, "")), OK, "1 rows without a number left out, the first in line 20"),
+    "no number": (lambda t: edited(t, 20, cell(2, "")), OK, "1 row without a number left out, the first in line 20"),
     "text in a number": (lambda t: edited(t, 20, cell(2, "n.m.")), BAD_INPUT,
                          'line 20, sum_open_interest = "n.m.": has to be a number, or empty'),
     "unit changed half-way": (lambda t: half(t, [2], 9e4), BAD_INPUT,

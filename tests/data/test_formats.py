@@ -152,7 +152,7 @@ def test_accounts_of_a_clearinghouse(capsys):
     assert found.notional.tolist() == [135000.0, 66000.0, 45000.0]
     assert found.value.tolist() == [50000.0, 2750.0]
     assert found.set_leverage.tolist() == [10.0, 20.0]
-    said = "clearinghouseState, 1 rows without a size left out, side is the sign of szi"
+    said = "clearinghouseState, 1 row without a size left out, side is the sign of szi"
     assert found.read_as == f"read as: {said}, collateral is marginUsed less unrealised profit"
     assert main(["check", str(FILES / "clearinghouse.json")]) == OK
     assert "read as: clearinghouseState" in capsys.readouterr().out

@@ -157,10 +157,10 @@ def percent(text, first=47):
 
 FAULTS = {
     "gap": (lambda t: line(t, 20, lambda row: []), OK, "1 gap, 1 payments missing, the longest from 2024-12-06T16:00Z"),
-    "duplicate": (lambda t: line(t, 20, lambda row: [row, row]), OK, "1 rows that stand twice counted once"),
+    "duplicate": (lambda t: line(t, 20, lambda row: [row, row]), OK, "1 row that stands twice counted once"),
     "conflict": (lambda t: line(t, 20, lambda row: [row, *rate(0.0005)(row)]), BAD_INPUT,
                  "line 21, calc_time = 1733529600000: has another rate at the same time in line 20"),
-    "zero": (lambda t: line(t, 20, rate(0)), OK, "1 rates of 0, the first in line 20"),
+    "zero": (lambda t: line(t, 20, rate(0)), OK, "1 rate of 0, the first in line 20"),
     "negative": (lambda t: line(t, 20, rate(-0.0001)), OK, "90 payments, 2024-12-01 to 2024-12-30"),
     "beyond a cap": (lambda t: line(t, 20, rate(0.5)), BAD_INPUT,
                      "line 20, last_funding_rate = 0.5: is beyond what any venue pays"),
@@ -168,7 +168,7 @@ FAULTS = {
               "line 20, funding_interval_hours = 0: has to be above 0 and at most 24 (hours)"),
     "text in a number": (lambda t: line(t, 20, rate("n.m.")), BAD_INPUT,
                          'line 20, last_funding_rate = "n.m.": has to be a number'),
-    "no number": (lambda t: line(t, 20, rate("")), OK, "1 rows without a rate left out, the first in line 20"),
+    "no number": (lambda t: line(t, 20, rate("")), OK, "1 row without a rate left out, the first in line 20"),
     "unit changed half-way": (percent, BAD_INPUT, "line 47, last_funding_rate = "),
     "percent": (lambda t: percent(t, 2), BAD_INPUT, "are they in percent? Fractions are needed"),
     "truncated last line": (lambda t: t.rstrip("\n").rpartition(",")[0], BAD_INPUT,

@@ -382,7 +382,7 @@ def test_states_of_one_account_are_its_snapshots(tmp_path):
     for i, one in enumerate(days):
         (folder / f"{i}.json").write_text(json.dumps(one))
     (tmp_path / "s.json").write_text(json.dumps(days))
-    for path, empty in ((tmp_path / "s.json", "1 accounts without a position"), (folder, "1 files without a position")):
+    for path, empty in ((tmp_path / "s.json", "1 account without a position"), (folder, "1 file without a position")):
         found = read_accounts(path)
         assert len(found.value) == 2
         assert set(found.owner.tolist()) == {0}

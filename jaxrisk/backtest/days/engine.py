@@ -26,8 +26,8 @@ BURN_IN = 180
 """Days of returns before the first forecast that the filter sees."""
 RECORDS, DAYS, ROUNDS = 12, 2048, 4
 """Simulated records, days run through the engine, and steps for each weight, of a yearly fit."""
-SETTINGS = f"{RECORDS} {DAYS} {ROUNDS} {HALF_LIVES} 1"
-"""What else a fit depends on, and the version of its moments."""
+SETTINGS = f"{RECORDS} {DAYS} {ROUNDS} {HALF_LIVES} 2"
+"""What else a fit depends on, and the version of its moments and its search."""
 _BLOCK = 1024
 _LEARNT = 4096
 """Paths from states of the past, from which the engine's forced losses are learnt."""

@@ -204,7 +204,7 @@ def test_real_files():
     found = {path.name: read_price_file(path) for path in sorted(PRICES.glob("*.csv.gz")) if "funding" not in path.name}
     assert len(found) >= 14
     hourly = found["btc_perp_1h_2019_2026.csv.gz"]
-    assert "5 gaps, 1248 bars missing" in hourly.findings[0]
+    assert "5 gaps, 1,248 bars missing" in hourly.findings[0]
     assert "2020-03-08T00:00Z to 2020-03-21T00:00Z (312 bars)" in hourly.findings[0]
     assert np.nanmax(np.abs(hourly.returns())) < 0.2
     minutes = found["btc_spot_1m_202104.csv.gz"]

@@ -110,6 +110,14 @@ def _rounded(equation: Equation, given) -> np.ndarray:
     return _each(rule, equation, given)
 
 
+def _polynomial(x, *coefficients):
+    """Horner's scheme, lowest power first: since JAX 0.12 an operation of its own, which Triton does not have."""
+    found = coefficients[-1]
+    for coefficient in coefficients[-2::-1]:
+        found = jnp.add(*alike(jnp.multiply(*alike(found, x)), coefficient))
+    return found
+
+
 def _broadcast(equation: Equation, given) -> np.ndarray:
     cells, axes = given[0], equation.params["broadcast_dimensions"]
     place = lambda index: tuple(0 if cells.shape[k] == 1 else index[axis] for k, axis in enumerate(axes))
@@ -253,6 +261,7 @@ _RULES: dict[str, Callable] = {
     "min": lambda equation, given: _each(smaller, equation, given),
     "clamp": _clamped,
     "round": _rounded,
+    "polynomial": lambda equation, given: _each(_polynomial, equation, given),
     "add_any": lambda equation, given: _each(lambda a, b: jnp.add(*alike(a, b)), equation, given),
     "broadcast_in_dim": _broadcast,
     "reshape": _reshaped,

@@ -199,7 +199,7 @@ _CALLS = ("jit", "pjit", "closed_call")
 _EACH = """
 add sub mul div rem pow max min neg abs sign square integer_pow sqrt rsqrt exp exp2 expm1 log log1p logistic tanh erf erf_inv
 sin cos floor ceil round is_finite eq ne lt le gt ge and or xor not shift_left shift_right_logical shift_right_arithmetic select_n
-clamp convert_element_type bitcast_convert_type add_any copy
+clamp convert_element_type bitcast_convert_type add_any copy polynomial one_minus_square
 """
 _ALONG = "rev reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin cumsum cumprod cummax cummin"
 

@@ -14,7 +14,6 @@ from .log_variance import (
     DAYS,
     HALF_LIVES,
     OF_IMPACT,
-    OF_LAW,
     RECORDS,
     TEMPORARY_EXPONENT,
     TEMPORARY_HALF_LIFE,
@@ -28,6 +27,12 @@ from .log_variance import (
 
 PROCESS = "log_variance"
 ROUNDS = 6
+_KEYS = ("mean_variance", "factor_sd", "leverage_correlation", "jump_rate", "jump_sd", "scaled_jump_mean", "scaled_jump_sd")
+_BY_FACTOR = {
+    "factor_sd": tuple(f"factor_sd {i + 1}" for i in range(len(HALF_LIVES))),
+    "leverage_correlation": ("leverage_correlation",) * len(HALF_LIVES),
+}
+"""Keys that have a number for each factor, and the fit's names of those."""
 _MINUTES_A_YEAR = 525600.0
 FALLS = (0.10, 0.15, 0.20)
 _MOSTLY = 0.5
@@ -99,21 +104,19 @@ def fit_by_simulation(
 def _law(tail: TailFit, sample: str, note: str) -> LawFit:
     found = tail.estimate
     numbers, spread = on_scenario_scale(tail.names, found.values, found.errors)
-    prior = dict(zip(tail.names, found.believed, strict=True))
-    factors = range(1, len(HALF_LIVES) + 1)
+    shares = dict(zip(tail.names, found.believed, strict=True))
     values, errors, origins = {}, {}, {}
-    for key in ("mean_variance", "factor_sd", "leverage_correlation", *OF_LAW[-4:]):
-        names = [f"factor_sd {i}" for i in factors] if key == "factor_sd" else [key] * (1 if key != "leverage_correlation" else 4)
-        several = len(names) > 1
-        values[key] = tuple(numbers[name] for name in names) if several else numbers[key]
-        errors[key] = tuple(spread[name] for name in names) if several else spread[key]
-        share = max(prior[name] for name in names)
-        origins[key] = f"MEASURED: {sample}" + (f", {share:.0%} of it what was believed before" if share > _MOSTLY else "")
-    chosen = "ASSUMPTION: an hour, a night, four days, three months; what is between, two neighbours share"
-    beyond = f"{found.beyond:.0%} of simulated records lie further from theirs"
-    worst = np.argsort(-np.abs(_pulls(tail)))[:3]
+    for key in _KEYS:
+        names = _BY_FACTOR.get(key)
+        pick = lambda of, key=key, names=names: tuple(of[name] for name in names) if names else of[key]
+        values[key], errors[key] = pick(numbers), pick(spread)
+        origins[key] = f"MEASURED: {sample}{_mostly_believed(np.max(pick(shares)))}"
+    origins["half_life"] = "ASSUMPTION: an hour, a night, four days, three months; what is between, two neighbours share"
+    origins["start"] = "ASSUMPTION: each path from a day drawn at random"
+    pulls = (tail.recorded.values[tail.used] - found.mean) / np.maximum(found.deviation, 1e-12)
     names = np.array(tail.recorded.names)[tail.used]
-    far = ", ".join(f"{names[i]} {_pulls(tail)[i]:+.1f}" for i in worst)
+    far = ", ".join(f"{names[i]} {pulls[i]:+.1f}" for i in np.argsort(-np.abs(pulls))[:3])
+    note += f"; {found.beyond:.0%} of simulated records lie further from theirs"
     return LawFit(
         process=PROCESS,
         values=values,
@@ -122,15 +125,15 @@ def _law(tail: TailFit, sample: str, note: str) -> LawFit:
         problems=() if found.settled else (f"the search had not settled after {found.rounds} steps",),
         checks={"moments": float(tail.used.sum()), "distance": found.distance, "further_records": found.beyond},
         sample=sample,
-        note=f"{note}; {beyond}; furthest, in standard deviations of a record: {far}",
-        words={"half_life": ["1h", "8h", "4d", "90d"], "start": "stationary"},
-        origins=origins | {"half_life": chosen, "start": "ASSUMPTION: each path from a day drawn at random"},
+        note=f"{note}; furthest, in standard deviations of a record: {far}",
+        words={"half_life": [f"{x:g}h" if x < 24.0 else f"{x / 24.0:g}d" for x in HALF_LIVES], "start": "stationary"},
+        origins=origins,
     )
 
 
-def _pulls(tail: TailFit) -> np.ndarray:
-    """How far the record lies from the fitted model, moment by moment, in standard deviations of a record."""
-    return (tail.recorded.values[tail.used] - tail.estimate.mean) / np.maximum(tail.estimate.deviation, 1e-12)
+def _mostly_believed(share: float) -> str:
+    """What is said of a number of which the record tells less than half."""
+    return f", {share:.0%} of it what was believed before" if share > _MOSTLY else ""
 
 
 def _impact(tail: TailFit, sample: str) -> dict[str, tuple[Any, str]]:
@@ -138,11 +141,10 @@ def _impact(tail: TailFit, sample: str) -> dict[str, tuple[Any, str]]:
     if tail.scenario is None or not tail.estimate.settled:
         return {}
     numbers, spread = on_scenario_scale(tail.names, tail.estimate.values, tail.estimate.errors)
-    prior = dict(zip(tail.names, tail.estimate.believed, strict=True))
+    shares = dict(zip(tail.names, tail.estimate.believed, strict=True))
     found: dict[str, tuple[Any, str]] = {}
     for name in OF_IMPACT:
-        believed = f", {prior[name]:.0%} of it what was believed before" if prior[name] > _MOSTLY else ""
-        text = f"MEASURED, s.e. {spread[name]:.2g}: fitted together with the price law, {sample}{believed}"
+        text = f"MEASURED, s.e. {spread[name]:.2g}: fitted together with the price law, {sample}{_mostly_believed(shares[name])}"
         found[name] = float(f"{numbers[name]:.4g}"), text
     given = "the coefficient was fitted at it; hourly bars do not tell"
     minutes = f"{TEMPORARY_HALF_LIFE * _MINUTES_A_YEAR:g}min"

@@ -16,11 +16,13 @@ from .book import AbstractBook as AbstractBook, Claims as Claims, Closed as Clos
 from .books import BOOKS as BOOKS, build_book as build_book
 from .build import build_ladder as build_ladder
 from .by_class import ByClass as ByClass, Closing as Closing
+from .by_leverage import leverage_labels as leverage_labels
 from .cross import CrossAccounts as CrossAccounts
 from .flow import FlowBook as FlowBook
 from .grid import Grid as Grid
 from .ladder import LadderBook as LadderBook, LadderState as LadderState
 from .limits import ANY as ANY, Limits as Limits
+from .owing import Owed as Owed
 from .placing import Contracts as Contracts, Placed as Placed, apply_limits as apply_limits
 from .population import (
     NODES as NODES,

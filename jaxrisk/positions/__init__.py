@@ -7,7 +7,8 @@ them a book, and `book` is what every book offers to the step, which does not kn
 - `flow`: the same where positions close and reopen;
 - `account`: every account with all its positions and its collateral, for margin that is shared.
 
-`by_class` and `account_tally` count what liquidations do to accounts, in the words of a supervisor.
+`by_class` and `account_tally` count what liquidations do to accounts, in the words of a supervisor; `owing` says whose loss is
+beyond the collateral, and `by_leverage` counts by leverage in place of class.
 """
 
 from .account import AccountBook as AccountBook

@@ -43,8 +43,18 @@ OBSERVABLES = {
     "accounts_closed_out_share": Observable("share of accounts closed out", "1", ("classes",)),
     "accounts_closed_out_by_side": Observable("accounts closed out", "accounts", ("sides", "classes")),
     "negative_balances": Observable("accounts with a negative balance", "accounts", ("classes",)),
-    "negative_balance_usd": Observable("negative balances", "USD", ("classes",)),
+    "negative_balance_usd": Observable("negative balances", "USD", ("classes",), signed=True),
+    "insurance_fund_used_by_class": Observable("paid by the insurance fund for negative balances", "USD", ("classes",)),
+    "deleveraging_loss_by_class": Observable(
+        "profit forgone by the auto-deleveraged for negative balances, net", "USD", ("classes",), signed=True
+    ),
+    "socialised_loss_by_class": Observable("socialised loss for negative balances", "USD", ("classes",)),
     "collateral_lost": Observable("client money lost by closed-out accounts, less what is handed back", "USD", ("classes",)),
+    "accounts_closed_out_by_leverage": Observable("accounts closed out", "accounts", ("leverages",)),
+    "accounts_closed_out_share_by_leverage": Observable("share of accounts closed out", "1", ("leverages",)),
+    "collateral_lost_by_leverage": Observable(
+        "client money lost by closed-out accounts, less what is handed back", "USD", ("leverages",)
+    ),
     "fees_paid": Observable("liquidation fees paid", "USD", ("classes",)),
     "accounts_half_lost_share": Observable("share of accounts that lost more than half", "1", ("classes",)),
     "peak_minute_liquidation": Observable("largest liquidation in one minute", "USD"),

@@ -13,7 +13,7 @@ from ._leaf import Array, as_number, leaf
 from .cascade import Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Given, Shock
 from .observables import CAUSES
-from .positions import AbstractPopulation, Calls, CrossAccounts, Flow, Funding, Grid, Limits, Stops
+from .positions import AbstractPopulation, Calls, CrossAccounts, Flow, Funding, Grid, Limits, Stops, leverage_labels
 from .scenario_words import BREAKER_LEAVES, words_of
 
 HOUR = 1.0 / 8760.0
@@ -31,6 +31,8 @@ class Settings(eqx.Module):
       pieces for it, so that both sides' crossings and the drawdown have their law at any step (`cascade/bridge.py`).
     - `index_weight`: weight of each asset in the index at the start; None takes shares of open interest. Shape `(assets,)`.
     - `support`: log of a support level over the initial price, `-inf` for none. Shape `(assets,)`.
+    - `owed_by_class`: whether it is followed which class's accounts owe what is lost beyond the collateral, and who paid it.
+    - `leverage_buckets`: between which leverages accounts are counted by theirs too; empty for not at all.
     """
 
     horizon: float = eqx.field(static=True)
@@ -39,6 +41,8 @@ class Settings(eqx.Module):
     bridge: bool = eqx.field(static=True, default=False)
     index_weight: Float[Array, " assets"] | None = leaf(default=None)
     support: Float[Array, " assets"] | None = leaf(default=None)
+    owed_by_class: bool = eqx.field(static=True, default=False)
+    leverage_buckets: tuple[float, ...] = eqx.field(static=True, default=())
 
     @property
     def years_per_step(self) -> float:
@@ -65,6 +69,8 @@ class Clock(eqx.Module):
     bridge: bool = eqx.field(static=True)
     steps_an_hour: int = eqx.field(static=True)
     steps_a_minute: int = eqx.field(static=True)
+    owed_by_class: bool = eqx.field(static=True)
+    leverage_buckets: tuple[float, ...] = eqx.field(static=True)
 
     @staticmethod
     def of(settings: Settings, windows: tuple[float, ...] | None) -> "Clock":
@@ -85,6 +91,8 @@ class Clock(eqx.Module):
             bridge=settings.bridge,
             steps_an_hour=max(1, round(HOUR / years)),
             steps_a_minute=a_minute,
+            owed_by_class=settings.owed_by_class,
+            leverage_buckets=settings.leverage_buckets,
         )
 
 
@@ -271,6 +279,7 @@ def coordinates(scenario: Scenario) -> dict[str, list[str]]:
         "assets": list(names.assets),
         "sides": ["long", "short"],
         "classes": list(names.classes),
+        **({"leverages": leverage_labels(edges)} if (edges := scenario.settings.leverage_buckets) else {}),
         "causes": list(CAUSES),
         "from_venues": list(names.venues),
     }

@@ -1,5 +1,7 @@
 """The settings of a run, all decided, and checked all at once."""
 
+import dataclasses
+
 import equinox as eqx
 import numpy as np
 
@@ -72,7 +74,7 @@ def configure(scenario, paths, seed, steps, feedback, precision, sampling, sampl
 
 
 def _with_steps(settings, steps: int):
-    return type(settings)(settings.horizon, steps, settings.rounds, settings.bridge, settings.index_weight, settings.support)
+    return dataclasses.replace(settings, steps=steps)
 
 
 __all__ = ["Run", "configure"]

@@ -73,6 +73,15 @@ class FundState(NamedTuple):
         return FundState(fund, jnp.broadcast_to(fund[:, None], (*fund.shape, BUCKETS)), *(zero,) * 6)
 
 
+class Paid(NamedTuple):
+    """Who bore a round's loss beyond the collateral, USD, shape `(venues,)`: the `fund`, the auto-deleveraged `winners`, net, and
+    `everybody`, by a socialised loss."""
+
+    fund: Float[Array, " venues"]
+    winners: Float[Array, " venues"]
+    everybody: Float[Array, " venues"]
+
+
 def by_venue(values: Float[Array, "venues assets sides"]) -> Float[Array, " venues"]:
     """Summed over assets and sides."""
     return jnp.sum(values, axis=(1, 2))
@@ -107,8 +116,8 @@ def forgone(orders: Orders, ratio: Float[Array, "venues assets"], inverse: tuple
 
 def pay(
     backstop: Backstop, state: FundState, claims: Claims, lost: Float[Array, " venues"], matched: Float[Array, " venues"]
-) -> tuple[FundState, Float[Array, " venues"]]:
-    """Credit the fund and let it pay what it can; returns the state and the loss that is left.
+) -> tuple[FundState, Paid]:
+    """Credit the fund and let it pay what it can; returns the state and who paid.
 
     **Arguments:** `lost`: by the deleveraged; `matched`: what of theirs was closed, USD. What rounding leaves of a loss that they
     are to bear whole is theirs too, and neither the fund's nor everybody's.
@@ -129,7 +138,7 @@ def pay(
         surplus=state.surplus + kept,
         returned=state.returned + (surplus - kept),
     )
-    return state, left
+    return state, Paid(paid, lost, left)
 
 
 def _without(loss, lost, rounding):

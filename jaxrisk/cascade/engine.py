@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
-from ..positions import NODES, Calls, Closing, Nodes, build_book, build_schedule
+from ..positions import NODES, ByClass, Calls, Closing, Nodes, build_book, build_schedule
 from .noise import seed_key
 from .over_paths import over_paths
 from .source import AbstractSource, Counters
@@ -44,8 +44,9 @@ def _prepare(scenario, dtype, nodes: Nodes) -> Prepared:
     scenario = scenario.cast(dtype)
     settings, impact, venues = scenario.settings, scenario.impact, scenario.venues
     years = jnp.asarray(settings.years_per_step, dtype)
-    book = _book(scenario, nodes)
-    book = jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else x, book)
+    cast = lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(jnp.asarray(x).dtype, jnp.floating) else x
+    book, edges = jax.tree.map(cast, _book(scenario, nodes)), settings.leverage_buckets
+    by_leverage = jax.tree.map(cast, _book(scenario, nodes, edges)) if edges and scenario.book != "flow" else None
     weight = settings.index_weight
     if weight is None:
         held = jnp.sum(book.open_interest(book.init())[..., 0], axis=0)
@@ -64,11 +65,12 @@ def _prepare(scenario, dtype, nodes: Nodes) -> Prepared:
         index_weight=jnp.asarray(weight, dtype),
         newest=_newest(scenario, years),
         pace=None if impact.temporary is None else impact.temporary.weights(years),
+        by_leverage=by_leverage,
     )
 
 
-def _book(scenario, nodes: Nodes):
-    """The scenario's positions in the representation that it asks for."""
+def _book(scenario, nodes: Nodes, leverage: tuple[float, ...] = ()):
+    """The scenario's positions in the representation that it asks for; `leverage`: buckets in place of classes."""
     venues, assets = scenario.venues.local_impact.shape
     contracts, channels, calls = scenario.venues.contracts(), scenario.channels, scenario.calls
     schedule = build_schedule(list(scenario.stops.values()), scenario.price, (venues, assets, 2), scenario.grid, channels.stops)
@@ -90,6 +92,8 @@ def _book(scenario, nodes: Nodes):
         # an hour's new positions at a time: what a step of a minute would cost most is laying them down
         every=scenario.settings.steps_an_hour,
         nodes=nodes,
+        owing=scenario.settings.owed_by_class and not leverage,
+        leverage=leverage,
     )
 
 
@@ -139,7 +143,8 @@ def outcome(prepared: Prepared, state: State) -> dict[str, Array]:
         below = -jnp.expm1(jnp.minimum(seen.lowest - support, 0.0))
         losses["support_overshoot"] = jnp.where(jnp.isfinite(support), below, 0.0)
         losses["support_broken"] = (seen.lowest < support).astype(below.dtype)
-    return losses | _accounts(prepared, state, by_class) | _exchange(prepared, state, lost)
+    losses |= _accounts(prepared, state, by_class)
+    return losses | _by_leverage(prepared, state) | _exchange(prepared, state, lost)
 
 
 def _accounts(prepared: Prepared, state: State, by_class) -> dict[str, Array]:
@@ -149,6 +154,44 @@ def _accounts(prepared: Prepared, state: State, by_class) -> dict[str, Array]:
 
     **Arguments:** `by_class`: liquidated notional, shape `(venues, assets, sides, classes)`.
     """
+    found = _counted(prepared, state, prepared.book, by_class)
+    fund, some = state.fund, jnp.where(found.total > 0.0, found.total, 1.0)
+    losses = {
+        "accounts_closed_out": found.closed_out,
+        "accounts_closed_out_share": found.closed_out / some,
+        "accounts_closed_out_by_side": found.by_side,
+        "collateral_lost": found.lost,
+    }
+    if fund is not None and found.fees is not None:
+        losses["fees_paid"] = found.fees
+    if found.negative is not None:
+        losses |= {"negative_balances": found.negative, "negative_balance_usd": found.owed}
+    losses |= _owed(state, found.closed_out)
+    if found.half_lost is not None:
+        losses["accounts_half_lost_share"] = found.half_lost / some
+    return losses
+
+
+def _by_leverage(prepared: Prepared, state: State) -> dict[str, Array]:
+    """The same by the leverage that accounts begin with, of all classes together; nothing where nobody asks."""
+    book = prepared.by_leverage
+    if book is None:
+        return {}
+    if prepared.scenario.book == "ladder":
+        shares = book.class_shares(state.book, view(state, jnp.int32(prepared.scenario.settings.steps)))
+        by_bucket = state.seen.notional[..., None] * shares
+    else:  # what was handed back is known account by account
+        by_bucket = state.seen.notional[..., None]
+    found = _counted(prepared, state, book, by_bucket)
+    return {
+        "accounts_closed_out_by_leverage": found.closed_out,
+        "accounts_closed_out_share_by_leverage": found.closed_out / jnp.where(found.total > 0.0, found.total, 1.0),
+        "collateral_lost_by_leverage": found.lost,
+    }
+
+
+def _counted(prepared: Prepared, state: State, book, by_class) -> ByClass:
+    """A book's count of accounts at the end of a path; `by_class`: liquidated notional, as of `_accounts`."""
     scenario, fund = prepared.scenario, state.fund
     backstop, inverse = scenario.venues.backstop, jnp.asarray(scenario.venues.inverse)[:, None]
     waiting = getattr(getattr(state.book, "ladder", state.book), "backlog", None)
@@ -166,20 +209,30 @@ def _accounts(prepared: Prepared, state: State, by_class) -> dict[str, Array]:
         kept=jnp.ones_like(of_venue[:, 0, 0]) if backstop is None else jnp.asarray(backstop.surplus_to_fund),
         returned=jnp.zeros_like(of_venue[:, 0, 0]) if fund is None else fund.returned,
     )
-    found = prepared.book.accounts(state.book, view(state, jnp.int32(scenario.settings.steps)), closing)
-    some = jnp.where(found.total > 0.0, found.total, 1.0)
-    losses = {
-        "accounts_closed_out": found.closed_out,
-        "accounts_closed_out_share": found.closed_out / some,
-        "accounts_closed_out_by_side": found.by_side,
-        "collateral_lost": found.lost,
-    }
-    if fund is not None and found.fees is not None:
-        losses["fees_paid"] = found.fees
-    if found.negative is not None:
-        losses |= {"negative_balances": found.negative, "negative_balance_usd": found.owed}
-    if found.half_lost is not None:
-        losses["accounts_half_lost_share"] = found.half_lost / some
+    return book.accounts(state.book, view(state, jnp.int32(scenario.settings.steps)), closing)
+
+
+def _owed(state: State, closed_out) -> dict[str, Array]:
+    """By class what is owed beyond the collateral, and who paid it; nothing where that is not followed.
+
+    A ladder counts who is `closed_out` at the end and who is negative round by round, and of both knows only about how many had
+    left before: no more are negative than closed out.
+
+    What running sums have lost to rounding goes to classes as they were paid for, so that they add up to what each payer paid.
+    """
+    sums, fund = state.seen.sums, state.fund
+    if "paid_by_class" not in sums or fund is None:
+        return {}
+    by_class = sums["paid_by_class"]
+    size = jnp.abs(by_class)
+    total = jnp.sum(size, axis=-1, keepdims=True)
+    missing = jnp.stack([fund.used, fund.forgone, fund.socialised]) - jnp.sum(by_class, axis=-1)
+    by_class = jnp.sum(by_class + missing[..., None] * size / jnp.where(total > 0.0, total, 1.0), axis=1)
+    names = ("insurance_fund_used_by_class", "deleveraging_loss_by_class", "socialised_loss_by_class")
+    losses = dict(zip(names, by_class, strict=True))
+    if "negative" in sums:
+        negative = jnp.minimum(jnp.sum(sums["negative"], axis=0), closed_out)
+        losses |= {"negative_balances": negative, "negative_balance_usd": jnp.sum(by_class, axis=0)}
     return losses
 
 

@@ -99,7 +99,9 @@ def start_sums(scenario, dtype) -> dict[str, Array]:
 
     `lost_CAUSE`: open interest lost to liquidated, stopped, reduced and auto-deleveraged positions, USD; `stopped`, `reduced`,
     `deleveraged`: notional, USD, shape `(venues,)`; `common`: net sales by common holders, USD, shape `(assets,)`; `moved`: what
-    each venue's orders (first axis) had moved each venue's mark by at its lowest, log; `lowest_mark`.
+    each venue's orders (first axis) had moved each venue's mark by at its lowest, log; `lowest_mark`; `paid_by_class`: what fund,
+    auto-deleveraged winners and everybody (first axis) paid of what each class owed, USD, shape `(payers, venues, classes)`;
+    `negative`: accounts whose last close was beyond the bankruptcy price, `(venues, classes)`; `AccountBook` counts its own.
     """
     venues, assets = scenario.venues.local_impact.shape
     each, marks = jnp.zeros(venues, dtype), jnp.zeros((venues, assets), dtype)
@@ -114,6 +116,11 @@ def start_sums(scenario, dtype) -> dict[str, Array]:
         sums["common"] = jnp.zeros(assets, dtype)
     if sums:
         sums |= {f"lost_{cause}": jnp.zeros((), dtype) for cause in ("liquidated", "stopped", "reduced", "deleveraged")}
+    if scenario.settings.owed_by_class and scenario.venues.backstop is not None and scenario.book != "flow":
+        classes = len(scenario.names.classes)
+        sums["paid_by_class"] = jnp.zeros((3, venues, classes), dtype)
+        if scenario.book == "ladder":
+            sums["negative"] = jnp.zeros((venues, classes), dtype)
     if venues > 1:
         sums |= {"moved": jnp.zeros((venues, venues, assets), dtype), "lowest_mark": marks}
     return sums

@@ -14,7 +14,8 @@ from .observe import Observation, Realised
 
 
 class Prepared(NamedTuple):
-    """A scenario with everything computed that does not change along a path."""
+    """A scenario with everything computed that does not change along a path; `by_leverage`: the book with accounts by leverage in
+    place of their class, which reads the other's state, None where nobody asks."""
 
     scenario: Any
     book: AbstractBook
@@ -26,6 +27,7 @@ class Prepared(NamedTuple):
     index_weight: Float[Array, " assets"]
     newest: Float[Array, ""] | None
     pace: tuple[Float[Array, " assets"], Float[Array, " assets"]] | None = None
+    by_leverage: AbstractBook | None = None
 
 
 class Noise(NamedTuple):

@@ -13,7 +13,7 @@ from .breaker import BreakerState, check, depth_factor, frozen, sent_share
 from .bridge import between
 from .observe import Observation, Realised, start_sums
 from .state import Noise, Prepared, State, view
-from .watch import observe, summed
+from .watch import charged, observe, summed
 
 
 def start(prepared: Prepared, uniforms) -> State:
@@ -250,14 +250,17 @@ def _round(prepared: Prepared, state: State, index):
 
     # 6. backstop, second part: who pays; 7. the book: both sides shrink together
     ratio = jnp.exp(mark)
-    fund, loss = state.fund, None
+    fund, paid = state.fund, None
     if venues.backstop is not None:
         claims = book.claims(held, orders, ratio, venues.liquidation_fee)
         matched = by_venue(orders.deleveraged * worth)
-        fund, loss = pay(venues.backstop, fund, claims, forgone(orders, ratio, venues.inverse), matched)
+        fund, paid = pay(venues.backstop, fund, claims, forgone(orders, ratio, venues.inverse), matched)
+    sums = state.seen.sums
+    if paid is not None and "paid_by_class" in sums:
+        sums = charged(sums, book.owed(held, orders, ratio), paid)
     held, closed = book.settle(held, orders, ratio, venues.liquidation_fee, venues.closes_opposite)
-    if loss is not None:
-        held = book.socialise(held, loss, ratio)
+    if paid is not None:
+        held = book.socialise(held, paid.everybody, ratio)
     state = state._replace(book=held, fund=fund)
-    state = state._replace(seen=state.seen._replace(sums=summed(prepared, state.seen.sums, orders, closed, worth)))
+    state = state._replace(seen=state.seen._replace(sums=summed(prepared, sums, orders, closed, worth)))
     return state, orders.liquidated * worth

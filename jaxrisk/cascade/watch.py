@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 
 from ..market import Move
-from ..positions import LEAST, Closed, Orders
-from .backstop import by_venue, watch
+from ..positions import LEAST, Closed, Orders, Owed
+from .backstop import Paid, by_venue, watch
 from .breaker import frozen, watch as watch_marks
 from .bridge import between
 from .observe import Drawdown, Observation, log_index
@@ -102,6 +102,25 @@ def _minute(settings, seen: Observation, notional, index):
     if window > 1:
         minute = jnp.where(index % window == 0, 0.0, seen.minute) + minute
     return minute, jnp.maximum(seen.peak, minute)
+
+
+def charged(sums: dict, owed: Owed | None, paid: Paid) -> dict:
+    """Running sums of who paid for whom: what was paid on a venue in a round is split among classes as they owe there.
+
+    What is paid where no class owes by its own count is split by what was liquidated: a batch as a whole can owe a little more.
+    Nobody's balance is negative where nobody had to pay, or rounding would be counted.
+    """
+    if owed is None:
+        return sums
+    total = lambda part: jnp.sum(part, axis=-1, keepdims=True)
+    of = jnp.where(total(owed.usd) > 0.0, owed.usd, owed.quantity)
+    of = of / jnp.where(total(of) > 0.0, total(of), 1.0)
+    each = jnp.stack(paid)
+    sums = sums | {"paid_by_class": sums["paid_by_class"] + each[..., None] * of}
+    if owed.accounts is not None:
+        somebody = jnp.any(each != 0.0, axis=0)[:, None]
+        sums["negative"] = sums["negative"] + jnp.where(somebody, owed.accounts, 0.0)
+    return sums
 
 
 def summed(prepared: Prepared, sums: dict, orders: Orders, closed: Closed, worth) -> dict:

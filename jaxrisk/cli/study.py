@@ -126,7 +126,7 @@ def _work(command: RunStudy, plan: Any, works: list[Any], out: Path, chunks: Chu
     if drawn:
         from ..studies.over_ranges import indices_of
 
-        whole = indices_of(result, *drawn)
+        whole = indices_of(result, *drawn, works, runs)
         show(whole.summary(), sys.stdout)
         return OK if _write(result, out, whole) else NOT_WRITTEN
     show(result.summary(), sys.stdout)

@@ -68,6 +68,8 @@ def _settings(checked: Checked, run: tables.Run, assets, price: np.ndarray, mark
         bridge=run.bridge == "on" or (run.bridge == "auto" and run.book != "account" and bool(market.brownian_between_steps)),
         index_weight=np.array(weights) if all(weight is not None for weight in weights) else None,
         support=support,
+        owed_by_class=run.owed_by_class,
+        leverage_buckets=tuple(float(edge) for edge in run.leverage_buckets),
     )
 
 

@@ -12,6 +12,8 @@ from .once import made_once
 from .tables import Table
 from .toml_text import in_order, to_toml
 
+_ASKED = ("owed_by_class", "leverage_buckets")
+"""Keys of `[run]` that ask for something besides. Where they do not they are left out: texts and digests are as without them."""
 WORDS = ("name", "title", "question", "sources", "ranges")
 """Keys of an effective configuration that change no number."""
 
@@ -24,7 +26,7 @@ def effective(checked: Checked) -> dict[str, Any]:
         "question": checked.question,
         "sources": checked.sources,
     }
-    whole["run"] = _dump(checked.run)
+    whole["run"] = {key: value for key, value in _dump(checked.run).items() if value or key not in _ASKED}
     whole["assets"] = _each(checked.assets)
     for section in ("market", "shock", "impact", "temporary_impact", "depth", "channels"):
         if getattr(checked, section) is not None:

@@ -9,7 +9,11 @@ from ..report.sweep_table import heading, of_class
 from .content import Cell, number
 from .words import NEVER, Size, share_in_words
 
-SHORT = {"accounts_closed_out": "accounts closed out", "collateral_lost": "client money lost"}
+SHORT = {
+    "accounts_closed_out": "accounts closed out",
+    "negative_balances": "negative balances",
+    "collateral_lost": "client money lost",
+}
 TAIL = ("max_drawdown_index", "max_drawdown")
 """Observables whose tail is the tail of the fall."""
 

@@ -27,7 +27,7 @@ from .words import (
     verdict,
 )  # fmt: skip
 
-_HEADLINE = ("accounts_closed_out", "collateral_lost")
+_HEADLINE = ("accounts_closed_out", "negative_balances", "collateral_lost")
 """Observables by class in the table of the first screen."""
 
 MOST_FIRST = 8

@@ -7,7 +7,8 @@ them a book, and `book` is what every book offers to the step, which does not kn
 - `flow`: the same where positions close and reopen;
 - `account`: every account with all its positions and its collateral, for margin that is shared.
 
-`by_class` and `account_tally` count what liquidations do to accounts, in the words of a supervisor.
+`by_class` and `account_tally` count what liquidations do to accounts, in the words of a supervisor; `owing` says whose loss is
+beyond the collateral, and `by_leverage` counts by leverage in place of class.
 """
 
 from .account import AccountBook as AccountBook
@@ -16,11 +17,13 @@ from .book import AbstractBook as AbstractBook, Claims as Claims, Closed as Clos
 from .books import BOOKS as BOOKS, build_book as build_book
 from .build import build_ladder as build_ladder
 from .by_class import ByClass as ByClass, Closing as Closing
+from .by_leverage import leverage_labels as leverage_labels
 from .cross import CrossAccounts as CrossAccounts
 from .flow import FlowBook as FlowBook
 from .grid import Grid as Grid
 from .ladder import LadderBook as LadderBook, LadderState as LadderState
 from .limits import ANY as ANY, Limits as Limits
+from .owing import Owed as Owed
 from .placing import Contracts as Contracts, Placed as Placed, apply_limits as apply_limits
 from .population import (
     NODES as NODES,

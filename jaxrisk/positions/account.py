@@ -15,6 +15,7 @@ from .account_tally import counted, no_tally, tallied
 from .book import AbstractBook, Cells, Claims, Orders, View
 from .by_class import ByClass, Closing
 from .closing import closed_against
+from .owing import Owed
 from .rules import Funding, Policy
 from .schedule import Schedule
 
@@ -192,6 +193,16 @@ class AccountBook(AbstractBook):
         detail = detail._replace(spared=Spared(spared, hole, cap.reshape(-1, 2), x))
         matched = asked * cap
         return orders._replace(liquidated=orders.liquidated - matched, deleveraged=matched, price=price, detail=detail)
+
+    def owed(self, state: AccountState, orders: Orders, ratio) -> Owed:
+        """By the venue that is an account's home; who is negative is told from all closes together (`account_tally.py`)."""
+        ledger, detail, x = self.ledger, orders.detail, ratio.reshape(-1)
+        done = result(ledger, state, detail, x, jnp.zeros_like(self.unlevered[:, 0, 0]))
+        lost = jnp.where(done.final & (done.own < 0.0), -done.own, 0.0)
+        sent = detail.share * jnp.sum(jnp.abs(state.quantity), axis=0)
+        members = [1.0] if ledger.account_class is None else list(ledger.account_class)
+        by_class = lambda amount: jnp.stack([ledger.by_home(one * amount) for one in members], axis=-1)
+        return Owed(by_class(lost), by_class(sent))
 
     def settle(self, state: AccountState, orders: Orders, ratio, fee, closes_opposite):
         detail, ledger, x, quantity = orders.detail, self.ledger, ratio.reshape(-1), state.quantity

@@ -90,13 +90,13 @@ def account_tables(placed: Placed, stands: list[Standing], contracts: Contracts,
     closed_and_held = 0.0
     for place, now in enumerate(stands):
         distance, log_price = first_close(placed, now, contracts)
-        many = _accounts(now, inverse)
+        many = accounts_of(now, inverse)
         left = jnp.where(parts, _equity(p, now, log_price - now.log_entry, inverse), 0.0)
         # who tops up restores the initial margin of what the position is worth at the call
         paid_in = now.margin * now.notional - _equity(p, first, now.log_entry - p.log_entry, inverse) if place == 1 else 0.0
         closed_and_held += tables(distance, many * p.crowding, many * (worth + paid_in - left))
     closed, held = closed_and_held  # type: ignore[misc]
-    number = _accounts(first, inverse) * p.crowding
+    number = accounts_of(first, inverse) * p.crowding
     half = tables(_half(p, first, worth, inverse), number)[0]
     total = sum_into(p.account_class, jnp.where(alive, number, 0.0), classes)
     return AccountTables(closed, held, half, total, whole, grid)
@@ -125,7 +125,7 @@ def _closes_whole(contracts: Contracts, venue: int) -> bool:
     return kind == "full" or (kind == "tranches" and len(contracts.tranches[venue]) == 1)
 
 
-def _accounts(now: Standing, inverse):
+def accounts_of(now: Standing, inverse):
     """How many accounts positions stand for."""
     size = now.notional * jnp.where(inverse, 1.0, jnp.exp(-now.log_entry))
     return jnp.where(size > 0.0, now.quantity / jnp.where(size > 0.0, size, 1.0), 0.0)
@@ -148,4 +148,4 @@ def _half(p, now: Standing, worth, inverse):
     return jnp.where(ratio > 0.0, jnp.maximum(-sign * price, 0.0), jnp.inf)
 
 
-__all__ = ["AccountTables", "account_tables", "first_close"]
+__all__ = ["AccountTables", "account_tables", "accounts_of", "first_close"]

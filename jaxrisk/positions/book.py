@@ -42,7 +42,8 @@ class Orders(NamedTuple):
 
     `liquidated`, `stopped`, `reduced`: sent to the market by the engine, by stop orders, by holders who meet a margin call;
     `deleveraged`: liquidated too, but closed against the other side at `price` (ratio to the initial price) and not sent to the
-    market; `detail`: what the book needs to settle them.
+    market; `detail`: what the book needs to settle them; `owing`: what it needs to say which class owes what is lost beyond the
+    collateral, None where nobody asks.
     """
 
     liquidated: Cells
@@ -51,6 +52,7 @@ class Orders(NamedTuple):
     deleveraged: Cells
     price: Cells
     detail: Any
+    owing: Any = None
 
     def forced(self) -> Cells:
         """Everything that is sent to the market."""
@@ -149,6 +151,11 @@ class AbstractBook(eqx.Module):
     def spare(self, state: Any, orders: Orders, ratio: Float[Array, "venues assets"], share: Float[Array, " venues"]) -> Orders:
         """Take a share of what is bankrupt at these ratios out of the market: it is closed at its bankruptcy price against the
         other side, as far as there is any."""
+
+    @abc.abstractmethod
+    def owed(self, state: Any, orders: Orders, ratio: Float[Array, "venues assets"]) -> Any:
+        """What is lost beyond the collateral if orders are executed at these ratios, by class: an `Owed`, or None where nobody
+        asks for it or the book does not know. `state` as before they are settled."""
 
     @abc.abstractmethod
     def settle(

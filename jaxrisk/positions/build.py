@@ -6,9 +6,11 @@ from jaxtyping import Float
 
 from .._leaf import Array
 from .account_tables import account_tables
+from .by_leverage import Edges, placed_by_leverage
 from .grid import Grid
 from .ladder import LadderBook
 from .limits import Limits
+from .owing import owing_table
 from .placing import Contracts, apply_limits
 from .population import NODES, AbstractPopulation, Nodes, concatenate
 from .rules import Calls
@@ -28,6 +30,8 @@ def build_ladder(
     schedule: Schedule | None = None,
     backstop: bool = False,
     nodes: Nodes = NODES,
+    owing: bool = False,
+    leverage: Edges = (),
 ) -> LadderBook:
     """Tabulate every population, under its limits and its venue's tiers.
 
@@ -35,7 +39,8 @@ def build_ladder(
     without leverage make up the difference, so that longs equal shorts.
 
     **Arguments:** `price`: S_0, USD, shape `(assets,)`; `classes`: how many account classes; `backstop`: whether bankruptcy
-    prices are tabulated; `nodes`: of each distribution. Differentiable in every leaf.
+    prices are tabulated; `nodes`: of each distribution; `owing`: whether, with a backstop, they are by class too; `leverage`:
+    ends of buckets by which accounts are counted in place of their class, none for classes. Differentiable in every leaf.
     """
     tiers = contracts.tiers
     venues, assets, _ = tiers.rate.shape
@@ -68,6 +73,9 @@ def build_ladder(
         return every, spread(rung.distance, [worth], classes, p.account_class, total[1], of)
 
     called, stands = (None, [standing(placed)]) if calls is None else margin_calls(placed, calls, contracts)
+    if leverage:
+        placed, classes = placed_by_leverage(placed, leverage), len(leverage) + 1
+        p = placed.positions
     empty = lambda groups, columns: jnp.zeros((count * groups, grid.cells, 2, columns), p.quantity.dtype)
     total = empty(1, 4 if backstop else 1), empty(classes, 1)
     total = with_rungs(total, placed, stands, contracts, add, on)
@@ -100,6 +108,7 @@ def build_ladder(
         inverse=contracts.inverse,
         ranking=contracts.ranking or ("pro_rata",) * venues,
         members=account_tables(placed, stands, contracts, classes, grid),
+        owing=owing_table(placed, stands, contracts, classes, grid, on) if owing and backstop else None,
     )
 
 

@@ -8,6 +8,7 @@ from .._leaf import Array
 from .book import Cells, Optional
 
 Classes = Float[Array, " classes"]
+ByVenue = Float[Array, "venues classes"]
 
 
 class Closing(NamedTuple):
@@ -49,4 +50,4 @@ class ByClass(NamedTuple):
     fees: Optional = None
 
 
-__all__ = ["ByClass", "Classes", "Closing"]
+__all__ = ["ByClass", "ByVenue", "Classes", "Closing"]

@@ -189,6 +189,9 @@ class FlowBook(AbstractBook):
         unlevered = state.ladder.unlevered + state.later.held()
         return self.initial.spare(state.ladder._replace(unlevered=unlevered), orders, ratio, share)
 
+    def owed(self, state: FlowState, orders: Orders, ratio) -> None:
+        """Not known: of what has been opened since the classes are those of the start, whatever was liquidated meanwhile."""
+
     def settle(self, state: FlowState, orders: Orders, ratio, fee, closes_opposite):
         if state.ladder.eaten is not None:
             state = self._deleveraged(state, orders.deleveraged[..., ::-1])

@@ -15,6 +15,7 @@ from .book import AbstractBook, Cells, Claims, Optional, Orders, View
 from .by_class import ByClass, Closing
 from .closing import closed_against
 from .grid import Grid
+from .owing import Owed, Owing, Table as OwingTable, owed_of
 from .schedule import Schedule
 from .tables import distances, interpolate
 
@@ -28,7 +29,7 @@ class LadderState(NamedTuple):
     voluntarily; `backlog`: triggered, not executed; `unlevered`: held by holders without a liquidation price. `offset`, `square`,
     `final`: of the backlog, as the tables of `LadderBook`; `eaten`: of the table beyond `reached`, what
     has been auto-deleveraged; `reducing`, `stopping`: reached in this round; `called`: USD asked for by margin calls.
-    `reached_offset` and so on: as `reached`, for the other tables.
+    `reached_offset` and so on: as `reached`, for the other tables. `owing`: who will owe what is lost beyond the collateral.
     """
 
     reached: Cells
@@ -48,6 +49,7 @@ class LadderState(NamedTuple):
     reached_reduced: Optional = None
     reached_called: Optional = None
     reached_stopped: Optional = None
+    owing: Optional = None
 
 
 class LadderBook(AbstractBook):
@@ -70,8 +72,13 @@ class LadderBook(AbstractBook):
     - Socialised losses change nobody's margin.
     - Accounts are counted by their first close, as `AccountTables` says. Of those who close of their own accord a share of each
       side is taken to have gone before its price was reached: between none and all that has gone by now, as the notional
-      liquidated says. What a venue hands back is split among classes as what is liquidated. Whose balance is negative is not
-      known.
+      liquidated says. What a venue hands back is split among classes as what is liquidated.
+    - Whose balance is negative is known with `owing` only. Accounts are counted there as they are when closed out, as open
+      interest over size less those who have left, but by their last close, and one by one round: of the accounts of a class that
+      a round closes, on one venue, asset and side, as many are negative as have a bankruptcy price short of the price that the
+      round was executed at, by the mean and spread of theirs. So it is exact for one crowd and for evenly spread triggers. An
+      engine that takes longer than a step closes an account in portions, and each portion counts for its part. What they owe is
+      found likewise, class by class, and then takes its share of what the whole batch owes: classes add up to the shortfall.
 
     **Fields:**
 
@@ -89,6 +96,8 @@ class LadderBook(AbstractBook):
     - `stops`: stop orders, or None.
     - `inverse`, `ranking`: for each venue, static.
     - `members`: accounts by class, or None where nobody counts them.
+    - `owing`: cumulative sums by class of every close, of quantity and accounts with their bankruptcy prices (`owing.py`); None
+      where nobody asks who owes.
     """
 
     quantity: Table
@@ -106,6 +115,7 @@ class LadderBook(AbstractBook):
     inverse: tuple[bool, ...] = eqx.field(static=True, default=())
     ranking: tuple[str, ...] = eqx.field(static=True, default=())
     members: AccountTables | None = None
+    owing: OwingTable | None = None
 
     @property
     def checks_after(self) -> bool:
@@ -132,6 +142,7 @@ class LadderBook(AbstractBook):
             reached_reduced=where(self.reduced),
             reached_called=where(self.called),
             reached_stopped=where(self.stops),
+            owing=None if self.owing is None else Owing.start(self.owing),
         )
 
     def advance(self, state: LadderState, view: View, years) -> LadderState:
@@ -161,6 +172,9 @@ class LadderBook(AbstractBook):
                 final = interpolate(self.final, coordinate)
                 more = left * (final - state.reached_final)
                 state = state._replace(final=state.final + more, reached_final=final)
+            if self.owing is not None and state.owing is not None:
+                now = interpolate(self.owing, coordinate[..., None, None])
+                state = state._replace(owing=state.owing.triggered(now, left))
         if self.reduced is not None:
             reduced = interpolate(self.reduced, coordinate)
             called = interpolate(self.called, coordinate)
@@ -181,13 +195,16 @@ class LadderBook(AbstractBook):
         sent = lambda due: due if trades is None else jnp.where(trades[:, None, None], due, 0.0)
         liquidated = state.backlog * share
         zero = jnp.zeros_like(liquidated)
-        batch = None
+        batch = sent_by_class = None
         if self.offset is not None:
             final = state.backlog if state.final is None else state.final
             whole = Batch(state.backlog, state.offset, state.square, final)
             batch = whole.part(share)
             _, offset, square, final = whole.less(batch)
             state = state._replace(offset=offset, square=square, final=None if state.final is None else final)
+        if state.owing is not None:
+            owing, sent_by_class = state.owing.released(share)
+            state = state._replace(owing=owing)
         orders = Orders(
             liquidated=liquidated,
             stopped=zero if state.stopping is None else sent(state.stopping),
@@ -195,6 +212,7 @@ class LadderBook(AbstractBook):
             deleveraged=zero,
             price=zero,
             detail=batch,
+            owing=sent_by_class,
         )
         state = state._replace(
             backlog=state.backlog - liquidated,
@@ -221,6 +239,9 @@ class LadderBook(AbstractBook):
         spared = end.bankrupt.part(taken / jnp.where(end.bankrupt.quantity > LEAST, end.bankrupt.quantity, 1.0))
         rest = batch.less(spared)
         return orders._replace(liquidated=rest.quantity, deleveraged=spared.quantity, price=end.price, detail=rest)
+
+    def owed(self, state: LadderState, orders: Orders, ratio) -> Owed | None:
+        return None if orders.owing is None else owed_of(orders.owing, ratio, self.inverse)
 
     def settle(self, state: LadderState, orders: Orders, ratio, fee, closes_opposite):
         if self.offset is not None:

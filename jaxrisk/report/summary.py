@@ -81,11 +81,18 @@ _PAYERS = (
 def _exchange(result: Any, of: Callable[..., Iterator[Row]]) -> Iterator[Row]:
     """Who is closed besides by liquidation, who pays, and what reaches other venues and assets."""
     losses, venues = result.losses, [str(venue) for venue in result.coords.get("venues", [])]
+    classes = result.coords.get("classes", []) if "insurance_fund_used_by_class" in losses else []
     for label, name in _FORCED:
         if name in losses and result.ever(name):
             yield from of(label, f"{name}[*]", ("mean", "ES 99%"), "USD")
     for label, name in _PAYERS:
         yield from of(label, f"{name}[*]", ("mean", "VaR 99%", "ES 99%"), "USD")
+    for group in classes:
+        yield from of(f"negative balances, {group}", f"negative_balances[{group}]", ("mean",), "accounts")
+        yield from of(f"owed, {group}", f"negative_balance_usd[{group}]", ("mean", "ES 99%"), "USD")
+        for label, name in _PAYERS[1:]:
+            if result.ever(f"{name}_by_class", list(classes).index(group), LEAST_USD):
+                yield from of(f"{label}, for {group}", f"{name}_by_class[{group}]", ("mean",), "USD")
     if len(venues) > 1:
         for label, name in _PAYERS:
             for place, venue in enumerate(venues):

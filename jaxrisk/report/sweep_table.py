@@ -18,7 +18,8 @@ _ALIGN = "lrlrrlr"
 def study(result: Any) -> StudySummary:
     """Of `Study`: a table a measure, classes of account below one another, then open interest, ranking and branches."""
     listed = _listed(result)
-    sections = [_accounts(result, listed), *(_measure(result, group, listed) for group in groups(result))]
+    sections = [_accounts(result, listed), _paid(result, listed), _leverages(result, listed)]
+    sections += [_measure(result, group, listed) for group in groups(result)]
     sections += [_held(result, listed), *_rankings(result, listed), *_branches(result, listed)]
     return StudySummary(
         result.title or result.name, _answer(result), [one for one in sections if one], _notes(result, listed), records(result)
@@ -119,8 +120,8 @@ def _measure(result: Any, group: Sequence[Any], listed: Sequence[Any]) -> Sectio
 
 
 def of_class(measure: Any) -> bool:
-    """Whether it is the mean of an observable by class of account."""
-    return measure.statistic == "mean" and describe(measure.observable.partition("[")[0]).dims == ("classes",)
+    """Whether it is the mean of an observable by class of account, or by leverage."""
+    return measure.statistic == "mean" and describe(measure.observable.partition("[")[0]).dims in (("classes",), ("leverages",))
 
 
 def class_of(measure: Any) -> str:
@@ -132,7 +133,8 @@ def heading(group: Sequence[Any]) -> str:
     """What measures that share a table are, in a supervisor's words."""
     base = group[0].observable.partition("[")[0]
     if of_class(group[0]):
-        text = f"{describe(base).long_name}, mean by class"
+        by = "leverage at the start" if describe(base).dims == ("leverages",) else "class"
+        text = f"{describe(base).long_name}, mean by {by}"
     else:
         text = in_words(group[0]).removesuffix(" [*]")
         text = f"{text}: negative balances of all accounts" if base == "shortfall" else text
@@ -141,9 +143,24 @@ def heading(group: Sequence[Any]) -> str:
 
 def _accounts(result: Any, listed: Sequence[Any]) -> Section | None:
     """What happens to accounts, by class: each cell's mean, and by how much it is more or less than the reference's."""
-    measures = [one for one in result.measures if of_class(one)]
+    return _by_class(result, listed, _SUPERVISOR, "Accounts, by class")
+
+
+def _paid(result: Any, listed: Sequence[Any]) -> Section | None:
+    """Who paid for what accounts owed, by the class of those who owed it."""
+    return _by_class(result, listed, _PAYERS, "Who paid for negative balances, by the class that left them")
+
+
+def _leverages(result: Any, listed: Sequence[Any]) -> Section | None:
+    """What happens to accounts by the leverage that they begin with."""
+    return _by_class(result, listed, _BY_LEVERAGE, "Accounts, by leverage at the start")
+
+
+def _by_class(result: Any, listed: Sequence[Any], columns: dict[str, str], title: str) -> Section | None:
+    """Of the first of the columns' observables by class, each cell's mean and its change; None where a study has none of them."""
+    measures = [one for one in result.measures if of_class(one) and one.observable.partition("[")[0] in columns]
     bases = list(dict.fromkeys(one.observable.partition("[")[0] for one in measures))
-    shown_bases = [base for base in _SUPERVISOR if base in bases]
+    shown_bases = [base for base in columns if base in bases]
     if not shown_bases:
         return None
     lines: list[tuple[str, ...]] = []
@@ -153,8 +170,8 @@ def _accounts(result: Any, listed: Sequence[Any]) -> Section | None:
             rows = [_row(result, cell.name, f"mean({base}[{name}])") for base in shown_bases]
             rest = [_row(result, result.reference[cell.scenario], f"mean({base}[{name}])") for base in shown_bases]
             lines.append((f"  {cell.name}", *(_relative(one, of) for one, of in zip(rows, rest, strict=True))))
-    return Section("Accounts, by class, mean of a path (change against the reference)",
-                   ("cell", *(_SUPERVISOR[base] for base in shown_bases)), "l" + "r" * len(shown_bases), lines)  # fmt: skip
+    return Section(f"{title}, mean of a path (change against the reference)",
+                   ("cell", *(columns[base] for base in shown_bases)), "l" + "r" * len(shown_bases), lines)  # fmt: skip
 
 
 _SUPERVISOR = {
@@ -167,6 +184,15 @@ _SUPERVISOR = {
     "accounts_half_lost_share": "lost over half",
 }
 """Columns of the table of accounts."""
+_PAYERS = {
+    "insurance_fund_used_by_class": "paid by the fund",
+    "deleveraging_loss_by_class": "by the deleveraged",
+    "socialised_loss_by_class": "by everybody",
+}
+"""Columns of the table of who paid."""
+_BY_LEVERAGE = {f"{base}_by_leverage": _SUPERVISOR[base] for base in
+                ("accounts_closed_out", "accounts_closed_out_share", "collateral_lost")}  # fmt: skip
+"""Columns of the table by leverage."""
 
 
 def _relative(one: Any, of: Any) -> str:
@@ -321,8 +347,8 @@ def absent(result: Any) -> Iterable[str]:
     """What a supervisor would look for and cannot have here."""
     bases = {measure.observable.partition("[")[0] for measure in result.measures}
     if "accounts_closed_out" in bases and "negative_balances" not in bases:
-        known = 'negative balances by class are counted where run.book = "account" only'
-        yield f"{known}: a ladder knows how much of a loss lies beyond the collateral (shortfall), and not whose"
+        known = 'negative balances by class are counted where run.owed_by_class = true or run.book = "account" only'
+        yield f"{known}: else a ladder knows how much of a loss lies beyond the collateral (shortfall), and not whose"
 
 
 __all__ = ["absent", "between", "groups", "heading", "of_class", "records", "study"]

@@ -1,7 +1,8 @@
 """Which of the numbers that nobody knows matter: a global sensitivity analysis over the ranges that a scenario states."""
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,19 +16,26 @@ from ..config.study import read_study
 from ..paths import NotFound, find
 from ..problems import ConfigError, Problem
 from ..report.shown import Shown
+from ..risk.estimate import z
 from ..risk.measure import Measure
+from ..risk.paired import Column
 from .study import Study
+from .study_plan import Work
+from .study_run import Runs
 
 MISSING = "SALib is not installed: pip install 'jaxrisk[ranges]'"
 BASE = 32
 """Points of the design from which each range is moved by itself, where nothing else is asked for: a power of two."""
 RESAMPLES = 1_000
-"""Bootstrap resamples of the design that an interval is from."""
+"""Bootstrap resamples that an interval is from."""
+_CHUNK = 2**13
+"""Paths whose weights in all resamples are drawn at a time."""
 
 
 class Index(NamedTuple):
     """Of one measure and one range: shares of the measure's variance over all ranges. `first`: what goes if this number alone is
-    learnt; `total`: what stays if all others are. Errors are half-widths of 95% intervals, of the design's size alone."""
+    learnt; `total`: what stays if all others are. Errors are half-widths of 95% intervals: `first_error`, `total_error` of the
+    design's size alone; `first_both`, `total_both` of that and of the number of paths, NaN where paths are not at hand."""
 
     measure: Measure
     key: str
@@ -35,6 +43,13 @@ class Index(NamedTuple):
     first_error: float
     total: float
     total_error: float
+    first_both: float = math.nan
+    total_both: float = math.nan
+
+    def half_widths(self) -> tuple[float, float]:
+        """Of the intervals of `first` and `total`, with the error by paths where that is known."""
+        known = math.isfinite(self.first_both)
+        return (self.first_both, self.total_both) if known else (self.first_error, self.total_error)
 
 
 class Spread(NamedTuple):
@@ -137,11 +152,71 @@ def _design(ranges: list[Range], base: int) -> np.ndarray:
     return sobol.sample(_problem(ranges), base, calc_second_order=False, scramble=True, seed=1)
 
 
-def indices_of(study: Study, ranges: list[Range], base: int) -> OverRanges:
-    """Sobol' indices of every measure over the cells of `ranges_study`."""
+def replicas_of(column: Column) -> np.ndarray:
+    """What a measure of one cell would be on other paths, by a Poisson bootstrap of the paths, shape `(RESAMPLES,)`.
+
+    It is so to first order in what each path adds to the measure (`Column`), which for a mean is all.
+
+    A path has the same weights in every cell, as all cells have the same paths: what they share by chance moves them together.
+    """
+    scores = column.scores - column.scores.mean()
+    moved = np.zeros(RESAMPLES)
+    for place, first in enumerate(range(0, len(scores), _CHUNK)):
+        mine = scores[first : first + _CHUNK]
+        moved += _weights(place)[:, : len(mine)] @ mine
+    return column.value + moved / len(scores)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(place: int) -> np.ndarray:
+    """Of a chunk of paths in each resample, less their mean of one."""
+    drawn = np.random.default_rng((1, place)).poisson(1.0, (RESAMPLES, _CHUNK))
+    return drawn.astype(np.float32) - np.float32(1.0)
+
+
+def errors_with_paths(replicas: np.ndarray, count: int) -> tuple[list[float], list[float]]:
+    """Half-widths of 95% intervals of the first-order and of the total indices of `count` ranges.
+
+    Over resamples of the paths and of the design's points together.
+
+    **Arguments:** `replicas`: of every cell of the design in its order, shape `(cells, RESAMPLES)`.
+    """
+    from SALib.analyze.sobol import first_order, total_order
+
+    spread = replicas.std(axis=0)
+    scaled = (replicas - replicas.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    scaled = scaled.reshape(-1, count + 2, replicas.shape[1])
+    points = np.random.default_rng(1).integers(len(scaled), size=(len(scaled), replicas.shape[1]))
+    drawn = np.take_along_axis(scaled, points[:, None, :], axis=0)
+    start, moved, other = drawn[:, 0], drawn[:, 1:-1], drawn[:, -1]
+    half = lambda found: z(0.95) * float(found.std(ddof=1))
+    first = [half(first_order(start, moved[:, k], other)) for k in range(count)]
+    return first, [half(total_order(start, moved[:, k], other)) for k in range(count)]
+
+
+def _replicas(study: Study, works: Sequence[Work], runs: Runs | None) -> dict[Measure, np.ndarray]:
+    """By measure, those of every cell; nothing where the runs are not at hand."""
+    if runs is None or len(works) != len(study.cells):
+        return {}
+    by_cell = {work.cell.name: work for work in works}
+    wanted = [one for one in study.measures if all(study.over_branches[cell.name, str(one)].estimate for cell in study.cells)]
+    found: dict[Measure, list[np.ndarray]] = {one: [] for one in wanted}
+    for cell in study.cells:
+        result = runs.result(by_cell[cell.name])
+        for one, rows in found.items():
+            rows.append(replicas_of(Column.of(np.asarray(result.column(one.observable), np.float64), one)))
+    return {one: np.stack(rows) for one, rows in found.items()}
+
+
+def indices_of(study: Study, ranges: list[Range], base: int, works: Sequence[Work] = (), runs: Runs | None = None) -> OverRanges:
+    """Sobol' indices of every measure over the cells of `ranges_study`.
+
+    **Arguments:** `works`, `runs`: of the study; with them intervals are of the paths too.
+    """
     from SALib.analyze import sobol
 
     indices, spreads = [], []
+    replicas = _replicas(study, works, runs)
     for measure in study.measures:
         found = [study.over_branches[cell.name, str(measure)] for cell in study.cells]
         if any(one.estimate is None for one in found):
@@ -156,11 +231,13 @@ def indices_of(study: Study, ranges: list[Range], base: int) -> OverRanges:
             centred = (values - values.mean()) / sd
             told = sobol.analyze(_problem(ranges), centred, calc_second_order=False, num_resamples=RESAMPLES, seed=1)
             columns = (told["S1"], told["S1_conf"], told["ST"], told["ST_conf"])
-            rows = [Index(measure, one.key, *(float(column[k]) for column in columns)) for k, one in enumerate(ranges)]
+            both = errors_with_paths(replicas[measure], len(ranges)) if measure in replicas else ()
+            of = lambda k, columns=columns, both=both: [float(column[k]) for column in (*columns, *both)]
+            rows = [Index(measure, one.key, *of(k)) for k, one in enumerate(ranges)]
         low, high = np.quantile(values, [0.05, 0.95]).tolist()
         spreads.append(Spread(measure, float(values.mean()), sd, low, high, error, math.fsum(row.first for row in rows)))
         indices += rows
     return OverRanges(study.name, study.title, ranges, base, indices, spreads, study)
 
 
-__all__ = ["BASE", "Index", "OverRanges", "Spread", "indices_of", "ranges_study"]
+__all__ = ["BASE", "Index", "OverRanges", "Spread", "errors_with_paths", "indices_of", "ranges_study", "replicas_of"]

@@ -16,8 +16,12 @@ from .study_plan import Work
 from .study_run import Runs
 
 BY_CLASS = ("accounts_closed_out", "accounts_closed_out_share", "negative_balances", "negative_balance_usd", "collateral_lost",
-            "fees_paid", "accounts_half_lost_share")  # fmt: skip
+            "fees_paid", "accounts_half_lost_share", "insurance_fund_used_by_class", "deleveraging_loss_by_class",
+            "socialised_loss_by_class", "accounts_closed_out_by_leverage", "accounts_closed_out_share_by_leverage",
+            "collateral_lost_by_leverage")  # fmt: skip
 """Observables by class of account whose means are shown where a study does not say which."""
+_GROUPED = (("classes",), ("leverages",))
+"""Axes of what `by_class` may name."""
 DEFAULT = ("expected_shortfall(max_drawdown_index, 0.99)", "mean(open_interest_loss_usd)",
            "expected_shortfall(open_interest_loss_usd, 0.99)")  # fmt: skip
 """Measures of a study that names none."""
@@ -214,8 +218,8 @@ def unknown_measures(plan: StudyPlan) -> list[str]:
             lines += str(error).splitlines()
     for name in plan.keys.by_class or ():
         dims = OBSERVABLES[name].dims if name in OBSERVABLES else None
-        if dims != ("classes",):
-            known = [one for one, said in OBSERVABLES.items() if said.dims == ("classes",)]
+        if dims not in _GROUPED:
+            known = [one for one, said in OBSERVABLES.items() if said.dims in _GROUPED]
             lines.append(f'by_class "{name}": no observable by class of account; there are {", ".join(known)}')
     return lines
 

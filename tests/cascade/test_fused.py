@@ -30,7 +30,10 @@ FUNDS = {
 """Two venues with funds, books that reach into each other, and two rounds a step."""
 ROUNDED = {"liquidation_fees": 5e-4, "insurance_fund_change": 1e-4, "insurance_fund_used": 1e-4}
 """What sums of small numbers lose in float32: with funds the scan itself is 2.3e-4, 4.4e-5 and 1.9e-5 from float64."""
-SCENARIOS = {"btc_24h": ("btc_24h", {}), "btc_shock_10pct": ("btc_shock_10pct", {}), "funds": ("btc_shock_10pct", FUNDS)}
+OWED = {"venues.binance.insurance_fund": "1e7", "run.owed_by_class": "true"}
+"""Who owes, and who pays, by class."""
+SCENARIOS = {"btc_24h": ("btc_24h", {}), "btc_shock_10pct": ("btc_shock_10pct", {}), "funds": ("btc_shock_10pct", FUNDS),
+             "owed": ("btc_24h", OWED)}  # fmt: skip
 
 
 def asked(name: str, steps: int, kernel: str = "auto"):

@@ -127,6 +127,19 @@ def test_processes(folder, market, kind, bridge):
     assert load(folder.scenario(market=market), {"run.bridge": "on"}).settings.bridge is True
 
 
+def test_what_is_asked_for_besides_changes_no_text_where_it_is_not(folder):
+    """Texts and digests of scenarios without it are those of a version that did not know it."""
+    from jaxrisk.config import prepare
+
+    plain = prepare(folder.scenario())
+    assert "owed_by_class" not in plain.text
+    assert "leverage_buckets" not in plain.text
+    asked = prepare(folder.scenario(), {"run.owed_by_class": True, "run.leverage_buckets": [2, 5]})
+    assert "owed_by_class = true" in asked.text
+    settings = load(folder.scenario(), {"run.owed_by_class": True, "run.leverage_buckets": [2, 5]}).settings
+    assert (settings.owed_by_class, settings.leverage_buckets) == (True, (2.0, 5.0))
+
+
 def test_max_jumps_follow_from_the_rate(folder):
     assert load(folder.scenario(**{"market.jump_rate": 1})).market.max_jumps < load(folder.scenario()).market.max_jumps
     assert load(folder.scenario(**{"market.max_jumps": 5})).market.max_jumps == 5

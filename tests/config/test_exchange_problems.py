@@ -28,6 +28,10 @@ CASES = [
      "populations.book.kind", '"cross_accounts"', 'needs run.book = "account"', None),
     (AS_LADDER | {"venues.binance.haircut": 0.1}, "venues.binance.haircut", "0.1", 'needs run.book = "account"', None),
     ({"venues.binance.tranches": [0.5, 0.5]}, "venues.binance.tranches", "[0.5, 0.5]", 'needs run.book = "ladder"', None),
+    (AS_FLOW | {"run.owed_by_class": True}, "run.owed_by_class", "true", 'has to be false with book "flow"', None),
+    (AS_FLOW | {"run.leverage_buckets": [2.0, 5.0]}, "run.leverage_buckets", "[2.0, 5.0]", "has to be empty with", None),
+    ({"run.leverage_buckets": [5.0, 2.0]}, "run.leverage_buckets", "[5.0, 2.0]", "has to rise", None),
+    ({"run.leverage_buckets": [0.0, 2.0]}, "run.leverage_buckets.0", "0.0", "above 0", None),
     # policies
     ({f"{COINM}.policy": "partail"}, "venues.coinm.policy", '"partail"', '"to_margin", "takeover"', "partial"),
     ({f"{COINM}.policy": "tranches"}, "venues.coinm.policy", '"tranches"', 'one of "full"', None),

@@ -17,6 +17,7 @@ SUMMARIES = {
     "reverse_stress": lambda: studies.reverse_stress(example.reverse_stress()),
     "rare_event": lambda: studies.rare_event(example.rare_event()),
     "study": lambda: studies.study(sweeps.caps()),
+    "study_followed": lambda: studies.study(sweeps.caps(followed=True)),
     "study_branches": lambda: studies.study(sweeps.caps(branches=True)),
     "over_ranges": lambda: studies.over_ranges(sweeps.over_ranges()),
     "parameters": lambda: studies.parameters(example.PARAMETERS, "example: 5 parameters"),

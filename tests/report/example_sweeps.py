@@ -4,6 +4,7 @@ import numpy as np
 
 from jaxrisk.config.ranges import Range
 from jaxrisk.config.study import read_study
+from jaxrisk.observables import DIMS
 from jaxrisk.report import Result
 from jaxrisk.risk.measure import Measure
 from jaxrisk.studies.over_ranges import Index, OverRanges, Spread
@@ -24,9 +25,10 @@ BRANCHES = [
 
 
 class _Drawn:
-    """In place of runs: losses that grow with the cap and with what the branch says."""
+    """In place of runs: losses that grow with the cap and with what the branch says; with who owes and who paid, `followed`."""
 
-    def __init__(self):
+    def __init__(self, followed: bool = False):
+        self.followed = followed
         random = np.random.default_rng(1)
         self.wild, self.fall = random.exponential(size=(2, PATHS))
 
@@ -43,17 +45,23 @@ class _Drawn:
             "collateral_lost": 5e4 * closed,
         }
         coords = {"classes": ["retail", "professional"]}
-        dims = {"accounts_closed_out": ("classes",), "collateral_lost": ("classes",)}
+        if self.followed:
+            owed = 2e4 * np.maximum(closed - 30.0 * size, 0.0)
+            losses |= {"negative_balances": 0.2 * closed, "negative_balance_usd": owed, "deleveraging_loss_by_class": 0.25 * owed}
+            losses |= {"insurance_fund_used_by_class": 0.75 * owed, "socialised_loss_by_class": 0.0 * owed}
+            losses["accounts_closed_out_by_leverage"] = np.stack([0.1 * closed.sum(axis=1), 0.9 * closed.sum(axis=1)], axis=-1)
+            coords["leverages"] = ["up to 10", "above 10"]
+        dims = {name: DIMS[name] for name in losses if name in DIMS and losses[name].ndim > 1}
         return Result(losses, dims, coords, info={"open_interest_usd": 1e9 * (1.0 - 0.2 * np.exp(-cap / 10.0))})
 
 
-def caps(branches: bool = False):
+def caps(branches: bool = False, followed: bool = False):
     """Three caps, in four branches or none."""
     document = CAPS | ({"branches": BRANCHES} if branches else {})
     plan, problems = read_study(document, {})
     assert not problems
     works = [Work(cell, leaf, _Prepared(), (), f"{cell.name} {leaf.name}") for cell in plan.cells for leaf in plan.leaves]
-    return finished(plan, works, _Drawn())
+    return finished(plan, works, _Drawn(followed))
 
 
 class _Prepared:

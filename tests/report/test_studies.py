@@ -365,3 +365,20 @@ def test_a_rare_event_keeps_its_weighted_paths(tmp_path):
 
 def test_plain_values():
     assert everything(SimpleNamespace(a=np.float32(1.0), _hidden=1, noise={}, b=lambda: 0)) == {"a": 1.0}
+
+
+def test_indices_whose_interval_reaches_zero_are_named():
+    from dataclasses import replace
+
+    from report import example_sweeps as sweeps
+
+    design = sweeps.over_ranges()
+    text = str(studies.over_ranges(design))
+    assert "of the design's size alone" in text
+    assert "not told apart from zero, alone impact.resilience_half_life, depth.floor\n" in text
+    # with the error by paths beside it two more reach zero
+    wider = [one._replace(first_both=2.0 * one.first_error, total_both=5.0 * one.total_error) for one in design.indices]
+    text = str(studies.over_ranges(replace(design, indices=wider)))
+    assert "of the design's points and of the paths together" in text
+    assert "alone impact.resilience_half_life, depth.floor; with others impact.resilience_half_life, depth.floor\n" in text
+    assert "62%  [40%, 84%]" in text

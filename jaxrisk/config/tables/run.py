@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -37,6 +38,15 @@ class Run(Table):
         description="how positions are represented: by liquidation price, account by account (cross margin, funding), or as open "
         "interest that closes and opens",
     )
+    owed_by_class: bool = Field(
+        False, description="whether it is followed by class who owes beyond the collateral, and who pays that"
+    )
+    leverage_buckets: list[Annotated[float, Field(gt=0)]] = Field(
+        [],
+        max_length=12,
+        description="upper ends of buckets of leverage, by which accounts are counted too",
+        json_schema_extra={"allowed": "a list of numbers above 0, rising, such as [2, 5, 10, 20, 50]"},
+    )
     support: BySomeAssets[_Price] | None = Field(None, description="price whose break and overshoot are observed")
 
     def between(self) -> Iterator[Wrong]:
@@ -45,6 +55,15 @@ class Run(Table):
         if self.book == "account" and self.bridge == "on":
             text = 'has to be "auto" or "off" with book "account", which judges accounts by the prices at the ends of steps'
             yield Wrong("bridge", self.bridge, text)
+        if self.book == "flow" and self.owed_by_class:
+            text = 'has to be false with book "flow", which does not know whose later positions it closes'
+            yield Wrong("owed_by_class", True, text)
+        edges = self.leverage_buckets or []
+        if any(high <= low for low, high in pairwise(edges)):
+            yield Wrong("leverage_buckets", edges, "has to rise: each upper end above the one before")
+        if self.book == "flow" and edges:
+            text = 'has to be empty with book "flow", whose later positions have leverages of their own'
+            yield Wrong("leverage_buckets", edges, text)
         if self.horizon is not None and self.horizon.seconds > LONGEST_HORIZON:
             yield Wrong("horizon", self.horizon, "has to be at most 3650d")
         if self.step is not None and not SHORTEST_STEP <= self.step.seconds <= LONGEST_STEP:

@@ -36,7 +36,7 @@ def _moved(result: Any) -> list[Any]:
 
 
 def indices(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes":
-    """Total and first-order indices of a measure, with 95% intervals of the design's size.
+    """Total and first-order indices of a measure, with 95% intervals, of the paths too where those are known.
 
     **Arguments:** `measure`: the first that the ranges move unless another is named.
 
@@ -54,9 +54,9 @@ def indices(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
         mine = sorted((one for one in result.indices if str(one.measure) == wanted), key=lambda one: one.total)
         places = np.arange(len(mine))
         error = {"ecolor": INK, "capsize": 2.5, "error_kw": {"linewidth": 1.0}}
-        axes.barh(places + 0.19, [100.0 * one.total for one in mine], 0.36, xerr=[100.0 * one.total_error for one in mine],
+        axes.barh(places + 0.19, [100.0 * one.total for one in mine], 0.36, xerr=[100.0 * one.half_widths()[1] for one in mine],
                   color=GREY, label="with others", **error)  # fmt: skip
-        axes.barh(places - 0.19, [100.0 * one.first for one in mine], 0.36, xerr=[100.0 * one.first_error for one in mine],
+        axes.barh(places - 0.19, [100.0 * one.first for one in mine], 0.36, xerr=[100.0 * one.half_widths()[0] for one in mine],
                   color=BLUE, label="alone", **error)  # fmt: skip
         # an interval of a design that is too small says so by leaving the picture
         axes.set_xlim(max(-60.0, axes.get_xlim()[0]), min(160.0, max(100.0, axes.get_xlim()[1])))

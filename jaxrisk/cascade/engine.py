@@ -90,6 +90,7 @@ def _book(scenario, nodes: Nodes):
         # an hour's new positions at a time: what a step of a minute would cost most is laying them down
         every=scenario.settings.steps_an_hour,
         nodes=nodes,
+        halts=scenario.venues.breaker is not None,
     )
 
 

@@ -33,16 +33,17 @@ def build_book(
     flow: Flow | None = None,
     every: int = 1,
     nodes: Nodes = NODES,
+    halts: bool = False,
 ) -> AbstractBook:
     """The positions as `LadderBook`, `AccountBook` or `FlowBook`.
 
     **Arguments:** `kind`: one of `BOOKS`; `populations`; `price`: S_0, USD, shape `(assets,)`; `classes`: how many; `backstop`:
     whether anybody asks for bankruptcy prices; `every`: after how many steps a `FlowBook` lays down what has opened;
-    `nodes`: how finely a distribution is cut into positions, for a `ladder` or a `flow` book.
+    `nodes`: how finely a distribution is cut into positions, for a `ladder` or a `flow` book; `halts`: whether markets may halt.
     Differentiable in every leaf.
     """
     if kind == "account":
-        return build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes)
+        return build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes, halts)
     if kind == "flow":
         rules = (contracts, limits, calls, funding, flow)
         return build_flow(populations, schedule, *rules, price, classes, grid, backstop=backstop, every=every, nodes=nodes)

@@ -14,7 +14,7 @@ from .cascade import Channels, Depth, Impact, Venues
 from .market import AbstractMarket, Given, Shock
 from .observables import CAUSES
 from .positions import AbstractPopulation, Calls, CrossAccounts, Flow, Funding, Grid, Limits, Stops, leverage_labels
-from .scenario_words import BREAKER_LEAVES, words_of
+from .scenario_words import BREAKER_LEAVES, CONTRACT_LEAVES, words_of
 
 HOUR = 1.0 / 8760.0
 
@@ -251,6 +251,7 @@ class Scenario(eqx.Module):
             "venues.backstop.insurance_fund": (v.backstop and v.backstop.insurance_fund, (venues,)),
             "venues.backstop.surplus_to_fund": (v.backstop and v.backstop.surplus_to_fund, (venues,)),
             **{f"venues.breaker.{leaf}": (v.breaker and getattr(v.breaker, leaf), (venues,)) for leaf in BREAKER_LEAVES},
+            **{f"venues.breaker.{leaf}": (v.breaker and getattr(v.breaker, leaf), (venues, assets)) for leaf in CONTRACT_LEAVES},
             "given.log_prices": (self.given and self.given.log_prices, (self.given.steps + 1 if self.given else 0, assets)),
             "calls.level": (c and c.level, (classes,)),
             "calls.top_up": (c and c.top_up, (classes,)),

@@ -8,6 +8,7 @@ from .cascade import TRIGGERS
 from .positions import BOOKS, POLICIES, RANKINGS, TIER_RULES, CrossAccounts
 
 BREAKER_LEAVES = ("halt_move", "halt_window", "halt_length", "price_band", "auction", "auction_depth")
+CONTRACT_LEAVES = ("contract_move", "contract_band")
 
 
 def words_of(scenario: Any, venues: int) -> list[str]:
@@ -39,24 +40,7 @@ def words_of(scenario: Any, venues: int) -> list[str]:
         found.append(f'populations: accounts under cross margin need book = "account"; book is "{scenario.book}"')
     if scenario.book == "account" and scenario.settings.bridge:
         found.append('settings.bridge: not with book = "account", which checks margins at the marks only')
-    if _elsewhere(scenario):
-        found.append(
-            "venues.breaker: where trading halts every account's positions have to be on its home venue; an account under cross "
-            "margin has some elsewhere, of all of which the engine closes the same share at once; halt liquidations instead"
-        )
     return found
 
 
-def _elsewhere(scenario: Any) -> bool:
-    """Whether trading may halt where an account has a position whose margin is another venue's."""
-    breaker = scenario.venues.breaker
-    if breaker is None:
-        return False
-    halts, stops = np.isfinite(np.asarray(breaker.halt_move)), np.array(breaker.trading) & (np.asarray(breaker.halt_length) > 0.0)
-    if not np.any(halts & stops) and not (np.any(halts & np.array(breaker.all_venues)) and np.any(stops)):
-        return False
-    cross = [one for one in scenario.populations.values() if isinstance(one, CrossAccounts)]
-    return any(np.any(np.asarray(one.venue) != np.asarray(one.home)[np.asarray(one.account)]) for one in cross)
-
-
-__all__ = ["BREAKER_LEAVES", "words_of"]
+__all__ = ["BREAKER_LEAVES", "CONTRACT_LEAVES", "words_of"]

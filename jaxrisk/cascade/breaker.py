@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from .._leaf import Array, leaf
+from ..positions import Gate
 
 BUCKETS = 32
 """In which extremes are kept: a window of so many steps, or fewer, is exact."""
@@ -19,22 +20,25 @@ class Breaker(eqx.Module):
     """When each venue stops, for how long, and how it goes on.
 
     A venue halts, with all its contracts, when the mark of any of them has moved by `halt_move` from its highest or lowest within
-    `halt_window`: since so many steps ago, exactly up to 32 of them; a longer window is seen in pieces of up to a sixteenth of it
+    `halt_window`; one of its contracts halts, by itself, when its own mark has moved by `contract_move`. The window is of marks
+    since so many steps ago, exactly up to 32 of them; a longer window is seen in pieces of up to a sixteenth of it
     and is up to two of them shorter. Where `trading` halts, its marks stand where they were before that move, no stop order,
     call, liquidation, voluntary close or opening is executed there, and at the end its marks are at once where the market's price
     is by then. Such a halt lasts whole steps, no fewer than `halt_length` has. Where liquidations alone halt, its marks go on and
-    positions fall due; its engine sends nothing. Whoever is on another venue goes on, unless the halt holds for `all_venues`;
-    where every venue stands still, so does the market's price, and the fundamental and displaced volume do not. Nothing is lost
-    by a halt: what is due waits in the venue's backlog, at a loss that may grow.
+    positions fall due; nothing is liquidated there. Whatever else is traded goes on, unless the halt holds for `all_venues`: then
+    the same contracts halt there too. Where a contract stands still on every venue, so does its market's price, and the
+    fundamental and displaced volume do not. Nothing is lost by a halt: what is due waits in the backlog, at a loss that may grow.
 
-    **Arguments**, shape `(venues,)` unless static:
+    **Arguments**, shape `(venues,)` unless said or static:
 
     - `halt_move`: log price; infinite for never. `halt_window`, `halt_length`: years.
-    - `price_band`: log price: while its mark is further than this from its average (exponential weights with `halt_window` as
-      time constant) a venue's engine sends nothing, the first step after a halt aside; infinite for none.
+    - `price_band`: log price: while a mark is further than this from its average (exponential weights with `halt_window` as
+      time constant) nothing is liquidated on that venue, the first step after a halt aside; infinite for none.
     - `auction`: share of its backlog that the engine sends at once in the first step after a halt, all its rounds together, at
       least its usual one.
     - `auction_depth`: how many times deeper the market is for a venue's orders in that step.
+    - `contract_move`, `contract_band`: the same as `halt_move` and `price_band` of each contract by itself, shape
+      `(venues, assets)`; None where no venue has any.
     - `trading`, `all_venues`: of each venue. Static.
     """
 
@@ -46,23 +50,25 @@ class Breaker(eqx.Module):
     auction_depth: Float[Array, " venues"] = leaf()
     trading: tuple[bool, ...] = eqx.field(static=True)
     all_venues: tuple[bool, ...] = eqx.field(static=True)
+    contract_move: Float[Array, "venues assets"] | None = leaf(default=None)
+    contract_band: Float[Array, "venues assets"] | None = leaf(default=None)
 
 
 class BreakerState(NamedTuple):
     """`highs`, `lows`: extremes of the mark in each piece of the window, the current one first; `average` of the mark; `left`:
-    steps of the halt that are left, 0 for none; `reopened`: whether this is the first step after one."""
+    steps of a contract's halt that are left, 0 for none; `reopened`: whether this is the first step after one."""
 
     highs: Float[Array, "venues assets buckets"]
     lows: Float[Array, "venues assets buckets"]
     average: Float[Array, "venues assets"]
-    left: Float[Array, " venues"]
-    reopened: Bool[Array, " venues"]
+    left: Float[Array, "venues assets"]
+    reopened: Bool[Array, "venues assets"]
 
     @staticmethod
     def start(venues: int, assets: int, dtype) -> "BreakerState":
         """At time zero."""
         zero = jnp.zeros((venues, assets, BUCKETS), dtype)
-        return BreakerState(zero, zero, zero[..., 0], zero[:, 0, 0], jnp.zeros(venues, bool))
+        return BreakerState(zero, zero, zero[..., 0], zero[..., 0], jnp.zeros((venues, assets), bool))
 
 
 def window_of(breaker: Breaker, years) -> tuple[Int[Array, " venues"], Int[Array, " venues"]]:
@@ -82,9 +88,9 @@ def halted_for(breaker: Breaker, years) -> Float[Array, " venues"]:
     return jnp.where(jnp.asarray(breaker.trading), jnp.maximum(up, 0.0), near)
 
 
-def frozen(breaker: Breaker, state: BreakerState) -> Bool[Array, " venues"]:
-    """Whose marks stand still."""
-    return (state.left > 0.0) & jnp.asarray(breaker.trading)
+def frozen(breaker: Breaker, state: BreakerState) -> Bool[Array, "venues assets"]:
+    """Which marks stand still."""
+    return (state.left > 0.0) & jnp.asarray(breaker.trading)[:, None]
 
 
 def check(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"], years) -> BreakerState:
@@ -95,34 +101,41 @@ def check(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues asse
     inside = jnp.arange(BUCKETS) < window_of(breaker, years)[1][:, None, None]
     high = jnp.max(jnp.where(inside, state.highs, -jnp.inf), axis=-1)
     low = jnp.min(jnp.where(inside, state.lows, jnp.inf), axis=-1)
-    moved = jnp.max(jnp.maximum(high - mark, mark - low), axis=-1)
-    begins = (moved >= breaker.halt_move) & ~before
-    everywhere = jnp.any(begins & jnp.asarray(breaker.all_venues))
+    moved = jnp.maximum(high - mark, mark - low)
+    begins = (jnp.max(moved, axis=-1) >= breaker.halt_move)[:, None]
+    if breaker.contract_move is not None:
+        begins = begins | (moved >= breaker.contract_move)
+    begins = begins & ~before
+    everywhere = jnp.any(begins & jnp.asarray(breaker.all_venues)[:, None], axis=0)
     begins = begins | (everywhere & ~before)
-    left = jnp.where(begins, halted_for(breaker, years), left)
+    left = jnp.where(begins, halted_for(breaker, years)[:, None], left)
     return state._replace(left=left, reopened=reopened)
 
 
-def open_share(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"]) -> Float[Array, " venues"]:
-    """Share of the step in which a venue's engine sends orders."""
-    within = state.reopened | jnp.all(jnp.abs(mark - state.average) <= breaker.price_band[:, None], axis=-1)
-    going = jnp.where(jnp.asarray(breaker.trading), state.left <= 0.0, 1.0 - jnp.minimum(state.left, 1.0))
-    return jnp.where(within, going, 0.0).astype(mark.dtype)
+def open_share(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"]) -> Float[Array, "venues assets"]:
+    """Share of the step in which orders of an engine are taken."""
+    away = jnp.abs(mark - state.average)
+    within = jnp.all(away <= breaker.price_band[:, None], axis=-1, keepdims=True)
+    if breaker.contract_band is not None:
+        within = within & (away <= breaker.contract_band)
+    trading = jnp.asarray(breaker.trading)[:, None]
+    going = jnp.where(trading, state.left <= 0.0, 1.0 - jnp.minimum(state.left, 1.0))
+    return jnp.where(state.reopened | within, going, 0.0).astype(mark.dtype)
 
 
-def sent_share(breaker: Breaker, state: BreakerState, mark, engine_share, rounds: int = 1) -> Float[Array, " venues"]:
-    """Share of its backlog that each venue's engine sends in one of a step's rounds."""
+def gate(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"], rounds: int = 1) -> Gate:
+    """What lets orders through in one of a step's rounds."""
     auction = breaker.auction
     if rounds > 1:  # of what is left in each, so that all together send the share
         some = auction < 1.0
         auction = jnp.where(some, -jnp.expm1(jnp.log1p(-jnp.where(some, auction, 0.0)) / rounds), 1.0)
-    share = jnp.where(state.reopened, jnp.maximum(engine_share, auction), engine_share)
-    return share * open_share(breaker, state, mark)
+    least = jnp.where(state.reopened, auction[:, None], 0.0).astype(mark.dtype)
+    return Gate(~frozen(breaker, state), least, open_share(breaker, state, mark))
 
 
-def depth_factor(breaker: Breaker, state: BreakerState) -> Float[Array, " venues"]:
-    """How many times deeper the market is for each venue's orders."""
-    return jnp.where(state.reopened & (breaker.auction > 0.0), breaker.auction_depth, 1.0)
+def depth_factor(breaker: Breaker, state: BreakerState) -> Float[Array, "venues assets"]:
+    """How many times deeper the market is for orders in each contract."""
+    return jnp.where(state.reopened & (breaker.auction > 0.0)[:, None], breaker.auction_depth[:, None], 1.0)
 
 
 def watch(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues assets"], index, years) -> BreakerState:
@@ -133,7 +146,7 @@ def watch(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues asse
         now = extreme(old[..., 0], mark)[..., None]
         shifted = jnp.concatenate([mark[..., None], now, old[..., 1:-1]], axis=-1)
         same = jnp.concatenate([now, old[..., 1:]], axis=-1)
-        return jnp.where(state.reopened[:, None, None], mark[..., None], jnp.where(new, shifted, same))
+        return jnp.where(state.reopened[..., None], mark[..., None], jnp.where(new, shifted, same))
 
     newest = -jnp.expm1(-years / breaker.halt_window)[:, None]
     return state._replace(
@@ -143,5 +156,5 @@ def watch(breaker: Breaker, state: BreakerState, mark: Float[Array, "venues asse
     )
 
 
-__all__ = ["BUCKETS", "Breaker", "BreakerState", "check", "depth_factor", "frozen", "halted_for", "open_share", "sent_share",
-           "watch", "window_of"]  # fmt: skip
+__all__ = ["BUCKETS", "Breaker", "BreakerState", "check", "depth_factor", "frozen", "gate", "halted_for", "open_share", "watch",
+           "window_of"]  # fmt: skip

@@ -94,6 +94,7 @@ def _book(scenario, nodes: Nodes, leverage: tuple[float, ...] = ()):
         nodes=nodes,
         owing=scenario.settings.owed_by_class and not leverage,
         leverage=leverage,
+        halts=scenario.venues.breaker is not None,
     )
 
 

@@ -78,7 +78,7 @@ class State(NamedTuple):
 
 
 def view(state: State, index, trades=None) -> View:
-    """What the book sees; `trades`: which venues trade, None where all do."""
+    """What the book sees; `trades`: which contracts trade, None where all do."""
     realised = state.realised or Realised.none(state.price)
     return View(
         state.mark,

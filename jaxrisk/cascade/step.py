@@ -9,7 +9,7 @@ from jaxtyping import Float
 from .._leaf import Array
 from ..market import Move
 from .backstop import FundState, by_venue, deleveraged_share, forgone, pay
-from .breaker import BreakerState, check, depth_factor, frozen, sent_share
+from .breaker import BreakerState, check, depth_factor, frozen, gate
 from .bridge import between
 from .observe import Observation, Realised, start_sums
 from .state import Noise, Prepared, State, view
@@ -84,7 +84,7 @@ def respond(prepared: Prepared, state: State, move: Move, bridge, index) -> Stat
         low, high = jnp.minimum(low, before.mark + inside.low), jnp.maximum(high, before.mark + inside.high)
         if state.halt is not None:  # what stands still, or has until now, is nowhere between
             breaker = scenario.venues.breaker
-            still = (frozen(breaker, before.halt) | frozen(breaker, state.halt))[:, None]
+            still = frozen(breaker, before.halt) | frozen(breaker, state.halt)
             low, high = (jnp.where(still, end, one) for end, one in zip(ends, (low, high), strict=True))
     state = _seen(state, price, mark, low, high)
 
@@ -164,7 +164,7 @@ def _mark(prepared: Prepared, state: State):
     if state.halt is None:
         return price, mark
     still = frozen(prepared.scenario.venues.breaker, state.halt)
-    return jnp.where(jnp.all(still), state.price, price), jnp.where(still[:, None], state.mark, mark)
+    return jnp.where(jnp.all(still, axis=0), state.price, price), jnp.where(still, state.mark, mark)
 
 
 def _moving(prepared: Prepared, state: State):
@@ -207,7 +207,7 @@ def _displaced(prepared: Prepared, state: State, forced: Float[Array, "venues as
     if scenario.depth is not None:
         total = total / scenario.depth.effective(state.depth, scenario.channels.depth_withdrawal)
     if state.halt is not None:
-        factor = depth_factor(scenario.venues.breaker, state.halt)[:, None]
+        factor = depth_factor(scenario.venues.breaker, state.halt)
         total, sold = total / factor, sold / factor
     share = jnp.asarray(scenario.impact.permanent_share)
     state = state._replace(
@@ -228,10 +228,10 @@ def _round(prepared: Prepared, state: State, index):
 
     # 3. margin check; 4. liquidation, at the engine's speed
     seen = _view(prepared, state, index)
-    held, share = book.trigger(state.book, seen), prepared.engine_share
+    held, let = book.trigger(state.book, seen), None
     if state.halt is not None:
-        share = sent_share(venues.breaker, state.halt, state.mark, share, scenario.settings.rounds)
-    held, orders = book.release(held, share, seen.trades)
+        let = gate(venues.breaker, state.halt, state.mark, scenario.settings.rounds)
+    held, orders = book.release(held, prepared.engine_share, let)
     dollars = jnp.asarray(venues.inverse)[:, None]  # a coin-margined contract is of so many dollars, whatever the mark
     worth = jnp.where(dollars, 1.0, jnp.exp(state.mark))[..., None]
 

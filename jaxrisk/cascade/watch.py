@@ -32,7 +32,7 @@ def observe(prepared: Prepared, before: State, state: State, move: Move, bridge,
         low = jnp.minimum(price, before.price + inside.low)
         if state.halt is not None:  # a price that stands still, or has until now, has no extremes between
             breaker = scenario.venues.breaker
-            still = jnp.all(frozen(breaker, before.halt)) | jnp.all(frozen(breaker, state.halt))
+            still = jnp.all(frozen(breaker, before.halt), axis=0) | jnp.all(frozen(breaker, state.halt), axis=0)
             ends = seen.asset.observe(price, index)
             asset = Drawdown(*(jnp.where(still, a, b) for a, b in zip(ends, asset, strict=True)))
             low = jnp.where(still, price, low)

@@ -36,7 +36,7 @@ def build_venues(checked: Checked, assets: tuple[str, ...]) -> Venues:
         haircut=_haircuts(venues, assets),
         policy=_policy(venues),
         backstop=_backstop(venues),
-        breaker=_breaker(venues),
+        breaker=_breaker(venues, assets),
         **_numbers(venues),
     )
 
@@ -80,21 +80,31 @@ def _backstop(venues: Sequence[tables.Venue]) -> Backstop | None:
     )
 
 
-def _breaker(venues: Sequence[tables.Venue]) -> Breaker | None:
+def _breaker(venues: Sequence[tables.Venue], assets: tuple[str, ...]) -> Breaker | None:
     """Once one venue has a circuit breaker all have, the others one that is never hit, and no halt for others."""
     if not any(venue.has_breaker for venue in venues):
         return None
+    never = lambda value: math.inf if value is None or isinstance(value, dict) else value
     length = lambda venue: (venue.halt_length or HALT_LENGTH).years if venue.halt_move is not None else 0.0
     return Breaker(
-        halt_move=np.array([_or(venue.halt_move, math.inf) for venue in venues]),
+        halt_move=np.array([never(venue.halt_move) for venue in venues]),
         halt_window=np.array([(venue.halt_window or HALT_WINDOW).years for venue in venues]),
         halt_length=np.array([length(venue) for venue in venues]),
-        price_band=np.array([_or(venue.price_band, math.inf) for venue in venues]),
+        price_band=np.array([never(venue.price_band) for venue in venues]),
         auction=np.array([_or(venue.auction, 0.0) for venue in venues]),
         auction_depth=np.array([_or(venue.auction_depth, 1.0) for venue in venues]),
         trading=tuple((venue.halts or "trading") == "trading" for venue in venues),
         all_venues=tuple(bool(venue.halt_all_venues) for venue in venues),
+        contract_move=_by_contract([venue.halt_move for venue in venues], assets),
+        contract_band=_by_contract([venue.price_band for venue in venues], assets),
     )
+
+
+def _by_contract(values: Sequence[Any], assets: tuple[str, ...]) -> np.ndarray | None:
+    """What holds for each contract by itself, by venue; infinite where nothing does, None if that is everywhere."""
+    if not any(isinstance(value, dict) for value in values):
+        return None
+    return np.stack([by_asset(value if isinstance(value, dict) else None, assets, default=math.inf) for value in values])
 
 
 def _haircuts(venues: Sequence[tables.Venue], assets: tuple[str, ...]) -> np.ndarray | None:

@@ -83,7 +83,7 @@ def check_document(document: dict[str, Any], file: Path, report: Report) -> Chec
     if "calls" in document:
         checked.calls = check_calls(document["calls"], report, context, known)
     if run.book is not None:
-        check_book(document, run.book, rules, report, checked.cross_accounts)
+        check_book(document, run.book, rules, report)
     if "ranges" in document:
         checked.ranges = read_ranges(document["ranges"], report)
     checked.files, checked.said, checked.read_as = reader.read, list(dict.fromkeys(reader.said)), reader.lines()

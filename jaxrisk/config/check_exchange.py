@@ -1,11 +1,9 @@
 """Checks of calls, stops, funding, flows and venues' rules against the rest of the scenario."""
 
-import math
 from types import SimpleNamespace
 from typing import Any
 
 from ..problems import Report, nearest
-from .cross_holdings import CrossTable
 from .tables import KINDS, Asset, Call, Context, CrossAccounts, Stop, keys_of, read_table
 
 ALL = "*"
@@ -76,10 +74,8 @@ def check_shock_venue(raw: Any, rules: dict[str, SimpleNamespace], report: Repor
         report.add("shock.venue", name, "has no effect: the venue's mark is the index (index_weight = 1)")
 
 
-def check_book(
-    document: dict[str, Any], book: str, rules: dict[str, SimpleNamespace], report: Report, accounts: dict[str, CrossTable]
-) -> None:
-    """What each way of representing positions has, and has not; `accounts`: those under cross margin, by population."""
+def check_book(document: dict[str, Any], book: str, rules: dict[str, SimpleNamespace], report: Report) -> None:
+    """What each way of representing positions has, and has not."""
     if "funding" in document and book == "ladder":
         report.add("funding", None, 'needs run.book = "account" or "flow"; it is "ladder"', missing=True)
     if "flow" in document and book != "flow":
@@ -93,15 +89,7 @@ def check_book(
         if book != "account" and isinstance(table, dict) and table.get("kind") == cross:
             text = f'needs run.book = "account", which has accounts with one collateral; it is "{book}"'
             report.add(f"populations.{name}.kind", cross, text)
-    apart = [name for name, table in accounts.items() if (table.venue != table.home[table.account]).any()]
     for name, v in rules.items():
-        halts = getattr(v, "halt_move", None) not in (None, math.inf) and getattr(v, "halts", None) in (None, "trading")
-        if apart and halts:
-            text = (
-                f"stops trading, while accounts of populations.{apart[0]} have positions on other venues than their collateral, "
-            )
-            text += 'of all of which an engine closes the same share at once; halts = "liquidations" goes with them'
-            report.add(f"venues.{name}.halt_move", v.halt_move, text)
         if book == "account" and v.tranches is not None and len(v.tranches) > 1:
             text = 'needs run.book = "ladder"; with "account" policy closes in parts: partial, lower_tier or to_margin'
             report.add(f"venues.{name}.tranches", v.tranches, text)

@@ -13,11 +13,21 @@ def breaker(scenario: Scenario, v: int, of) -> list[Group]:
         return []
     smooth = not given.trading[v] and not np.any(concrete(given.auction))
     at = lambda field: lambda s: getattr(s.venues.breaker, field)
+
+    def step(name: str, contract: str) -> list[Group]:
+        """A threshold of the venue, or, where there are any, of each contract by itself."""
+        each = getattr(given, contract)
+        alone = None if each is None else concrete(each)
+        if each is None or (alone is not None and not np.any(np.isfinite(alone[v]))):
+            return [of(name, at(name), "1", 0.0, UNBOUNDED, pathwise=False)]
+        places = enumerate(scenario.names.assets)
+        return [of(name, at(contract), "1", 0.0, UNBOUNDED, label=asset, place=(a,), pathwise=False) for a, asset in places]
+
     return [
-        of("halt_move", at("halt_move"), "1", 0.0, UNBOUNDED, pathwise=False),
+        *step("halt_move", "contract_move"),
         of("halt_window", at("halt_window"), "s", 0.0, UNBOUNDED, scale=SECOND, pathwise=False),
         of("halt_length", at("halt_length"), "s", 0.0, UNBOUNDED, scale=SECOND, pathwise=smooth),
-        of("price_band", at("price_band"), "1", 0.0, UNBOUNDED, pathwise=False),
+        *step("price_band", "contract_band"),
         of("auction", at("auction"), *SHARE),
         of("auction_depth", at("auction_depth"), "1", 1.0, 1e3),
     ]

@@ -13,7 +13,14 @@ beyond the collateral, and `by_leverage` counts by leverage in place of class.
 
 from .account import AccountBook as AccountBook
 from .batch import LEAST as LEAST
-from .book import AbstractBook as AbstractBook, Claims as Claims, Closed as Closed, Orders as Orders, View as View
+from .book import (
+    AbstractBook as AbstractBook,
+    Claims as Claims,
+    Closed as Closed,
+    Gate as Gate,
+    Orders as Orders,
+    View as View,
+)
 from .books import BOOKS as BOOKS, build_book as build_book
 from .build import build_ladder as build_ladder
 from .by_class import ByClass as ByClass, Closing as Closing

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaf import Array
-from .account_close import Detail, Spared, bankruptcy_factor, free_quantity, ranked_share, result
+from .account_close import Detail, Spared, bankruptcy_factor, free_quantity, ranked_share, result, uneven
 from .account_ledger import Held, Ledger, Markets, PerAccount
 from .account_rules import NEVER, CallRows, Ordered, meet, ordered_anew
 from .account_state import AccountState, CallState, StopState
@@ -29,6 +29,11 @@ class AccountBook(AbstractBook):
     its equity. Partial closes, calls and deleveraging trade at the price they are executed at. What has to be allotted to
     positions (bankruptcy prices, claims) is so in proportion to notional.
 
+    Where an engine cannot send the same share of all positions, because some of their markets are halted or outside of a band, or
+    one has its auction, it sends what it can, at the price it gets: the collateral stays against what waits, and is settled with
+    the last of it. An order for a part of an account is done as soon as it is sent where there is trade; whether more is due is
+    judged anew. Who meets a call by selling sells each position where and when there is trade.
+
     Populations given as a distribution come in as some hundred accounts, each liquidated at once: beside a thin book that is
     rougher than a ladder.
 
@@ -44,6 +49,7 @@ class AccountBook(AbstractBook):
     - `calls`, `policy`, `schedule` (of stop orders), `funding`: rules; each may be None.
     - `fee`: of what is liquidated, by venue, for policies that reckon with it.
     - `ranking`: by venue, static.
+    - `halts`: whether markets may halt, static.
     """
 
     base: PerAccount
@@ -59,6 +65,7 @@ class AccountBook(AbstractBook):
     schedule: Schedule | None
     funding: Funding | None
     ranking: tuple[str, ...] = eqx.field(static=True)
+    halts: bool = eqx.field(static=True, default=False)
 
     @property
     def checks_after(self) -> bool:
@@ -71,6 +78,7 @@ class AccountBook(AbstractBook):
     def init(self) -> AccountState:
         venues, assets = self.ledger.shape
         zero, none, members = jnp.zeros_like(self.base), jnp.zeros_like(self.unlevered), self.ledger.account_class
+        reducing = jnp.zeros_like(self.quantity) if self.halts else zero
         never = Ordered(jnp.full_like(zero, NEVER), jnp.zeros((), zero.dtype), jnp.zeros(venues, zero.dtype))
         return AccountState(
             base=jnp.asarray(self.base),
@@ -80,7 +88,7 @@ class AccountBook(AbstractBook):
             unlevered=jnp.asarray(self.unlevered),
             by_class=jnp.zeros((venues, assets, 2, 1 if members is None else members.shape[0]), zero.dtype),
             stops=None if self.schedule is None else StopState(none, jnp.ones_like(none), none),
-            calls=None if self.calls is None else CallState(zero, zero, jnp.zeros(venues, zero.dtype)),
+            calls=None if self.calls is None else CallState(reducing, zero, jnp.zeros(venues, zero.dtype)),
             ordered=never if self._partial else None,
             tally=no_tally(self.base),
         )
@@ -105,7 +113,7 @@ class AccountBook(AbstractBook):
             # what rounding leaves of a position that was closed is none
             open_to_call = (calls.done == 0.0) & (state.pending < 1.0) & (notional > 1e-6 * opened)
             if view.trades is not None:
-                open_to_call &= self._home_trades(view.trades)
+                open_to_call &= jnp.any((state.quantity != 0.0) & view.trades.reshape(-1, 1), axis=0)
             met = meet(self.calls, open_to_call, equity, required, notional)
             calls = CallState(
                 reducing=jnp.where(met.now, met.reducing, calls.reducing),
@@ -115,7 +123,7 @@ class AccountBook(AbstractBook):
             state, equity = state._replace(base=state.base + met.posted), equity + met.posted
             tally = tally._replace(paid_in=tally.paid_in + met.posted)
             # what is on its way out needs no margin
-            required = required * (1.0 - calls.reducing)
+            required = required * (1.0 - self._leaving(calls.reducing, state.quantity, worth))
         below = equity < required
         if state.ordered is not None and self.policy is not None:
             found = ordered_anew(self.policy, self.fee, self.ledger, state, ratio, below, equity, required)
@@ -131,21 +139,30 @@ class AccountBook(AbstractBook):
             stops = stops._replace(reached=reached, due=due)
         return state._replace(pending=pending, calls=calls, stops=stops, tally=tally)
 
-    def release(self, state: AccountState, share, trades=None):
-        sent = state.pending * self.ledger.at_home(share)
+    def release(self, state: AccountState, share, gate=None):
+        sent, unequal = state.pending * self.ledger.at_home(share), None
         due, reducing = None if state.stops is None else state.stops.due, None if state.calls is None else state.calls.reducing
-        if trades is not None:  # no position is elsewhere than at home: see `Scenario.problems`
-            due = None if due is None else jnp.where(trades[:, None, None], due, 0.0)
-            reducing = None if reducing is None else jnp.where(self._home_trades(trades), reducing, 0.0)
+        if gate is not None:
+            usual, least = self.ledger.at_home(share), gate.auction.reshape(-1, 1)
+            each = state.pending * (jnp.where(least > usual, least, usual) * gate.open.reshape(-1, 1))
+            unequal = uneven(each, state.quantity, sent)
+            sent = unequal.most
+            due = None if due is None else jnp.where(gate.trades[..., None], due, 0.0)
+            reducing = None if reducing is None else jnp.where(gate.trades.reshape(-1, 1), reducing, 0.0)
+        detail = Detail(sent, reducing, uneven=unequal)
         none = jnp.zeros_like(state.unlevered)
         size = jnp.abs(state.quantity)
+        liquidated = self.ledger.cells(size * sent)
+        if unequal is not None:  # less what waits, which leaves every bit where nothing does
+            waits = self.ledger.cells(size * (sent - unequal.each))
+            liquidated = jnp.where((gate.open[..., None] > 0.0) & (waits < liquidated), liquidated - waits, 0.0)
         orders = Orders(
-            liquidated=self.ledger.cells(size * sent),
+            liquidated=liquidated,
             stopped=none if due is None else due,
             reduced=none if reducing is None else self.ledger.cells(size * reducing),
             deleveraged=none,
             price=none,
-            detail=Detail(sent, reducing),
+            detail=detail,
         )
         ordered = state.ordered
         if ordered is not None:
@@ -177,7 +194,7 @@ class AccountBook(AbstractBook):
     def spare(self, state: AccountState, orders: Orders, ratio, share) -> Orders:
         detail, x, ledger = orders.detail, ratio.reshape(-1), self.ledger
         equity, gross = state.equity(x), jnp.sum(ledger.margins.worth(state.quantity, x), axis=0)
-        beyond = (state.pending >= 1.0) & (equity < 0.0) & (gross > 0.0)
+        beyond = detail.final(state) & (equity < 0.0) & (gross > 0.0)
         spared = jnp.where(beyond, ledger.at_home(share), 0.0)
         hole = jnp.where(beyond, equity / jnp.where(beyond, gross, 1.0), 0.0)
         wanted = jnp.abs(state.quantity) * (detail.share * spared)
@@ -206,9 +223,11 @@ class AccountBook(AbstractBook):
 
     def settle(self, state: AccountState, orders: Orders, ratio, fee, closes_opposite):
         detail, ledger, x, quantity = orders.detail, self.ledger, ratio.reshape(-1), state.quantity
-        final, free = state.pending >= 1.0, state.pending <= 0.0
+        final, free, whole = state.pending >= 1.0, state.pending <= 0.0, detail.final(state)
         out = detail.share if detail.reduced is None else detail.share + detail.reduced
         after = quantity * (1.0 - out)
+        if detail.uneven is not None:  # what is closed for good nobody reduces
+            after, out = jnp.where(detail.uneven.even, after, after + quantity * (detail.share - detail.each)), detail.share
         price, open_ = x[:, None], free_quantity(state, detail)
         rest = jnp.ones_like(quantity)
         if detail.spared is not None:
@@ -224,11 +243,11 @@ class AccountBook(AbstractBook):
         at_mark = quantity - matched - left
         cash = jnp.where(ledger.coin, at_mark + matched, at_mark * x[:, None] + matched * price)
         done = result(ledger, state, detail, x, fee)
-        paid = done.fee if self._partial else 0.0
+        paid = done.fee if self._partial or self.halts else 0.0
         exposure, stops, calls, pending = state.exposure, state.stops, state.calls, state.pending
         if exposure is not None:
             sold = jnp.where(ledger.coin, at_mark / x[:, None] + matched / price, at_mark + matched)
-            exposure = jnp.where(final, exposure * (1.0 - out), exposure - sold)
+            exposure = jnp.where(whole, exposure * (1.0 - out), exposure - sold)
         if stops is not None:
             stops = stops._replace(scale=stops.scale * kept, due=stops.due - orders.stopped)
         if self._partial:
@@ -237,7 +256,7 @@ class AccountBook(AbstractBook):
             pending = jnp.where(final, 1.0, jnp.where(part, waits / jnp.where(part, 1.0 - detail.share, 1.0), 0.0))
         state = state._replace(
             # of an account closed for good the engine takes the same share of everything
-            base=jnp.where(final, state.base * (1.0 - out), state.base + jnp.sum(cash, axis=0) - paid),
+            base=jnp.where(whole, state.base * (1.0 - out), state.base + jnp.sum(cash, axis=0) - paid),
             quantity=left,
             exposure=exposure,
             pending=pending,
@@ -312,9 +331,13 @@ class AccountBook(AbstractBook):
         _, found = jax.lax.scan(one, nobody, distance[order])
         return jnp.moveaxis(jnp.zeros_like(found).at[order].set(found), 0, -1)
 
-    def _home_trades(self, trades):
-        """Whether each account's home venue trades."""
-        return self.ledger.at_home(trades.astype(self.base.dtype)) > 0.0
+    def _leaving(self, reducing, quantity: Held, worth: Held) -> PerAccount:
+        """Share of an account that is on its way out, by notional where that is not the same of all positions."""
+        if not self.halts:
+            return reducing
+        shares, total = uneven(reducing, quantity, 0.0), jnp.sum(worth, axis=0)
+        mean = jnp.sum(reducing * worth, axis=0) / jnp.where(total > 0.0, total, 1.0)
+        return jnp.where(shares.even, shares.most, mean)
 
     def _by_class(self, state: AccountState, orders: Orders, ratio):
         """Notional of what is liquidated, deleveraged or not."""
@@ -322,7 +345,7 @@ class AccountBook(AbstractBook):
         if members is None:
             price = jnp.where(np.array(ledger.inverse)[:, None, None], 1.0, ratio[..., None])
             return ((orders.liquidated + orders.deleveraged) * price)[..., None]
-        worth = ledger.margins.worth(state.quantity, ratio.reshape(-1)) * orders.detail.share
+        worth = ledger.margins.worth(state.quantity, ratio.reshape(-1)) * orders.detail.each
         return jnp.stack([ledger.cells(worth * members[i]) for i in range(members.shape[0])], axis=-1)
 
     def _unlevered(self, state: AccountState) -> Cells:

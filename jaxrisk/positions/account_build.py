@@ -28,6 +28,7 @@ def build_accounts(
     funding: Funding | None,
     price: Float[Array, " assets"],
     classes: int,
+    halts: bool = False,
 ) -> AccountBook:
     """Every account, under its limits and its venue's rules.
 
@@ -36,7 +37,8 @@ def build_accounts(
     counted in `dropped`. Where the sides then differ, holders without leverage make up the difference, so that longs equal
     shorts.
 
-    **Arguments:** `price`: S_0, USD, shape `(assets,)`; `classes`: how many account classes. Differentiable in every leaf.
+    **Arguments:** `price`: S_0, USD, shape `(assets,)`; `classes`: how many account classes; `halts`: whether markets may halt.
+    Differentiable in every leaf.
 
     **Raises:** `ValueError` where a venue closes positions in tranches, which have no meaning for an account with several.
     """
@@ -88,6 +90,7 @@ def build_accounts(
         schedule=schedule,
         funding=funding,
         ranking=contracts.ranking or ("pro_rata",) * venues,
+        halts=halts,
     )
 
 

@@ -22,12 +22,44 @@ class Spared(NamedTuple):
     ratio: Markets
 
 
+class Uneven(NamedTuple):
+    """Shares that may differ between the positions of an account, because some of them wait: `each`; `most` of any that there is;
+    `even`: whether it is the same for all."""
+
+    each: Held
+    most: PerAccount
+    even: Bool[Array, " accounts"]
+
+
+def uneven(each: Held, quantity: Held, of_none) -> Uneven:
+    """Shares of each position, compared where an account has one; `of_none`: the share of an account that has none, and waits for
+    no market."""
+    held = quantity != 0.0
+    most = jnp.where(jnp.any(held, axis=0), jnp.max(jnp.where(held, each, 0.0), axis=0), of_none)
+    return Uneven(each, most, jnp.all(~held | (each == most), axis=0))
+
+
 class Detail(NamedTuple):
-    """Orders by account: `share` of its positions sent by the engine, `reduced` by itself; `spared`: None before that."""
+    """Orders by account: `share` of its positions sent by the engine, the most of any where they differ, and `reduced` by itself,
+    by position where markets may halt; `spared`: None before that; `uneven`: the engine's, where markets may halt."""
 
     share: PerAccount
-    reduced: PerAccount | None
+    reduced: PerAccount | Held | None
     spared: Spared | None = None
+    uneven: Uneven | None = None
+
+    @property
+    def each(self) -> PerAccount | Held:
+        """Share of each position sent by the engine."""
+        return self.share if self.uneven is None else self.uneven.each
+
+    def final(self, state: AccountState) -> Bool[Array, " accounts"]:
+        """Whether what is sent of an account is closed for good: of one that is, and has no position that waits while others go.
+
+        Until then the collateral stays against what waits, and what is closed is paid into it, or out of it.
+        """
+        final = state.pending >= 1.0
+        return final if self.uneven is None else final & self.uneven.even
 
 
 class Result(NamedTuple):
@@ -45,7 +77,7 @@ class Result(NamedTuple):
 
 def result(ledger: Ledger, state: AccountState, detail: Detail, ratio: Markets, fee: Float[Array, " venues"]) -> Result:
     """At these prices over the initial ones, and at bankruptcy prices for what is matched."""
-    final = state.pending >= 1.0
+    final, unequal = detail.final(state), detail.uneven
     worth, equity, matched = ledger.margins.worth(state.quantity, ratio), state.equity(ratio), None
     of_closed = lambda equity: jnp.where(final, detail.share * equity, equity)
     sent, own = worth, of_closed(equity)
@@ -60,6 +92,8 @@ def result(ledger: Ledger, state: AccountState, detail: Detail, ratio: Markets, 
     left = of_closed(equity)
     most = jnp.where(left > 0.0, left, 0.0)
     wanted = ledger.at_home(fee) * detail.share * jnp.sum(sent, axis=0)
+    if unequal is not None:
+        wanted = jnp.where(unequal.even, wanted, ledger.at_home(fee) * jnp.sum(unequal.each * sent, axis=0))
     return Result(final, left, own, jnp.where(wanted < most, wanted, most), worth, matched)
 
 
@@ -127,4 +161,4 @@ def _standing(ledger: Ledger, state: AccountState, ratio: Markets) -> Standing:
     )
 
 
-__all__ = ["Detail", "Result", "Spared", "bankruptcy_factor", "free_quantity", "ranked_share", "result"]
+__all__ = ["Detail", "Result", "Spared", "Uneven", "bankruptcy_factor", "free_quantity", "ranked_share", "result", "uneven"]

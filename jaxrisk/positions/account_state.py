@@ -21,10 +21,11 @@ class StopState(NamedTuple):
 
 
 class CallState(NamedTuple):
-    """Margin calls: `reducing`: share of its positions that an account sells to meet one, not sent yet; `done`: 1 where it has
+    """Margin calls: `reducing`: share of its positions that an account sells to meet one, not sent yet, by position where markets
+    may halt; `done`: 1 where it has
     been called; `asked`: USD so far, shape `(venues,)`."""
 
-    reducing: PerAccount
+    reducing: PerAccount | Held
     done: PerAccount
     asked: Float[Array, " venues"]
 

@@ -4,6 +4,7 @@ import abc
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from .._leaf import Array
@@ -22,8 +23,8 @@ class View(NamedTuple):
     - `volatility`: realised, a square-root year; `trend`: of the index price, log return a year, both exponentially weighted.
       Shape `(assets,)`.
     - `index`: number of the step.
-    - `trades`: whether each venue trades, shape `(venues,)`; None where none ever halts. Where it does not, nobody closes or
-      opens of their own accord, or meets a call.
+    - `trades`: whether each contract trades, shape `(venues, assets)`; None where none ever halts. Where it does not, nobody
+      closes or opens of their own accord, or meets a call.
     """
 
     mark: Float[Array, "venues assets"]
@@ -34,7 +35,24 @@ class View(NamedTuple):
     volatility: Float[Array, " assets"]
     trend: Float[Array, " assets"]
     index: Int[Array, ""]
-    trades: Bool[Array, " venues"] | None = None
+    trades: Bool[Array, "venues assets"] | None = None
+
+
+class Gate(NamedTuple):
+    """What lets orders through where markets may halt, shape `(venues, assets)`.
+
+    `trades`: whether anybody may trade; `auction`: share of what waits that an engine sends at least; `open`: share of the round
+    in which its orders are taken.
+    """
+
+    trades: Bool[Array, "venues assets"]
+    auction: Float[Array, "venues assets"]
+    open: Float[Array, "venues assets"]
+
+    def share(self, engine: Float[Array, " venues"]) -> Float[Array, "venues assets"]:
+        """What of its backlog each venue's engine sends, given what it sends where nothing halts."""
+        usual = engine[:, None]
+        return jnp.where(self.auction > usual, self.auction, usual) * self.open
 
 
 class Orders(NamedTuple):
@@ -137,11 +155,9 @@ class AbstractBook(eqx.Module):
         """Meet margin calls, and hand the engine what is under maintenance margin."""
 
     @abc.abstractmethod
-    def release(
-        self, state: Any, share: Float[Array, " venues"], trades: Bool[Array, " venues"] | None = None
-    ) -> tuple[Any, Orders]:
-        """Orders that are sent now: the engine's `share` of its backlog, and all stopped and reduced, where a venue `trades`
-        (`View`); what does not go waits."""
+    def release(self, state: Any, share: Float[Array, " venues"], gate: Gate | None = None) -> tuple[Any, Orders]:
+        """Orders that are sent now: the engine's `share` of its backlog, and all stopped and reduced, as far as the `gate` lets
+        them through, None where nothing ever halts; what does not go waits."""
 
     @abc.abstractmethod
     def claims(self, state: Any, orders: Orders, ratio: Float[Array, "venues assets"], fee: Float[Array, " venues"]) -> Claims:
@@ -198,4 +214,4 @@ class AbstractBook(eqx.Module):
         """Quantity liquidated if one asset alone moved by a distance (log price) against its holders, from time zero."""
 
 
-__all__ = ["AbstractBook", "Cells", "Claims", "Closed", "Optional", "Orders", "View"]
+__all__ = ["AbstractBook", "Cells", "Claims", "Closed", "Gate", "Optional", "Orders", "View"]

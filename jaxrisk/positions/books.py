@@ -36,6 +36,7 @@ def build_book(
     nodes: Nodes = NODES,
     owing: bool = False,
     leverage: Edges = (),
+    halts: bool = False,
 ) -> AbstractBook:
     """The positions as `LadderBook`, `AccountBook` or `FlowBook`.
 
@@ -43,11 +44,11 @@ def build_book(
     whether anybody asks for bankruptcy prices; `every`: after how many steps a `FlowBook` lays down what has opened;
     `nodes`: how finely a distribution is cut into positions, for a `ladder` or a `flow` book; `owing`: whether anybody asks which
     class owes what is lost beyond the collateral, of a `ladder`; `leverage`: ends of buckets by which a `ladder` or an `account`
-    book counts accounts in place of their class.
+    book counts accounts in place of their class; `halts`: whether markets may halt.
     Differentiable in every leaf.
     """
     if kind == "account":
-        book = build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes)
+        book = build_accounts(populations, schedule, contracts, limits, calls, funding, price, classes, halts)
         return accounts_by_leverage(book, leverage) if leverage else book
     if kind == "flow":
         rules = (contracts, limits, calls, funding, flow)

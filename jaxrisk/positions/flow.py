@@ -124,7 +124,7 @@ class FlowBook(AbstractBook):
 
         flow, held = self.flow, self._held(state)
         if view.trades is not None:  # no time passes for those who want to close or open
-            years = jnp.where(view.trades, years, 0.0)[:, None]
+            years = jnp.where(view.trades, years, 0.0)
         # as many close on one side as on the other
         smaller = jnp.where(held[..., 0] <= held[..., 1], held[..., 0], held[..., 1])
         gone = -jnp.expm1(-flow.closing_rate * years)
@@ -177,8 +177,8 @@ class FlowBook(AbstractBook):
             ladder = ladder._replace(stopping=stopping, reached_stopped=stopped)
         return state._replace(ladder=ladder, later=later, early=state.early + early, late=state.late + late[..., 0])
 
-    def release(self, state: FlowState, share, trades=None):
-        ladder, orders = self.initial.release(state.ladder, share, trades)
+    def release(self, state: FlowState, share, gate=None):
+        ladder, orders = self.initial.release(state.ladder, share, gate)
         return state._replace(ladder=ladder), orders
 
     def claims(self, state: FlowState, orders: Orders, ratio, fee) -> Claims:

@@ -190,9 +190,9 @@ class LadderBook(AbstractBook):
             state = state._replace(stopping=stopping, reached_stopped=stopped)
         return state
 
-    def release(self, state: LadderState, share, trades=None):
-        share = share[:, None, None]
-        sent = lambda due: due if trades is None else jnp.where(trades[:, None, None], due, 0.0)
+    def release(self, state: LadderState, share, gate=None):
+        share = share[:, None, None] if gate is None else gate.share(share)[..., None]
+        sent = lambda due: due if gate is None else jnp.where(gate.trades[..., None], due, 0.0)
         liquidated = state.backlog * share
         zero = jnp.zeros_like(liquidated)
         batch = sent_by_class = None

@@ -79,6 +79,9 @@ def _notes(result: Any) -> list[str]:
     for one in result.events:
         upper = f"{one.name}: with impact as fitted to the unwinds themselves, all of it lasting, {_span(one.upper)}% of the fall"
         notes.append(f"{upper}; part of closing by force that only their own price moves caused: {_span(one.spiral)}%")
+        if one.runaway:
+            away = f"{one.name}: with {one.runaway} of {one.draws} draws the day run again runs away"
+            notes.append(f"{away}, to more than 1.5 times its fall; other settings, which are held against it, are of the rest")
         if abs(one.error) > 0.1 * one.fall:
             notes.append(f"{one.name}: run once more the day's fall is off by {_POINTS * one.error:+.2f} points")
     if weak:
@@ -101,6 +104,8 @@ def _records(events: Any) -> list[dict[str, Any]]:
         add("open_interest_loss", "own share", one.own_loss)
         add("open_interest_loss", "closed by force, run again", one.again)
         add("open_interest_loss", "spiral", one.spiral)
+        if one.runaway:
+            rows.append({"event": one.name, "quantity": "draws", "part": "run away, and left out", "value": one.runaway})
         for what in one.what_if:
             for quantity in ("fall", "less_fall", "lost", "forgone"):
                 add(quantity, what.name, getattr(what, quantity))

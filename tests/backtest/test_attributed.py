@@ -2,16 +2,19 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from jaxrisk.backtest.attribution import attributed as module
 from jaxrisk.backtest.attribution.attributed import Attributed, Attributions, Interval, WhatIf, Width, attributed
 from jaxrisk.backtest.attribution.unknowns import UNKNOWNS, as_known, draws
 from jaxrisk.backtest.attribution.unwind import simulated_unwinds, without_effect
 from jaxrisk.backtest.attribution.whose_fall import (
     ERROR,
+    Replayed,
     Unwind,
     again,
     largest_fall,
@@ -200,6 +203,38 @@ def test_a_made_up_day_under_another_setting(tmp_path, capsys):
         table.part.isin(["closed by force, run again", "populations.retail_long.median=3.0"]) & (table.quantity != "fall")
     ]
     assert lost[lost.quantity == "lost"].value.iloc[0] < lost[lost.quantity == "open_interest_loss"].value.iloc[0]
+
+
+def test_a_day_that_runs_away_when_run_again_is_counted_and_held_against_nothing(monkeypatch):
+    """Two draws of sixteen fall by thrice as much: a cap that takes that from them does not make the fall negative."""
+    fall, weights = 0.05, np.full(16, 1.0 / 16.0)
+    away = np.arange(16) < 2
+    closes = np.linspace(0.0, math.log1p(-fall), 11)
+    line = np.broadcast_to(closes, (16, 11))
+    unwind = SimpleNamespace(
+        fall=fall, lost=math.nan, closes=closes, measured=1, inside=10, every=1,
+        scenario=SimpleNamespace(settings=SimpleNamespace(years_per_step=1e-5)),
+    )  # fmt: skip
+    run = Replayed(0.95 * line, np.full(16, 0.95 * fall), np.full(16, 0.1), line, weights)
+    without = np.linspace(0.94, 0.96, 16) * fall
+
+    def again(unwind, found, values, cap=None, **_):
+        deep = without if cap else np.where(away, 3.0 * fall, fall)
+        return deep, np.where(away & (cap is None), 0.9, 0.1), np.ones(16)
+
+    monkeypatch.setattr(module, "replayed", lambda *_: run)
+    monkeypatch.setattr(module, "again", again)
+    one = attributed("made up", "Made up", unwind, count=16, caps=(10.0,))
+    assert (one.runaway, one.draws) == (2, 16)
+    cap = one.what_if[0]
+    assert cap.less_fall.value == pytest.approx(0.05, abs=0.005)
+    assert 0.9 * fall < cap.fall.low <= cap.fall.value <= cap.fall.high < fall
+    assert one.again.high == pytest.approx(0.1, abs=1e-9)
+    result = Attributions([one])
+    assert "with 2 of 16 draws the day run again runs away" in str(result.summary())
+    table = result.to_dataframe()
+    assert table[table.part.str.startswith("run away")].value.tolist() == [2]
+    assert "without 2 of 16 draws" in result.plot().axes[1].get_title("left")
 
 
 def test_an_unwind_without_its_loss_of_open_interest_is_shown():

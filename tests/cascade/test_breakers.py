@@ -8,17 +8,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
-from oracles.draws import SAME_DRAWS, STEPS, Frame, setups
-from oracles.package import engine_of, scenario_of
+from hypothesis import assume, given, settings, strategies as st
+from oracles import cross_engine
+from oracles.draws import FINE, REACH, SAME_DRAWS, STEEP, STEPS, Frame, close, setups
+from oracles.market import Halts
+from oracles.package import engine, engine_of, equities, scenario_of
 
 from jaxrisk import ConfigError, load, simulate
 from jaxrisk.cascade import Breaker
-from jaxrisk.cascade.breaker import BreakerState, check, frozen, halted_for, sent_share, watch, window_of
+from jaxrisk.cascade.breaker import BreakerState, check, frozen, gate, halted_for, watch, window_of
 from jaxrisk.config import doubts
 from jaxrisk.parameter import named
-from jaxrisk.positions import Grid
-from jaxrisk.positions.book import View
+from jaxrisk.positions import Contracts, CrossAccounts, Gate, Grid, Limits, Tiers, View
+from jaxrisk.positions.account_build import build_accounts
 
 CASES = Path(__file__).parents[1] / "cases"
 FRAME = Frame(
@@ -52,6 +54,8 @@ def with_breaker(scenario, **fields):
         auction_depth=each("depth", 1.0),
         trading=tuple(fields.get("trading", (True,) * venues)),
         all_venues=tuple(fields.get("everywhere", (False,) * venues)),
+        contract_move=fields.get("contract_move"),
+        contract_band=fields.get("contract_band"),
     )
     return replace(scenario, venues=replace(scenario.venues, breaker=breaker))
 
@@ -59,17 +63,18 @@ def with_breaker(scenario, **fields):
 def _waits(book):
     """What is due on a venue that does not trade is not sent, and is there afterwards; on the other it is."""
     with jax.enable_x64(True):
-        state, trades = book.init(), jnp.asarray([False, True])
+        trades = jnp.asarray([[False], [True]])
+        state, gated = book.init(), Gate(trades, jnp.zeros((2, 1)), 1.0 * trades)
         one = jnp.ones_like(book.dropped)
         if hasattr(state, "base"):
-            calls = state.calls._replace(reducing=0.3 * jnp.ones_like(state.base))
+            calls = state.calls._replace(reducing=0.3 * jnp.ones_like(state.calls.reducing))
             state = state._replace(stops=state.stops._replace(due=one), calls=calls)
         elif hasattr(state, "ladder"):
             state = state._replace(ladder=state.ladder._replace(stopping=one, reducing=one))
         else:
             state = state._replace(stopping=one, reducing=one)
         before = np.asarray(book.open_interest(state))
-        after, orders = book.release(state, jnp.asarray([0.0, 1.0]), trades)
+        after, orders = book.release(state, jnp.asarray([0.0, 1.0]), gated)
         for sent in (orders.stopped, orders.reduced):
             assert np.abs(sent[0]).max() == 0.0
             assert np.asarray(sent[1]).max() > 0.0
@@ -84,12 +89,19 @@ def _waits(book):
             assert moved[1].max() < 1.0
 
 
-@pytest.mark.parametrize("book", ["ladder", "account", "flow"])
+def _frame(book):
+    """A book of isolated positions, or one of accounts that have positions on both venues."""
+    if book == "cross":
+        return FRAME._replace(book="account", cross=True)
+    return FRAME._replace(book=book, flow=0.05 if book == "flow" else 0.0)
+
+
+@pytest.mark.parametrize("book", ["ladder", "account", "flow", "cross"])
 def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
     """Over random markets: longs equal shorts, all that is lost has a cause, the fund adds up, and what a halted venue's engine
     holds waits: nothing is liquidated there, and its marks stand still where trading is halted, where nobody is stopped, meets a
     call, closes or opens either."""
-    frame, halted, sent = FRAME._replace(book=book, flow=0.05 if book == "flow" else 0.0), [], []
+    frame, halted, sent, elsewhere = _frame(book), [], [], []
     books = []
 
     @settings(SAME_DRAWS, max_examples=12)
@@ -115,7 +127,7 @@ def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
         assert np.abs(start + fund.fees + fund.surplus - fund.used - fund.fund).max() <= slack
         assert fund.fund.min() >= -slack
 
-        left = states.halt.left
+        left = states.halt.left[..., 0]
         stopped = left[:, 0] > 0.0
         now = np.diff(states.seen.notional, axis=0, prepend=0.0).sum(axis=(2, 3))
         assert np.abs(now[stopped, 0]).max(initial=0.0) == 0.0
@@ -132,12 +144,23 @@ def test_a_halt_neither_makes_nor_loses_money_positions_or_orders(book):
             assert waits.min(initial=0.0) >= -slack - np.abs(np.diff(held, axis=0)).max()
         halted.append(stopped.any() and (left[:, 1] >= 1.0).any())
         sent.append(now.sum() > 0.0)
+        # of accounts whose own venue is halted, on the one that is not
+        elsewhere.append(book == "cross" and _sold_elsewhere(prepared, states, stopped, left))
 
     hold()
+    assert book != "cross" or sum(elsewhere) >= 2
     assert STEPS > 5
     assert sum(halted) >= 4
     assert sum(sent) >= 6
     _waits(books[0])
+
+
+def _sold_elsewhere(prepared, states, stopped, left):
+    """Whether an account at home on a venue that does not trade has lost some of its position on the other to the engine."""
+    size = np.abs(np.concatenate([prepared.book.quantity[None], states.book.quantity]))
+    less = np.diff(size, axis=0)[:, 1] < -1e-9 * size[0].max()
+    mine = np.asarray(prepared.book.ledger.home)[0] > 0.0
+    return bool((less & mine & (states.book.pending >= 1.0))[stopped & (left[:, 1] == 0.0)].any())
 
 
 def _state(marks, breaker, steps_a_year=1.0):
@@ -146,7 +169,7 @@ def _state(marks, breaker, steps_a_year=1.0):
     for index, mark in enumerate(marks):
         at = jnp.asarray([[mark]], state.highs.dtype)
         state = check(breaker, state, at, 1.0 / steps_a_year)
-        found.append(float(state.left[0]))
+        found.append(float(state.left[0, 0]))
         state = watch(breaker, state, at, jnp.int32(index), 1.0 / steps_a_year)
     return state, found
 
@@ -185,7 +208,7 @@ def test_a_halt_of_trading_lasts_whole_steps_in_either_precision(dtype):
             for index in range(steps + 4):
                 at = jnp.asarray([[-0.2 if index else 0.0]], dtype)
                 state = check(breaker, state, at, years)
-                left.append(bool(frozen(breaker, state)[0]))
+                left.append(bool(frozen(breaker, state)[0, 0]))
                 state = watch(breaker, state, at, jnp.int32(index), years)
             assert sum(left) == steps, (step, length)
         part = _breaker(dtype, length=90.0 / year, trading=False)
@@ -197,15 +220,15 @@ def test_a_halt_for_all_venues_holds_for_those_with_a_length_and_one_of_its_own_
     breaker = both([0.05] * 3, [5.0] * 3, [3.0, 2.0, 0.0], [np.inf] * 3, [0.0] * 3, [1.0] * 3)
     state = BreakerState.start(3, 1, jnp.float32)
     first, second = (check(breaker, state, jnp.asarray(marks)[:, None], 1.0) for marks in ([-0.1, 0.0, 0.0], [0.0, -0.1, 0.0]))
-    assert first.left.tolist() == [3.0, 2.0, 0.0]
-    assert second.left.tolist() == [0.0, 2.0, 0.0]
-    assert frozen(breaker, first).tolist() == [True, True, False]
+    assert first.left[:, 0].tolist() == [3.0, 2.0, 0.0]
+    assert second.left[:, 0].tolist() == [0.0, 2.0, 0.0]
+    assert frozen(breaker, first)[:, 0].tolist() == [True, True, False]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("book", ["account", "flow"])
+@pytest.mark.parametrize("book", ["account", "flow", "cross"])
 def test_a_breaker_that_never_halts_gives_the_bits_of_none_in_other_books_and_with_two_rounds(book):
-    frame = FRAME._replace(book=book, flow=0.05 if book == "flow" else 0.0)
+    frame = _frame(book)
 
     @settings(SAME_DRAWS, max_examples=1)
     @given(drawn=setups(frame))
@@ -224,20 +247,21 @@ def test_a_breaker_that_never_halts_gives_the_bits_of_none_in_other_books_and_wi
 
 def test_after_a_halt_the_auction_is_held_outside_of_the_band_and_all_rounds_together_send_its_share():
     breaker = _breaker(auction=0.5, band=0.01)
-    state = BreakerState.start(1, 1, jnp.float32)._replace(reopened=jnp.ones(1, bool))
+    state = BreakerState.start(1, 1, jnp.float32)._replace(reopened=jnp.ones((1, 1), bool))
     mark, usual = jnp.asarray([[-0.2]], jnp.float32), jnp.asarray([0.1], jnp.float32)
-    assert float(sent_share(breaker, state, mark, usual)[0]) == pytest.approx(0.5)
-    each = float(sent_share(breaker, state, mark, usual, rounds=3)[0])
+    sent = lambda breaker, state, **rounds: float(gate(breaker, state, mark, **rounds).share(usual)[0, 0])
+    assert sent(breaker, state) == pytest.approx(0.5)
+    each = sent(breaker, state, rounds=3)
     assert 1.0 - (1.0 - each) ** 3 == pytest.approx(0.5)
-    assert float(sent_share(_breaker(auction=1.0), state, mark, usual, rounds=2)[0]) == 1.0
-    assert float(sent_share(breaker, state._replace(reopened=jnp.zeros(1, bool)), mark, usual)[0]) == 0.0
+    assert sent(_breaker(auction=1.0), state, rounds=2) == 1.0
+    assert sent(breaker, state._replace(reopened=jnp.zeros((1, 1), bool))) == 0.0
 
 
 def test_a_price_that_jumps_after_a_halt_has_not_been_below_where_it_stood():
     """Where the path between two steps is a bridge, which dips below where it ends nearly always."""
     scenario = with_breaker(load(str(CASES / "halt_harms.toml"), {"run.bridge": "on"}), move=0.002, window=4.0, length=2.0)
     _, (states, _, _) = engine_of(lambda: scenario, jnp.float32, (256, 1, 1))
-    still = states.halt.left[:, 0] > 0.0
+    still = states.halt.left[:, 0, 0] > 0.0
     after = np.flatnonzero(still[:-1] & ~still[1:]) + 1
     assert len(after) >= 2
     lowest, price = states.seen.lowest[:, 0], states.price[:, 0]
@@ -246,22 +270,122 @@ def test_a_price_that_jumps_after_a_halt_has_not_been_below_where_it_stood():
     assert np.any(lowest[moving] < np.minimum(lowest[moving - 1], price[moving]))
 
 
-def test_halts_of_trading_are_refused_where_accounts_have_positions_on_other_venues():
-    frame = FRAME._replace(book="account", cross=True)
-    told = []
+ACROSS = Frame(
+    venues=2, assets=2, inverse=(False, True), tranches=((1.0,), (1.0,)), tiers=(STEEP, STEEP), rounds=2,
+    policy=("partial", "full"), ranking=("pro_rata", "bitmex"), trigger=("fund_empty", "fund_empty"), cross=True, calls=True,
+    stops=4, book="account",
+)  # fmt: skip
 
-    @settings(SAME_DRAWS, max_examples=2)
-    @given(drawn=setups(frame))
-    def refused(drawn):
+
+def _halts(random):
+    """Of one venue: as a whole, by contract, or both."""
+    whole = random.uniform(0.03, 0.15) if random.random() < 0.5 else np.inf
+    by_contract = lambda low, high: list(np.where(random.random(2) < 0.7, random.uniform(low, high, 2), np.inf))
+    return Halts(
+        move=whole, window=int(random.integers(1, 6)), length=random.uniform(0.5, 3.5), band=random.uniform(0.08, 0.5),
+        auction=random.uniform(0.0, 1.0), deeper=random.uniform(1.0, 3.0), trading=True, everywhere=False,
+        contract_move=by_contract(0.03, 0.15), contract_band=by_contract(0.08, 0.5),
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trading", [(True, False), (True, True)])
+def test_accounts_across_venues_agree_with_the_accounts_through_halts(trading):
+    """Price, open interest, every account's equity and the fund at every step, against the accounts one at a time; and no cash is
+    made or lost, by an account either of which a part is closed while another waits."""
+    halted, split = [], []
+
+    @settings(SAME_DRAWS, max_examples=16)
+    @given(drawn=setups(ACROSS), seed=st.integers(0, 2**32))
+    def agree(drawn, seed):
         setup, numbers = drawn
-        setup.reach = Grid().reach
-        scenario = scenario_of(frame, setup, numbers, Grid())
-        words = lambda **fields: [text for text in with_breaker(scenario, **fields).problems() if "venues.breaker" in text]
-        assert not words() + words(move=0.05, trading=(False, False))
-        told.append(words(move=0.05))
+        random = np.random.default_rng(seed)
+        for venue, stops in zip(setup.venues, trading, strict=True):
+            venue.halts = _halts(random)
+            venue.halts.trading, venue.halts.everywhere = stops, stops and trading == (True, False)
+        record = cross_engine.run(setup)
+        assume(record.furthest < REACH)
+        assume(record.nearest > 1e-7)
+        prepared, (states, held, losses) = engine(ACROSS, setup, numbers, jnp.float64, FINE)
+        total = record.initial_open_interest.sum()
+        np.testing.assert_array_equal((states.halt.left > 0.0) & np.array(trading)[:, None], record.halted)
+        close(states.price, record.price)
+        close(states.mark, record.mark)
+        close(held[1:], record.open_interest, total)
+        close(equities(prepared, states, setup), record.equity, total)
+        close(losses["called"], record.margin_called, total)
+        for name in ("fund", "used", "forgone", "socialised", "fees", "surplus", "returned"):
+            close(getattr(states.fund, name), getattr(record, name), total)
+        assert record.created <= 1e-10 * total
+        halted.append(record.halted.any())
+        split.append(record.split > 0)
 
-    refused()
-    assert any("home venue" in text for texts in told for text in texts)
+    agree()
+    assert sum(halted) >= 5
+    assert sum(split) >= 3
+
+
+def test_an_account_is_closed_where_there_is_trade_and_the_rest_waits_at_a_loss_that_grows():
+    """A coin on either of two venues for 100 USD, and 16 USD of collateral: at 90 it is to be closed, at 80 the rest is."""
+    one, both = np.ones(1), np.array([0, 1])
+    tiers = Tiers(*(np.full((2, 1, 1), number) for number in (0.0, 100.0, 0.005, 0.0)), ())
+    contracts = Contracts(tiers, (False, False), ((1.0,), (1.0,)), np.zeros(2), None, (), None)
+    account = CrossAccounts(
+        np.ones(2),
+        100.0 * np.ones(2),
+        0 * both,
+        both,
+        0 * both,
+        1 + 0 * both,
+        16.0 * one,
+        np.zeros((1, 1)),
+        both[:1],
+        both[:1],
+        one,
+    )
+    with jax.enable_x64(True):
+        book = build_accounts([account], None, contracts, Limits.none(), None, None, jnp.asarray([100.0]), 1, halts=True)
+        at = lambda price: jnp.full((2, 1), price / 100.0)
+        seen = lambda price: View(*[jnp.log(at(price))] * 5, jnp.zeros(1), jnp.zeros(1), jnp.int32(0), jnp.ones((2, 1), bool))
+        gates = [Gate(jnp.asarray(t), jnp.zeros((2, 1)), 1.0 * jnp.asarray(t)) for t in ([[False], [True]], [[True], [True]])]
+        state, fee, engine_share = book.trigger(book.init(), seen(90.0)), jnp.zeros(2), jnp.ones(2)
+
+        # its own venue is halted: the engine closes what is on the other, nobody has to pay yet
+        state, orders = book.release(state, engine_share, gates[0])
+        assert orders.liquidated[..., 0, 0].tolist() == [0.0, 100.0]
+        claims = book.claims(state, orders, at(90.0), fee)
+        assert (float(claims.shortfall.sum()), float(claims.surplus.sum())) == (0.0, 0.0)
+        state, _ = book.settle(state, orders, at(90.0), fee, jnp.zeros(2))
+        assert state.quantity[:, 0].tolist() == [100.0, 0.0]
+        assert float(state.equity(jnp.asarray([0.9, 0.9]))[0]) == pytest.approx(-4.0)
+        # nothing more goes while it waits
+        state, orders = book.release(book.trigger(state, seen(85.0)), engine_share, gates[0])
+        assert float(orders.liquidated.sum()) == 0.0
+        assert float(book.claims(state, orders, at(85.0), fee).shortfall.sum()) == 0.0
+
+        state, orders = book.release(book.trigger(state, seen(80.0)), engine_share, gates[1])
+        assert orders.liquidated[..., 0, 0].tolist() == [100.0, 0.0]
+        assert float(book.claims(state, orders, at(80.0), fee).shortfall.sum()) == pytest.approx(14.0)
+        state, _ = book.settle(state, orders, at(80.0), fee, jnp.zeros(2))
+        assert float(jnp.abs(state.quantity).sum()) == 0.0
+
+
+def test_a_contract_that_halts_by_itself_stops_no_other():
+    """Two venues with two contracts: the first halts them apart, the second as a whole."""
+    never, marks = [np.inf, np.inf], jnp.asarray([[-0.1, -0.01], [-0.1, -0.01]], jnp.float32)
+    venues = ([np.inf, 0.2], [5.0] * 2, [3.0, 2.0], never, [0.0] * 2, [1.0] * 2)
+    contracts = ([[0.05, 0.05], never], [[np.inf, 0.005], never])
+    made = lambda everywhere: Breaker(*venues, (True, True), (everywhere, False), *contracts)
+    state = BreakerState.start(2, 2, jnp.float32)
+    here, both = (check(made(everywhere), state, marks, 1.0) for everywhere in (False, True))
+    assert here.left.tolist() == [[3.0, 0.0], [0.0, 0.0]]
+    assert both.left.tolist() == [[3.0, 0.0], [2.0, 0.0]]
+    deeper = check(made(False), state, 2.5 * marks, 1.0)
+    assert deeper.left.tolist() == [[3.0, 0.0], [2.0, 2.0]]
+    # and its band is its own
+    let = gate(made(False), here, marks).share(jnp.ones(2))
+    assert let.tolist() == [[0.0, 0.0], [1.0, 1.0]]
+    assert gate(made(False), here, 0.1 * marks).share(jnp.ones(2)).tolist() == [[0.0, 1.0], [1.0, 1.0]]
 
 
 @pytest.mark.parametrize(("file", "venue", "halts"), [("halt_helps", "wrong", "trading"), ("halt_harms", "only", "liquidations")])

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from oracles import cross_engine, event_engine
-from oracles.cross_holder import CrossAccount
 from oracles.draws import FINE, FLAT, JUMPS, LARGE, REACH, SAME_DRAWS, STEEP, Frame, close, furthest, nearest_call, setups
-from oracles.package import engine
+from oracles.package import engine, equities
 
 LADDERS = {
     "fund": Frame(ranking=("pro_rata",), trigger=("fund_empty",), tiers=(STEEP,)),
@@ -222,19 +221,6 @@ ACCOUNTS = {
         book="account",
     ),
 }
-
-
-def equities(prepared, states, setup):
-    """Of each row of the drawn accounts, with what their three kinds at a margin call make together; `(steps, rows)`."""
-    book, ratio = states.book, np.exp(states.mark).reshape(len(states.mark), -1)
-    exposure = book.quantity if book.exposure is None else book.exposure
-    each = (book.base + (exposure * ratio[..., None]).sum(axis=1)) * np.asarray(prepared.book.ledger.weight)
-    each = each.reshape(len(each), -1, len(setup.accounts)).sum(axis=1)
-    # the package has the isolated ones first
-    order = np.argsort([isinstance(account, CrossAccount) for account in setup.accounts], kind="stable")
-    found = np.empty_like(each)
-    found[:, order] = each
-    return found
 
 
 @pytest.mark.slow

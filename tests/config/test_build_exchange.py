@@ -11,6 +11,7 @@ from jaxrisk.config import check, load, prepare
 from jaxrisk.config.read import read
 from jaxrisk.config.tables import run, venues as keys
 from jaxrisk.config.toml_text import to_toml
+from jaxrisk.parameter import named
 from jaxrisk.paths import find, names
 from jaxrisk.positions import BOOKS, POLICIES, RANKINGS
 
@@ -176,6 +177,28 @@ def test_every_number_is_a_leaf_under_its_name(scenario):
             "venues.haircut", "venues.liquidity_leakage", "venues.backstop.insurance_fund", "venues.policy.first_share",
             "channels.deleveraging", "impact.common_holders", "populations.book.cash"} <= dotted  # fmt: skip
     assert all(leaf.dtype == np.float64 for _, leaf in leaves if np.issubdtype(leaf.dtype, np.floating))
+
+
+def test_halts_of_a_venue_and_of_each_contract_by_itself(scenario):
+    """Accounts on both venues under one collateral are no reason against either; what is not named has no threshold."""
+    venues = {
+        "venues.binance.halt_move": {"BTC": 0.07, "NDX": 0.1},
+        "venues.binance.halts": "trading",
+        "venues.coinm.halt_move": 0.2,
+    }
+    halted = scenario(**venues, **{"venues.coinm.price_band": {"ETH": 0.05}})
+    breaker = halted.venues.breaker
+    np.testing.assert_array_equal(breaker.halt_move, [np.inf, 0.2])
+    np.testing.assert_array_equal(breaker.contract_move, [[0.07, np.inf, 0.1], [np.inf] * 3])
+    np.testing.assert_array_equal(breaker.price_band, [np.inf, np.inf])
+    np.testing.assert_array_equal(breaker.contract_band, [[np.inf] * 3, [np.inf, 0.05, np.inf]])
+    assert not halted.problems()
+    assert scenario(**{"venues.coinm.halt_move": 0.2}).venues.breaker.contract_move is None
+    found = [one.name for one in named(halted, ["venues.binance.halt_move", "venues.coinm.halt_move", "venues.coinm.price_band"])]
+    assert found == [
+        *(f"venues.binance.halt_move[{asset}]" for asset in ("BTC", "ETH", "NDX")), "venues.coinm.halt_move",
+        *(f"venues.coinm.price_band[{asset}]" for asset in ("BTC", "ETH", "NDX")),
+    ]  # fmt: skip
 
 
 # ---- presets

@@ -71,6 +71,16 @@ CASES = [
     ({f"{BINANCE}.liquidity_leakage": {"binance": 0.1}}, "venues.binance.liquidity_leakage.binance", "0.1", "other venues", None),
     ({f"{COINM}.liquidity_leakage": 0.1}, "venues.coinm.liquidity_leakage", "0.1", "needs local_depth", None),
     (ALONE | {f"{BINANCE}.liquidity_leakage": 0.1}, "venues.binance.liquidity_leakage", "0.1", "needs a second venue", None),
+    # halts, of a venue and of each contract by itself
+    ({f"{BINANCE}.halt_move": {"BTX": 0.1}}, "venues.binance.halt_move.BTX", "0.1", "unknown asset; the assets are BTC, ETH, NDX",
+     "BTC"),
+    ({f"{BINANCE}.halt_move": {"BTC": -0.1}}, "venues.binance.halt_move.BTC", "-0.1", "a number above 0 (log price)", None),
+    ({f"{BINANCE}.halt_move": 0.0}, "venues.binance.halt_move", "0.0", "a number above 0 (log price)", None),
+    ({f"{BINANCE}.halt_move": "7%"}, "venues.binance.halt_move", '"7%"', "a number above 0 (log price)", None),
+    ({f"{BINANCE}.price_band": {"ETH": "wide"}}, "venues.binance.price_band.ETH", '"wide"', "a number above 0 (log price)", None),
+    ({f"{BINANCE}.halt_mve": {"BTC": 0.1}}, "venues.binance.halt_mve", "{BTC = 0.1}", "unknown key", "halt_move"),
+    ({f"{BINANCE}.price_band": 0.1, f"{BINANCE}.halt_length": "5min"}, "venues.binance.halt_length", '"5min"',
+     "goes with halt_move", None),
     # presets
     ({f"{BINANCE}.preset": "binanse"}, "venues.binance.preset", '"binanse"', "no such file", "binance"),
     ({f"{BINANCE}.preset": 5}, "venues.binance.preset", "5", "has to be text", None),

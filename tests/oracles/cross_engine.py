@@ -10,6 +10,7 @@ import numpy as np
 
 from .cross_book import Book
 from .cross_holder import CrossAccount, Slice
+from .halted import Halted
 from .market import LONG, SHORT, Fund, Prices, Setup, engine_share
 
 
@@ -43,6 +44,8 @@ class Record:
     dropped: list = field(default_factory=list)
     created: float = 0.0  # USD out of nothing: by how much settling has failed to conserve cash, the largest of any round
     uncharged: float = 0.0  # socialised loss that nobody was left to bear
+    halted: np.ndarray | None = None  # (steps, venues, assets): whether nobody could trade
+    split: int = 0  # accounts under the engine's order of which a part was sent while another waited
 
 
 class Runaway(Exception):
@@ -56,6 +59,7 @@ class Run:
         self.setup, self.book, self.prices = setup, Book(setup), Prices(setup)
         self.funds = [None if venue.backstop is None else Fund(venue.backstop) for venue in setup.venues]
         self.low, self.high = np.zeros(setup.shape), np.zeros(setup.shape)
+        self.halts = None if setup.venues[0].halts is None else Halted(setup)
         self.step = 0
         steps, (venues, assets) = len(setup.fundamental) - 1, setup.shape
         self.record = Record(
@@ -67,22 +71,33 @@ class Run:
             np.zeros((steps, len(setup.accounts))),
             self.book.open_interest()[..., LONG],
             dropped=self.book.dropped,
+            halted=np.zeros((steps, venues, assets), bool),
         )
 
     def dollars(self, mark):
         """Prices, USD a coin, by market."""
         return {m: self.setup.price[m[1]] * float(np.exp(mark[m])) for m in self.book.markets}
 
+    def now(self, prices):
+        return prices.now() if self.halts is None else self.halts.now(prices)
+
+    def trades(self, market):
+        return self.halts is None or self.halts.trades(market)
+
+    def sell(self, prices, forced):
+        sold = forced[..., LONG] - forced[..., SHORT]
+        prices.sell(sold if self.halts is None else self.halts.thinner(sold))
+
     def trigger(self):
         """Stops, calls, and the margin check, at the marks as they are."""
-        price, record, book = self.dollars(self.prices.now()[1]), self.record, self.book
+        price, record, book = self.dollars(self.now(self.prices)[1]), self.record, self.book
         reached = [s for s in book.stops if not s.reached]
         for s in reached:
             s.reached = self.low[s.market] <= s.price if s.side == LONG else self.high[s.market] >= s.price
         for h in book.holders:
             if h.pending == 1.0:
                 continue
-            asked = h.call(price)
+            asked = h.call(price) if any(self.trades(m) for m in h.size if h.size[m] != 0.0) else 0.0
             if asked > 0.0:
                 h.called = True
                 book.called[h.home] += h.weight * asked
@@ -94,7 +109,7 @@ class Run:
             # what is on its way out needs no margin
             working = h.rules.policy == "to_margin" and h.pending > 0.0
             target = h.rules.margin_target if working else 1.0
-            gap = h.equity(price) - target * h.maintenance(price) * (1.0 - h.reducing)
+            gap = h.equity(price) - target * h.maintenance(price) * (1.0 - h.leaving(price))
             # an account closed to its margin has it; no rounding decides
             if h.rules.policy == "to_margin" and abs(gap) <= 1e-12 * h.notional(price):
                 gap = 0.0
@@ -108,6 +123,7 @@ class Run:
                 record.nearest = min(record.nearest, *(abs(x) / h.notional(price) for x in signs))
             if gap < 0.0:
                 # who has lost more than everything after all positions were closed owes it
+                h.reduced = set()
                 h.reducing, h.pending = 0.0, h.share_to_close(price, self.step) if h.notional(price) > 0.0 else 1.0
                 record.triggers.append((self.step, h.row, h.group, h.pending))
 
@@ -117,14 +133,28 @@ class Run:
         for h in self.book.holders:
             h.busy = h.pending > 0.0
             if h.busy:
-                sent.append(Slice(h, h.pending * engine_share(h.rules, self.setup), h.pending == 1.0))
+                part = self.slice(h)
+                sent.append(part)
                 # an order counts from when it is sent; within the cool-down the first one does
-                if h.pending < 1.0 and not h.cooling(self.step):
+                if h.pending < 1.0 and part.share > 0.0 and not h.cooling(self.step):
                     h.last_partial = self.step
             if h.reducing > 0.0:
-                reduced.append(Slice(h, h.reducing, False))
-                h.promised = {m: h.reducing * size for m, size in h.size.items()}
+                now = {m: h.reducing if self.trades(m) and m not in h.reduced else 0.0 for m in h.size}
+                reduced.append(Slice(h, h.reducing, False, now))
+                h.promised = {m: now[m] * size for m, size in h.size.items()}
         return sent, reduced
+
+    def slice(self, h):
+        """What the engine sends of an account: closed for good only where no position waits while others go."""
+        engine = engine_share(h.rules, self.setup)
+        if self.halts is None:
+            return Slice(h, h.pending * engine, h.pending == 1.0)
+        shares = {m: h.pending * self.halts.share(m, engine) for m in h.size}
+        # who has no position left waits for no market
+        held = [shares[m] for m in h.size if h.size[m] != 0.0] or [h.pending * engine]
+        even = min(held) == max(held)
+        self.record.split += not even
+        return Slice(h, max(held), h.pending == 1.0 and even, shares)
 
     def quantities(self, slices):
         total = np.zeros((*self.setup.shape, 2))
@@ -138,7 +168,7 @@ class Run:
         self.trigger()
         sent, reduced = self.orders()
         stopped = np.zeros((*setup.shape, 2))
-        gone = [s for s in book.stops if s.reached]
+        gone = [s for s in book.stops if s.reached and self.trades(s.market)]
         for stop in gone:
             stopped[stop.market][stop.side] += stop.quantity
         others = self.quantities(reduced) + stopped
@@ -146,8 +176,8 @@ class Run:
         # who would be bankrupt if all of it were sold, and is closed against the other side instead
         forced = self.quantities(sent) + others
         tentative = self.prices.copy()
-        tentative.sell(forced[..., LONG] - forced[..., SHORT])
-        _, mark = tentative.now()
+        self.sell(tentative, forced)
+        _, mark = self.now(tentative)
         record.furthest = max(record.furthest, np.abs(mark).max())
         if record.furthest >= setup.reach:
             raise Runaway
@@ -155,8 +185,10 @@ class Run:
 
         # what is left is sold
         forced = self.quantities(sent) + others
-        self.prices.sell(forced[..., LONG] - forced[..., SHORT])
-        _, mark = self.prices.now()
+        self.sell(self.prices, forced)
+        seen, mark = self.now(self.prices)
+        if self.halts is not None:
+            self.halts.seen(seen, mark)
         self.low, self.high = np.minimum(self.low, mark), np.maximum(self.high, mark)
         record.furthest = max(record.furthest, np.abs(mark).max())
         if record.furthest >= setup.reach:
@@ -188,15 +220,18 @@ class Run:
             self.settle(part, price)
         for stop in gone:
             book.buy(stop.market, -stop.quantity if stop.side == LONG else stop.quantity, price[stop.market])
-        book.stops = [s for s in book.stops if not s.reached]
+        book.stops = [s for s in book.stops if s not in gone]
 
         self.deleverage(against, cost, price)
         for part in reduced:
             h = part.holder
             for m in h.size:
                 h.close(m, h.promised[m], price[m])
+                if part.of(m) > 0.0:
+                    h.reduced.add(m)
                 h.promised[m] = 0.0
-            h.reducing = 0.0
+            if all(m in h.reduced for m in h.size if h.size[m] != 0.0):
+                h.reducing, h.reduced = 0.0, set()
         for m in book.markets:
             share = setup.venues[m[0]].closes_opposite
             # what is sold and what is bought by force meets: nobody else is asked for it
@@ -265,7 +300,9 @@ class Run:
             return
         h.cash -= part.claims(price, h.rules.fee)[0] / h.weight
         for m in h.size:
-            h.close(m, part.share * h.size[m], price[m])
+            h.close(m, part.of(m) * h.size[m], price[m])
+        if h.pending == 1.0:
+            return
         left = h.pending - part.share
         h.pending = left / (1.0 - part.share) if left > 1e-6 else 0.0
 
@@ -273,7 +310,7 @@ class Run:
         setup = self.setup
         if setup.funding_rate is None:
             return
-        price = self.dollars(self.prices.now()[1])
+        price = self.dollars(self.now(self.prices)[1])
         for h in self.book.holders:
             for (v, a), size in h.size.items():
                 rate = setup.funding_rate[a] + setup.funding_trend[a] * trend[a]
@@ -286,15 +323,22 @@ class Run:
         newest = 1.0 - 0.5 ** (setup.years_per_step / setup.trend_half_life)
         for step in range(len(setup.fundamental) - 1):
             self.step = step
-            before, _ = self.prices.now()
+            before, _ = self.now(self.prices)
             self.fund_payments(trend)
             self.prices.advance()
-            _, mark = self.prices.now()
+            if self.halts is not None:
+                self.halts.begin(self.prices.now()[1])
+                self.halts.seen(*self.now(self.prices))
+            _, mark = self.now(self.prices)
             self.low, self.high = np.minimum(self.low, mark), np.maximum(self.high, mark)
             for _ in range(setup.rounds):
                 self.round()
             self.trigger()
-            after, mark = self.prices.now()
+            after, mark = self.now(self.prices)
+            if self.halts is not None:
+                record.halted[step] = [[not self.trades((v, a)) for a in range(len(after))] for v in range(len(mark))]
+                self.halts.end()
+                record.nearest = min(record.nearest, self.halts.nearest)
             trend = trend + newest * ((after - before) / setup.years_per_step - trend)
             self.prices.withdraw(after - before)
             record.price[step], record.mark[step] = after, mark

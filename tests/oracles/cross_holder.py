@@ -45,6 +45,7 @@ class Holder:
         self.promised = dict.fromkeys(self.size, 0.0)
         self.settled = {market: self.own_coins.get(market, 0.0) for market in given.positions}
         self.pending, self.reducing, self.called, self.last_partial = 0.0, 0.0, False, -math.inf
+        self.reduced = set()  # markets in which it has sold what the call asks of it, while others wait
         start = {(v, a): setup.price[a] for v in range(len(setup.venues)) for a in range(len(setup.price))}
         self.least = 1e-6 * self.notional(start)
         self.alive = self.equity(start) >= self.maintenance(start)
@@ -93,6 +94,11 @@ class Holder:
             tier = tier_of(self.setup.venues[v].tiers[a], notional)
             total += tier.rate * notional - tier.amount
         return total
+
+    def leaving(self, price):
+        """Share of the account, by notional, that is on its way out to meet a call."""
+        waits = sum(self.notional_of(m, price) for m in self.size if m not in self.reduced)
+        return self.reducing * waits / self.notional(price) if self.reducing > 0.0 else 0.0
 
     def quantity(self, market):
         """Open interest of all holders of this kind, USD at the initial price."""
@@ -170,14 +176,19 @@ class Holder:
 
 @dataclass
 class Slice:
-    """Part of an account that is sent to be closed in one round: `share` of each position, of which a part, by market, is closed
-    against the other side at the account's bankruptcy `price` (USD a coin)."""
+    """Part of an account that is sent to be closed in one round: `share` of each position, or what `shares` has of each, of which
+    a part, by market, is closed against the other side at the account's bankruptcy `price` (USD a coin)."""
 
     holder: Holder
     share: float
     final: bool
+    shares: dict | None = None
     spared: dict = field(default_factory=dict)
     price: dict = field(default_factory=dict)
+
+    def of(self, market):
+        """Share of one position."""
+        return self.share if self.shares is None else self.shares[market]
 
     def worth(self, price):
         """Of what closes for good, USD."""
@@ -195,11 +206,11 @@ class Slice:
 
     def sold(self, market):
         """USD at the initial price, of all holders of this kind."""
-        return self.share * (1.0 - self.spared.get(market, 0.0)) * self.holder.quantity(market)
+        return self.of(market) * (1.0 - self.spared.get(market, 0.0)) * self.holder.quantity(market)
 
     def notional(self, price):
         h = self.holder
-        return h.weight * sum(self.share * (1.0 - self.spared.get(m, 0.0)) * h.notional_of(m, price) for m in h.size)
+        return h.weight * sum(self.of(m) * (1.0 - self.spared.get(m, 0.0)) * h.notional_of(m, price) for m in h.size)
 
     def claims(self, price, fee):
         """Fee, surplus, shortfall, USD."""

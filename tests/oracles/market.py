@@ -72,6 +72,25 @@ class Backstop:
 
 
 @dataclass
+class Halts:
+    """When one venue halts, as a whole or a contract by itself (`contract_move`, `contract_band`, by asset): log prices, steps.
+
+    `trading`: all of it stops, for whole steps; else liquidations alone. `everywhere`: the same contracts halt on other venues.
+    """
+
+    move: float
+    window: int
+    length: float
+    band: float
+    auction: float
+    deeper: float
+    trading: bool
+    everywhere: bool
+    contract_move: list[float]
+    contract_band: list[float]
+
+
+@dataclass
 class Venue:
     """Rules of one venue; `tiers`, `local_impact`, `haircut` by asset; times and rates in years.
 
@@ -96,6 +115,7 @@ class Venue:
     margin_target: float = 1.0
     haircut: list[float] = field(default_factory=list)
     backstop: Backstop | None = None
+    halts: Halts | None = None
 
 
 @dataclass

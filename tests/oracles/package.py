@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrisk.cascade import (
+    Breaker,
     Channels,
     Depth,
     Impact,
@@ -94,6 +95,7 @@ def scenario_of(frame: Frame, setup: oracle.Setup, numbers: list, grid: Grid) ->
             haircut=np.array([v.haircut for v in setup.venues]) if setup.venues[0].haircut else None,
             policy=_policy(frame, of_venue),
             backstop=_backstop(frame, setup),
+            breaker=_breaker(setup),
         ),
         populations=isolated(setup) | (joined(setup) if frame.cross else {}),
         funding=Funding(np.array(setup.funding_rate), np.array(setup.funding_trend)) if frame.funding else None,
@@ -170,6 +172,25 @@ def walk(prepared):
     return states, jnp.concatenate([first[None], held]), outcome(prepared, last) | {"called": called}
 
 
+def _breaker(setup: oracle.Setup):
+    rules, years = [venue.halts for venue in setup.venues], setup.years_per_step
+    if rules[0] is None:
+        return None
+    of = lambda name: np.array([getattr(rule, name) for rule in rules], float)
+    return Breaker(
+        halt_move=of("move"),
+        halt_window=of("window") * years,
+        halt_length=of("length") * years,
+        price_band=of("band"),
+        auction=of("auction"),
+        auction_depth=of("deeper"),
+        trading=tuple(rule.trading for rule in rules),
+        all_venues=tuple(rule.everywhere for rule in rules),
+        contract_move=of("contract_move"),
+        contract_band=of("contract_band"),
+    )
+
+
 def engine(frame, setup, numbers, dtype, grid):
     """The package's walk of one path: what was prepared, and the states, what is held, losses, as NumPy arrays."""
     return engine_of(lambda: scenario_of(frame, setup, numbers, grid), dtype)
@@ -180,3 +201,16 @@ def engine_of(scenario, dtype, nodes=NODES):
     with jax.enable_x64(dtype == jnp.float64):
         prepared = prepare(scenario(), dtype, nodes)
         return prepared, jax.tree.map(np.asarray, walk(prepared))
+
+
+def equities(prepared, states, setup):
+    """Of each row of the drawn accounts, with what their three kinds at a margin call make together; `(steps, rows)`."""
+    book, ratio = states.book, np.exp(states.mark).reshape(len(states.mark), -1)
+    exposure = book.quantity if book.exposure is None else book.exposure
+    each = (book.base + (exposure * ratio[..., None]).sum(axis=1)) * np.asarray(prepared.book.ledger.weight)
+    each = each.reshape(len(each), -1, len(setup.accounts)).sum(axis=1)
+    # the package has the isolated ones first
+    order = np.argsort([isinstance(account, CrossAccount) for account in setup.accounts], kind="stable")
+    found = np.empty_like(each)
+    found[:, order] = each
+    return found

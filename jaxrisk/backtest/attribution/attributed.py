@@ -16,6 +16,9 @@ CAPS = (20.0, 10.0, 5.0, 2.0)
 DRAWS = 64
 LEAST_EFFECTIVE = 30.0
 """Draws that an interval should rest on."""
+RUNAWAY = 1.5
+"""A day run again that falls by more than so many times the fall it is to repeat has run away: that is two and a half of the
+method's own errors (`whose_fall.ERROR`), and no longer that day."""
 _BOOTSTRAPS = 200
 
 
@@ -42,8 +45,9 @@ class Width(NamedTuple):
 
 
 class WhatIf(NamedTuple):
-    """The day under another setting: `fall`; `less_fall`: by how much less the price falls, over the fall; `lost`: closed by
-    force, and `forgone`: not opened at all, both over the open interest at the start without that setting."""
+    """The day under another setting: `fall`; `less_fall`: by how much less the price falls, over the fall, at most all of it;
+    `lost`: closed by force, and `forgone`: not opened at all, both over the open interest at the start without that setting. Of
+    the draws with which the day does not run away (`Attributed.runaway`)."""
 
     name: str
     fall: Interval
@@ -58,10 +62,12 @@ class Attributed(NamedTuple):
     **Fields:** `name`, `title`; `fall`, `observed_loss` (NaN where unknown): as observed; `own`: share of the fall that was
     forced orders'; `without`: the fall without them; `forced`: open interest closed by force, a fraction, and `own_loss`, over
     what was lost; `again`: closed by force when the day is run once more, which `what_if` is to be held against; `spiral`: part
-    of that which would not have been, had forced orders not moved the price; `drawn`, `drawn_loss`: widths of `own` and `forced`
-    over the draws as they are; `widths`, `widths_loss`: what each source has in them; `what_if`; `upper`: `own` with impact as
-    fitted to unwinds; `error`: of the replay, by how much the fall run once more is off, a median; `effective`: draws that the
-    intervals rest on; `path`, `fundamental` (its interval's low, median, high), `minutes`: for the picture.
+    of that which would not have been, had forced orders not moved the price; `runaway`: with how many of the `draws` the day
+    run once more falls by more than `RUNAWAY` times as much: `again`, `spiral` and `what_if` leave those out; `drawn`,
+    `drawn_loss`: widths of `own` and `forced` over the draws as they are; `widths`, `widths_loss`: what each source has in them;
+    `upper`: `own` with impact as fitted to unwinds; `error`: of the replay, by how much the fall run once more is off, a median;
+    `effective`: draws that the intervals rest on; `path`, `fundamental` (its interval's low, median, high), `minutes`: for the
+    picture.
 
     All intervals are as much wider than those of the draws as few draws leave open (`spread`), those of the fall by `ERROR` too.
     """
@@ -87,6 +93,8 @@ class Attributed(NamedTuple):
     path: np.ndarray
     fundamental: np.ndarray
     minutes: np.ndarray
+    runaway: int = 0
+    draws: int = DRAWS
 
     @property
     def weak(self) -> bool:
@@ -142,15 +150,20 @@ def attributed(
     tell()
     _, calm_lost, _ = again(unwind, found, values, feedback=0.0, seed=seed)
     tell()
+    # what is held against a day that has run away says nothing about the day that was
+    ran_away = base > RUNAWAY * fall
+    kept = np.where(ran_away, 0.0, weights)
+    kept = kept / kept.sum() if kept.sum() > 0.0 else np.full(count, math.nan)
     what_if = []
     settings: list[tuple[str, float, Any]] = [(f"cap {cap:g}", float(cap), None) for cap in caps]
     settings += [(label, NO_CAP, scenario) for label, scenario in (others or {}).items()]
     for label, cap, scenario in settings:
         deep, lost, held = again(unwind, found, values, cap=cap, seed=seed, scenario=scenario)
-        gained = of_fall((base - deep) / fall)
+        gained = of_fall((base - deep) / fall, kept)
+        gained = Interval(*(min(end, 1.0) for end in gained))
         without = Interval(*(fall * (1.0 - part) for part in (gained.value, gained.high, gained.low)))
         left = held / base_held
-        what_if.append(WhatIf(label, without, _interval(lost * left, weights), gained, _interval(1.0 - left, weights)))
+        what_if.append(WhatIf(label, without, _interval(lost * left, kept), gained, _interval(1.0 - left, kept)))
         tell()
     some = np.where(base_lost > 1e-9, base_lost, 1.0)
     observed = unwind.lost
@@ -169,8 +182,10 @@ def attributed(
         without=Interval(*(fall * (1.0 - part) for part in (mine.value, mine.high, mine.low))),
         forced=_interval(found.lost, weights),
         own_loss=_interval(of_lost, weights),
-        again=_interval(base_lost, weights),
-        spiral=_interval(np.where(base_lost > 1e-9, (base_lost - calm_lost) / some, 0.0), weights),
+        again=_interval(base_lost, kept),
+        spiral=_interval(np.where(base_lost > 1e-9, (base_lost - calm_lost) / some, 0.0), kept),
+        runaway=int(ran_away.sum()),
+        draws=count,
         drawn=_width(share(found), weights),
         drawn_loss=_width(found.lost, weights),
         widths={source: _widths(share, found, less[source], only[source]) for source in SOURCES},
@@ -191,7 +206,7 @@ def runs(caps: int, others: int = 0) -> int:
 
 
 def _interval(values: np.ndarray, weights: np.ndarray, error: float = 0.0) -> Interval:
-    if not np.isfinite(values).all():
+    if not (np.isfinite(values).all() and np.isfinite(weights).all()):
         return Interval(math.nan, math.nan, math.nan)
     return Interval(*spread(values, weights, error=error))
 
@@ -215,5 +230,5 @@ def _widths(of: Callable[[Replayed], np.ndarray], whole: Replayed, less: Replaye
     return Width(adds(np.arange(count)), float(np.std(spreads, ddof=1)), _width(of(only), only.weights))
 
 
-__all__ = ["CAPS", "DRAWS", "LEAST_EFFECTIVE", "Attributed", "Attributions", "Interval", "WhatIf", "Width", "attributed",
-           "runs"]  # fmt: skip
+__all__ = ["CAPS", "DRAWS", "LEAST_EFFECTIVE", "RUNAWAY", "Attributed", "Attributions", "Interval", "WhatIf", "Width",
+           "attributed", "runs"]  # fmt: skip

@@ -30,6 +30,7 @@ BACKSTOP = ("insurance_fund", "surplus_to_fund", "ranking", "deleveraging", "fun
 """Keys each of which says that there is a backstop."""
 
 _MaintenanceRate = Annotated[float, Field(gt=0, lt=1)]
+_Move = Annotated[float, Field(gt=0, allow_inf_nan=True, json_schema_extra=LogPrice)]
 _Part = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -159,27 +160,25 @@ class Venue(Rules, _Contract):
     )
     index_weight: Share = Field(0.0, description="weight of the index in the venue's mark; needs two venues")
 
-    halt_move: float | None = Field(
+    halt_move: BySomeAssets[_Move] | None = Field(
         None,
-        gt=0,
-        allow_inf_nan=True,
-        description="move of a mark from its highest or lowest within halt_window at which the venue halts; inf for never",
-        json_schema_extra=LogPrice,
+        description="move of a mark from its highest or lowest within halt_window at which the venue halts with all its "
+        "contracts, inf for never; by asset: each contract halts by itself, one that is not named never",
     )
     halt_window: Duration | None = Field(
         None, description="window of halt_move, and time constant of price_band; by default 5min"
     )
     halt_length: SpanOrZero | None = Field(None, description="length of a halt; by default 5min")
     halts: Literal["trading", "liquidations"] | None = Field(
-        None, description="what stops: all trading there, or its liquidation engine alone; by default trading"
+        None, description="what stops: all trading, or liquidations alone; by default trading"
     )
-    halt_all_venues: bool | None = Field(None, description="whether all venues with a halt_length stop with it; by default false")
-    price_band: float | None = Field(
+    halt_all_venues: bool | None = Field(
+        None, description="whether the same contracts halt on all venues with a halt_length; by default false"
+    )
+    price_band: BySomeAssets[_Move] | None = Field(
         None,
-        gt=0,
-        allow_inf_nan=True,
-        description="distance of a mark from its average beyond which the engine sends nothing; inf for none",
-        json_schema_extra=LogPrice,
+        description="distance of a mark from its average beyond which nothing is liquidated on the venue, inf for none; by "
+        "asset: each contract by itself",
     )
     auction: Share | None = Field(
         None, description="share of the backlog sent at once when a halt ends; by default 0: at the engine's pace"

@@ -71,7 +71,8 @@ def caps(result: Any, ax: "Axes | None" = None, event: str | None = None) -> "Ax
     one = _event(result, event)
     with look():
         axes = axes_of(ax)
-        axes.set_title("The fall under another setting")
+        left_out = f"\nwithout {one.runaway} of {one.draws} draws, whose day runs away" if one.runaway else ""
+        axes.set_title(f"The fall under another setting{left_out}")
         if not one.what_if:
             return nothing(axes, "no other setting was tried")
         names = ["observed", "no forced orders", *(what.name for what in one.what_if)]

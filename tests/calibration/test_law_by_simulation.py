@@ -14,7 +14,7 @@ from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, main
 from jaxrisk.config import check
 from jaxrisk.data.price_file import read_price_file
 
-SMALL = {"records": 4, "days": 256, "rounds": 6, "draws": 2}
+SMALL = {"records": 8, "days": 256, "rounds": 10, "draws": 2}
 
 
 @pytest.fixture(autouse=True)

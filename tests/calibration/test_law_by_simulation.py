@@ -54,10 +54,12 @@ def test_law_and_impact_become_a_scenario_that_says_where_they_are_from():
     assert document["impact"]["coefficient"] == found.entries["impact.coefficient"].value != 1.0
     assert document["temporary_impact"]["coefficient"] > 0.0
     assert document["temporary_impact"]["half_life"] == "3min"
+    lines = text.splitlines()
     for key in ("mean_variance", "factor_sd", "leverage_correlation", "jump_rate", "jump_sd", "scaled_jump_sd"):
-        line = next(line for line in text.splitlines() if line.startswith(f"{key} = "))
-        assert "MEASURED: p.csv" in line, line
-        assert "s.e. " in line, line
+        place = next(i for i, line in enumerate(lines) if line.startswith(f"{key} = "))
+        said = lines[place] if "#" in lines[place] else lines[place - 1]
+        assert "MEASURED: p.csv" in said, said
+        assert "s.e. " in said, said
     assert "of simulated records lie further" in str(found.summary())
     assert "forced orders" in str(found.summary())
     mean, low, high = found.forced.T

@@ -85,7 +85,7 @@ def _over_ranges(found: Any) -> "xr.Dataset":
 
     measures, keys = [str(one.measure) for one in found.spreads], [one.key for one in found.ranges]
     by = {(str(one.measure), one.key): one for one in found.indices}
-    of = lambda field: (("measure", "key"), np.array([[getattr(by[m, k], field) for k in keys] for m in measures]))
+    of = lambda field: (("measure", "key"), np.array([[getattr(by[m, k], field, math.nan) for k in keys] for m in measures]))
     variables = {field: of(field) for field in ("first", "first_error", "first_both", "total", "total_error", "total_both")}
     spread = {field: ("measure", np.array([getattr(one, field) for one in found.spreads])) for field in ("mean", "sd", "error")}
     ends = {name: ("key", [float(getattr(one, end)) for one in found.ranges])

@@ -39,9 +39,16 @@ def _varies(spread: Any) -> bool:
     return math.isfinite(spread.index_sum)
 
 
+def half_widths(index: Any) -> tuple[float, float]:
+    """Of the intervals of an index alone and with others: with the error by paths where that is known, which a record of an
+    earlier version does not hold."""
+    both = getattr(index, "first_both", math.nan), getattr(index, "total_both", math.nan)
+    return both if math.isfinite(both[0]) else (index.first_error, index.total_error)
+
+
 def _with_paths(result: Any) -> bool:
     """Whether the intervals hold the error by paths."""
-    return any(math.isfinite(one.first_both) for one in result.indices)
+    return any(math.isfinite(getattr(one, "first_both", math.nan)) for one in result.indices)
 
 
 def _grounds(result: Any) -> str:
@@ -52,7 +59,7 @@ def _grounds(result: Any) -> str:
 def _unclear(result: Any, spread: Any) -> list[str]:
     """Which indices of a measure are not told apart from zero, in words."""
     mine = _sorted(result, spread)
-    halves = [one.half_widths() for one in mine]
+    halves = [half_widths(one) for one in mine]
     parts = []
     for word, place in (("alone", 0), ("with others", 1)):
         keys = [one.key for one, half in zip(mine, halves, strict=True) if (one.first, one.total)[place] <= half[place]]
@@ -77,7 +84,7 @@ def _measure(result: Any, spread: Any) -> Section:
     heading = f"{in_words(spread.measure)}: nine cells of ten between {text}"
     lines = []
     for one in mine:
-        first, total = one.half_widths()
+        first, total = half_widths(one)
         lines.append((one.key, _share(one.first), _ends(one.first, first), _share(one.total), _ends(one.total, total)))
     return Section(heading, ("key", "alone", "95% interval", "with others", "95% interval"), "lrlrl", lines)
 
@@ -96,12 +103,12 @@ def _records(result: Any) -> list[dict[str, Any]]:
     return [
         {
             "measure": str(one.measure), "key": one.key, "lowest": ranges[one.key].ends[0], "highest": ranges[one.key].ends[1],
-            "first": one.first, "first_error": one.first_error, "first_both": one.first_both,
-            "total": one.total, "total_error": one.total_error, "total_both": one.total_both,
+            "first": one.first, "first_error": one.first_error, "first_both": getattr(one, "first_both", math.nan),
+            "total": one.total, "total_error": one.total_error, "total_both": getattr(one, "total_both", math.nan),
             "mean": spreads[one.measure].mean, "sd": spreads[one.measure].sd, "monte_carlo_error": spreads[one.measure].error,
         }
         for one in result.indices
     ]  # fmt: skip
 
 
-__all__ = ["over_ranges"]
+__all__ = ["half_widths", "over_ranges"]

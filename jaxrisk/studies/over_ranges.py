@@ -46,11 +46,6 @@ class Index(NamedTuple):
     first_both: float = math.nan
     total_both: float = math.nan
 
-    def half_widths(self) -> tuple[float, float]:
-        """Of the intervals of `first` and `total`, with the error by paths where that is known."""
-        known = math.isfinite(self.first_both)
-        return (self.first_both, self.total_both) if known else (self.first_error, self.total_error)
-
 
 class Spread(NamedTuple):
     """Of one measure over all ranges: `mean`, `sd`, `low` and `high` (5% and 95%); `error`: the Monte Carlo standard error of

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...risk.measure import Measure
+from ..range_tables import half_widths
 from ..study_table import in_words
 from .style import BLUE, GREY, INK, axes_of, figure_of, headed, look, nothing, percents, wrapped
 
@@ -54,9 +55,9 @@ def indices(result: Any, ax: "Axes | None" = None, measure: Any = None) -> "Axes
         mine = sorted((one for one in result.indices if str(one.measure) == wanted), key=lambda one: one.total)
         places = np.arange(len(mine))
         error = {"ecolor": INK, "capsize": 2.5, "error_kw": {"linewidth": 1.0}}
-        axes.barh(places + 0.19, [100.0 * one.total for one in mine], 0.36, xerr=[100.0 * one.half_widths()[1] for one in mine],
+        axes.barh(places + 0.19, [100.0 * one.total for one in mine], 0.36, xerr=[100.0 * half_widths(one)[1] for one in mine],
                   color=GREY, label="with others", **error)  # fmt: skip
-        axes.barh(places - 0.19, [100.0 * one.first for one in mine], 0.36, xerr=[100.0 * one.half_widths()[0] for one in mine],
+        axes.barh(places - 0.19, [100.0 * one.first for one in mine], 0.36, xerr=[100.0 * half_widths(one)[0] for one in mine],
                   color=BLUE, label="alone", **error)  # fmt: skip
         # an interval of a design that is too small says so by leaving the picture
         axes.set_xlim(max(-60.0, axes.get_xlim()[0]), min(160.0, max(100.0, axes.get_xlim()[1])))

@@ -221,7 +221,7 @@ def test_bad_input_is_said_before_anything_is_written(tiny, engine, capsys, argu
                 'command line: --path: no such option (did you mean "--paths"?)',
                 "command line: --set x: has to be KEY=VALUE, such as market.volatility=0.5",
                 'command line: run.horizn = "2h": unknown key; the keys here are horizon, step, steps, paths, seed, precision, '
-                'sample_paths, bridge, rounds, book, support (did you mean "horizon"?)',
+                'sample_paths, bridge, rounds, book, owed_by_class, leverage_buckets, support (did you mean "horizon"?)',
                 "tiny.toml: is an input; it is never replaced; choose another --out",
             ],
         ),

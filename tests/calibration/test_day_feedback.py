@@ -96,3 +96,20 @@ def test_a_point_of_the_fit_in_a_scenarios_words():
     np.testing.assert_allclose(words["temporary_impact.coefficient"], scenario.impact.temporary.coefficient[0])
     assert replace(model, impact=(1.0, 0.0)).mechanics(start).impact.temporary is None
     assert replace(model, scenario=None).mechanics(start) is None
+
+
+@pytest.mark.slow
+def test_every_point_of_a_search_runs_the_same_days(drawn, monkeypatch):
+    """Other days at every point would make the moments ragged, and a search stop early."""
+    import jaxrisk.calibration.indirect.log_variance as module
+
+    used = []
+    monkeypatch.setattr(module, "run_days", lambda *args, where=None, **more: used.append(where))
+    monkeypatch.setattr(module, "added", lambda days, like: 0.0)
+    bars = drawn.record(0, np.zeros((DAYS, 24), bool))
+    model = TailModel(bars, jaxrisk.load("btc_24h"), records=RECORDS, days=64)
+    point = model.start()[0]
+    model.simulate_several(np.stack([point, point + 0.3]))
+    model.simulate(point - 0.3)
+    assert len(used) == 3
+    assert all(where is used[0] and len(where.day) == 64 for where in used)

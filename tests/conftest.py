@@ -1,5 +1,6 @@
 """Array shapes and types that annotations promise are checked while the tests run; `tests/oracles` is importable as `oracles`."""
 
+import contextlib
 import ctypes
 import functools
 import gc
@@ -15,6 +16,9 @@ import jax
 import pytest
 from jax._src import compiler
 from jaxtyping import install_import_hook
+
+with contextlib.suppress(ImportError):
+    import tyro  # noqa: F401  # hashes all of `builtins` when it is imported, where an example in a docstring leaves its last value
 
 _CHECKED = ["jaxrisk.market", "jaxrisk.positions", "jaxrisk.cascade", "jaxrisk.risk"]
 install_import_hook(_CHECKED, "beartype.beartype").__enter__()

@@ -235,28 +235,36 @@ def _drawn_words(drawn: list[dict[str, Any]], size: Size) -> str:
 
 
 def _cost(study: Any) -> Part | None:
-    """Open interest that is forgone."""
+    """Open interest that is forgone; or, where a setting holds more than the reference, by how much what is held differs."""
     held = study.held
-    if all(abs(held[cell.name] - held[study.reference[cell.scenario]]) <= 1e-6 * held[cell.name] for cell in study.cells):
+    of = {cell.name: held[study.reference[cell.scenario]] for cell in study.cells}
+    if all(abs(held[name] - reference) <= 1e-6 * held[name] for name, reference in of.items()):
         return None
-    size = Size.of("USD", max(held.values()))
+    more = any(held[name] > (1.0 + 1e-6) * reference for name, reference in of.items())
+    size, sign, kind = Size.of("USD", max(held.values())), "+" if more else "", "change" if more else "forgone"
     rows, drawn = [], []
-    for cell in study.cells:
-        of, mine = held[study.reference[cell.scenario]], held[cell.name]
-        share = 100.0 * (of - mine) / of if of > 0.0 else 0.0
-        rows.append([Cell(cell.name), number(f"{mine * size.factor:.4g}", f"{cell.name}|held", mine),
-                     Cell(f"{(of - mine) * size.factor:.3g}"), Cell(f"{share:.2f}%")])  # fmt: skip
-        drawn.append({"name": cell.name, "value": share, "low": share, "high": share, "text": f"{share:.2f}%"})
+    for name, reference in of.items():
+        apart = held[name] - reference if more else reference - held[name]
+        share = 100.0 * apart / reference if reference > 0.0 else 0.0
+        rows.append([Cell(name), number(f"{held[name] * size.factor:.4g}", f"{name}|held", held[name]),
+                     Cell(f"{apart * size.factor:{sign}.3g}"), Cell(f"{share:{sign}.2f}%")])  # fmt: skip
+        drawn.append({"name": name, "value": share, "low": share, "high": share, "text": f"{share:{sign}.2f}%"})
     table = Table(f"Open interest at the start, mean of longs and shorts, {size.name}",
-                  ("setting", "held", "forgone", "share"), "lrrr", rows)  # fmt: skip
-    most = max(drawn, key=lambda row: row["value"])
-    spec = charts.bars(drawn, [row["name"] for row in drawn], "% of open interest forgone")
-    text = "The largest share is forgone under {name}: {text} of the open interest held under the reference.".format(**most)
-    chart = Chart("cost", "Positions that would not be held", text, spec, table)
+                  ("setting", "held", kind, "share"), "lrrr", rows)  # fmt: skip
+    most = max(drawn, key=lambda row: abs(row["value"]))
+    spec = charts.bars(drawn, [row["name"] for row in drawn], "% of the reference's" if more else "% of open interest forgone")
+    if more:
+        text = "Open interest under {name} differs most from the reference's: by {text}.".format(**most)
+    else:
+        text = "The largest share is forgone under {name}: {text} of the open interest held under the reference.".format(**most)
+    chart = Chart("cost", "Positions held" if more else "Positions that would not be held", text, spec, table)
     said = ("Positions that holders may not, or no longer want to, hold. These are exact sums over the positions of the "
             "scenario, without chance: they have no error of the simulation, and all of that of the assumptions on how holders "
             "respond to a limit.")  # fmt: skip
-    return Part("cost", "What does it cost?", [said], [], [chart])
+    if more:
+        said = ("These are exact sums over the positions of the scenario, without chance: they have no error of the simulation, "
+                "and all of that of what the settings assume.")  # fmt: skip
+    return Part("cost", "What is held?" if more else "What does it cost?", [said], [], [chart])
 
 
 def _danger(cells: Cells) -> list[Part]:

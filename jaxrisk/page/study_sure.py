@@ -4,7 +4,7 @@ from typing import Any
 
 from ..problems import counted
 from ..report.study_table import in_words
-from ..report.sweep_table import between
+from ..report.sweep_table import between, chance, order_in_words
 from .content import Cell, Part, Table, number
 from .study_numbers import change_of, numbers_of, size_of
 from .words import APART, FEW, NONE, SAME, VERDICTS, verdict
@@ -36,15 +36,13 @@ def _rankings(study: Any) -> list[Table]:
         names = [cell.name for cell in study.cells if cell.scenario == scenario]
         if len(names) < 2:
             continue
-        percent = lambda share: "> 99.9%" if share > 0.999 else "< 0.1%" if share < 0.001 else f"{100.0 * share:.1f}%"
         rows = [
-            [Cell(f"{rank + 1}. {names[place]}"), number(percent(best), f"{names[place]}|best", best),
-             Cell("" if next_ != next_ else percent(next_))]
+            [Cell(f"{rank + 1}. {names[place]}"), number(chance(best), f"{names[place]}|best", best),
+             Cell("" if rank + 1 == len(names) else chance(next_))]
             for rank, (place, best, next_) in enumerate(zip(found.order.tolist(), found.best.tolist(), found.before_next.tolist(),
                                                             strict=True))
         ]  # fmt: skip
-        order = f"the whole order is right with probability {percent(found.whole)}"
-        text = f"Ranking by the {in_words(study.rank)}, smallest first; {order}"
+        text = f"Ranking by the {in_words(study.rank)}, smallest first; {order_in_words(found.whole)}"
         tables.append(Table(text + (f": {scenario}" if len(study.rankings) > 1 else ""),
                             ("setting", "smallest of all", "smaller than the next"), "lrr", rows))  # fmt: skip
     return tables

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..observables import describe
+from ..problems import counted
 from .notes import coarser_by_scenario
 from .study_table import Section, StudySummary, in_words, interval, scaled, shown, unit_of
 from .table import at_most, usd
@@ -229,7 +230,7 @@ def _change(change: Any, factor: float) -> tuple[str, str, str, str]:
     if change.differing == 0 and change.value == 0.0:
         return ("0", "", f"{at_most(change.at_most)} differ in this measure", "")
     if math.isnan(change.standard_error):
-        return (shown(factor * change.value, 0.0), "-", f"too few of {change.differing:,} paths", "")
+        return (shown(factor * change.value, 0.0), "-", f"rests on {rests_on(change.effective)}", "")
     error = factor * change.standard_error
     ends = interval(factor * change.low, factor * change.high, error)
     gain = change.independent_error / change.standard_error if change.standard_error > 0.0 else math.inf
@@ -242,13 +243,19 @@ def _held(result: Any, listed: Sequence[Any]) -> Section | None:
     held = result.held
     if max(held.values()) - min(held.values()) <= 1e-6 * max(held.values()):
         return None
+    # markets with more than the reference, as those of other years, forgo nothing
+    more = any(held[cell.name] > (1.0 + 1e-9) * held[result.reference[cell.scenario]] for cell in listed)
     lines = []
     for cell in listed:
         of = held[result.reference[cell.scenario]]
-        forgone = of - held[cell.name]
-        lines.append((cell.name, usd(held[cell.name]), usd(forgone), f"{100.0 * forgone / of:.2f}%" if of > 0.0 else "-"))
-    text = "Open interest at the start, mean of longs and shorts, and what of the reference's is forgone"
-    return Section(text, ("cell", "held", "forgone", "share"), "lrrr", lines)
+        apart = (held[cell.name] - of) if more else (of - held[cell.name])
+        sign = "+" if more and apart > 0.0 else ""
+        share = f"{sign}{100.0 * apart / of:.2f}%" if of > 0.0 else "-"
+        lines.append((cell.name, usd(held[cell.name]), sign + usd(apart), share))
+    text = f"Open interest at the start, mean of longs and shorts, and {'its change from' if more else 'what of'} the reference's"
+    if more:
+        return Section(text, ("cell", "held", "change", "share"), "lrrr", lines)
+    return Section(f"{text} is forgone", ("cell", "held", "forgone", "share"), "lrrr", lines)
 
 
 def _rankings(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
@@ -267,16 +274,35 @@ def _rankings(result: Any, listed: Sequence[Any]) -> Iterable[Section]:
                 continue
             estimate = None if rows[name] is None else rows[name].estimate
             value = "-" if estimate is None else shown(factor * estimate.value, factor * float(estimate.standard_error))
-            nearer = "" if math.isnan(found.before_next[rank]) else _percent(float(found.before_next[rank]))
-            lines.append((f"{rank + 1}. {name}", value, _percent(float(found.best[rank])), nearer))
+            nearer = "" if rank + 1 == len(names) else chance(float(found.before_next[rank]))
+            lines.append((f"{rank + 1}. {name}", value, chance(float(found.best[rank])), nearer))
         over = ", weighted mean over branches" if result.info["branches"] > 1 else ""
         head = f"Ranking by the {in_words(result.rank)}{over}{'' if label == '1' else f', {label}'}, smallest first"
         head += f": {scenario}" if len(result.rankings) > 1 else ""
-        yield Section(f"{head}; the whole order is right with probability {_percent(found.whole)}",
+        yield Section(f"{head}; {order_in_words(found.whole)}",
                       ("cell", "value", "smallest of all", "smaller than the next"), "lrrr", lines)  # fmt: skip
 
 
-def _percent(share: float) -> str:
+def order_in_words(probability: float) -> str:
+    """How surely a ranking's whole order is right."""
+    if math.isnan(probability):
+        return "too few paths to say how surely the whole order is right"
+    return f"the whole order is right with probability {chance(probability)}"
+
+
+def rests_on(paths: float) -> str:
+    """What a change without an interval rests on.
+
+    >>> rests_on(1.0), rests_on(5.4), rests_on(float("nan"))
+    ('1 path', '5 paths', 'too few paths')
+    """
+    return "too few paths" if math.isnan(paths) else counted(max(1, round(paths)), "path", "paths")
+
+
+def chance(share: float) -> str:
+    """A probability of a ranking; NaN where too few paths tell it."""
+    if math.isnan(share):
+        return "too few paths"
     return "> 99.9%" if share > 0.999 else "< 0.1%" if share < 0.001 else f"{100.0 * share:.1f}%"
 
 
@@ -316,7 +342,7 @@ def _notes(result: Any, listed: Sequence[Any]) -> list[str]:
     notes = [
         "change: the cell's value less the reference cell's on the same paths, with the error of that difference",
         "gain: by what factor that error would be larger on random numbers of their own",
-        "too few of N paths: N differ in this measure, too few for an interval of the change to be stood behind",
+        "rests on N paths: few of them make most of the change, too few for an interval of it to be stood behind",
     ]
     notes += _gains(result)
     if len(result.cells) > 1:
@@ -351,4 +377,4 @@ def absent(result: Any) -> Iterable[str]:
         yield f"{known}: else a ladder knows how much of a loss lies beyond the collateral (shortfall), and not whose"
 
 
-__all__ = ["absent", "between", "groups", "heading", "of_class", "records", "study"]
+__all__ = ["absent", "between", "chance", "groups", "heading", "of_class", "order_in_words", "records", "rests_on", "study"]

@@ -54,7 +54,7 @@ class Difference(NamedTuple):
 
     `value`; `standard_error`: of it, NaN where it rests on too few paths; `low`, `high`: its 95% interval; `independent_error`:
     what the error would be on random numbers of their own; `differing`: number of paths that do not add the same to it in both;
-    `at_most`: the upper end of the 95% interval of the share of such paths.
+    `at_most`: the upper end of the 95% interval of the share of such paths; `effective`: how many paths the error rests on.
     """
 
     value: float
@@ -64,6 +64,7 @@ class Difference(NamedTuple):
     independent_error: float
     differing: int
     at_most: float
+    effective: float = math.nan
 
 
 def paired(before: Column, after: Column) -> Difference:
@@ -90,18 +91,20 @@ def paired(before: Column, after: Column) -> Difference:
     alone = math.hypot(*(float(one.scores.std()) / math.sqrt(n) for one in (before, after)))
     share = float(clopper_pearson(apart, n, 0.95)[1])
     if apart == 0 and value == 0.0:
-        return Difference(0.0, math.nan, math.nan, math.nan, alone, 0, share)
-    if not stands(effective(spread), error, value):
-        return Difference(value, math.nan, math.nan, math.nan, alone, apart, share)
+        return Difference(0.0, math.nan, math.nan, math.nan, alone, 0, share, 0.0)
+    rests = effective(spread)
+    if not stands(rests, error, value):
+        return Difference(value, math.nan, math.nan, math.nan, alone, apart, share, rests)
     half = z(0.95) * error
-    return Difference(value, error, value - half, value + half, alone, apart, share)
+    return Difference(value, error, value - half, value + half, alone, apart, share, rests)
 
 
 class Ranking(NamedTuple):
     """Runs from the smallest measure to the largest.
 
     `order`: places of the runs; by place in that order: `best`: the probability that this run's measure is the smallest of all;
-    `before_next`: that it is smaller than the next one's (NaN for the last); `whole`: that the whole order is right.
+    `before_next`: that it is smaller than the next one's (NaN for the last); `whole`: that the whole order is right. NaN where it
+    hangs on a difference that rests on fewer paths than can be stood behind.
     """
 
     order: np.ndarray
@@ -116,6 +119,7 @@ def ranking(values: np.ndarray, scores: np.ndarray, seed: int = 0) -> Ranking:
     By the normal approximation: all estimates together are normal about what was found, with the covariance of the paths'
     influences over their number. Two neighbours are compared in closed form; which is the best of all, and whether the whole
     order is right, is counted in `DRAWS` draws with a fixed seed. Runs that are the same on every path share what they have.
+    Nothing is said of two runs, the first among them, whose difference rests on too few paths, as `paired` gives none an error.
 
     **Arguments:** `values`: shape `(runs,)`; `scores`: influences, shape `(runs, paths)`.
 
@@ -139,7 +143,17 @@ def ranking(values: np.ndarray, scores: np.ndarray, seed: int = 0) -> Ranking:
     smallest = drawn <= drawn.min(axis=1, keepdims=True) + tie
     best = (smallest / smallest.sum(axis=1, keepdims=True)).mean(axis=0)
     right = np.all(drawn[:, 1:] >= drawn[:, :-1] - tie, axis=1)
-    return Ranking(order, best, np.append(before, math.nan), float(right.mean()))
+
+    def known(a: int, b: int) -> bool:
+        spread = centred[b] - centred[a]
+        sure = float(spread.std()) / math.sqrt(paths)
+        return sure <= tie or stands(effective(spread), sure, float(mean[b] - mean[a]))
+
+    with_first = np.array([known(0, b) for b in range(len(mean))])
+    with_next = np.array([known(b, b + 1) for b in range(len(mean) - 1)], bool)
+    with_first[0] = with_first.all()
+    chance = float(right.mean()) if with_next.all() else math.nan
+    return Ranking(order, np.where(with_first, best, np.nan), np.append(np.where(with_next, before, np.nan), np.nan), chance)
 
 
 def _root(covariance: np.ndarray) -> Any:

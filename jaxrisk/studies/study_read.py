@@ -70,7 +70,8 @@ def _numbers(kind: Any, said: Any) -> Any:
     if said is None:
         return None
     counts = {"paths", "differing"}
-    return kind(**{name: int(said[name]) if name in counts else real(said[name]) for name in kind._fields})
+    known = [name for name in kind._fields if name in said or name not in kind._field_defaults]  # earlier versions kept fewer
+    return kind(**{name: int(said[name]) if name in counts else real(said[name]) for name in known})
 
 
 __all__ = ["RECORD", "fields_of"]

@@ -119,3 +119,19 @@ def test_neighbours_are_compared_in_closed_form_and_ties_are_shared():
     same = ranking(np.array([1.0, 1.0]), np.stack([first, first]))
     assert same.best.tolist() == [0.5, 0.5]
     assert same.before_next[0] == 0.5
+
+
+def test_nothing_is_said_of_an_order_that_hangs_on_few_paths():
+    """One path in a thousand moves the second run beyond the first: the normal approximation would call that 84% sure. The third is
+    a thousand times further, on every path: where it stands is known, and not which of the first two is the best."""
+    losses = np.random.default_rng(1).exponential(size=1000)
+    other = losses.copy()
+    other[7] += 100.0
+    third = losses + 100.0 + 0.1 * np.random.default_rng(2).standard_normal(1000)
+    found = ranking(np.array([losses.mean(), other.mean(), third.mean()]), np.stack([losses, other, third]))
+    assert found.order.tolist() == [0, 1, 2]
+    assert np.isnan(found.best).tolist() == [True, True, False]
+    assert found.best[2] == 0.0
+    assert np.isnan(found.before_next).tolist() == [True, False, True]
+    assert math.isnan(found.whole)
+    assert paired(*(Column.of(x, Measure("x", "mean")) for x in (losses, other))).effective == pytest.approx(1.0, abs=0.01)

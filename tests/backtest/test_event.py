@@ -196,6 +196,16 @@ def test_a_shipped_event_is_found_by_name_and_its_files_by_the_data_folder(folde
         read_event("2024-08-06", folder)
 
 
+def test_files_that_are_there_from_the_folder_above_are_said(folder):
+    (folder / "inner").mkdir()
+    (folder / "event.toml").rename(folder / "inner" / "event.toml")
+    (folder / "other").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        read_event(folder / "inner" / "event.toml", folder / "other")
+    said = str(caught.value)
+    assert f"it is there from the folder above: --data {folder}" in said
+
+
 def test_alarm_is_half_an_hour_before_the_first_fall_of_four_deviations(folder):
     closes = np.full(12 + 48 * 12, 100.0)
     history = read_price_file(folder / "hourly.csv")

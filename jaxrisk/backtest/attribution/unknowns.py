@@ -19,6 +19,8 @@ IMPACT, BOOK, LAW = SOURCES = ("impact", "book", "law")
 """Sources of ignorance."""
 SECOND = 1.0 / (365 * 86400)
 LOG2 = math.log(2.0)
+LASTING, TEMPORARY = (0.22, 0.69), (0.168, 0.10)
+"""Coefficients of lasting and of temporary impact, and standard errors of their logarithms, as fitted to all days."""
 ORDINARY = 0.03
 """Standard deviation of a day's change of open interest that nobody forced, where the law is taken as known."""
 
@@ -64,9 +66,9 @@ def _volume(scenario: Scenario, x: Any) -> Scenario:
 
 
 UNKNOWNS = (
-    Unknown("impact.coefficient", IMPACT, 0.20, 0.23, math.inf, _set(lambda s: s.impact.law.coefficient),
-            "fitted with its error to 6.6 years of hourly bars (docs/feedback.md)"),
-    Unknown("temporary_impact.coefficient", IMPACT, 0.138, 0.14, math.inf, _set(lambda s: s.impact.temporary.coefficient),
+    Unknown("impact.coefficient", IMPACT, *LASTING, math.inf, _set(lambda s: s.impact.law.coefficient),
+            "fitted to 6.6 years of hourly bars, which hardly tell it (docs/feedback.md)"),
+    Unknown("temporary_impact.coefficient", IMPACT, *TEMPORARY, math.inf, _set(lambda s: s.impact.temporary.coefficient),
             "fitted with its error to 6.6 years of hourly bars (docs/feedback.md)"),
     Unknown("temporary_impact.half_life, min", IMPACT, 3.0, 0.5, 60.0,
             _half_life(lambda s: s.impact.temporary.relaxation_rate, 60.0), "assumed: hourly bars do not tell"),
@@ -101,7 +103,9 @@ def with_temporary(scenario: Scenario) -> Scenario:
     law = scenario.impact.law
     assert isinstance(law, PowerImpact)
     one = np.ones(1)
-    temporary = TemporaryImpact(0.138 * one, 0.6 * one, LOG2 / (180.0 * SECOND) * one, law.daily_volatility, law.daily_volume)
+    temporary = TemporaryImpact(
+        TEMPORARY[0] * one, 0.6 * one, LOG2 / (180.0 * SECOND) * one, law.daily_volatility, law.daily_volume
+    )
     return eqx.tree_at(lambda s: s.impact.temporary, scenario, temporary, is_leaf=lambda x: x is None)
 
 

@@ -204,7 +204,9 @@ def _place(name: str, key: str, data: Path, file: Path, report: Report) -> Path 
         folder = tried[0].parent
         beside = {one: str(Path(name).parent / one) for one in names_in(folder)}
         near = beside.get(nearest(Path(name).name, beside) or "")
-        report.add(f"prices.{key}", name, f"no such file in the data folder {data}; give its folder with --data", near)
+        above = Path(data).absolute().parent
+        give = f"it is there from the folder above: --data {above}" if exists(above / name) else "give its folder with --data"
+        report.add(f"prices.{key}", name, f"no such file in the data folder {data}; {give}", near)
     return found
 
 

@@ -122,8 +122,8 @@ def test_neighbours_are_compared_in_closed_form_and_ties_are_shared():
 
 
 def test_nothing_is_said_of_an_order_that_hangs_on_few_paths():
-    """One path in a thousand moves the second run beyond the first: the normal approximation would call that 84% sure. The third is
-    a thousand times further, on every path: where it stands is known, and not which of the first two is the best."""
+    """One path in a thousand moves the second run beyond the first: the normal approximation would call that 84% sure. The third
+    is a thousand times further, on every path: where it stands is known, and not which of the first two is the best."""
     losses = np.random.default_rng(1).exponential(size=1000)
     other = losses.copy()
     other[7] += 100.0

@@ -6,7 +6,7 @@ import gc
 import math
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Any
 
@@ -46,9 +46,7 @@ class Work:
         scenario = self.prepared.scenario()
         for name, value in self.moves:
             scenario = set_to(scenario, name, value)
-        said = scenario.description
-        described = type(said)(said.name, said.title, said.question, self.text, said.paths, said.seed, said.precision, 0)
-        return scenario.replace(description=described)
+        return scenario.replace(description=replace(scenario.description, source_text=self.text, sample_paths=0))
 
 
 def works_of(plan: StudyPlan) -> tuple[list[Work], list[Problem]]:

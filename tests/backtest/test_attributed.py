@@ -237,6 +237,14 @@ def test_a_day_that_runs_away_when_run_again_is_counted_and_held_against_nothing
     assert "without 2 of 16 draws" in result.plot().axes[1].get_title("left")
 
 
+def test_what_cannot_be_negative_is_not_said_to_be():
+    values, weights = np.array([0.001, 0.002, 0.004, 0.05]), np.full(4, 0.25)
+    assert module._interval(values, weights).low < 0.0
+    assert module._amount(values, weights) == module._interval(values, weights)._replace(low=0.0)
+    assert module._amount(values - 0.002, weights).low == -0.001
+    assert math.isnan(module._amount(np.full(4, np.nan), weights).low)
+
+
 def test_an_unwind_without_its_loss_of_open_interest_is_shown():
     span, none = Interval(0.1, 0.05, 0.15), Interval(math.nan, math.nan, math.nan)
     path = np.array([0.0, -0.1, -0.05])

@@ -163,7 +163,7 @@ def attributed(
         gained = Interval(*(min(end, 1.0) for end in gained))
         without = Interval(*(fall * (1.0 - part) for part in (gained.value, gained.high, gained.low)))
         left = held / base_held
-        what_if.append(WhatIf(label, without, _interval(lost * left, kept), gained, _interval(1.0 - left, kept)))
+        what_if.append(WhatIf(label, without, _amount(lost * left, kept), gained, _amount(1.0 - left, kept)))
         tell()
     some = np.where(base_lost > 1e-9, base_lost, 1.0)
     observed = unwind.lost
@@ -180,9 +180,9 @@ def attributed(
         observed_loss=observed,
         own=mine,
         without=Interval(*(fall * (1.0 - part) for part in (mine.value, mine.high, mine.low))),
-        forced=_interval(found.lost, weights),
-        own_loss=_interval(of_lost, weights),
-        again=_interval(base_lost, kept),
+        forced=_amount(found.lost, weights),
+        own_loss=_amount(of_lost, weights),
+        again=_amount(base_lost, kept),
         spiral=_interval(np.where(base_lost > 1e-9, (base_lost - calm_lost) / some, 0.0), kept),
         runaway=int(ran_away.sum()),
         draws=count,
@@ -209,6 +209,12 @@ def _interval(values: np.ndarray, weights: np.ndarray, error: float = 0.0) -> In
     if not (np.isfinite(values).all() and np.isfinite(weights).all()):
         return Interval(math.nan, math.nan, math.nan)
     return Interval(*spread(values, weights, error=error))
+
+
+def _amount(values: np.ndarray, weights: np.ndarray) -> Interval:
+    """Of what cannot be negative where no draw is: few draws make the interval wider, and not to beyond nothing."""
+    found = _interval(values, weights)
+    return found._replace(low=max(found.low, min(0.0, float(values.min())))) if math.isfinite(found.low) else found
 
 
 def _width(values: np.ndarray, weights: np.ndarray) -> float:

@@ -93,9 +93,9 @@ def _forced(found: Any) -> list[Section]:
         "largest fall, the part that was forced orders, in points; the interval is over what the record does not tell of law and "
         "impact. What is not known of the positions is not in it.",
     )
+    span = lambda low, high: f"{100 * low:.2f} to {100 * high:.2f}" if np.isfinite(low) else "too few such days"
     rows = [
-        (f"{level:.0%}", f"{100 * mean:.2f}", f"{100 * low:.2f} to {100 * high:.2f}") if np.isfinite(mean)
-        else (f"{level:.0%}", "no such day", "")
+        (f"{level:.0%}", f"{100 * mean:.2f}", span(low, high)) if np.isfinite(mean) else (f"{level:.0%}", "no such day", "")
         for level, (mean, low, high) in zip(FALLS, found.forced, strict=True)
     ]  # fmt: skip
     return [Section("Of a fall, forced orders", text, ("fall", "points", "95%"), tuple(rows))]

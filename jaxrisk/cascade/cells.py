@@ -139,6 +139,12 @@ def _split(equation: Equation, given) -> list[np.ndarray]:
     return np.split(given[0], ends, axis=equation.params["axis"])
 
 
+def _unstacked(equation: Equation, given) -> list[np.ndarray]:
+    """Entries along an axis; since JAX 0.12 an operation of its own."""
+    cells = np.moveaxis(given[0], equation.params["axis"], 0)
+    return [cells[place : place + 1].reshape(found.shape) for place, found in enumerate(equation.found)]
+
+
 def _along(function: Callable) -> Callable:
     """A reduction along axes, one entry after the other."""
 
@@ -273,6 +279,7 @@ _RULES: dict[str, Callable] = {
     "split": _split,
     "concatenate": lambda equation, given: np.concatenate(given, axis=equation.params["dimension"]),
     "stack": lambda equation, given: np.stack(given, axis=equation.params.get("axis", 0)),
+    "unstack": _unstacked,
     "gather": _gathered,
     "dot_general": _multiplied,
     "argmax": _where_most(jnp.greater),

@@ -117,8 +117,8 @@ class TailModel:
         scenario, law = self.mechanics(point), law_of(point)
         if scenario is None:
             return np.zeros(len(levels))
-        _, drawn, _ = simulated(law, self.bars, self.records, self.seed)
         missing = ~np.isfinite(self.bars.close)
+        drawn = histories(law, len(missing), self.records, self.seed)
         return points(run_days(scenario, law, drawn, missing, days=4 * self.days, seed=self.seed), levels)
 
 
@@ -126,7 +126,8 @@ def forced_points(
     fit: TailFit, model: TailModel, levels: Sequence[float], *, draws: int = 24, seed: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of a day's fall of about each level, the part that was forced orders, a fraction, at the estimate, `(levels,)`; and the
-    ends of its 95% interval over `draws` of the parameters from their estimate, `(2, levels)`. NaN where no day falls so far.
+    ends of its 95% interval over `draws` of the parameters from their estimate, `(2, levels)`. NaN where no day falls so far, an
+    interval where with more than a tenth of the draws none does.
 
     What the record hardly tells is drawn no further than one unit of the fit's scale, where slopes still hold.
     """
@@ -134,7 +135,10 @@ def forced_points(
     root = np.linalg.cholesky(fit.estimate.covariance + 1e-12 * np.eye(len(values)))
     moved = [values + np.clip(root @ rng.standard_normal(len(values)), -1.0, 1.0) for _ in range(draws)]
     found = np.array([model.forced(point, levels) for point in moved])
-    return model.forced(values, levels), np.nanquantile(found, (0.025, 0.975), axis=0)
+    seen = np.isfinite(found).mean(axis=0) >= 0.9
+    ends = np.full((2, len(levels)), np.nan)
+    ends[:, seen] = np.nanquantile(found[:, seen], (0.025, 0.975), axis=0)
+    return model.forced(values, levels), ends
 
 
 def simulated(market: AbstractMarket, bars: DayBars, records: int, seed: int) -> tuple[np.ndarray, Histories, Moments]:

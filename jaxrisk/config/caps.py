@@ -3,9 +3,11 @@
 import difflib
 from typing import Any
 
+from ..data.named import Reader
+from ..data.names import Context
 from ..problems import Report, nearest, one_of
-from .files import Reader
-from .tables import Cap, Context, read_table
+from .tables import Cap, read_table
+from .toml import named_toml
 
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "caps")
 SECTION_KEYS = ("file", "caps")
@@ -74,7 +76,7 @@ def _from_file(name: Any, reader: Reader, context: Context, selectors: Selectors
     if not isinstance(name, str):
         reader.report.add("limits.file", name, "has to be the name of a shipped limit file, or a path")
         return []
-    read = reader.toml("limits", name, "limits.file")
+    read = named_toml(reader, "limits", name, "limits.file")
     if read is None:
         return []
     path, document = read

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from ..data.named import Reader
+from ..data.names import Context
 from ..problems import Report, nearest
 from .caps import read_limits
 from .check_exchange import check_book, check_calls, check_shock_venue, check_stop, check_venues
 from .check_impact import check_impact, check_temporary
-from .check_market import check_market, check_shock
+from .check_market import check_market, check_shock, check_start
 from .check_populations import check_amounts, check_populations, check_tiers
-from .check_start import check_start
 from .checked import Checked
-from .files import Reader
 from .ranges import read_ranges
-from .tables import SHARE_TOLERANCE, Asset, Channels, Context, Depth, Flow, Funding, Run, Table, Venue, keys_of, read_table
+from .tables import SHARE_TOLERANCE, Asset, Channels, Depth, Flow, Funding, Run, Table, Venue, keys_of, read_table
 from .tables.scenario import Heading, Scenario
 from .tables.values import is_word
 from .tiers import with_preset

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from ..data.named import Reader
+from ..data.names import Context
 from ..problems import Report
-from .files import Reader
-from .tables import LAWS, Context, Table, TableLaw, TemporaryImpact, read_table, read_variant
+from .tables import LAWS, Table, TableLaw, TemporaryImpact, read_table, read_variant
 
 Curves = dict[str, tuple[list[float], list[float]]]
 """Volume and move of each asset."""

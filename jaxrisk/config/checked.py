@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import holdings
-from .check_start import History
-from .cross_holdings import CrossTable
-from .prices import Prices
+from ..data.price_grid import Prices
+from ..data.price_history import History
+from ..holdings.accounts import Accounts
+from ..holdings.cross_accounts import CrossTable
+from ..holdings.levels import Map
 from .ranges import Range
 from .tables import (
     Asset,
@@ -59,9 +60,9 @@ class Checked:
     prices: Prices | None = None
     history: History | None = None
     impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
-    accounts: dict[str, holdings.Accounts] = field(default_factory=dict)
+    accounts: dict[str, Accounts] = field(default_factory=dict)
     cross_accounts: dict[str, CrossTable] = field(default_factory=dict)
-    maps: dict[str, holdings.Map] = field(default_factory=dict)
+    maps: dict[str, Map] = field(default_factory=dict)
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)

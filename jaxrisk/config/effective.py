@@ -5,12 +5,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from .._once import made_once
 from .check_exchange import ALL
 from .checked import Checked
 from .document import NAMED
-from .once import made_once
 from .tables import Table
-from .toml_text import in_order, to_toml
+from .toml import in_order, to_toml
 
 _ASKED = ("owed_by_class", "leverage_buckets")
 """Keys of `[run]` that ask for something besides. Where they do not they are left out: texts and digests are as without them."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..problems import Report, nearest
-from .tables.study import number
-from .units import ALLOWED, Span
+from ..units import ALLOWED, Span
+from .tables.values import number
 
 WIDE = 4.0
 """From this ratio of its ends on a range is taken evenly in the logarithm."""
@@ -42,7 +42,7 @@ class Range(NamedTuple):
         """As they are shown."""
         from fractions import Fraction
 
-        from .units import readable
+        from ..units import readable
 
         show = lambda value: readable(Fraction(value).limit_denominator(10**9)) if self.timed else f"{value:.6g}"
         return show(self.low), show(self.high)

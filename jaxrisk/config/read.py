@@ -6,17 +6,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..data.containers import is_pattern
+from ..data.names import Context
 from ..paths import NotFound, exists, find, is_folder, likely, names
 from ..problems import ConfigError, Problem, Report
 from .caps import Selectors, caps_of
 from .check_document import check_document
 from .check_table import ENDINGS, problems_of_table
 from .checked import Checked
-from .document import override, read_scenario
+from .document import kind_of, override, read_scenario
 from .effective import effective
-from .kinds import kind_of
 from .ranges import check_ranges
-from .tables import Context, Run
+from .tables import Run
 from .tiers import tiers_of
 
 

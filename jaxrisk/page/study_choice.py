@@ -86,7 +86,7 @@ class Cells:
 
     def study_head(self) -> tuple[list[str], list[str]]:
         """What the study's file says at its top, and what it sets everywhere."""
-        from ..config.document import read_toml
+        from ..config.toml import read_toml
         from ..paths import NotFound, find
 
         try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..cascade.blocks import numbers
 from ..config import ConfigError
-from ..config.files import read_toml
+from ..config.toml import read_toml
 from ..paths import NotFound, find
 from ..problems import Problem, Report, nearest
 from ..report.shown import Shown

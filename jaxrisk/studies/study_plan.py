@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from .._once import made_once, once, same
 from ..config import Prepared, prepare
 from ..config.effective import digest_of as digest_of_document
-from ..config.once import made_once, once, same
-from ..config.study import StudyPlan
-from ..config.study_cells import Cell, Leaf
-from ..config.tables.study import Settings, number
+from ..config.tables.values import number
 from ..parameter import moved, named, parameters
 from ..paths import NotFound
 from ..problems import ConfigError, Problem, nearest, written
 from ..scenario import Scenario
+from .study_cells import Cell, Leaf
+from .study_file import StudyPlan
+from .study_tables import Settings
 
 SET = "# set by the study: "
 

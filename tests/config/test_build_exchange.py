@@ -10,7 +10,7 @@ from jaxrisk.cascade.backstop import TRIGGERS
 from jaxrisk.config import check, load, prepare
 from jaxrisk.config.read import read
 from jaxrisk.config.tables import run, venues as keys
-from jaxrisk.config.toml_text import to_toml
+from jaxrisk.config.toml import to_toml
 from jaxrisk.parameter import named
 from jaxrisk.paths import find, names
 from jaxrisk.positions import BOOKS, POLICIES, RANKINGS

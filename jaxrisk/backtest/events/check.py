@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ...config.files import read_toml
+from ...config.toml import read_toml
 from ...data.price_file import PriceFile
 from ...paths import NotFound, find
 from ...problems import Report, nearest

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...config.files import read_toml
+from ...config.toml import read_toml
 from ...data.open_interest import read_daily
 from ...data.price_file import PriceFile, read_price_file
 from ...paths import exists, likely, names_in, shipped

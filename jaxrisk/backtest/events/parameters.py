@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...config.files import read_toml
+from ...config.toml import read_toml
 from ...paths import shipped
 from ...problems import ConfigError, Problem, nearest
 from .keys import moment

@@ -5,15 +5,16 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+from ..config.tables import Tier
+from ..config.tiers import read_rows
+from ..data.symbols import of_coin
+from ..data.tier_dollars import Sizes, asset_of, rows_in_dollars, usual
 from ..data.tier_published import Published
+from ..data.tier_schedule import Said
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ
 from ..paths import exists, names_in
 from ..problems import ConfigError, Problem, Report, nearest
-from .symbols import of_coin
-from .tables import Tier
-from .tier_files import Sizes, asset_of, rows_in_dollars, usual
-from .tier_schedule import Said, read_rows
 
 
 class Imported(NamedTuple):

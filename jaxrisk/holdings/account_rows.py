@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 
-from .files import as_numbers
-from .repeats import LISTED, alone, left_out, numbered_together, repeats, times_of
-from .rows import Rows
-from .symbols import of_coin
+from ..data.columns import as_numbers
+from ..data.repeats import LISTED, alone, left_out, numbered_together, repeats, times_of
+from ..data.rows import Rows
+from ..data.symbols import of_coin
 
 _WORTH = 1e-3
 """Relative: within this an account's value may differ between its rows, which are read one after the other."""

@@ -79,8 +79,8 @@ def problems_of(name: str, maps: Maps | None = None) -> list[Any]:
     """
     from ..config import check as check_config
     from ..config.document import kind_of
-    from ..config.toml import read_toml
     from ..paths import exists
+    from ..toml import read_toml
 
     file = Path(name) if exists(Path(name)) else _elsewhere(name)
     document = read_toml(file)[0] if file is not None and file.suffix == ".toml" else None

@@ -39,18 +39,6 @@ class Prepared:
 
         return text_of(self.whole, self.checked.files)
 
-    def digest(self, version: str, more: list[str]) -> str:
-        """Of what changes numbers in the configuration; see `effective.digest_of`. `more`: comments at its end."""
-        from .effective import comments, digest_of
-
-        return digest_of(version, self.whole, comments(self.checked.files)[1:] + more)
-
-    def shape(self) -> str:
-        """Configurations that have it alike have the same parameters, of the same ranges; see `effective.shape_of`."""
-        from .effective import shape_of
-
-        return shape_of(self.whole, self.checked.files)
-
     def doubts(self) -> list[str]:
         """Lines on what can be run but is likely not meant, or is not taken as written; empty for most."""
         from .doubt import doubts

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.named import Reader
 from ..data.names import Context
-from ..problems import Report, nearest
+from ..problems import Report
 from .caps import read_limits
 from .check_exchange import check_book, check_calls, check_shock_venue, check_stop, check_venues
 from .check_impact import check_impact, check_temporary
@@ -38,10 +38,7 @@ PLAIN: dict[str, type[Table]] = {"depth": Depth, "channels": Channels, "funding"
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
     """Check a document and all that it names; problems go to `report`."""
     checked = Checked()
-    sections = keys_of(Scenario)
-    for key in document:
-        if key not in sections:
-            report.add(key, document[key], f"unknown key; the keys here are {', '.join(sections)}", nearest(key, sections))
+    report.unknown_keys(document, keys_of(Scenario))
     for key, words in REQUIRED.items():
         if key not in document:
             report.add(key, None, f"missing; needs {words}", missing=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.containers import ENDINGS as READ_ENDINGS, OTHERS
+from ..data.impact_curve import curve_of
 from ..data.named import Reader
 from ..data.names import ACCOUNTS, of_columns
 from ..data.price_grid import check_prices
@@ -15,7 +16,6 @@ from ..data.tier_units import READ, family
 from ..holdings.alone import check_columns
 from ..holdings.positions import settle
 from ..problems import ConfigError, Problem, Report
-from .check_impact import check_curve
 from .tiers import tier_tables
 
 ENDINGS = (*READ_ENDINGS, *OTHERS)
@@ -78,7 +78,7 @@ def _plain(path: Path, report: Report) -> tuple[list[Problem], list[str]]:
         else:
             check_columns(kind, table := settle(table) if kind in ("accounts", "positions under cross margin") else table)
         if kind == "impact" and not table.bad:
-            check_curve(table.numbers("volume_usd"), table.numbers("log_move"), table.file, "", report)
+            curve_of(table)
     return report.problems, said
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from .._once import made_once, same
 from ..paths import NotFound, find
 from ..problems import ConfigError, Problem, Report, nearest, written
+from ..toml import read_toml
 from .tables import KINDS, LAWS, PROCESSES, keys_of
 from .tables.venues import POLICIES, TRIGGERS, belonging
-from .toml import read_toml
 
 SWITCHES = {
     ("market", "process"): {word: set(keys_of(model)) for word, model in PROCESSES.items()},

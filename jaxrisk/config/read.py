@@ -99,9 +99,6 @@ def problems_of_ranges(file: Path, checked: Checked, overrides: dict[str, Any] |
 
 
 def is_scenario(path: str | Path) -> bool:
-    """Whether a file is a scenario, rather than limits or a venue."""
-    return _scenario(read_scenario(path)[1])
-
-
-def _scenario(document: dict[str, Any]) -> bool:
-    return "run" in document or "market" in document or not ("caps" in document or "tiers" in document)
+    """Whether a file is a scenario, rather than limits, a venue, or what other rooms read."""
+    file, document = read_scenario(path)
+    return kind_of(document, file.absolute().parent.name) == "scenario"

@@ -16,7 +16,6 @@ from ..data.tier_units import READ
 from ..problems import Report, nearest, one_of
 from .tables import Rules, Tier, read_table
 from .tables.venues import BELONGING
-from .toml import named_toml
 
 Found = dict[str, list[Tier] | None] | None
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "tier_rule", "tiers", "rules")
@@ -100,7 +99,7 @@ def _from_file(reader: Reader, key: str, name: str, assets, otherwise: str | Non
     """Tables by asset, and the rule that the file says holds for them."""
     if is_data(name):
         return _from_data(reader, key, name, assets, otherwise, columns, sizes)
-    read = named_toml(reader, "venues", name, key)
+    read = reader.toml("venues", name, key)
     if read is None:
         return None, TIER_RULES[0]
     path, document = read
@@ -162,9 +161,7 @@ def _implied(found: Found, otherwise: str | None) -> str:
 
 def tiers_of(document: dict[str, Any], report: Report, otherwise: str | None = None) -> Found:
     """The tiers by asset of a venue file's document; `otherwise`: the rule where it does not say one."""
-    for unknown in (word for word in document if word not in FILE_KEYS):
-        text = f"unknown key; the keys here are {', '.join(FILE_KEYS)}"
-        report.add(unknown, document[unknown], text, nearest(unknown, FILE_KEYS))
+    report.unknown_keys(document, FILE_KEYS)
     if "rules" in document:
         rules_of(document, report)
     word, tables = document.get("tier_rule"), document.get("tiers")
@@ -229,7 +226,7 @@ def with_preset(raw: Any, key: str, reader: Reader) -> Any:
 
 def _with_preset(raw: dict[str, Any], name: str, key: str, reader: Reader) -> dict[str, Any]:
     own = {word: value for word, value in raw.items() if word != "preset"}
-    read = named_toml(reader, "venues", name, f"{key}.preset")
+    read = reader.toml("venues", name, f"{key}.preset")
     if read is None:
         return own
     path, document = read

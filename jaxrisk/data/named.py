@@ -1,4 +1,4 @@
-"""The files of data that a scenario names: found, read, and remembered. What is wrong becomes a problem, never an exception."""
+"""The files that a scenario names: found, read, and remembered. What is wrong becomes a problem, never an exception."""
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable
@@ -8,6 +8,7 @@ from typing import Any
 from .._once import Made, made_once
 from ..paths import NotFound, exists, find, is_folder
 from ..problems import Report
+from ..toml import read_toml
 from .columns import Columns
 from .containers import files_of, is_pattern
 from .names import TableKind
@@ -56,6 +57,16 @@ class Reader:
         except NotFound as error:
             self.report.add(key, name, str(error), error.nearest)
             return None
+
+    def toml(self, kind: str, name: str, key: str) -> tuple[Path, dict[str, Any]] | None:
+        """The document of a TOML file of a kind that ships, or None with problems noted."""
+        path = self.path(kind, name, key)
+        if path is None:
+            return None
+        document, problem = read_toml(path)
+        if problem is not None:
+            self.report.problems.append(problem)
+        return None if document is None else (path, document)
 
     def table(
         self,

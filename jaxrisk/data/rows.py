@@ -7,6 +7,8 @@ import numpy as np
 from .columns import Columns
 
 SIDES = ("long", "short")
+SHARE_TOLERANCE = 1e-6
+"""By how much shares may miss their sum of 1."""
 
 
 @dataclass

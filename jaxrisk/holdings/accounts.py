@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.columns import Columns, as_numbers
+from ..data.json_rows import ENDINGS
 from ..data.named import Reader
 from ..data.names import ACCOUNTS, Context, letters
 from ..data.repeats import note_times, note_twice, note_whole
@@ -44,7 +45,7 @@ def read_positions(
     these names or ours, as all have where it is `strict`; `venue`: of all, where the file has no column of venues.
     """
     known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-    document = name.lower().endswith((".json", ".json.gz", ".jsonl", ".ndjson"))  # whose columns are what they are
+    document = name.lower().endswith(ENDINGS)  # whose columns are what they are
     usual = {ours: () if strict or ours not in needed else others for ours, others in ACCOUNTS.others.items()}
     kind = replace(ACCOUNTS, others=usual) if strict or (columns and not document) else ACCOUNTS
     table = reader.table(name, key, (), of=kind, columns=known)

@@ -8,7 +8,7 @@ from ..data.named import Reader
 from ..data.repeats import note_times, with_snapshot
 from ..data.rows import Rows, bounded, repeated
 from ..data.symbols import take_names
-from ..problems import Report, nearest
+from ..problems import Report, listed, nearest
 
 CASH = "USD"
 NEEDED = ("account", "asset", "amount")
@@ -100,5 +100,4 @@ def place(held: Collateral, where: dict[str, int], cash: np.ndarray, coins: np.n
 def note_absent(absent: list[str], key: str, file: str, report: Report) -> None:
     """Every account under cross margin has to have a row in the file of collateral."""
     if absent:
-        listed = ", ".join(absent[:LISTED]) + (f" and {len(absent) - LISTED} more" if len(absent) > LISTED else "")
-        report.add(key, file, f"has no row for {listed}; an amount of 0 says that there is nothing")
+        report.add(key, file, f"has no row for {listed(absent, LISTED)}; an amount of 0 says that there is nothing")

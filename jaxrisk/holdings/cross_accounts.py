@@ -11,7 +11,7 @@ from ..data.names import Context
 from ..data.repeats import with_snapshot
 from ..data.rows import Rows, bounded, first_that_differ, numbered, repeated, sides_of
 from ..data.symbols import take_names
-from ..problems import Report, nearest
+from ..problems import Report, listed, nearest
 from .accounts import note_settled, read_positions
 from .collateral import note_absent, place, read_collateral
 
@@ -245,11 +245,10 @@ def _own_assets(rows: Rows, key: str, holders: CrossFile, context: Context, read
     if np.any(foreign) and holders.other_assets == "refuse":
         names, counts = np.unique(assets[foreign].astype(str), return_counts=True)
         order = np.argsort(-counts, kind="stable")
-        listed = ", ".join(f"{names[i]} ({counts[i]} row{'s' if counts[i] > 1 else ''})" for i in order[:LISTED])
-        more = f" and {len(order) - LISTED} more" if len(order) > LISTED else ""
+        each = [f"{names[i]} ({counts[i]} row{'s' if counts[i] > 1 else ''})" for i in order]
         text = (
-            f"has positions in assets that the scenario does not have: {listed}{more}; it has {', '.join(context.assets)}; "
-            f'{key}.other_assets = "ignore" leaves them out and keeps the collateral'
+            f"has positions in assets that the scenario does not have: {listed(each, LISTED)}; it has "
+            f'{", ".join(context.assets)}; {key}.other_assets = "ignore" leaves them out and keeps the collateral'
         )
         rows.note_missing("asset", text, nearest(str(names[0]), context.assets) if len(names) == 1 else None)
     elif np.all(foreign):

@@ -7,11 +7,8 @@ import numpy as np
 from ..data.columns import Columns, as_numbers
 from ..data.named import Reader
 from ..data.repeats import counts_rows, note_times, note_twice
-from ..data.rows import bounded, sides_of
+from ..data.rows import SHARE_TOLERANCE, bounded, sides_of
 from ..data.symbols import of_coin
-
-SHARES_WITHIN = 1e-6
-"""By how much shares may miss their sum of 1."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def read_histogram(reader: Reader, key: str, file: str) -> tuple[list[float], li
 def check_shares(table: Columns, share: np.ndarray) -> bool:
     """Whether shares sum to 1, which is noted where they do not."""
     total = float(share.sum())
-    if abs(total - 1.0) > SHARES_WITHIN:
+    if abs(total - 1.0) > SHARE_TOLERANCE:
         table.report.add_in(table.file, "share", None, f"has to sum to 1; it sums to {total:.6g}", missing=True)
         return False
     return True

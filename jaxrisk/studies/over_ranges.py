@@ -129,7 +129,7 @@ def _of(name: str, run: Mapping[str, Any] | None, quick: bool) -> tuple[dict[str
 
 
 def _plain(name: str) -> Mapping[str, Any]:
-    from ..config.toml import read_toml
+    from ..toml import read_toml
 
     return read_toml(find("studies", name))[0] or {}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..config.tables import Run, read_table
 from ..config.tables.values import number
-from ..config.toml import read_toml
 from ..data.names import Context
 from ..paths import NotFound, exists, find, is_folder
 from ..problems import ConfigError, Problem, Report
+from ..toml import read_toml
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
 from .study_overlap import both_set, check_settings
 from .study_tables import MOST_CELLS, Settings, StudyFile

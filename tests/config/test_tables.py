@@ -15,11 +15,11 @@ from jaxrisk.config.tables.sentences import schema_of
 from jaxrisk.config.tables.start import Start
 from jaxrisk.config.tables.table import Table, Wrong
 from jaxrisk.config.tables.values import WHOLE, Duration, Whole
-from jaxrisk.config.toml import comments, to_toml
 from jaxrisk.data.names import Context
 from jaxrisk.problems import Report
 from jaxrisk.studies.study_file import read_study
 from jaxrisk.studies.study_tables import worded
+from jaxrisk.toml import comments, to_toml
 
 TWO = Context(("BTC", "ETH"), ("here",))
 

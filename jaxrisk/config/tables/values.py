@@ -13,12 +13,12 @@ from pydantic_core import PydanticCustomError
 
 from ... import units
 from ...data.names import Context
+from ...data.rows import SHARE_TOLERANCE as SHARE_TOLERANCE
 from ...problems import nearest
 from ...units import Span
 
 MOST_USD = 1e15
 """USD that a run can hold, more than there are: from 1e17 on products of sums are no numbers in single precision."""
-SHARE_TOLERANCE = 1e-6
 LARGEST_NUMBER = 1e308
 
 

@@ -12,10 +12,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from .._once import made_once, same
-from ..data.containers import readable
-from ..data.named import Reader
-from ..problems import Problem
+from ._once import made_once, same
+from .paths import readable
+from .problems import Problem
 
 WIDTH = 128
 Comment = Callable[[str, str], str]
@@ -40,17 +39,6 @@ def _read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
         return tomllib.loads(text), None
     except (ValueError, RecursionError) as error:
         return None, Problem(str(path), "", None, f"is not valid TOML: {error or 'too deeply nested'}")
-
-
-def named_toml(reader: Reader, kind: str, name: str, key: str) -> tuple[Path, dict[str, Any]] | None:
-    """The document of a TOML file that a scenario names at a key, of a kind that ships; None with problems noted."""
-    path = reader.path(kind, name, key)
-    if path is None:
-        return None
-    document, problem = read_toml(path)
-    if problem is not None:
-        reader.report.problems.append(problem)
-    return None if document is None else (path, document)
 
 
 def to_toml(document: dict[str, Any], comment: Comment | None = None) -> str:
@@ -172,4 +160,4 @@ def _said(table: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
             yield "" if key is None else ".".join(here), item.trivia.comment, bool(item.trivia.indent.strip("\n"))
 
 
-__all__ = ["comments", "in_order", "named_toml", "read_toml", "to_toml"]
+__all__ = ["comments", "in_order", "read_toml", "to_toml"]

@@ -12,8 +12,7 @@ from ..scenario import Description, Names, Scenario, Settings
 from ..units import SECONDS_PER_YEAR, Span
 from . import tables
 from .arrays import by_asset, rates
-from .build_populations import build_limits, build_populations
-from .build_rules import build_calls, build_flow, build_funding, build_stops
+from .build_populations import build_calls, build_flow, build_funding, build_limits, build_populations, build_stops
 from .build_start import build_log_variance, build_start
 from .build_venues import build_venues
 from .checked import Checked

@@ -1,5 +1,8 @@
 """Where files are looked for: beside the scenario, then among those that ship with the package."""
 
+import contextlib
+import stat
+from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -34,6 +37,25 @@ def record(path: Path) -> None:
     files = _READ.get()
     if files is not None:
         files.append(path)
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """For opening a file that a user names: `OSError` or `ValueError` with a sentence where it cannot be, or has no end."""
+    record(path)
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError
+        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
+            raise ValueError("is a device, of which there is no end to read; a file is needed")
+        yield
+    except IsADirectoryError:
+        raise OSError("is a folder; a file is needed") from None
+    except FileNotFoundError:
+        raise OSError("no such file") from None
+    except OSError as error:
+        raise OSError(f"cannot be read: {error.strerror or error}") from None
 
 
 class NotFound(Exception):

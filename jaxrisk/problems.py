@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,15 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def listed(words: Sequence[str], most: int = 12) -> str:
+    """Words with commas, the first few of many.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
 def _quoted(text: str) -> str:
     """Numbers and truth values without quotes, since quotes may be all that was wrong."""
     try:
@@ -126,6 +135,13 @@ class Report:
         """Note a problem with a key of the scenario itself."""
         text = None if missing else written(value)
         self.problems.append(Problem("command line" if self.from_command_line(key) else self.file, key, text, allowed, near))
+
+    def unknown_keys(self, table: Mapping[str, Any], known: Collection[str], above: str = "") -> None:
+        """Note the keys of a table, a dictionary, that are none of those known; `above`: the table's own key, and a point."""
+        for key in table:
+            if key not in known:
+                text = f"unknown key; the keys here are {', '.join(known)}"
+                self.add(f"{above}{key}", table[key], text, nearest(key, known))
 
     def from_command_line(self, key: str) -> bool:
         """Whether a key, or the table that it is in, was given on the command line."""

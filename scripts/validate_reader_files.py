@@ -209,7 +209,7 @@ def read_result(path: Path) -> None:
 
 def toml_changed(text: bytes, chosen: random.Random) -> bytes:
     """TOML with some of its values changed, missing, or under another name."""
-    from jaxrisk.config.toml_text import to_toml
+    from jaxrisk.toml import to_toml
 
     tree = tomllib.loads(text.decode())
     for _ in range(chosen.choice([1, 1, 2, 4])):

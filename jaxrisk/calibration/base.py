@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from ..config.check_document import check_document
 from ..config.document import override, read_scenario
-from ..config.files import Reader
-from ..config.tier_files import Sizes
 from ..config.tiers import tier_tables
-from ..config.toml_text import comments
+from ..data.named import Reader
+from ..data.tier_dollars import Sizes
 from ..paths import NotFound, find
 from ..problems import ConfigError, Problem, Report, nearest, written
+from ..toml import comments
 from .document import Entry, moved
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..config.check_document import check_document
 from ..config.read import effective
-from ..config.toml_text import to_toml
 from ..problems import ConfigError, Report
+from ..toml import to_toml
 
 
 class Entry(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..config import Problem, check
-from ..config.account_file import AccountFile
-from ..config.account_rows import match_asset
 from ..data.funding import Funding
 from ..data.open_interest import OpenInterest
 from ..data.price_file import PriceFile
+from ..holdings.account_file import AccountFile
+from ..holdings.account_rows import match_asset
 from ..report.shown import Shown
 from ..report.study_table import StudySummary
 from ..storage.outputs import target, write_whole

@@ -60,8 +60,8 @@ def _targets(command: Attribute, asked: Asked) -> list[str]:
 def _is_event(name: str) -> bool:
     """Whether a name is a shipped unwind's, or a file's that has what an event has and no scenario."""
     from ..backtest.events.event import shipped_events
-    from ..config.files import read_toml
     from ..paths import exists
+    from ..toml import read_toml
 
     if name.removesuffix(".toml") in shipped_events():
         return True

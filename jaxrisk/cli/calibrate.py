@@ -80,10 +80,10 @@ def _read(command: Calibrate, asked: Asked, overrides: dict[str, Any]) -> Callab
     """Everything that the command names, read and checked; what then has to be done."""
     from ..calibration.accounts.bias import parse_bias
     from ..calibration.run import names, rows_path
-    from ..config.account_file import read_accounts
     from ..data.funding import read_funding
     from ..data.open_interest import read_open_interest
     from ..data.price_file import read_price_file
+    from ..holdings.account_file import read_accounts
 
     out = command.out if command.out is not None else Path("calibrated.toml")
     asked.choice("--process", command.process, PROCESSES)

@@ -78,9 +78,9 @@ def problems_of(name: str, maps: Maps | None = None) -> list[Any]:
     An event's price files are not looked for: `jaxrisk backtest` does that, which is told in which folder they are.
     """
     from ..config import check as check_config
-    from ..config.files import read_toml
-    from ..config.kinds import kind_of
+    from ..config.document import kind_of
     from ..paths import exists
+    from ..toml import read_toml
 
     file = Path(name) if exists(Path(name)) else _elsewhere(name)
     document = read_toml(file)[0] if file is not None and file.suffix == ".toml" else None

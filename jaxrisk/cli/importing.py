@@ -63,9 +63,9 @@ Work = tuple[list[str], Callable[[Path], Any]]
 
 
 def _tiers(command: Import, columns: dict[str, str], asked: Asked) -> Work | None:
-    from ..config.tables.venues import TIER_RULES
-    from ..config.tier_import import import_tiers
+    from ..data.tier_schedule import TIER_RULES
     from ..storage.outputs import write_whole
+    from .import_tiers import import_tiers
 
     if command.tier_rule is not None:
         asked.choice("--tier-rule", command.tier_rule, TIER_RULES)
@@ -114,12 +114,12 @@ def _funding(command: Import, columns: dict[str, str], asked: Asked) -> Work:
 def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
     import numpy as np
 
-    from ..config.account_file import COLUMNS, NEEDED, read_accounts
-    from ..config.holdings import bounded
-    from ..config.repeats import times_of
     from ..data.names import ACCOUNTS
-    from ..data.positions import settle
     from ..data.read import Wish, read_table, resembling
+    from ..data.repeats import times_of
+    from ..data.rows import bounded, sides_of
+    from ..holdings.account_file import COLUMNS, NEEDED, read_accounts
+    from ..holdings.positions import settle
     from ..problems import ConfigError, Report, nearest
 
     report = Report(str(command.file))
@@ -132,8 +132,6 @@ def _accounts(command: Import, columns: dict[str, str], asked: Asked) -> Work:
         text = f"missing column; needs it or notional, the file has {table.names()}{other}"
         report.add_in(table.file, "quantity", None, text, nearest("quantity", table.header), missing=True)
     if "side" in table.values:
-        from ..config.holdings import sides_of
-
         sides_of(table)
     for name in ("quantity", "notional", "entry_price"):
         if name in table.values:

@@ -1,12 +1,18 @@
-"""Configuration: from a file to a checked scenario. The only room that knows TOML.
+"""Configuration: from a scenario's file to a checked scenario. The only room that knows what such a file may hold.
 
-In the order of the data: `document` reads a file and sets what the command line says; `check_document` reads each section against
-its model in `tables` (start there: a model is what a table of the file may hold), and the files that it names with `tiers`,
-`holdings`, `cross_holdings` and `prices`; the `check_*` files say what does not hold between sections. What came out is a
+Start with `tables`: a model is what a table of the file may hold. In the order of the data, `document` reads a file, tells what
+it is and sets what the command line says; `check_document` has each section read against its model, and files of data by `data`
+and `holdings`; the `check_*` files, `caps` and `tiers` say what does not hold between sections. What came out is a
 `checked.Checked`, of which `effective` makes the configuration written out, `doubt` what is likely not meant, and `build` the
-scenario that the engine runs. `study` does the same for study files. Nothing here imports JAX before `build`.
+scenario that the engine runs. `check_table` looks at a file of data by itself. Nothing here imports JAX before `build`.
 
-`once` keeps what was read of equal parts of many scenarios: 10,000 cells of a study are mostly the same file.
+Kept beyond plain pydantic, and why. Its errors are translated, in one place, to sentences with what is allowed, its unit and a
+likely spelling (`tables.sentences`). It asks nothing that holds between keys where one key is wrong, and a user should be told of
+everything at once, between keys, sections and files: so sections are validated one by one, and what is sound of a wrong one goes
+on to the next check (`tables.table`). Names of assets and venues are known to a validation's context alone (`tables.by_name`,
+`tables.matrices`). `ranges` are of any key, and tried by reading the file with their ends set. Rows of a limit file for other
+markets are left out (`caps`), which is a matter of the scenario that names it. And 10,000 cells of a study are mostly the same
+file, whose equal parts are read and checked once (`jaxrisk._once`).
 """
 
 import warnings
@@ -38,18 +44,6 @@ class Prepared:
         from .effective import text_of
 
         return text_of(self.whole, self.checked.files)
-
-    def digest(self, version: str, more: list[str]) -> str:
-        """Of what changes numbers in the configuration; see `effective.digest_of`. `more`: comments at its end."""
-        from .effective import comments, digest_of
-
-        return digest_of(version, self.whole, comments(self.checked.files)[1:] + more)
-
-    def shape(self) -> str:
-        """Configurations that have it alike have the same parameters, of the same ranges; see `effective.shape_of`."""
-        from .effective import shape_of
-
-        return shape_of(self.whole, self.checked.files)
 
     def doubts(self) -> list[str]:
         """Lines on what can be run but is likely not meant, or is not taken as written; empty for most."""

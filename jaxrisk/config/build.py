@@ -6,18 +6,17 @@ import numpy as np
 
 from .. import market as markets
 from ..cascade import Channels, Depth, Impact, LinearImpact, PowerImpact, TableImpact, TemporaryImpact
+from ..data.price_grid import milliseconds
 from ..market import Shock as ShockOverlay
 from ..scenario import Description, Names, Scenario, Settings
+from ..units import SECONDS_PER_YEAR, Span
 from . import tables
 from .arrays import by_asset, rates
-from .build_populations import build_limits, build_populations
-from .build_rules import build_calls, build_flow, build_funding, build_stops
+from .build_populations import build_calls, build_flow, build_funding, build_limits, build_populations, build_stops
 from .build_start import build_log_variance, build_start
 from .build_venues import build_venues
 from .checked import Checked
-from .prices import milliseconds
 from .tables.matrices import as_matrix
-from .units import SECONDS_PER_YEAR, Span
 
 
 def build(checked: Checked, source_text: str) -> Scenario:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from .. import market as markets
+from ..data.price_history import History
+from ..units import SECONDS_PER_YEAR, Span
 from . import tables
 from .arrays import by_asset
-from .check_start import History
 from .tables.matrices import as_matrix
-from .units import SECONDS_PER_YEAR, Span
 
 
 def build_start(start: Any, assets: tuple[str, ...]) -> Any:

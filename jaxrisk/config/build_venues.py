@@ -10,11 +10,11 @@ import numpy as np
 from ..cascade import Breaker, Venues
 from ..cascade.backstop import Backstop
 from ..positions import Policy, Tiers
+from ..units import Span
 from . import tables
 from .arrays import by_asset
 from .checked import Checked
 from .tables.venues import HALT_LENGTH, HALT_WINDOW
-from .units import Span
 
 UNLIMITED_LEVERAGE = 1e6
 FIRST_SHARE, FIRST_ABOVE, COOL_DOWN = 0.2, 1e5, Span("30s")

@@ -3,9 +3,10 @@
 import difflib
 from typing import Any
 
+from ..data.named import Reader
+from ..data.names import Context
 from ..problems import Report, nearest, one_of
-from .files import Reader
-from .tables import Cap, Context, read_table
+from .tables import Cap, read_table
 
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "caps")
 SECTION_KEYS = ("file", "caps")
@@ -60,11 +61,7 @@ def _read_limits(raw: Any, reader: Reader, context: Context, classes: tuple[str,
     if not isinstance(raw, dict):
         report.add("limits", raw, "has to be a table with file or caps")
         return []
-    for key in raw:
-        if key not in SECTION_KEYS:
-            report.add(
-                f"limits.{key}", raw[key], f"unknown key; the keys here are {', '.join(SECTION_KEYS)}", nearest(key, SECTION_KEYS)
-            )
+    report.unknown_keys(raw, SECTION_KEYS, "limits.")
     selectors = Selectors(context, classes)
     caps = _from_file(raw["file"], reader, context, selectors) if "file" in raw else []
     return caps + _rows(raw.get("caps", []), "limits.caps", report, context, selectors, shared=False)
@@ -87,9 +84,7 @@ def _from_file(name: Any, reader: Reader, context: Context, selectors: Selectors
 
 def caps_of(document: dict[str, Any], report: Report, context: Context, selectors: Selectors) -> list[Cap]:
     """The rows of a limit file's document that hold for a scenario."""
-    for key in document:
-        if key not in FILE_KEYS:
-            report.add(key, document[key], f"unknown key; the keys here are {', '.join(FILE_KEYS)}", nearest(key, FILE_KEYS))
+    report.unknown_keys(document, FILE_KEYS)
     if "caps" not in document and not any(nearest(key, ["caps"]) for key in document):
         report.add("caps", None, "missing; needs tables [[caps]], or caps = [] for no limit", missing=True)
     return _rows(document.get("caps", []), "caps", report, context, selectors, shared=True)

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..problems import Report, nearest
+from ..data.named import Reader
+from ..data.names import Context
+from ..problems import Report
 from .caps import read_limits
 from .check_exchange import check_book, check_calls, check_shock_venue, check_stop, check_venues
 from .check_impact import check_impact, check_temporary
-from .check_market import check_market, check_shock
+from .check_market import check_market, check_shock, check_start
 from .check_populations import check_amounts, check_populations, check_tiers
-from .check_start import check_start
 from .checked import Checked
-from .files import Reader
 from .ranges import read_ranges
-from .tables import SHARE_TOLERANCE, Asset, Channels, Context, Depth, Flow, Funding, Run, Table, Venue, keys_of, read_table
+from .tables import SHARE_TOLERANCE, Asset, Channels, Depth, Flow, Funding, Run, Table, Venue, keys_of, read_table
 from .tables.scenario import Heading, Scenario
 from .tables.values import is_word
 from .tiers import with_preset
@@ -38,10 +38,7 @@ PLAIN: dict[str, type[Table]] = {"depth": Depth, "channels": Channels, "funding"
 def check_document(document: dict[str, Any], file: Path, report: Report) -> Checked:
     """Check a document and all that it names; problems go to `report`."""
     checked = Checked()
-    sections = keys_of(Scenario)
-    for key in document:
-        if key not in sections:
-            report.add(key, document[key], f"unknown key; the keys here are {', '.join(sections)}", nearest(key, sections))
+    report.unknown_keys(document, keys_of(Scenario))
     for key, words in REQUIRED.items():
         if key not in document:
             report.add(key, None, f"missing; needs {words}", missing=True)

@@ -3,8 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
+from ..data.names import Context
 from ..problems import Report, nearest
-from .tables import KINDS, Asset, Call, Context, CrossAccounts, Stop, keys_of, read_table
+from .tables import KINDS, Asset, Call, CrossAccounts, Stop, keys_of, read_table
 
 ALL = "*"
 

@@ -1,16 +1,24 @@
 """Checks of `[market]` and `[shock]` against the run and the price files."""
 
+import math
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
+from ..data.named import Reader
+from ..data.names import Context
+from ..data.price_grid import Prices, iso, milliseconds, read_prices
+from ..data.price_history import History, read_returns
 from ..problems import Report
-from .files import Reader
-from .prices import Prices, iso, milliseconds, read_prices
-from .tables import PROCESSES, Bootstrap, Context, Replay, Shock, Table, read_table, read_variant
-from .units import SECONDS_PER_YEAR, readable
+from ..units import SECONDS_PER_YEAR, Span, readable
+from .tables import PROCESSES, Bootstrap, FromPrices, LogVariance, Replay, Shock, Table, read_table, read_variant
 
 MOST_JUMPS_A_STEP = 2.0
+HALF_LIVES = 8.0
+"""Of the slowest factor, before the start, that the file is used for where the scenario does not say: a two-hundredth is left."""
+LEAST_DAYS = 30.0
 
 
 def check_market(
@@ -68,6 +76,43 @@ def _on_grid(market: Bootstrap | Replay, prices: Prices, run, step, report: Repo
     elif needed > last:
         key, value = ("run.horizon", run.horizon) if market.start is None else ("market.start", market.start)
         report.add(key, value, f"the run goes to {iso(needed)}, but {covers}")
+
+
+def check_start(market: Any, reader: Reader, context: Context) -> History | None:
+    """What a start from price files needs; None where there is no such start, or with problems noted.
+
+    **Arguments:** `market`: the process, or what is sound of it.
+    """
+    if not isinstance(market, LogVariance) or not isinstance(market.start, FromPrices) or not context.assets:
+        return None
+    start, key = market.start, "market.start.prices"
+    names = start.prices if isinstance(start.prices, dict) else {asset: start.prices for asset in context.assets}
+    if len(set(names.values())) < len(context.assets):
+        reader.report.add(key, start.prices, 'has to name a file of each asset\'s own prices, such as {BTC = "btc.csv"}')
+        return None
+    span = start.history.years if start.history is not None else _span(market)
+    returns = lambda name: read_returns(reader, "market.start", name, start.until, span, start.columns, start.day_first)
+    read = {asset: returns(names[asset]) for asset in context.assets}
+    if any(one is None for one in read.values()):
+        return None
+    found = [one for one in read.values() if one is not None]
+    if len({seconds for _, seconds in found}) > 1:
+        text = ", ".join(f"{names[a]} has {seconds} s" for a, (_, seconds) in zip(read, found, strict=True))
+        reader.report.add(key, start.prices, f"the files have to have bars of the same length; {text}")
+        return None
+    length = max(len(returns) for returns, _ in found)
+    padded = [np.concatenate([np.full(length - len(returns), np.nan), returns]) for returns, _ in found]
+    where = ", ".join(dict.fromkeys(names.values()))
+    return History(np.stack(padded, axis=1), found[0][1], f"{where} up to {start.until}")
+
+
+def _span(market: LogVariance) -> float:
+    """Years of history that are used; all where half-lives are wrong themselves."""
+    if market.half_life is None:
+        return math.inf
+    rows = market.half_life.values() if isinstance(market.half_life, dict) else [market.half_life]
+    slowest = max(span.years for row in rows for span in row if isinstance(span, Span))
+    return max(HALF_LIVES * slowest, LEAST_DAYS / 365.0)
 
 
 def check_shock(raw: Any, reader: Reader, context: Context, run: SimpleNamespace) -> Shock | None:

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ..data.named import Reader
+from ..data.names import Context
+from ..holdings.accounts import read_accounts
+from ..holdings.cross_accounts import CrossFile, read_cross
+from ..holdings.levels import read_histogram, read_map
 from ..problems import Report
 from .checked import Checked
-from .cross_holdings import read_cross
-from .files import Reader
-from .holdings import read_accounts, read_histogram, read_map
-from .tables import KINDS, MOST_USD, Accounts, Context, CrossAccounts, Histogram, LiquidationMap, read_variant
-from .tier_files import sizes_of
-from .tiers import tier_tables
+from .tables import KINDS, MOST_USD, Accounts, CrossAccounts, Histogram, LiquidationMap, read_variant
+from .tiers import sizes_of, tier_tables
 
 Pairs = set[tuple[str, str]]
 """Venues and assets."""
@@ -32,21 +33,22 @@ def check_populations(raw: dict[str, Any], reader: Reader, context: Context, che
         if getattr(v, "account_class", None) and not isinstance(holders, Accounts | CrossAccounts):
             classes[v.account_class] = None
         if isinstance(holders, Histogram):
-            histogram = read_histogram(reader, key, holders)
+            histogram = _histogram(reader, key, holders)
             if histogram is not None:
                 checked.histograms[name] = histogram
         elif isinstance(holders, LiquidationMap):
-            read = read_map(reader, key, holders)
+            read = read_map(reader, f"{key}.file", holders.file, holders.asset)
             if read is not None:
                 checked.maps[name] = read
         elif isinstance(holders, Accounts | CrossAccounts):
             if isinstance(holders, Accounts):
-                found = read_accounts(reader, key, holders, context, inverse)
+                found = read_accounts(reader, key, holders.file, holders.columns or {}, holders.venue, context, inverse)
                 if found is not None:
                     checked.accounts[name] = found
             else:
                 price = np.array([math.nan if asset is None else asset.price for asset in checked.assets.values()])
-                found = read_cross(reader, key, holders, context, price, inverse)
+                said = CrossFile(**{name: getattr(holders, name) for name in CrossFile._fields})
+                found = read_cross(reader, key, said, context, price, inverse)
                 if found is not None:
                     checked.cross_accounts[name] = found
             if found is None:
@@ -57,6 +59,19 @@ def check_populations(raw: dict[str, Any], reader: Reader, context: Context, che
                 classes |= dict.fromkeys(found.account_class.tolist())
     checked.classes = tuple(classes)
     return traded
+
+
+def _histogram(reader: Reader, key: str, holders: Histogram) -> tuple[list[float], list[float]] | None:
+    """Leverages and shares of a histogram, from its lists or its file."""
+    if holders.file is not None:
+        if holders.leverage is not None or holders.share is not None:
+            text = "has to be given instead of leverage and share, not beside them"
+            reader.report.add(f"{key}.file", holders.file, text)
+        return read_histogram(reader, f"{key}.file", holders.file)
+    for name in ("leverage", "share"):
+        if getattr(holders, name) is None:
+            reader.report.add(f"{key}.{name}", None, "missing; needs leverage and share, or file", missing=True)
+    return None if holders.leverage is None or holders.share is None else (holders.leverage, holders.share)
 
 
 def check_tiers(

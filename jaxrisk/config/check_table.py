@@ -1,37 +1,36 @@
 """A table by itself, without the scenario that names it: its columns, and every number in them."""
 
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from ..data.containers import ENDINGS as READ_ENDINGS, OTHERS
-from ..data.many import note_symbols
-from ..data.names import ACCOUNTS, PRICES, letters, of_columns
-from ..data.positions import settle
+from ..data.impact_curve import curve_of
+from ..data.named import Reader
+from ..data.names import ACCOUNTS, of_columns
+from ..data.price_grid import check_prices
 from ..data.read import Wish, header_of, read_table
 from ..data.recognise import what_is
+from ..data.tier_dollars import Sizes
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ, family
+from ..holdings.alone import check_columns
+from ..holdings.positions import settle
 from ..problems import ConfigError, Problem, Report
-from .check_impact import check_curve
-from .files import Columns, Reader
-from .holdings import bounded, note_accounts_twice, note_histogram_twice, note_map_twice, note_positions_twice, sides_of
-from .kinds import TABLES, table_of
-from .prices import check_times
-from .tables import SHARE_TOLERANCE
-from .tier_files import Sizes
 from .tiers import tier_tables
 
 ENDINGS = (*READ_ENDINGS, *OTHERS)
 """Of files that are data, or that somebody takes for it."""
-_TWICE = {
-    "accounts": note_accounts_twice,
-    "positions under cross margin": note_positions_twice,
-    "collateral": note_positions_twice,
-    "a liquidation map": note_map_twice,
-    "a histogram of leverage": note_histogram_twice,
+TABLES = {
+    "tiers": ("floor_usd", "max_leverage", "maintenance_rate"),
+    "accounts": ("venue", "asset", "side", "quantity", "entry_price"),
+    "positions under cross margin": ("account", "asset", "side", "quantity", "entry_price"),
+    "collateral": ("account", "asset", "amount"),
+    "a liquidation map": ("price", "side", "open_interest_usd"),
+    "a histogram of leverage": ("leverage", "share"),
+    "impact": ("volume_usd", "log_move"),
+    "prices": ("time",),
 }
-"""Notes rows of a kind of table that stand for the same thing."""
+"""Columns of the tables that scenarios name, by kind."""
 
 
 def problems_of_table(path: Path) -> list[Problem]:
@@ -39,6 +38,8 @@ def problems_of_table(path: Path) -> list[Problem]:
     return look(path)[0]
 
 
+VENUE = "venues.NAME.tiers"
+"""The key at which a scenario names tiers."""
 Maps = dict[str, dict[str, str]]
 """By kind of file, our names of columns with the file's own."""
 
@@ -72,7 +73,12 @@ def _plain(path: Path, report: Report) -> tuple[list[Problem], list[str]]:
         tier_tables(Reader(report, Path()), VENUE, str(path), assets, set())
     # the columns are known to be wanted: what is absent is said as it is where a scenario names the table
     elif Reader(report, Path()).table(str(path), "", TABLES[kind]) is not None:
-        _columns(kind, settle(table) if kind in ("accounts", "positions under cross margin") else table, report)
+        if kind == "prices":
+            check_prices(table)
+        else:
+            check_columns(kind, table := settle(table) if kind in ("accounts", "positions under cross margin") else table)
+        if kind == "impact" and not table.bad:
+            curve_of(table)
     return report.problems, said
 
 
@@ -89,12 +95,12 @@ def _published(path: Path, kind: str, report: Report, columns: dict[str, str]) -
                 tier_tables(reader, VENUE, str(path), names, set(), None, columns, Sizes(ones, sizes))
             return report.problems, [f"read as: {', '.join(found.said)}"] if found is not None and found.said else []
         if kind == "accounts":
-            from .account_file import COLUMNS, NEEDED, read_accounts
+            from ..holdings.account_file import COLUMNS, NEEDED, read_accounts
 
             table = read_table(path, report, Wish(ACCOUNTS, columns, key="--columns"))
             if table is not None:
                 table = settle(table, worth=True)
-                _columns("accounts of others", table, report)
+                check_columns("accounts of others", table)
                 if not report.problems and {*NEEDED} <= set(table.values):
                     found = read_accounts(path, {ours: own for ours, own in columns.items() if ours in COLUMNS})
                     return [], [line for line in (found.read_as, *found.findings) if line]
@@ -115,61 +121,19 @@ def _published(path: Path, kind: str, report: Report, columns: dict[str, str]) -
         return error.problems, []
 
 
-VENUE = "venues.NAME.tiers"
-"""The key at which a scenario names tiers."""
+def table_of(columns: Any) -> str | None:
+    """The kind of a table: the first whose columns are all there, else the one of which most are, None where there are none.
 
-
-def _columns(kind: str, table: Columns, report: Report) -> None:
-    """Notes what is wrong with the columns of a table of some kind."""
-    has = table.values
-    if kind == "prices":
-        check_times(table)
-        note_symbols(table)
-        bars = [name for name in PRICES.numbers if name in has]
-        for name in bars if len(bars) > 3 else has:  # of bars other columns are left alone
-            if name not in ("time", "volume", "funding") and letters(name) not in ("symbol", "ticker", "instid"):
-                bounded(table, name, above=0.0, unit="USD a coin")
-        return
-    if "account" in has:
-        empty = [not str(name).strip() for name in has["account"]]
-        table.note("account", np.flatnonzero(empty), "has to name the account")
-    if "side" in has:
-        sides_of(table)
-    for name, above, at_least, unit in (
-        ("quantity", None, 0.0, "coins; the side says which way"),
-        ("entry_price", 0.0, None, "USD a coin"),
-        ("price", 0.0, None, "USD a coin"),
-        ("open_interest_usd", None, 0.0, "USD"),
-        ("notional", None, 0.0, "USD"),
-        ("account_value", None, None, "USD"),
-        ("amount", None, None, "coins, or USD"),
-        ("share", None, 0.0, ""),
-        ("volume_usd", None, None, "USD"),
-        ("log_move", None, None, ""),
-    ):
-        if name in has:
-            bounded(table, name, above, at_least, unit)
-    if kind == "accounts":
-        for name in ("collateral", "leverage"):
-            if name in has:
-                bounded(table, name, above=0.0)
-        if not {"collateral", "leverage"} & set(has):
-            text = "missing column; needs collateral (USD at entry) or leverage"
-            report.add_in(table.file, "collateral", None, text, missing=True)
-    if kind in _TWICE:
-        _TWICE[kind](table)
-    if table.bad:
-        return
-    if kind == "collateral":
-        dollars = np.array([str(name).strip() == "USD" for name in has["asset"]])
-        table.note("amount", np.flatnonzero(~dollars & (table.numbers("amount") < 0.0)), "has to be at least 0 (coins)")
-    if kind == "a histogram of leverage":
-        bounded(table, "leverage", at_least=1.0)
-        total = float(table.numbers("share").sum())
-        if abs(total - 1.0) > SHARE_TOLERANCE:
-            report.add_in(table.file, "share", None, f"has to sum to 1; it sums to {total:.6g}", missing=True)
-    if kind == "impact":
-        check_curve(table.numbers("volume_usd"), table.numbers("log_move"), table.file, "", report)
+    >>> table_of(["time", "close"]), table_of(["floor_usd", "max_leverage", "rate"]), table_of(["x"])
+    ('prices', 'tiers', None)
+    """
+    for kind, needed in TABLES.items():
+        # accounts have no name where each row is one
+        if set(needed) <= set(columns) and not (kind == "accounts" and "account" in columns):
+            return kind
+    share = {kind: len(set(needed) & set(columns)) / len(needed) for kind, needed in TABLES.items()}
+    best = max(share, key=lambda kind: share[kind])
+    return best if share[best] >= 0.5 else None
 
 
 __all__ = ["ENDINGS", "look", "problems_of_table"]

@@ -3,29 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import holdings
-from .check_start import History
-from .cross_holdings import CrossTable
-from .prices import Prices
+from ..data.price_grid import Prices
+from ..data.price_history import History
+from ..holdings.accounts import Accounts
+from ..holdings.cross_accounts import CrossTable
+from ..holdings.levels import Map
+from . import tables
 from .ranges import Range
-from .tables import (
-    Asset,
-    Call,
-    Cap,
-    Channels,
-    Depth,
-    Flow,
-    Funding,
-    Impact,
-    Market,
-    Population,
-    Run,
-    Shock,
-    Stop,
-    TemporaryImpact,
-    Tier,
-    Venue,
-)
 
 
 @dataclass
@@ -36,32 +20,32 @@ class Checked:
     title: str = ""
     question: str = ""
     sources: list[str] = field(default_factory=list)
-    run: Run | None = None
+    run: tables.Run | None = None
     file_step: float = 0.0  # seconds, as the file has it, whatever was set in its place
-    assets: dict[str, Asset | None] = field(default_factory=dict)
-    market: Market | None = None
-    shock: Shock | None = None
-    impact: Impact | None = None
-    temporary_impact: TemporaryImpact | None = None
-    depth: Depth | None = None
-    channels: Channels | None = None
-    venues: dict[str, Venue | None] = field(default_factory=dict)
+    assets: dict[str, tables.Asset | None] = field(default_factory=dict)
+    market: tables.Market | None = None
+    shock: tables.Shock | None = None
+    impact: tables.Impact | None = None
+    temporary_impact: tables.TemporaryImpact | None = None
+    depth: tables.Depth | None = None
+    channels: tables.Channels | None = None
+    venues: dict[str, tables.Venue | None] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
-    populations: dict[str, Population | None] = field(default_factory=dict)
-    caps: list[Cap] = field(default_factory=list)
-    calls: dict[str, Call] = field(default_factory=dict)
-    stops: dict[str, Stop | None] = field(default_factory=dict)
-    funding: Funding | None = None
-    flow: Flow | None = None
+    populations: dict[str, tables.Population | None] = field(default_factory=dict)
+    caps: list[tables.Cap] = field(default_factory=list)
+    calls: dict[str, tables.Call] = field(default_factory=dict)
+    stops: dict[str, tables.Stop | None] = field(default_factory=dict)
+    funding: tables.Funding | None = None
+    flow: tables.Flow | None = None
     classes: tuple[str, ...] = ()
-    tiers: dict[tuple[str, str], list[Tier]] = field(default_factory=dict)
+    tiers: dict[tuple[str, str], list[tables.Tier]] = field(default_factory=dict)
     tier_rules: dict[str, str] = field(default_factory=dict)
     prices: Prices | None = None
     history: History | None = None
     impact_table: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
-    accounts: dict[str, holdings.Accounts] = field(default_factory=dict)
+    accounts: dict[str, Accounts] = field(default_factory=dict)
     cross_accounts: dict[str, CrossTable] = field(default_factory=dict)
-    maps: dict[str, holdings.Map] = field(default_factory=dict)
+    maps: dict[str, Map] = field(default_factory=dict)
     histograms: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)

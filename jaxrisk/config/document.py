@@ -1,4 +1,4 @@
-"""A scenario file as a document: read, and changed from the command line."""
+"""A file as a document: read, told of what kind it is, and changed from the command line."""
 
 import copy
 import tomllib
@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .._once import made_once, same
 from ..paths import NotFound, find
 from ..problems import ConfigError, Problem, Report, nearest, written
-from .files import read_toml
-from .once import made_once, same
+from ..toml import read_toml
 from .tables import KINDS, LAWS, PROCESSES, keys_of
 from .tables.venues import POLICIES, TRIGGERS, belonging
 
@@ -26,6 +26,19 @@ _EITHER = (("run.steps", "run.step"), ("market.variance", "market.start"))
 INSTEAD = dict(_EITHER) | {second: first for first, second in _EITHER}
 NAMED = ("assets", "venues", "populations", "stops")
 
+DISTINCT = {
+    "scenario": ("run", "market", "populations", "impact", "venues", "assets", "channels", "shock"),
+    "limits": ("caps",),
+    "venue": ("tiers", "rules"),
+    "event": ("window", "before", "after", "prices"),
+    "fit": ("fit",),
+    "study": ("grid", "cells", "branches", "reference", "measures", "scenario", "scenarios", "quick"),
+    "structure": ("open_interest_over_volume", "fund_over_open_interest", "daily_volatility"),
+}
+"""Keys that files of one kind have and others do not."""
+FOLDERS = {"limits": "limits", "venues": "venue", "events": "event", "calibrated": "fit", "scenarios": "scenario",
+           "studies": "study", "structures": "structure"}  # fmt: skip
+
 
 def read_scenario(name: str | Path) -> tuple[Path, dict[str, Any]]:
     """The document of a scenario given by its path or by the name of a shipped one; raises `ConfigError`."""
@@ -41,6 +54,24 @@ def _read_scenario(name: str) -> tuple[Path, dict[str, Any]]:
     if problem is not None or document is None:
         raise ConfigError([problem] if problem else [])
     return path, document
+
+
+def kind_of(document: dict[str, Any], folder: str = "") -> str:
+    """The kind of a TOML document: `scenario`, `limits`, `venue`, `event`, `study`, `structure`, or `fit` (numbers that `jaxrisk
+    backtest` takes).
+
+    A word that is there counts most, then one that is spelt like it, then the folder that it stands in; a scenario otherwise.
+
+    >>> kind_of({"caps": []}), kind_of({"cpas": []}), kind_of({"name": "x"}), kind_of({"name": "x"}, "limits")
+    ('limits', 'limits', 'scenario', 'limits')
+    """
+    there = {kind: sum(word in document for word in words) for kind, words in DISTINCT.items()}
+    if any(there.values()):
+        return max(there, key=lambda kind: there[kind])
+    for kind, words in DISTINCT.items():
+        if any(nearest(key, words) for key in document):
+            return kind
+    return FOLDERS.get(folder, "scenario")
 
 
 def parse_value(text: Any) -> Any:

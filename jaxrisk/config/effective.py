@@ -1,21 +1,16 @@
-"""The effective configuration: all defaults, presets, tiers and limits written out; as text, and as what a digest is made of."""
+"""The effective configuration: all defaults, presets, tiers and limits written out, and as text."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from .._once import made_once
+from ..toml import to_toml
 from .check_exchange import ALL
 from .checked import Checked
-from .document import NAMED
-from .once import made_once
 from .tables import Table
-from .toml_text import in_order, to_toml
 
 _ASKED = ("owed_by_class", "leverage_buckets")
 """Keys of `[run]` that ask for something besides. Where they do not they are left out: texts and digests are as without them."""
-WORDS = ("name", "title", "question", "sources", "ranges")
-"""Keys of an effective configuration that change no number."""
 
 
 def effective(checked: Checked) -> dict[str, Any]:
@@ -60,46 +55,6 @@ def comments(files: Mapping[str, str]) -> list[str]:
     return ["", "# tables of data that were read, and their SHA-256", *(f"# {name!r} {digest}" for name, digest in files.items())]
 
 
-def digest_of(version: str, document: Mapping[str, Any], lines: list[str]) -> str:
-    """Sixteen letters for an effective configuration and the comments at its end: the same where no number of it differs.
-
-    What is hashed is `json.dumps` of it all, of which parts that are the same objects are made once.
-    """
-    numbers = {key: value for key, value in document.items() if key not in WORDS}
-    # noise and labels go by the place of an asset, a venue or a population, and not by its name
-    order = [in_order(document[name]) for name in NAMED if isinstance(document.get(name), dict)]
-    inner = ", ".join(f"{_json(key)}: {_section(key, numbers[key])}" for key in sorted(numbers))
-    whole = f"[{_json(version)}, {{{inner}}}, {_json(order)}, {_json(lines)}]"
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
-
-
-def shape_of(document: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """What a configuration has, not how much of it: its keys, words and files, without the numbers that are no venue's."""
-    parts = (f"{key}{made_once(lambda value=value: _shape(value), value, 'shape')}" for key, value in document.items()
-             if key not in (*WORDS, "venues"))  # fmt: skip
-    return f"{''.join(parts)}{_section('venues', document.get('venues'))}{sorted(files.items())}"
-
-
-def _shape(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{{{''.join(f'{name!r}{_shape(one)}' for name, one in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"[{''.join(map(_shape, value))}]"
-    return "0" if type(value) is float else repr(value)
-
-
-def _section(key: str, value: Any) -> str:
-    return made_once(lambda: _entries(value) if key in NAMED and isinstance(value, dict) else _json(value), value, "json", key)
-
-
-def _entries(tables: dict[str, Any]) -> str:
-    text = lambda table: made_once(lambda: _json(table), table, "json")
-    return f"{{{', '.join(f'{_json(name)}: {text(tables[name])}' for name in sorted(tables))}}}"
-
-
-_json = json.JSONEncoder(sort_keys=True, default=str).encode
-
-
 def _each(tables: Mapping[str, Table | None]) -> dict[str, Any]:
     return _together({name: _dump(table) for name, table in tables.items()})
 
@@ -133,4 +88,4 @@ def _dumped(table: Table) -> dict[str, Any]:
     return dict(sorted(items.items(), key=lambda pair: pair[0] not in ("process", "law", "kind")))
 
 
-__all__ = ["comments", "digest_of", "effective", "shape_of", "text_of"]
+__all__ = ["comments", "effective", "text_of"]

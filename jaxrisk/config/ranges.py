@@ -1,11 +1,12 @@
 """What a scenario says of the numbers that nobody knows: between which ends each may lie."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..problems import Report, nearest
-from .tables.study import number
-from .units import ALLOWED, Span
+from ..units import ALLOWED, Span, readable
+from .tables.values import number
 
 WIDE = 4.0
 """From this ratio of its ends on a range is taken evenly in the logarithm."""
@@ -40,10 +41,6 @@ class Range(NamedTuple):
     @property
     def ends(self) -> tuple[str, str]:
         """As they are shown."""
-        from fractions import Fraction
-
-        from .units import readable
-
         show = lambda value: readable(Fraction(value).limit_denominator(10**9)) if self.timed else f"{value:.6g}"
         return show(self.low), show(self.high)
 
@@ -68,6 +65,7 @@ def read_ranges(table: Any, report: Report) -> list[Range]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What is in a table and the tables within it, by dotted name."""
     flat: dict[str, Any] = {}
     for name, value in table.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
@@ -97,18 +95,10 @@ def check_ranges(document: dict[str, Any], ranges: list[Range], check: Any, repo
         for share in (0.0, 1.0, _BETWEEN):
             wrong = [problem for problem in check(one.key, one.at(share)) if problem.key.startswith(one.key.split(".")[0])]
             if wrong:
-                near = wrong[0].nearest or nearest(one.key, _names(document))
+                near = wrong[0].nearest or nearest(one.key, _flat(document))
                 text = f"is no range that the key can have: {wrong[0].allowed}"
                 report.add(f"ranges.{one.key}", [*one.ends], text, near)
                 break
-
-
-def _names(document: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of all numbers and words in a document."""
-    names: list[str] = []
-    for key, value in document.items():
-        names += _names(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
-    return names
 
 
 __all__ = ["Range", "check_ranges", "read_ranges"]

@@ -6,17 +6,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..data.containers import is_pattern
+from ..data.names import Context
 from ..paths import NotFound, exists, find, is_folder, likely, names
 from ..problems import ConfigError, Problem, Report
 from .caps import Selectors, caps_of
 from .check_document import check_document
 from .check_table import ENDINGS, problems_of_table
 from .checked import Checked
-from .document import override, read_scenario
+from .document import kind_of, override, read_scenario
 from .effective import effective
-from .kinds import kind_of
 from .ranges import check_ranges
-from .tables import Context, Run
+from .tables import Run
 from .tiers import tiers_of
 
 
@@ -99,9 +99,6 @@ def problems_of_ranges(file: Path, checked: Checked, overrides: dict[str, Any] |
 
 
 def is_scenario(path: str | Path) -> bool:
-    """Whether a file is a scenario, rather than limits or a venue."""
-    return _scenario(read_scenario(path)[1])
-
-
-def _scenario(document: dict[str, Any]) -> bool:
-    return "run" in document or "market" in document or not ("caps" in document or "tiers" in document)
+    """Whether a file is a scenario, rather than limits, a venue, or what other rooms read."""
+    file, document = read_scenario(path)
+    return kind_of(document, file.absolute().parent.name) == "scenario"

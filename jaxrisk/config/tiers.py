@@ -1,18 +1,31 @@
 """Margin tiers: read from a shipped file, a path or the scenario itself, and checked to be one schedule under a stated rule."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from ..data.containers import is_data
+from ..data.named import Reader, digest
+from ..data.names import Context
+from ..data.symbols import of_coin
+from ..data.tier_dollars import Sizes, rows_in_dollars, usual, wanted_of
+from ..data.tier_published import TierDocument
+from ..data.tier_schedule import TIER_RULES, Said, schedule
+from ..data.tier_tables import read_tiers
+from ..data.tier_units import READ
 from ..problems import Report, nearest, one_of
-from .files import Reader
-from .symbols import of_coin
-from .tables import Context, Rules, Tier, read_table
-from .tables.venues import BELONGING, TIER_RULES
-from .tier_files import Found, Sizes, from_data, implied
-from .tier_schedule import Said, read_rows
+from .tables import Rules, Tier, read_table
+from .tables.venues import BELONGING
 
+Found = dict[str, list[Tier] | None] | None
 FILE_KEYS = ("name", "title", "source", "sources", "read_on", "tier_rule", "tiers", "rules")
+
+
+def sizes_of(assets: dict[str, Any], contract: float | dict[str, float] | None, venue: str) -> Sizes:
+    """Of a scenario's assets, at one of its venues; `contract`: its key `contract_size`."""
+    known = contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(assets, contract)
+    prices = {name: found.price for name, found in assets.items() if found is not None}
+    return Sizes(prices, known, f"venues.{venue}.contract_size")
 
 
 def tier_tables(
@@ -85,21 +98,70 @@ def _absent(found: dict, assets, needed: set[str], key: str, report: Report, whe
 def _from_file(reader: Reader, key: str, name: str, assets, otherwise: str | None, columns, sizes: Sizes) -> tuple[Found, str]:
     """Tables by asset, and the rule that the file says holds for them."""
     if is_data(name):
-        return from_data(reader, key, name, assets, otherwise, columns, sizes)
+        return _from_data(reader, key, name, assets, otherwise, columns, sizes)
     read = reader.toml("venues", name, key)
     if read is None:
         return None, TIER_RULES[0]
     path, document = read
     found = tiers_of(document, reader.report.of(str(path)), otherwise)
     word = document.get("tier_rule")
-    return found, word if word in TIER_RULES else implied(found, otherwise)
+    return found, word if word in TIER_RULES else _implied(found, otherwise)
+
+
+def _from_data(
+    reader: Reader, key: str, name: str, assets, otherwise: str | None, columns: dict[str, str] | None, sizes: Sizes
+) -> tuple[Found, str]:
+    """Tables by asset, and the rule that the file, or the venue whose document it is, says holds for them."""
+    path = reader.path("venues", name, key)
+    if path is None:
+        return None, TIER_RULES[0]
+    document = read_tiers(path, reader.report, columns or {}, f"{key.rpartition('.')[0]}.tier_columns")
+    if path.exists():
+        reader.read[name] = digest(path)
+    if document is None:
+        return None, TIER_RULES[0]
+    report = reader.report.of(str(path))
+    found = _by_symbol(reader, key, document, assets, otherwise, sizes, report)
+    if document.said:
+        reader.taken.append(f"{path}: read as: {', '.join(document.said)}")
+    return found
+
+
+def _by_symbol(
+    reader: Reader, key: str, document: TierDocument, assets, otherwise: str | None, sizes: Sizes, report: Report
+) -> tuple[Found, str]:
+    """The rows of each symbol, checked."""
+    said = Said(document.rule, report, "tier_rule", otherwise, f"; as a column, or as {key.rpartition('.')[0]}.tier_rule")
+    found: dict[str, list[Tier] | None] = {}
+    wanted = wanted_of(document, assets)
+    if document.venue:  # contracts of one coin in several currencies, of which one is usual
+        wanted = usual(wanted, document.said)
+    for symbol, table in document.tables.items():
+        if table.unit not in READ and symbol not in wanted:
+            continue
+        if not symbol:
+            rows = read_rows(
+                rows_in_dollars(document, table, "", sizes, report), "tiers", report, said, table.places, table.written
+            )
+            return dict.fromkeys(assets, rows), document.rule or _implied({"": rows}, otherwise)
+        if document.venue and symbol not in wanted:
+            continue  # one of a venue's hundreds, which nobody asked for
+        rows = rows_in_dollars(document, table, symbol, sizes, report)
+        found[symbol] = None if rows is None else read_rows(rows, symbol, report, said, table.places, table.written)
+    if not found:
+        found = dict.fromkeys(document.tables)
+    return found, document.rule or _implied(found, otherwise)
+
+
+def _implied(found: Found, otherwise: str | None) -> str:
+    """The rule of tables that do not say it: amounts say `marginal`."""
+    rows = [row for table in (found or {}).values() for row in table or []]
+    return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
 
 
 def tiers_of(document: dict[str, Any], report: Report, otherwise: str | None = None) -> Found:
     """The tiers by asset of a venue file's document; `otherwise`: the rule where it does not say one."""
-    for unknown in (word for word in document if word not in FILE_KEYS):
-        text = f"unknown key; the keys here are {', '.join(FILE_KEYS)}"
-        report.add(unknown, document[unknown], text, nearest(unknown, FILE_KEYS))
+    report.unknown_keys(document, FILE_KEYS)
     if "rules" in document:
         rules_of(document, report)
     word, tables = document.get("tier_rule"), document.get("tiers")
@@ -112,6 +174,35 @@ def tiers_of(document: dict[str, Any], report: Report, otherwise: str | None = N
     else:
         found = {asset: read_rows(rows, f"tiers.{asset}", report, said) for asset, rows in tables.items()}
     return found
+
+
+def read_rows(
+    raw: Any, key: str, report: Report, said: Said, places: list[str] | None = None, written: dict[str, str] | None = None
+) -> list[Tier] | None:
+    """Rows of one asset, each checked by itself and against the one before.
+
+    **Arguments:** `places`: where each stands in a table or document; `written`: by our names of columns, those of the file.
+    """
+    if not isinstance(raw, list) or not raw:
+        report.add(key, raw, "has to be a list of at least one tier")
+        return None
+    before = len(report.problems)
+    places = [f"{key}.{i}" for i in range(len(raw))] if places is None else places
+    names = written or {}
+    own = Report(report.file, report.overridden)
+    pairs = [read_table(Tier, row, place, own, Context()) for row, place in zip(raw, places, strict=True)]
+    amounts = schedule(
+        [values for _, values in pairs],
+        lambda row, column, value, allowed: own.add(f"{places[row]}.{column}", value, allowed),
+        said,
+    )
+    for problem in own.problems:
+        stem, dot, column = problem.key.rpartition(".")
+        report.problems.append(replace(problem, key=f"{stem}{dot}{names.get(column, column)}"))
+    if len(report.problems) > before:
+        return None
+    filled = zip((tier for tier, _ in pairs if tier is not None), amounts, strict=True)
+    return [tier.model_copy(update={"maintenance_amount_usd": amount}) for tier, amount in filled]
 
 
 def rules_of(document: dict[str, Any], report: Report) -> dict[str, Any]:

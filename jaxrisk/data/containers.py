@@ -1,10 +1,8 @@
 """Where the bytes of a table are: in a file, packed or not, in an archive, in a folder, or in the files that a pattern means."""
 
-import contextlib
 import gzip
 import io
 import re
-import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..paths import is_folder, names_in, record
+from ..paths import is_folder, names_in, readable
 from .text import PEEK
 
 ENDINGS = (
@@ -99,25 +97,6 @@ def files_of(path: Path) -> tuple[list[Path], list[str]]:
             raise ValueError("means no file")
         return found, []
     return [path], []
-
-
-@contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """For opening a file that a user names: `OSError` or `ValueError` with a sentence where it cannot be, or has no end."""
-    record(path)
-    try:
-        kind = path.stat().st_mode
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError
-        if not (stat.S_ISREG(kind) or stat.S_ISFIFO(kind)):
-            raise ValueError("is a device, of which there is no end to read; a file is needed")
-        yield
-    except IsADirectoryError:
-        raise OSError("is a folder; a file is needed") from None
-    except FileNotFoundError:
-        raise OSError("no such file") from None
-    except OSError as error:
-        raise OSError(f"cannot be read: {error.strerror or error}") from None
 
 
 def sources(path: Path) -> Iterator[Source]:
@@ -211,4 +190,4 @@ def _zipped(path: Path) -> Iterator[Source]:
         raise ValueError(f"cannot be unpacked: {error}") from None
 
 
-__all__ = ["ENDINGS", "OTHERS", "Source", "files_of", "is_data", "is_pattern", "readable", "sources"]
+__all__ = ["ENDINGS", "OTHERS", "Source", "files_of", "is_data", "is_pattern", "sources"]

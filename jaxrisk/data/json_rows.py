@@ -8,6 +8,7 @@ from .names import LISTS, TableKind
 from .text import looks_like
 from .tier_forms import known_document
 
+ENDINGS = (".json", ".json.gz", ".jsonl", ".ndjson")
 _WRAPPED = ("data", "result", "list", "rows", "positions")
 
 
@@ -94,7 +95,7 @@ def _looks_like(document: Any, kind: TableKind) -> str:
 
 def is_json(head: bytes, name: str) -> bool:
     """Whether a file's first bytes, or its name, are those of JSON."""
-    if name.lower().endswith((".json", ".json.gz", ".jsonl", ".ndjson")):
+    if name.lower().endswith(ENDINGS):
         return True
     problem = looks_like(head[:400].decode("utf-8-sig", errors="replace"))
     return problem is not None and problem.startswith("this is JSON")

@@ -5,6 +5,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+
+@dataclass(frozen=True)
+class Context:
+    """Names that a scenario's tables and files may refer to."""
+
+    assets: tuple[str, ...] = ()
+    venues: tuple[str, ...] = ()
+
+
 _KLINES = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
            "taker_buy_quote_volume", "ignore")  # fmt: skip
 
@@ -178,6 +187,7 @@ __all__ = [
     "INTEREST",
     "PRICES",
     "TIERS",
+    "Context",
     "TableKind",
     "found",
     "letters",

@@ -14,10 +14,10 @@ from .read import Wish, read_source, resembling
 from .tier_documents import read_document
 from .tier_forms import HALF, _bybit_rows, _half, _okx_rows
 from .tier_published import Published, TierDocument, not_read
+from .tier_schedule import TIER_RULES
 from .tier_units import is_inverse, unit_of
 
 NEEDED = ("floor_usd", "max_leverage", "maintenance_rate")
-_RULES = ("marginal", "whole")
 
 
 def read_tiers(path: Path, report: Report, columns: dict[str, str], key: str = "--columns") -> TierDocument | None:
@@ -119,9 +119,9 @@ def _rule(table: Columns) -> str | None:
     if "tier_rule" not in table.values:
         return None
     words = [str(word).strip() for word in table.values["tier_rule"]]
-    wrong = [i for i, other in enumerate(words) if other not in _RULES or other != words[0]]
+    wrong = [i for i, other in enumerate(words) if other not in TIER_RULES or other != words[0]]
     allowed = 'has to be one of "marginal", "whole", the same in every row'
-    table.note("tier_rule", np.array(wrong, dtype=int), allowed, nearest(words[0], _RULES))
+    table.note("tier_rule", np.array(wrong, dtype=int), allowed, nearest(words[0], TIER_RULES))
     return words[0]
 
 

@@ -27,8 +27,8 @@ def said_of(name: str, text: str, folder: Path | None = None) -> Said:
 
     **Arguments:** `name`: of the scenario, or its file; `text`: the effective configuration; `folder`: where else to look.
     """
-    from ..config.toml_text import comments
     from ..paths import NotFound, find
+    from ..toml import comments
 
     try:
         run = tomllib.loads(text) if text else {}

@@ -86,8 +86,8 @@ class Cells:
 
     def study_head(self) -> tuple[list[str], list[str]]:
         """What the study's file says at its top, and what it sets everywhere."""
-        from ..config.document import read_toml
         from ..paths import NotFound, find
+        from ..toml import read_toml
 
         try:
             path = find("studies", str(self.study.info.get("study", "")))

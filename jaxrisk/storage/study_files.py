@@ -107,7 +107,7 @@ def limits_toml(design: Any, scenario_text: str) -> str:
     A cap's place among the limits is known by the selectors in its name, `limits.cap[retail,*,BTC]`, and by the number after
     `#` where several have the same. In a scenario without limits, those designed are all there are.
     """
-    from ..config.toml_text import to_toml
+    from ..toml import to_toml
 
     source = tomllib.loads(scenario_text)
     rows = [dict(row) for row in source.get("limits", {}).get("caps", [])]

@@ -1,6 +1,7 @@
 """Questions asked of the engine: sensitivities, reverse stress tests, rare events, the design of limits, attribution, and
 grids of settings. One question a file, its answer an object that shows itself (`shown`); start with `sensitivity`, or with
-`study`, which plans runs (`study_plan`), has them run or finds them (`study_run`), and says what they found (`study_found`).
+`study`, which reads a study's file (`study_file`; a model for each of its tables in `study_tables`), plans runs (`study_plan`),
+has them run or finds them (`study_run`), and says what they found (`study_found`).
 
 A function may have the name of its module: import it from here, or from its module.
 """

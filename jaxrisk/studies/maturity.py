@@ -12,7 +12,6 @@ import numpy as np
 
 from ..cascade.blocks import numbers
 from ..config import ConfigError
-from ..config.files import read_toml
 from ..paths import NotFound, find
 from ..problems import Problem, Report, nearest
 from ..report.shown import Shown
@@ -20,6 +19,7 @@ from ..risk.measure import Measure
 from ..risk.paired import Column as Scored
 from ..risk.shapley import Shapley, plan, shapley
 from ..scenario import Scenario
+from ..toml import read_toml
 from .attribution import MEASURES, checked, columns_of
 
 NUMBERS = {

@@ -12,7 +12,6 @@ import numpy as np
 from ..config import prepare
 from ..config.ranges import Range
 from ..config.read import problems_of_ranges
-from ..config.study import read_study
 from ..paths import NotFound, find
 from ..problems import ConfigError, Problem
 from ..report.shown import Shown
@@ -20,6 +19,7 @@ from ..risk.estimate import z
 from ..risk.measure import Measure
 from ..risk.paired import Column
 from .study import Study
+from .study_file import read_study
 from .study_plan import Work
 from .study_run import Runs
 
@@ -129,7 +129,7 @@ def _of(name: str, run: Mapping[str, Any] | None, quick: bool) -> tuple[dict[str
 
 
 def _plain(name: str) -> Mapping[str, Any]:
-    from ..config.document import read_toml
+    from ..toml import read_toml
 
     return read_toml(find("studies", name))[0] or {}
 

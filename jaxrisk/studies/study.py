@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.study import StudyPlan, read_study
-from ..config.study_cells import Cell
 from ..problems import ConfigError, Problem
 from ..report.shown import Shown
 from ..risk.measure import Measure
 from ..risk.paired import Ranking
 from ..scenario import Scenario
+from .study_cells import Cell
+from .study_file import StudyPlan, read_study
 from .study_found import Found, answer, rank_of, unknown_measures
 from .study_plan import Work, works_of
 from .study_read import RECORD, fields_of

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..config.study import StudyPlan
-from ..config.study_cells import Cell
 from ..observables import OBSERVABLES, columns
 from ..report import Result
 from ..risk.estimate import Estimate, TooFewPathsError
 from ..risk.measure import Measure
 from ..risk.paired import Column, Difference, Ranking, paired, ranking
+from .study_cells import Cell
+from .study_file import StudyPlan
 from .study_plan import Work
 from .study_run import Runs
 

@@ -12,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from .._once import made_once, once, same
 from ..config import Prepared, prepare
-from ..config.effective import digest_of as digest_of_document
-from ..config.once import made_once, once, same
-from ..config.study import StudyPlan
-from ..config.study_cells import Cell, Leaf
-from ..config.tables.study import Settings, number
+from ..config.effective import comments
+from ..config.tables.values import number
 from ..parameter import moved, named, parameters
 from ..paths import NotFound
 from ..problems import ConfigError, Problem, nearest, written
 from ..scenario import Scenario
+from .study_cells import Cell, Leaf
+from .study_digest import digest_of as digest_of_document, shape_of
+from .study_file import StudyPlan
+from .study_tables import Settings
 
 SET = "# set by the study: "
 
@@ -81,8 +83,8 @@ def digest_of(text: str) -> str:
     >>> digest_of('name = "a"\\n[run]\\npaths = 10') == digest_of('name = "b"\\n\\n[run]\\npaths = 10')
     True
     """
-    comments = [line for line in text.splitlines() if line.startswith("#")]
-    return digest_of_document(_version(), tomllib.loads(text), comments)
+    said = [line for line in text.splitlines() if line.startswith("#")]
+    return digest_of_document(_version(), tomllib.loads(text), said)
 
 
 def _said(moves: tuple[tuple[str, float], ...]) -> list[str]:
@@ -123,7 +125,8 @@ class _Maker:
         moves = self._moves(prepared, by_name)
         if moves is None:
             return None
-        return Work(cell, leaf, prepared, moves, prepared.digest(_version(), _said(moves)))
+        lines = [*comments(prepared.checked.files)[1:], *_said(moves)]
+        return Work(cell, leaf, prepared, moves, digest_of_document(_version(), prepared.whole, lines))
 
     def _is_parameter(self, file: str, key: str, value: Any, settings: Settings) -> bool:
         """Whether a name means numbers of the scenario that `jaxrisk parameters` lists, and no key of its file."""
@@ -150,7 +153,8 @@ class _Maker:
         """Parameters and what they are set to; None with problems noted."""
         if not by_name:
             return ()
-        shape, fine = made_once(prepared.shape, prepared, "shape"), True
+        shape = made_once(lambda: shape_of(prepared.whole, prepared.checked.files), prepared, "shape")
+        fine = True
         for name, value in by_name.items():
             try:
                 # of numbers only those of venues, whose tiers have an order, matter to which parameters there are

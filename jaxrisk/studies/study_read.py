@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..config.study_cells import Cell
 from ..risk.estimate import Estimate
 from ..risk.measure import Measure
 from ..risk.paired import Difference, Ranking
 from ..storage.study_files import read_record, real
+from .study_cells import Cell
 from .study_found import Found
 
 RECORD = "study.json"

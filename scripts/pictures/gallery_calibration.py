@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from jaxrisk.calibration.run import calibrate
-from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data.price_file import read_price_file
+from jaxrisk.holdings.account_file import read_accounts
 
 
 def draw():

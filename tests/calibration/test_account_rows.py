@@ -8,8 +8,8 @@ import pytest
 from jaxrisk.calibration.accounts.bias import Bias, corrected
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
 from jaxrisk.config import ConfigError
-from jaxrisk.config.account_file import read_accounts
-from jaxrisk.config.account_rows import match_asset
+from jaxrisk.holdings.account_file import read_accounts
+from jaxrisk.holdings.account_rows import match_asset
 
 HEADER = "account,coin,side,account_value_usd,notional_usd,unrealised_pnl_usd,leverage"
 ROWS = ["a,BTC,long,100,200,30,5", "a,ETH,short,100,300,-5,20", "b,BTC,short,50,10,1,5"]

@@ -17,11 +17,11 @@ from jaxrisk.calibration.report import markdown
 from jaxrisk.calibration.run import calibrate
 from jaxrisk.cli import BAD_INPUT, NOT_IDENTIFIED, OK, main
 from jaxrisk.config import ConfigError, check, load
-from jaxrisk.config.account_file import read_accounts
 from jaxrisk.config.document import read_scenario
-from jaxrisk.config.toml_text import comments
 from jaxrisk.data.open_interest import read_open_interest
 from jaxrisk.data.price_file import read_price_file
+from jaxrisk.holdings.account_file import read_accounts
+from jaxrisk.toml import comments
 
 PRICES = DATA / "prices" / "btc_perp_1h_2019_2026.csv.gz"
 SNAPSHOTS = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"

@@ -11,7 +11,7 @@ from jaxrisk.calibration.accounts.bias import SPLIT, Bias, corrected, gains_shar
 from jaxrisk.calibration.accounts.leverage import fit_leverage
 from jaxrisk.calibration.accounts.weighted import lognormal_fit, weighted_quantile
 from jaxrisk.config import ConfigError
-from jaxrisk.config.account_file import AccountFile, read_accounts
+from jaxrisk.holdings.account_file import AccountFile, read_accounts
 
 SNAPSHOTS = DATA / "positions" / "perp_accounts_20260208_20260222.csv.gz"
 needs_data = pytest.mark.skipif(not SNAPSHOTS.exists(), reason="the data folder is not beside the project")

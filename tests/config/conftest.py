@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxrisk.config import check
-from jaxrisk.config.toml_text import to_toml
+from jaxrisk.toml import to_toml
 
 VALID = """
 name = "valid"

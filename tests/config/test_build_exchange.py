@@ -10,10 +10,10 @@ from jaxrisk.cascade.backstop import TRIGGERS
 from jaxrisk.config import check, load, prepare
 from jaxrisk.config.read import read
 from jaxrisk.config.tables import run, venues as keys
-from jaxrisk.config.toml_text import to_toml
 from jaxrisk.parameter import named
 from jaxrisk.paths import find, names
 from jaxrisk.positions import BOOKS, POLICIES, RANKINGS
+from jaxrisk.toml import to_toml
 
 SECOND, HOUR, DAY = 1 / (365 * 86400), 1 / (365 * 24), 1 / 365
 LADDER = {"run.book": "ladder", "funding": None, "calls": None, "populations.book": None, "venues.binance.haircut": None,

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from jaxrisk.config.check_document import check_document
 from jaxrisk.config.document import override
 from jaxrisk.config.effective import effective, text_of
-from jaxrisk.config.toml_text import to_toml
 from jaxrisk.problems import Report
+from jaxrisk.toml import to_toml
 
 words = st.sampled_from(
     [

@@ -5,7 +5,7 @@ import pytest
 from jaxrisk.config import check, prepare
 from jaxrisk.config.document import parse_value
 from jaxrisk.config.read import read
-from jaxrisk.config.toml_text import to_toml
+from jaxrisk.toml import to_toml
 
 
 def effective(folder, overrides, **changes):

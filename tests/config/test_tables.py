@@ -9,16 +9,17 @@ from pydantic import Field, TypeAdapter
 
 import jaxrisk
 from jaxrisk.config.ranges import read_ranges
-from jaxrisk.config.study import read_study
-from jaxrisk.config.tables import Context, read_table
+from jaxrisk.config.tables import read_table
 from jaxrisk.config.tables.by_name import ByAsset
 from jaxrisk.config.tables.sentences import schema_of
 from jaxrisk.config.tables.start import Start
-from jaxrisk.config.tables.study import worded
 from jaxrisk.config.tables.table import Table, Wrong
 from jaxrisk.config.tables.values import WHOLE, Duration, Whole
-from jaxrisk.config.toml_text import comments, to_toml
+from jaxrisk.data.names import Context
 from jaxrisk.problems import Report
+from jaxrisk.studies.study_file import read_study
+from jaxrisk.studies.study_tables import worded
+from jaxrisk.toml import comments, to_toml
 
 TWO = Context(("BTC", "ETH"), ("here",))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxrisk.config.toml_text import to_toml
+from jaxrisk.toml import to_toml
 
 VALID = {
     "run": {"horizon": "24h", "step": "1h", "paths": 100},

@@ -7,10 +7,10 @@ import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data.funding import read_funding
 from jaxrisk.data.open_interest import read_history
 from jaxrisk.data.price_file import read_price_file
+from jaxrisk.holdings.account_file import read_accounts
 from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"

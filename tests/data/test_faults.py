@@ -376,7 +376,7 @@ ACCOUNTS = {
 @pytest.mark.parametrize("fault", ACCOUNTS)
 def test_accounts(fault, tmp_path, capsys):
     from jaxrisk.config import ConfigError
-    from jaxrisk.config.account_file import read_accounts
+    from jaxrisk.holdings.account_file import read_accounts
 
     spoil, code, words = ACCOUNTS[fault]
     path = tmp_path / "positions.csv"

@@ -8,9 +8,9 @@ import pytest
 
 from jaxrisk.cli import OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data.open_interest import read_daily, read_history, read_open_interest
 from jaxrisk.data.price_file import read_price_file
+from jaxrisk.holdings.account_file import read_accounts
 from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"

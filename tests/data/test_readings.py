@@ -10,12 +10,12 @@ import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
 from jaxrisk.config import prepare
-from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data import containers
 from jaxrisk.data.open_interest import read_daily, read_history
 from jaxrisk.data.price_file import read_price_file
 from jaxrisk.data.read import header_of
 from jaxrisk.data.tier_documents import read_document
+from jaxrisk.holdings.account_file import read_accounts
 from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"

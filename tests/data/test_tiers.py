@@ -167,7 +167,7 @@ SHARED = Path(__file__).parents[2] / "../shared"
 @pytest.mark.parametrize("venue", ["binance", "bybit", "hyperliquid"])
 def test_published_tables_are_the_shipped_ones(venue):
     """Of BTC, read from the tables that the shipped venue files were written from."""
-    from jaxrisk.config.tier_import import import_tiers
+    from jaxrisk.cli.import_tiers import import_tiers
 
     files = {"binance": "binance_usdm_tiers.csv", "bybit": "bybit_btcusdt_tiers.csv", "hyperliquid": "hyperliquid_tiers.csv"}
     path = SHARED / "data/venues" / files[venue]

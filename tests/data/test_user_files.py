@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jaxrisk.cli import BAD_INPUT, OK, main
-from jaxrisk.config.account_file import read_accounts
 from jaxrisk.data.price_file import read_price_file
+from jaxrisk.holdings.account_file import read_accounts
 from jaxrisk.problems import ConfigError
 
 FILES = Path(__file__).parent / "files"

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from jaxrisk.config.study_cells import Cell, Leaf
 from jaxrisk.report import Result
 from jaxrisk.storage.study_files import write
 from jaxrisk.studies.study import RECORD, Study
+from jaxrisk.studies.study_cells import Cell, Leaf
 from jaxrisk.studies.study_found import answer, rank_of
 from jaxrisk.studies.study_run import CELLS
 

@@ -3,12 +3,12 @@
 import numpy as np
 
 from jaxrisk.config.ranges import Range
-from jaxrisk.config.study import read_study
 from jaxrisk.observables import DIMS
 from jaxrisk.report import Result
 from jaxrisk.risk.measure import Measure
 from jaxrisk.studies.over_ranges import Index, OverRanges, Spread
 from jaxrisk.studies.study import finished
+from jaxrisk.studies.study_file import read_study
 from jaxrisk.studies.study_plan import Work
 
 PATHS = 1000

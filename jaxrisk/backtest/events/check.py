@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ...config.files import read_toml
 from ...data.price_file import PriceFile
 from ...paths import NotFound, find
 from ...problems import Report, nearest
+from ...toml import read_toml
 from ..known import DAY
 
 GRID = 300

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...config.files import read_toml
 from ...data.open_interest import read_daily
 from ...data.price_file import PriceFile, read_price_file
 from ...paths import exists, likely, names_in, shipped
 from ...problems import ConfigError, Problem, Report, nearest
+from ...toml import read_toml
 from ..known import DAY, alarm, drawdown, hourly, known_at, median_daily_volume, realised_volatility
 from .check import GRID, check_keys, check_window, unused
 from .keys import Reported, read_keys

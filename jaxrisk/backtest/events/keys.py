@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...config.units import ALLOWED, Span, likely
 from ...problems import Report, nearest
+from ...units import ALLOWED, Span, likely
 
 
 class Key(NamedTuple):

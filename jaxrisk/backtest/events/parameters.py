@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...config.files import read_toml
 from ...paths import shipped
 from ...problems import ConfigError, Problem, nearest
+from ...toml import read_toml
 from .keys import moment
 
 NUMBERS = ("impact.coefficient", "venues.closes_opposite")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...config.files import Reader
+from ...data.named import Reader
 from ...data.price_file import PriceFile, read_price_file
 from ...data.times import read_moments
 from ...paths import exists, names_in

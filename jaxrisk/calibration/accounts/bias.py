@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...config.account_file import AccountFile
+from ...holdings.account_file import AccountFile
 
 SPLIT = ((0.0, 3.0, 2.77e9), (3.0, 7.0, 3.7e9), (7.0, math.inf, 1.16e9))
 """Open interest of one on-chain venue by effective leverage, USD: 2.77 of 7.63 billion at 0-3x, 3.7 at 3-7x, the rest above."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...config.account_file import AccountFile
+from ...holdings.account_file import AccountFile
 from .bias import Bias, Weights, corrected
 from .weighted import log_moments, lognormal_fit
 

@@ -12,6 +12,7 @@ Three pieces are our own, each for a reason:
 - `by_name` and `matrices` check names of assets against the scenario, which only the context of a validation knows.
 """
 
+from ...data.names import Context as Context
 from .exchange import Call as Call, Flow as Flow, Funding as Funding, Stop as Stop
 from .impact import (
     LAWS as LAWS,
@@ -44,5 +45,5 @@ from .run import Asset as Asset, Channels as Channels, Depth as Depth, Run as Ru
 from .shock import Shock as Shock
 from .start import FromFactors as FromFactors, FromPrices as FromPrices
 from .table import Table as Table, keys_of as keys_of
-from .values import MOST_USD as MOST_USD, SHARE_TOLERANCE as SHARE_TOLERANCE, Context as Context
+from .values import MOST_USD as MOST_USD, SHARE_TOLERANCE as SHARE_TOLERANCE
 from .venues import Rules as Rules, Tier as Tier, Venue as Venue

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..units import Span
+from ...units import Span
 from .by_name import ByAsset, BySomeAssets
 from .populations import Side
 from .table import Table, Wrong

@@ -5,11 +5,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from ..._once import made_once
+from ...data.names import Context
 from ...problems import Report, nearest, one_of
-from ..once import made_once
 from .sentences import wrongs
 from .table import Table
-from .values import Context
 
 Model = TypeVar("Model", bound=Table)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from ...observables import MOST_SAMPLE_PATHS
-from ..units import SECONDS, readable
+from ...units import SECONDS, readable
 from .by_name import ByAsset, BySomeAssets
 from .table import Table, Wrong
 from .values import USD, WHOLE, Duration, Share, Volatility, Whole

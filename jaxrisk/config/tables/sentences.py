@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from ... import units
 from ...problems import nearest, one_of
-from .. import units
 from .by_name import ABSENT
 from .table import Wrong
 from .values import SPAN_SCHEMA

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from .. import units
-from ..units import Span
+from ... import units
+from ...units import Span
 from .by_name import BySomeAssets
 from .table import Table, Wrong
 from .values import SPAN_SCHEMA, Duration, Share, VenueName

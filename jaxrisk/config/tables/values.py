@@ -11,21 +11,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from ... import units
+from ...data.names import Context
+from ...data.rows import SHARE_TOLERANCE as SHARE_TOLERANCE
 from ...problems import nearest
-from .. import units
-from ..units import Span
+from ...units import Span
 
 MOST_USD = 1e15
 """USD that a run can hold, more than there are: from 1e17 on products of sums are no numbers in single precision."""
-SHARE_TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True)
-class Context:
-    """Names that tables may refer to."""
-
-    assets: tuple[str, ...] = ()
-    venues: tuple[str, ...] = ()
+LARGEST_NUMBER = 1e308
 
 
 def context_of(info: ValidationInfo) -> Context:
@@ -56,6 +50,11 @@ BookDepth = Annotated[float, Field(gt=0, json_schema_extra={"unit": "USD per uni
 Dollars = Annotated[float, Field(ge=0, le=MOST_USD, json_schema_extra={"unit": "USD"})]
 LogPrice = {"unit": "log price"}
 USD = {"unit": "USD"}
+
+
+def number(value: Any) -> bool:
+    """Whether a value is a finite number, of such as fit into 64 bits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _span(text: str) -> Span:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PlainSerializer, WrapValidator
 
-from ..units import Span
+from ...units import Span
 from .by_name import ByOtherVenue, BySomeAssets, TierColumns
 from .table import Table, Wrong
 from .values import SHARE_TOLERANCE, USD, BookDepth, Dollars, Duration, LogPrice, Share, SpanOrZero

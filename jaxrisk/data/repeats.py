@@ -1,12 +1,12 @@
 """Rows of a table that stand for the same thing: twice the same, of several times, in conflict. None is added up in silence."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from .files import Columns, as_numbers
+from .columns import Columns, as_numbers
+from .names import letters
 
 _TIMES = (
     "snapshot", "snapshottime", "snapshotdate", "snapshotat", "snapshotid", "time", "timestamp", "datetime", "date", "day",
@@ -35,13 +35,9 @@ class Repeats(NamedTuple):
         return [name for name, differs in self.differ.items() if np.any(differs[which])]
 
 
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 def counts_rows(name: str) -> bool:
     """Whether a column, by its name, numbers the rows and says nothing else."""
-    return _letters(name) in _COUNTS
+    return letters(name) in _COUNTS
 
 
 def times_of(names: Iterable[str]) -> list[str]:
@@ -50,8 +46,8 @@ def times_of(names: Iterable[str]) -> list[str]:
     >>> times_of(["account", "Date", "time_utc"]), times_of(["time", "snapshot"])
     (['Date', 'time_utc'], ['snapshot'])
     """
-    found = [name for name in names if _letters(name).removesuffix("utc") in _TIMES]
-    return [name for name in found if _letters(name).startswith("snapshot")][:1] or found
+    found = [name for name in names if letters(name).removesuffix("utc") in _TIMES]
+    return [name for name in found if letters(name).startswith("snapshot")][:1] or found
 
 
 def numbered_together(*labels: np.ndarray) -> np.ndarray:

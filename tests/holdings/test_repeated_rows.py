@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxrisk.config import check, doubts, load
-from jaxrisk.config.symbols import coins, of_coin
+from jaxrisk.data.symbols import coins, of_coin
 
 HELD = (("BTC", "long"), ("BTC", "short"), ("ETH", "long"), ("ETH", "short"), ("BTC", "long"), ("ETH", "long"))
 ACCOUNTS = "venue,asset,side,quantity,entry_price,leverage\n"

@@ -6,16 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.names import ACCOUNTS
-from ..data.positions import settle
 from ..data.read import Wish, read_table, resembling
+from ..data.rows import Rows, bounded, numbered, sides_of
 from ..paths import stem
 from ..problems import ConfigError, Problem, Report, counted, nearest
 from .account_rows import leverage_as_set, once, one_value, snapshots
-from .holdings import bounded, sides_of
-from .rows import Rows, numbered
+from .positions import settle
 
 COLUMNS = ("account", "asset", "side", "account_value", "notional", "unrealised", "leverage", "snapshot", "quantity", "margin")
-"""Our names of columns; when a row is of, by all usual names (`jaxrisk.config.repeats`)."""
+"""Our names of columns; when a row is of, by all usual names (`jaxrisk.data.repeats`)."""
 _LEAST, _MOST = 0.01, 1e15
 """USD: below the one there is nothing."""
 NEEDED = ("account", "asset", "side", "account_value", "notional")

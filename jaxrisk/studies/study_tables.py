@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from .by_name import is_table
-from .table import Table, Wrong
-from .values import Whole
+from ..config.tables.by_name import is_table
+from ..config.tables.table import Table, Wrong
+from ..config.tables.values import Whole, number
 
 MOST_CELLS = 100_000
-LARGEST_NUMBER = 1e308
 Settings = dict[str, Any]
 """Values by dotted key of a scenario file, or by the name of a parameter."""
 
@@ -26,11 +25,6 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> Settings:
         nested = isinstance(value, Mapping) and value and not set(str(name)) & set(".[*?")
         found |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
     return found
-
-
-def number(value: Any) -> bool:
-    """Whether a value is a finite number, of such as fit into 64 bits."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def worded(value: Any) -> str:
@@ -219,5 +213,5 @@ class StudyFile(Table):
         return tuple(self.several or ()) or ((self.scenario,) if self.scenario else ())
 
 
-__all__ = ["MOST_CELLS", "Axis", "Branch", "CaseAxis", "Cell", "Sample", "Settings", "StudyFile", "StudyRun", "flat", "number",
+__all__ = ["MOST_CELLS", "Axis", "Branch", "CaseAxis", "Cell", "Sample", "Settings", "StudyFile", "StudyRun", "flat",
            "worded"]  # fmt: skip

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterable
 
 from ..problems import Report
-from .tables.study import Settings, StudyFile
+from .study_tables import Settings, StudyFile
 
 ALIKE = {"run.paths": "paths", "run.seed": "seed", "run.steps": "steps", "run.step": "steps"}
 """What all runs have alike, or there would be no difference on the same random numbers; by what it is called under `[run]`."""

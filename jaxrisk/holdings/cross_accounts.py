@@ -1,27 +1,45 @@
 """Tables of accounts under cross margin: positions, and the collateral that they share."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..problems import Report, nearest
+from ..data.columns import as_numbers
+from ..data.named import Reader
+from ..data.names import Context
+from ..data.repeats import with_snapshot
+from ..data.rows import Rows, bounded, first_that_differ, numbered, repeated, sides_of
+from ..data.symbols import take_names
+from ..problems import Report, listed, nearest
+from .accounts import note_settled, read_positions
 from .collateral import note_absent, place, read_collateral
-from .files import Reader, as_numbers
-from .holdings import bounded, note_settled, sides_of
-from .repeats import with_snapshot
-from .rows import Rows, first_that_differ, numbered, repeated
-from .symbols import take_names
-from .tables import Context, CrossAccounts
 
 NEEDED = ("account", "asset", "side", "quantity", "entry_price")
 MARGINS = ("cross", "isolated")
 LISTED = 12
 
 
+class CrossFile(NamedTuple):
+    """What is said of a file of positions, key by key as a scenario has it; None for what is not said.
+
+    `columns`: by our names, the file's own; `collateral`: another file; `venue`, `account_class`: of all; `accounts`: how many
+    are kept, the largest; `snapshot`: one of the file's, or "latest"; `other_assets`: "refuse" or "ignore".
+    """
+
+    file: str
+    columns: dict[str, str] | None = None
+    collateral: str | None = None
+    venue: str | None = None
+    account_class: str | None = None
+    accounts: int | None = None
+    snapshot: str | None = None
+    other_assets: str = "refuse"
+
+
 @dataclass(frozen=True)
 class CrossTable:
-    """Arrays of `CrossAccounts`; `side` is +1 long, -1 short, `account_class` names."""
+    """Arrays of accounts under cross margin; `side` is +1 long, -1 short, `account_class` names."""
 
     quantity: np.ndarray
     entry_price: np.ndarray
@@ -59,9 +77,9 @@ class _Book:
 
 
 def read_cross(
-    reader: Reader, key: str, holders: CrossAccounts, context: Context, price: np.ndarray, inverse: np.ndarray
+    reader: Reader, key: str, holders: CrossFile, context: Context, price: np.ndarray, inverse: np.ndarray
 ) -> CrossTable | None:
-    """The accounts of a file of positions and, where there is one, of a file of collateral; None with problems noted.
+    """The accounts of a file of positions and, where there is one, of a file of collateral; None with problems noted at `key`.
 
     Where the file states account values instead, collateral is taken to be dollars, also at a venue margined in coin.
 
@@ -69,7 +87,7 @@ def read_cross(
     coin, shape `(venues,)`.
     """
     report, columns = reader.report, holders.columns or {}
-    table = reader.positions(holders.file, f"{key}.file", NEEDED, columns, strict=holders.collateral is not None)
+    table = read_positions(reader, holders.file, f"{key}.file", NEEDED, columns, strict=holders.collateral is not None)
     if table is None:
         return None
     before = len(report.problems)
@@ -84,7 +102,10 @@ def read_cross(
     snapshot = _one_snapshot(rows, key, holders, report)
     _own_assets(rows, key, holders, context, reader)
     book = _checked(rows, holders, context, inverse) if len(rows) else None
-    held = read_collateral(reader, key, holders, context, known, snapshot) if holders.collateral is not None else None
+    held = None
+    if holders.collateral is not None:
+        beside = (f"{key}.collateral", holders.collateral)
+        held = read_collateral(reader, *beside, columns, context.assets, known, snapshot)
     if book is None or len(report.problems) > before:
         return None
     book = book.only(book.quantity > 0.0)
@@ -108,7 +129,7 @@ def read_cross(
     if held is not None:
         shared = first[~book.isolated[first]]
         absent = place(held, dict(zip(book.name[shared].tolist(), account[shared].tolist(), strict=True)), cash, coins)
-        note_absent(absent, key, holders, report)
+        note_absent(absent, f"{key}.collateral", holders.collateral or "", report)
         if absent:
             return None
     where = (book.venue, book.asset, book.side)
@@ -138,7 +159,7 @@ def _isolated_margin(book: _Book, account: np.ndarray, inverse: np.ndarray, cash
     coins[account[coin], book.asset[coin]] = book.margin[coin] / book.entry[coin]
 
 
-def _checked(rows: Rows, holders: CrossAccounts, context: Context, inverse: np.ndarray) -> _Book | None:
+def _checked(rows: Rows, holders: CrossFile, context: Context, inverse: np.ndarray) -> _Book | None:
     """All columns, checked row by row and account by account."""
     table, count = rows.table, len(rows)
     if rows.has("venue"):
@@ -177,7 +198,7 @@ def _checked(rows: Rows, holders: CrossAccounts, context: Context, inverse: np.n
     return book
 
 
-def _said_once(rows: Rows, key: str, holders: CrossAccounts, report: Report) -> None:
+def _said_once(rows: Rows, key: str, holders: CrossFile, report: Report) -> None:
     """Venue, class and collateral are given once: for all accounts, or by the file."""
     for name, value in (("venue", holders.venue), ("class", holders.account_class)):
         if value is not None and rows.has(name):
@@ -193,7 +214,7 @@ def _said_once(rows: Rows, key: str, holders: CrossAccounts, report: Report) -> 
         report.add(f"{key}.collateral", None, text, missing=True)
 
 
-def _one_snapshot(rows: Rows, key: str, holders: CrossAccounts, report: Report) -> str | None:
+def _one_snapshot(rows: Rows, key: str, holders: CrossFile, report: Report) -> str | None:
     """Keep the rows of one snapshot and return its name, None in a file without any."""
     if not rows.has("snapshot"):
         return None
@@ -214,7 +235,7 @@ def _one_snapshot(rows: Rows, key: str, holders: CrossAccounts, report: Report) 
     return chosen
 
 
-def _own_assets(rows: Rows, key: str, holders: CrossAccounts, context: Context, reader: Reader) -> None:
+def _own_assets(rows: Rows, key: str, holders: CrossFile, context: Context, reader: Reader) -> None:
     """Leave out rows of assets that the scenario does not have; unless it is said that this is meant, each is a problem once."""
     for several in take_names(reader, rows.table, rows.at("asset"), context.assets) if len(rows) else ():
         if holders.other_assets == "ignore":
@@ -224,11 +245,10 @@ def _own_assets(rows: Rows, key: str, holders: CrossAccounts, context: Context, 
     if np.any(foreign) and holders.other_assets == "refuse":
         names, counts = np.unique(assets[foreign].astype(str), return_counts=True)
         order = np.argsort(-counts, kind="stable")
-        listed = ", ".join(f"{names[i]} ({counts[i]} row{'s' if counts[i] > 1 else ''})" for i in order[:LISTED])
-        more = f" and {len(order) - LISTED} more" if len(order) > LISTED else ""
+        each = [f"{names[i]} ({counts[i]} row{'s' if counts[i] > 1 else ''})" for i in order]
         text = (
-            f"has positions in assets that the scenario does not have: {listed}{more}; it has {', '.join(context.assets)}; "
-            f'{key}.other_assets = "ignore" leaves them out and keeps the collateral'
+            f"has positions in assets that the scenario does not have: {listed(each, LISTED)}; it has "
+            f'{", ".join(context.assets)}; {key}.other_assets = "ignore" leaves them out and keeps the collateral'
         )
         rows.note_missing("asset", text, nearest(str(names[0]), context.assets) if len(names) == 1 else None)
     elif np.all(foreign):

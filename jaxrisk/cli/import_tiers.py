@@ -5,15 +5,16 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+from ..config.tables import Tier
+from ..config.tiers import read_rows
+from ..data.symbols import of_coin
+from ..data.tier_dollars import Sizes, asset_of, rows_in_dollars, usual
 from ..data.tier_published import Published
+from ..data.tier_schedule import Said
 from ..data.tier_tables import read_tiers
 from ..data.tier_units import READ
 from ..paths import exists, names_in
-from ..problems import ConfigError, Problem, Report, nearest
-from .symbols import of_coin
-from .tables import Tier
-from .tier_files import Sizes, asset_of, rows_in_dollars, usual
-from .tier_schedule import Said, read_rows
+from ..problems import ConfigError, Problem, Report, listed, nearest
 
 
 class Imported(NamedTuple):
@@ -49,7 +50,7 @@ def import_tiers(
     for symbol in symbols:
         alike = [symbol] if symbol in names else of_coin(symbol, names)
         if len(alike) != 1:
-            text = f"has no tiers of it; there are {_listed(names)}" if not alike else f"may be {' or '.join(alike)}: name one"
+            text = f"has no tiers of it; there are {listed(names)}" if not alike else f"may be {' or '.join(alike)}: name one"
             report.problems.append(Problem("command line", "--symbol", f'"{symbol}"', text, nearest(symbol, names)))
         wanted += alike[:1]
     if names == [""]:
@@ -93,10 +94,6 @@ def import_tiers(
     if len(lines) > 13:
         lines = [*lines[:12], f"{path}: and {len(lines) - 12} more"]
     return Imported(_text(path, name, word, document.said, document.venue, tables), lines)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _text(path: Path, name: str, rule: str | None, said: list[str], venue: str, tables) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from ..problems import Report
+from .problems import Report
 
 _KEPT: ContextVar[dict[tuple, tuple[Any, Any]] | None] = ContextVar("what was made before", default=None)
 Made = TypeVar("Made")

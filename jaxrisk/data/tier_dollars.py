@@ -1,20 +1,13 @@
-"""Margin tiers from tables and from documents of venues, in dollars, by asset."""
+"""Margin tiers as they are published, in dollars: contracts and coins turned into them, and which symbol is of which coin."""
 
 import math
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ..data.tier_published import Published, TierDocument
-from ..data.tier_tables import read_tiers
-from ..data.tier_units import CONTRACTS, INVERSE, READ, family
 from ..problems import Report
-from .files import Reader, digest
 from .symbols import coins, of_coin
-from .tables import Tier
-from .tables.venues import TIER_RULES
-from .tier_schedule import Said, read_rows
-
-Found = dict[str, list[Tier] | None] | None
+from .tier_published import Published, TierDocument
+from .tier_units import CONTRACTS, INVERSE, READ, family
 
 
 class Sizes(NamedTuple):
@@ -24,58 +17,6 @@ class Sizes(NamedTuple):
     price: dict[str, float] = {}  # noqa: RUF012 (never changed)
     contract: dict[str, float] = {}  # noqa: RUF012
     key: str = "contract_size"
-
-
-def sizes_of(assets: dict[str, Any], contract: float | dict[str, float] | None, venue: str) -> Sizes:
-    """Of a scenario's assets, at one of its venues; `contract`: its key `contract_size`."""
-    known = contract if isinstance(contract, dict) else {} if contract is None else dict.fromkeys(assets, contract)
-    prices = {name: found.price for name, found in assets.items() if found is not None}
-    return Sizes(prices, known, f"venues.{venue}.contract_size")
-
-
-def from_data(
-    reader: Reader, key: str, name: str, assets, otherwise: str | None, columns: dict[str, str] | None, sizes: Sizes
-) -> tuple[Found, str]:
-    """Tables by asset, and the rule that the file, or the venue whose document it is, says holds for them."""
-    path = reader.path("venues", name, key)
-    if path is None:
-        return None, TIER_RULES[0]
-    document = read_tiers(path, reader.report, columns or {}, f"{key.rpartition('.')[0]}.tier_columns")
-    if path.exists():
-        reader.read[name] = digest(path)
-    if document is None:
-        return None, TIER_RULES[0]
-    report = reader.report.of(str(path))
-    found = _by_symbol(reader, key, document, assets, otherwise, sizes, report)
-    if document.said:
-        reader.taken.append(f"{path}: read as: {', '.join(document.said)}")
-    return found
-
-
-def _by_symbol(
-    reader: Reader, key: str, document: TierDocument, assets, otherwise: str | None, sizes: Sizes, report: Report
-) -> tuple[Found, str]:
-    """The rows of each symbol, checked."""
-    said = Said(document.rule, report, "tier_rule", otherwise, f"; as a column, or as {key.rpartition('.')[0]}.tier_rule")
-    found: dict[str, list[Tier] | None] = {}
-    wanted = wanted_of(document, assets)
-    if document.venue:  # contracts of one coin in several currencies, of which one is usual
-        wanted = usual(wanted, document.said)
-    for symbol, table in document.tables.items():
-        if table.unit not in READ and symbol not in wanted:
-            continue
-        if not symbol:
-            rows = read_rows(
-                rows_in_dollars(document, table, "", sizes, report), "tiers", report, said, table.places, table.written
-            )
-            return dict.fromkeys(assets, rows), document.rule or implied({"": rows}, otherwise)
-        if document.venue and symbol not in wanted:
-            continue  # one of a venue's hundreds, which nobody asked for
-        rows = rows_in_dollars(document, table, symbol, sizes, report)
-        found[symbol] = None if rows is None else read_rows(rows, symbol, report, said, table.places, table.written)
-    if not found:
-        found = dict.fromkeys(document.tables)
-    return found, document.rule or implied(found, otherwise)
 
 
 def usual(names: list[str], said: list[str]) -> list[str]:
@@ -183,10 +124,4 @@ def _of(symbol: str, sizes: dict[str, float]) -> float | None:
     return next((size for asset, size in sizes.items() if asset == symbol or of_coin(asset, [symbol])), None)
 
 
-def implied(found: Found, otherwise: str | None) -> str:
-    """The rule of tables that do not say it: amounts say `marginal`."""
-    rows = [row for table in (found or {}).values() for row in table or []]
-    return TIER_RULES[0] if any(row.maintenance_amount_usd for row in rows) else otherwise or TIER_RULES[0]
-
-
-__all__ = ["Found", "Sizes", "asset_of", "from_data", "implied", "rows_in_dollars", "sizes_of", "usual", "wanted_of"]
+__all__ = ["Sizes", "asset_of", "rows_in_dollars", "usual", "wanted_of"]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxrisk.config.study import read_study
-from jaxrisk.config.study_overlap import overlap
 from jaxrisk.problems import ConfigError
+from jaxrisk.studies.study_file import read_study
+from jaxrisk.studies.study_overlap import overlap
 
 CAPS = {
     "scenario": "btc_24h",

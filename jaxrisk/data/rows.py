@@ -1,10 +1,14 @@
-"""Rows of a table whose columns may have names of the file's own."""
+"""Rows of a table: columns of sides and of numbers within bounds, names of the file's own, rows that belong together."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .files import Columns
+from .columns import Columns
+
+SIDES = ("long", "short")
+SHARE_TOLERANCE = 1e-6
+"""By how much shares may miss their sum of 1."""
 
 
 @dataclass
@@ -47,6 +51,24 @@ class Rows:
     def keep(self, rows: np.ndarray) -> None:
         """Drop all other rows."""
         self.table = self.table.only(rows)
+
+
+def sides_of(table: Columns, column: str = "side") -> np.ndarray:
+    """A column of sides: 0 long, 1 short, however capitalised."""
+    table.values[column] = np.array([str(side).strip().lower() for side in table.values[column]], dtype=object)
+    return table.indices(column, SIDES, "side")
+
+
+def bounded(table: Columns, column: str, above: float | None = None, at_least: float | None = None, unit: str = "") -> np.ndarray:
+    """A column of finite numbers above, or at least, a bound."""
+    numbers = table.numbers(column, "has to be a finite number")
+    unit = f" ({unit})" if unit else ""
+    with np.errstate(invalid="ignore"):
+        if above is not None:
+            table.note(column, np.flatnonzero(numbers <= above), f"has to be above {above:g}{unit}")
+        if at_least is not None:
+            table.note(column, np.flatnonzero(numbers < at_least), f"has to be at least {at_least:g}{unit}")
+    return numbers
 
 
 def numbered(labels: np.ndarray) -> np.ndarray:

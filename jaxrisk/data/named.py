@@ -1,45 +1,18 @@
-"""Reading files: TOML, and the tables that a scenario names. Whatever is wrong becomes a problem, never an exception."""
+"""The files that a scenario names: found, read, and remembered. What is wrong becomes a problem, never an exception."""
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data.columns import Columns, as_numbers
-from ..data.containers import files_of, is_pattern, readable
-from ..data.names import ACCOUNTS, TableKind
-from ..data.positions import settle
-from ..data.read import PLAIN, Wish, read_table
+from .._once import Made, made_once
 from ..paths import NotFound, exists, find, is_folder
-from ..problems import Problem, Report, nearest, written
-from .once import Made, made_once, same
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's content, or `OSError` or `ValueError` with a sentence for the user."""
-    with readable(path):
-        return path.read_bytes()
-
-
-def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
-    """The document of a TOML file, or what is wrong with it."""
-    return same(lambda: _read_toml(path), "toml", str(path))
-
-
-def _read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        return None, Problem(str(path), "", None, f"line {line} is not UTF-8 text; a TOML file has to be")
-    except (OSError, ValueError) as error:
-        return None, Problem(str(path), "", None, str(error))
-    try:
-        return tomllib.loads(text), None
-    except (ValueError, RecursionError) as error:
-        return None, Problem(str(path), "", None, f"is not valid TOML: {error or 'too deeply nested'}")
+from ..problems import Report
+from ..toml import read_toml
+from .columns import Columns
+from .containers import files_of, is_pattern
+from .names import TableKind
+from .read import PLAIN, Wish, read_table
 
 
 class Reader:
@@ -86,7 +59,7 @@ class Reader:
             return None
 
     def toml(self, kind: str, name: str, key: str) -> tuple[Path, dict[str, Any]] | None:
-        """A TOML document of a kind that ships."""
+        """The document of a TOML file of a kind that ships, or None with problems noted."""
         path = self.path(kind, name, key)
         if path is None:
             return None
@@ -123,35 +96,6 @@ class Reader:
             self.tables.append(table)
         return table
 
-    def positions(
-        self,
-        name: str,
-        key: str,
-        needed: tuple[str, ...],
-        columns: dict[str, str],
-        venue: str | None = None,
-        strict: bool = False,
-    ) -> Columns | None:
-        """A table of positions with at least the columns needed, sides and sizes worked out; None with problems noted.
-
-        **Arguments:** `columns`: by our name, the file's own: where there are any, columns of a table that need not be there have
-        these names or ours, as all have where it is `strict`; `venue`: of all, where the file has no column of venues.
-        """
-        known = {ours: written for ours, written in columns.items() if ours in ACCOUNTS.others}
-        document = name.lower().endswith((".json", ".json.gz", ".jsonl", ".ndjson"))  # whose columns are what they are
-        usual = {ours: () if strict or ours not in needed else others for ours, others in ACCOUNTS.others.items()}
-        kind = replace(ACCOUNTS, others=usual) if strict or (columns and not document) else ACCOUNTS
-        table = self.table(name, key, (), of=kind, columns=known)
-        if table is None:
-            return None
-        table = settle(table, venue if venue is not None and "venue" in needed else None)
-        self.tables.append(table)
-        absent = [column for column in needed if column not in table.values]
-        for column in absent:
-            text = f"missing column; the file has {table.names()}"
-            self.report.add_in(table.file, column, None, text, nearest(column, table.header), missing=True)
-        return None if absent else table
-
     def took(self, path: Path, findings: Iterable[str]) -> None:
         """Remember what another reader took a file for."""
         self.taken += [f"{path}: {finding}" for finding in findings if finding.startswith("read as: ")]
@@ -185,4 +129,4 @@ def digest(path: Path) -> str:
     return hashlib.sha256("".join(f"{one.name} {d}\n" for one, d in zip(files, digests, strict=True)).encode()).hexdigest()
 
 
-__all__ = ["Columns", "Reader", "as_numbers", "digest", "read_bytes", "read_toml", "written"]
+__all__ = ["Reader", "digest"]

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .files import Columns, Reader
+from .columns import Columns
+from .named import Reader
 
 _QUOTES = ("USD", "USDT", "USDC", "BUSD", "TUSD", "FDUSD", "USDE", "EUR", "UST")
 _KINDS = ("PERPETUAL", "PERP", "SWAP", "FUTURES", "LINEAR", "INVERSE", "CROSS")

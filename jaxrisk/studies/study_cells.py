@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from ..problems import Report, nearest
-from .tables.study import Sample, Settings, StudyFile, worded
+from .study_tables import Sample, Settings, StudyFile, worded
 
 
 class Cell(NamedTuple):

@@ -4,10 +4,11 @@ import re
 
 import numpy as np
 
-from .files import as_numbers
-from .repeats import LISTED, alone, left_out, numbered_together, repeats, times_of
-from .rows import Rows
-from .symbols import of_coin
+from ..data.columns import as_numbers
+from ..data.repeats import LISTED, alone, left_out, numbered_together, repeats, times_of
+from ..data.rows import Rows
+from ..data.symbols import of_coin
+from ..problems import listed
 
 _WORTH = 1e-3
 """Relative: within this an account's value may differ between its rows, which are read one after the other."""
@@ -126,8 +127,7 @@ def match_asset(assets: np.ndarray, asset: str) -> tuple[np.ndarray, str, str]:
         return assets, others, ""
     if len(alike) == 1:
         return np.where(assets == alike[0], asset, assets), f"{alike[0]} is taken as {asset}", ""
-    listed = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    several = f"{' and '.join(alike)} may each be meant; name the one {asset}" if alike else f"it has {listed}"
+    several = f"{' and '.join(alike)} may each be meant; name the one {asset}" if alike else f"it has {listed(names)}"
     return assets, "", f"the file of accounts has no {asset}: {several}"
 
 

@@ -7,13 +7,15 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..data.many import in_time, note_symbols, once
-from ..data.names import PRICES
-from ..data.times import are_dates, date_hint, dates, epoch_milliseconds, turned
 from ..problems import nearest
-from .files import Columns, Reader
+from ..units import readable
+from .columns import Columns
+from .many import in_time, note_symbols, once
+from .named import Reader
+from .names import PRICES, letters
+from .rows import bounded
 from .symbols import take_columns
-from .units import readable
+from .times import are_dates, date_hint, dates, epoch_milliseconds, turned
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,16 @@ def _interval(table: Columns, times: np.ndarray) -> int | None:
     return None if len(duplicate) or len(backward) or len(gaps) else usual
 
 
-def check_times(table: Columns) -> None:
-    """Note what is wrong with the times of a price file."""
+def check_prices(table: Columns) -> None:
+    """Note what is wrong with the times and prices of a file by itself."""
     times = read_times(table)
     if times is not None:
         _interval(table, times)
+    note_symbols(table)
+    bars = [name for name in PRICES.numbers if name in table.values]
+    for name in bars if len(bars) > 3 else table.values:  # of bars other columns are left alone
+        if name not in ("time", "volume", "funding") and letters(name) not in ("symbol", "ticker", "instid"):
+            bounded(table, name, above=0.0, unit="USD a coin")
 
 
 def read_prices(

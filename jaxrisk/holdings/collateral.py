@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..problems import Report, nearest
-from .files import Reader
-from .holdings import bounded
-from .repeats import note_times, with_snapshot
-from .rows import Rows, repeated
-from .symbols import take_names
-from .tables import Context, CrossAccounts
+from ..data.named import Reader
+from ..data.repeats import note_times, with_snapshot
+from ..data.rows import Rows, bounded, repeated
+from ..data.symbols import take_names
+from ..problems import Report, listed, nearest
 
 CASH = "USD"
 NEEDED = ("account", "asset", "amount")
@@ -27,13 +25,23 @@ class Collateral:
 
 
 def read_collateral(
-    reader: Reader, key: str, holders: CrossAccounts, context: Context, known: tuple[str, ...], snapshot: str | None
+    reader: Reader,
+    key: str,
+    file: str,
+    columns: dict[str, str],
+    assets: tuple[str, ...],
+    known: tuple[str, ...],
+    snapshot: str | None,
 ) -> Collateral | None:
-    """A file of collateral, None with problems noted. `known`: the accounts of the file of positions, in any snapshot."""
-    table = reader.table(holders.collateral or "", f"{key}.collateral", ())
+    """A file of collateral, named at `key`; None with problems noted.
+
+    **Arguments:** `columns`: by our names, the file's own; `known`: the accounts of the file of positions, in any snapshot;
+    `snapshot`: the one that is taken of the positions.
+    """
+    table = reader.table(file, key, ())
     if table is None:
         return None
-    own = {name: item for name, item in (holders.columns or {}).items() if item in table.values}
+    own = {name: item for name, item in columns.items() if item in table.values}
     rows = Rows(table, own if snapshot is None else with_snapshot(table, own))
     absent = [name for name in NEEDED if not rows.has(name)]
     for name in absent:
@@ -45,8 +53,8 @@ def read_collateral(
     elif rows.has("snapshot"):
         _of_snapshot(rows, snapshot)
     account = _accounts(rows, known)
-    take_names(reader, rows.table, rows.at("asset"), context.assets)
-    asset = rows.places("asset", (CASH, *context.assets), "asset") - 1
+    take_names(reader, rows.table, rows.at("asset"), assets)
+    asset = rows.places("asset", (CASH, *assets), "asset") - 1
     amount = bounded(rows.table, rows.at("amount"), unit="coins, or USD")
     rows.note("amount", np.flatnonzero((asset >= 0) & (amount < 0.0)), "has to be at least 0 (coins)")
     if not table.bad:
@@ -89,8 +97,7 @@ def place(held: Collateral, where: dict[str, int], cash: np.ndarray, coins: np.n
     return [name for name in where if name not in seen]
 
 
-def note_absent(absent: list[str], key: str, holders: CrossAccounts, report: Report) -> None:
+def note_absent(absent: list[str], key: str, file: str, report: Report) -> None:
     """Every account under cross margin has to have a row in the file of collateral."""
     if absent:
-        listed = ", ".join(absent[:LISTED]) + (f" and {len(absent) - LISTED} more" if len(absent) > LISTED else "")
-        report.add(f"{key}.collateral", holders.collateral, f"has no row for {listed}; an amount of 0 says that there is nothing")
+        report.add(key, file, f"has no row for {listed(absent, LISTED)}; an amount of 0 says that there is nothing")

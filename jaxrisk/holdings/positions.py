@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.account_documents import STATE
+from ..data.columns import Columns, as_numbers
+from ..data.names import letters
+from ..data.tier_units import is_inverse, unit_of
 from ..problems import counted
-from .account_documents import STATE
-from .columns import Columns, as_numbers
-from .names import letters
-from .tier_units import is_inverse, unit_of
 
 LONG, SHORT, EITHER = ("long", "buy", "bid"), ("short", "sell", "ask"), ("", "both", "net", "none", "null", "nan")
 _MARKS = ("markprice", "markpx")

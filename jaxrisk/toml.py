@@ -1,20 +1,44 @@
-"""TOML as text: documents written, and the comments behind values. `tomlkit` spells keys and values, and finds comments.
+"""TOML: files read, documents written, and the comments behind values.
 
-The layout is ours, since `tomlkit` has none for a new document: tables after plain keys, small tables of numbers on one line, and
-each part of a document written once for all the scenarios of a study that have it.
+`tomllib` reads; `tomlkit` spells keys and values, and finds comments. The layout is ours, since `tomlkit` has none for a new
+document: tables after plain keys, small tables of numbers on one line, and each part of a document written once for all the
+scenarios of a study that have it.
 """
 
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from .once import made_once
+from ._once import made_once, same
+from .paths import readable
+from .problems import Problem
 
 WIDTH = 128
 Comment = Callable[[str, str], str]
 """What is to be said of a key: `(dotted key, its line)`; empty for nothing."""
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
+    """The document of a TOML file, or what is wrong with it."""
+    return same(lambda: _read_toml(path), "toml", str(path))
+
+
+def _read_toml(path: Path) -> tuple[dict[str, Any] | None, Problem | None]:
+    try:
+        with readable(path):
+            text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return None, Problem(str(path), "", None, f"line {line} is not UTF-8 text; a TOML file has to be")
+    except (OSError, ValueError) as error:
+        return None, Problem(str(path), "", None, str(error))
+    try:
+        return tomllib.loads(text), None
+    except (ValueError, RecursionError) as error:
+        return None, Problem(str(path), "", None, f"is not valid TOML: {error or 'too deeply nested'}")
 
 
 def to_toml(document: dict[str, Any], comment: Comment | None = None) -> str:
@@ -136,4 +160,4 @@ def _said(table: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
             yield "" if key is None else ".".join(here), item.trivia.comment, bool(item.trivia.indent.strip("\n"))
 
 
-__all__ = ["comments", "in_order", "to_toml"]
+__all__ = ["comments", "in_order", "read_toml", "to_toml"]

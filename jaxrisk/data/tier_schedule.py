@@ -1,15 +1,12 @@
-"""A schedule of margin tiers: rows checked by themselves and against each other, under a rule that is said or asked for."""
+"""A schedule of margin tiers: rows checked against each other, under a rule that is said or asked for."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 from ..problems import Report
-from .tables import Context, Tier, read_table
-from .tables.venues import TIER_RULES
 
+TIER_RULES = ("marginal", "whole")
 RELATIVE_TOLERANCE, USD_TOLERANCE = 1e-6, 1.0
 ASKED = (
     'missing; needs "marginal" (a rate holds for what is above its floor, and amounts make the margin continuous) or "whole" '
@@ -34,36 +31,7 @@ class Said:
         self._asked = True
 
 
-def read_rows(
-    raw: Any, key: str, report: Report, said: Said, places: list[str] | None = None, written: dict[str, str] | None = None
-) -> list[Tier] | None:
-    """Rows of one asset, each checked by itself and against the one before.
-
-    **Arguments:** `places`: where each stands in a table or document; `written`: by our names of columns, those of the file.
-    """
-    if not isinstance(raw, list) or not raw:
-        report.add(key, raw, "has to be a list of at least one tier")
-        return None
-    before = len(report.problems)
-    places = [f"{key}.{i}" for i in range(len(raw))] if places is None else places
-    names = written or {}
-    own = Report(report.file, report.overridden)
-    pairs = [read_table(Tier, row, place, own, Context()) for row, place in zip(raw, places, strict=True)]
-    amounts = _schedule(
-        [values for _, values in pairs],
-        lambda row, column, value, allowed: own.add(f"{places[row]}.{column}", value, allowed),
-        said,
-    )
-    for problem in own.problems:
-        stem, dot, column = problem.key.rpartition(".")
-        report.problems.append(replace(problem, key=f"{stem}{dot}{names.get(column, column)}"))
-    if len(report.problems) > before:
-        return None
-    filled = zip((tier for tier, _ in pairs if tier is not None), amounts, strict=True)
-    return [tier.model_copy(update={"maintenance_amount_usd": amount}) for tier, amount in filled]
-
-
-def _rising(rows: list[SimpleNamespace], note: Note) -> bool:
+def _rising(rows: Sequence[Any], note: Note) -> bool:
     """Whether floors are in order, each there once; the first that is not is noted."""
     for i, (last, row) in enumerate(pairwise(rows), start=1):
         if last.floor_usd is None or row.floor_usd is None or row.floor_usd > last.floor_usd:
@@ -76,7 +44,7 @@ def _rising(rows: list[SimpleNamespace], note: Note) -> bool:
     return True
 
 
-def _rule_of(rows: list[SimpleNamespace], said: Said, given: list[bool]) -> str | None:
+def _rule_of(rows: Sequence[Any], said: Said, given: list[bool]) -> str | None:
     """The rule of a table: the one said, or the one that its amounts leave; None where that has to be asked for."""
     if said.word is not None:
         return said.word
@@ -91,8 +59,12 @@ def _rule_of(rows: list[SimpleNamespace], said: Said, given: list[bool]) -> str 
     return TIER_RULES[0]
 
 
-def _schedule(rows: list[SimpleNamespace], note: Note, said: Said) -> list[float]:
-    """Check that rows make one schedule; returns the maintenance amounts, worked out where the rows do not give them."""
+def schedule(rows: Sequence[Any], note: Note, said: Said) -> list[float]:
+    """Check that rows make one schedule; returns the maintenance amounts, USD, worked out where the rows do not give them.
+
+    **Arguments:** `rows`: with `floor_usd`, `max_leverage`, `maintenance_rate` and `maintenance_amount_usd`, None for what is
+    wrong by itself; `note`: takes each problem.
+    """
     if rows[0].floor_usd not in (None, 0.0):
         note(0, "floor_usd", rows[0].floor_usd, "has to be 0 in the first tier; below it there would be none")
     if not _rising(rows, note):
@@ -131,3 +103,6 @@ def _schedule(rows: list[SimpleNamespace], note: Note, said: Said) -> list[float
             text = f"has to be {expected:.12g} for the margin to be continuous at the floor {floors[1]:.12g}"
             note(i, "maintenance_amount_usd", amounts[-1], text)
     return amounts
+
+
+__all__ = ["TIER_RULES", "Said", "schedule"]

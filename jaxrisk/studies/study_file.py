@@ -1,17 +1,19 @@
-"""A study file, start to finish: read, completed, and cut into cells, with all problems at once. Does not import JAX."""
+"""A study file, start to finish: read, completed, and cut into cells, with all problems at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..config.tables import Run, read_table
+from ..config.tables.values import number
+from ..data.names import Context
 from ..paths import NotFound, exists, find, is_folder
 from ..problems import ConfigError, Problem, Report
-from .document import read_toml
+from ..toml import read_toml
 from .study_cells import Cell, Leaf, cells_of, count_of, leaves_of, reference_of
 from .study_overlap import both_set, check_settings
-from .tables import Context, Run, read_table
-from .tables.study import MOST_CELLS, Settings, StudyFile, number
+from .study_tables import MOST_CELLS, Settings, StudyFile
 
 LEAST_QUICK = 1_000
 """Paths of a quick look where the file does not say: a tenth, and no fewer than these."""

@@ -288,7 +288,6 @@ def kinds(bytes_changed: Change) -> dict[str, tuple[Callable[[Path], Path], str,
         "price file": (make_prices, "", table, read_prices),
         "account file": (make_accounts, "", table, read_config),
         "study file": (make_study, "", toml, read_config),
-        "result file": (make_result, "", [bytes_changed], read_result),
     }
 
 

@@ -31,7 +31,9 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import validate_reader_files
 from validate_reader_files import kinds, read_result
+from validate_reader_forms import forms
 from validate_reader_guard import Guard
 
 from jaxrisk.storage import manifest as said
@@ -211,6 +213,7 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str, list[Change], Callable[[Path
     "chunk of a file": (make_folder, "0000000000-0000000010.npz", [bytes_changed, zip_changed], read_result),
     "scenario": (make_scenario, "", [bytes_changed, zip_changed, zip_changed], read_scenario),
     **kinds(bytes_changed),
+    **forms(validate_reader_files, bytes_changed, json_changed),
 }
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from .netcdf import CURVE_PREFIX, FINISHED, LOG_WEIGHTS, PLANNED, SAMPLE_PREFIX, opened
 from .recognise import INFO, kind_of
 
+_MOST_LABELS = 100_000
+"""Of an axis: of venues, assets, sides, classes, leverages. They are Python's own objects, a hundred bytes each."""
+
 
 class Stored(NamedTuple):
     """What a file holds besides the losses themselves: the arguments of `Result`, and `stamp`, by which the file is known."""
@@ -40,6 +43,8 @@ def read(path: Path) -> Stored:
         raise error if str(path) in str(error) else ValueError(f"{path} {_unreadable(error)}") from None
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:  # what h5py and h5netcdf say
         raise ValueError(f"{path} {_unreadable(error)}") from None
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit the memory of this machine: {error}") from None
 
 
 def _unreadable(error: Exception) -> str:
@@ -62,6 +67,8 @@ def _stored(path: Path, file: Any, stamp: tuple[int, ...]) -> Stored:
         elif name.startswith(CURVE_PREFIX):
             curves[name.removeprefix(CURVE_PREFIX)] = np.asarray(variable[...])
         elif variable.dimensions == (name,):
+            if variable.shape[0] > _MOST_LABELS:
+                raise ValueError(f"{path} is a damaged result: the axis {name} has {variable.shape[0]:,} labels")
             coords[name] = _labels(variable[...])
         elif variable.dimensions[:1] != ("paths",) or variable.shape[0] != counts[0]:
             shape = ", ".join(f"{axis}: {size}" for axis, size in zip(variable.dimensions, variable.shape, strict=True))
@@ -115,6 +122,8 @@ def read_losses(path: Path, name: str, stamp: tuple[int, ...]) -> np.ndarray:
             return array.astype(bool) if variable.attrs.get("dtype") == "bool" else array
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ValueError(f"{path} {_unreadable(error)}") from None
+    except MemoryError as error:
+        raise ValueError(f"{path}: {name} does not fit the memory of this machine: {error}") from None
 
 
 def stamp_of(path: Path) -> tuple[int, ...]:

@@ -8,7 +8,7 @@
     python scripts/validate_batch.py damaged --number 50                       # chunks that are cut off, or of which a bit flips
     python scripts/validate_batch.py overhead --chunks 1000                    # of scheduling and storing
     python scripts/validate_batch.py plan                                      # 10,000 cells of a study
-    python scripts/validate_batch.py speed                                     # two workers pinned to a core each, against one
+    python scripts/validate_batch.py speed                                     # two workers pinned to a core each, against one; and other work
     python scripts/validate_batch.py memory --paths 1e8                        # memory of a long run, and ES out of core
     python scripts/validate_batch.py hundred                                   # a hundred scenarios over Dask, compilations
     python scripts/validate_batch.py processes                                 # two processes of jax.distributed, one store
@@ -33,6 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import validate_batch_many
 import validate_batch_scale
+import validate_batch_speed
 from validate_batch_scale import CHUNK, SCENARIO, bits, command, digest
 
 
@@ -221,7 +222,9 @@ def damaged(folder: Path, asked: argparse.Namespace) -> bool:
         again += ran - missing
         same = code == 0 and digest(out) == wanted and sorted(files(out)) == sorted(files(whole))
         if not same or ran != missing + 2:
-            print(f"turn {turn} of seed {asked.seed}: exit code {code}, {bits(same)}, {ran - missing} chunks run again: {said.getvalue()}")
+            print(
+                f"turn {turn} of seed {asked.seed}: exit code {code}, {bits(same)}, {ran - missing} chunks run again: {said.getvalue()}"
+            )
             return False
         shutil.rmtree(out.parent)
     print(f"{asked.number} times a chunk cut off and one with a flipped bit, of {asked.chunks}: told {told} of {2 * asked.number} "
@@ -231,7 +234,15 @@ def damaged(folder: Path, asked: argparse.Namespace) -> bool:
 
 def main() -> int:
     """Try what is asked for."""
-    tried = {"kills": kills, "workers": workers, "disk": disk, "damaged": damaged, **validate_batch_scale.TRIED, **validate_batch_many.TRIED}
+    tried = {
+        "kills": kills,
+        "workers": workers,
+        "disk": disk,
+        "damaged": damaged,
+        **validate_batch_scale.TRIED,
+        **validate_batch_speed.TRIED,
+        **validate_batch_many.TRIED,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=tried)
     parser.add_argument("--number", type=int, default=50)

@@ -33,7 +33,9 @@ def hdf5_changed(content: bytes, chosen: random.Random) -> bytes:
             if not names:
                 break
             name = chosen.choice(names)
-            with contextlib.suppress(ValueError, TypeError, OSError, RuntimeError, KeyError, IndexError):  # what HDF5 itself does not write
+            with contextlib.suppress(
+                ValueError, TypeError, OSError, RuntimeError, KeyError, IndexError
+            ):  # what HDF5 itself does not write
                 inside = chosen.choice([file, file[name]]) if name in file else file
                 change = chosen.choice([_attribute, _attribute, _variable, _variable, _length, _link, _info])
                 change(file, inside, name, chosen)
@@ -72,7 +74,13 @@ def _variable(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
         length = chosen.choice(LENGTHS)
         file.create_dataset(name, (length, *shape[1:]), "f4", chunks=(max(1, min(length, 2**20)), *shape[1:]))
     elif kind == 2 and chosen.random() < 0.1:  # packed a thousandfold
-        file.create_dataset(name, data=np.zeros((BOMB // math.prod(shape[1:] or (1,)), *shape[1:]), "f4"), chunks=True, compression="gzip", compression_opts=1)
+        file.create_dataset(
+            name,
+            data=np.zeros((BOMB // math.prod(shape[1:] or (1,)), *shape[1:]), "f4"),
+            chunks=True,
+            compression="gzip",
+            compression_opts=1,
+        )
     elif kind == 3:
         types = ["i1", "u8", "f2", "f8", "c16", "S7", "?", [("a", "f4"), ("b", "i4")], "V5", h5py.ref_dtype, h5py.string_dtype(),
                  h5py.vlen_dtype("i4"), h5py.enum_dtype({"no": 0, "yes": 1}), ("f4", (3,))]  # fmt: skip
@@ -80,7 +88,9 @@ def _variable(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
     elif kind == 4:
         file.create_dataset(name, data=np.full(chosen.choice([(), (1,), (40,), (40, 2), (2, 3, 1), (40, 0), (1,) * 32]), np.nan))
     elif kind == 5:  # its numbers are those of another file
-        file.create_dataset(name, shape, "u1", external=[(chosen.choice(["/etc/hostname", "/dev/zero", "r.nc", "none"]), 0, BOMB)])
+        file.create_dataset(
+            name, shape, "u1", external=[(chosen.choice(["/etc/hostname", "/dev/zero", "r.nc", "none"]), 0, BOMB)]
+        )
     elif kind == 6:
         file[name] = h5py.Empty("f4")
     elif kind == 7:
@@ -141,7 +151,9 @@ def _length(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
 def _link(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
     import h5py
 
-    other = chosen.choice(["x", "max_drawdown_index", "", "a b", "\u00e9", "x" * 300, "sample_x", "curve_x", "log_weights", name + "2"])
+    other = chosen.choice(
+        ["x", "max_drawdown_index", "", "a b", "\u00e9", "x" * 300, "sample_x", "curve_x", "log_weights", name + "2"]
+    )
     kind = chosen.randrange(5)
     if kind == 0:
         del file[name]
@@ -154,7 +166,9 @@ def _link(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
         file[name] = h5py.SoftLink(chosen.choice([name, "/", "/none", "info_json", "."]))
     else:
         del file[name]
-        file[name] = h5py.ExternalLink(chosen.choice(["/etc/passwd", "/dev/zero", "r.nc", "none.nc", "."]), chosen.choice(["/", name]))
+        file[name] = h5py.ExternalLink(
+            chosen.choice(["/etc/passwd", "/dev/zero", "r.nc", "none.nc", "."]), chosen.choice(["/", name])
+        )
 
 
 def _info(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
@@ -164,12 +178,16 @@ def _info(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
     old = file.get("info_json")
     if not isinstance(old, h5py.Dataset) or old.shape != () or not isinstance(old[()], bytes):
         return
-    text = chosen.choice([lambda: json_changed(old[()], chosen), lambda: b"[" * 100_000, lambda: b"{}", lambda: b'{"a": NaN}', lambda: b""])()
+    text = chosen.choice(
+        [lambda: json_changed(old[()], chosen), lambda: b"[" * 100_000, lambda: b"{}", lambda: b'{"a": NaN}', lambda: b""]
+    )()
     del file["info_json"]
     file.create_dataset("info_json", data=np.asarray(text.decode(), dtype=object), dtype=h5py.string_dtype())
 
 
-def within(pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes], changes: list[Change], whole: Change) -> list[Change]:
+def within(
+    pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes], changes: list[Change], whole: Change
+) -> list[Change]:
     """Changes of what is in a file, packed again, and now and then of the packed bytes, or of what is in there a thousandfold."""
 
     def inside(content: bytes, chosen: random.Random) -> bytes:

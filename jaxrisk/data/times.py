@@ -176,7 +176,9 @@ def _say_units(table: Columns, units: np.ndarray, times: np.ndarray, millisecond
     places = np.flatnonzero(np.diff(units)) + 1
     first = int(units[0])
     if len(places) or first > 1 or (first and table.said):
-        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds * times[place].item())}" for place in places[:3].tolist()]
+        words = [
+            f"{UNITS[int(units[place])][0]} from {_day(milliseconds * times[place].item())}" for place in places[:3].tolist()
+        ]
         table.said.append(", ".join([UNITS[first][0], *words]) + (", ..." if len(places) > 3 else ""))
 
 

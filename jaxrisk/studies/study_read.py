@@ -24,8 +24,10 @@ def fields_of(folder: Path) -> tuple[Any, ...]:
     path = Path(folder) / RECORD
     said = read_record(path)
     try:
-        cells = {_word(one["name"]): Cell(one["name"], _scenario(one, said), _table(one["settings"]), _words(one["axes"]))
-                 for one in said["cells"]}
+        cells = {
+            _word(one["name"]): Cell(one["name"], _scenario(one, said), _table(one["settings"]), _words(one["axes"]))
+            for one in said["cells"]
+        }
         found = [
             Found(cells[one["cell"]["name"]], _word(one["branch"]), float(one["weight"]), _measure(one["measure"]),
                   _numbers(Estimate, one["estimate"]), _numbers(Difference, one["difference"]), bool(one["constant"]),

@@ -8,7 +8,7 @@
     python scripts/validate_batch.py damaged --number 50                       # chunks that are cut off, or of which a bit flips
     python scripts/validate_batch.py overhead --chunks 1000                    # of scheduling and storing
     python scripts/validate_batch.py plan                                      # 10,000 cells of a study
-    python scripts/validate_batch.py speed                                     # two workers pinned to a core each, against one; and other work
+    python scripts/validate_batch.py speed                                     # two workers on a core each, against one
     python scripts/validate_batch.py memory --paths 1e8                        # memory of a long run, and ES out of core
     python scripts/validate_batch.py hundred                                   # a hundred scenarios over Dask, compilations
     python scripts/validate_batch.py processes                                 # two processes of jax.distributed, one store
@@ -200,7 +200,7 @@ def damaged(folder: Path, asked: argparse.Namespace) -> bool:
         names = [path.parent.name for path in out.glob("*/c.*") if path.name == "c.0" or path.name.startswith("c.0.")]
         of_paths = sorted({name for name in names if (out / name).is_dir() and len(list((out / name).glob("c.*"))) > 1})
         before = len([one for one in lines(out) if one["event"] == "chunk"])
-        for (first, until), kind in zip(chosen.sample(finished(out), 2), ("cut", "flip"), strict=True):
+        for (first, _), kind in zip(chosen.sample(finished(out), 2), ("cut", "flip"), strict=True):
             place = first // CHUNK
             file = chosen.choice([path for name in of_paths for path in (out / name).glob(f"c.{place}*")
                                   if path.name.split(".")[1] == str(place)])  # fmt: skip
@@ -211,7 +211,7 @@ def damaged(folder: Path, asked: argparse.Namespace) -> bool:
                 content[chosen.randrange(len(content))] ^= 1 << chosen.randrange(8)
             file.write_bytes(content)
             try:
-                getattr(jr.Result.load(out), "losses")[file.parent.name]
+                jr.Result.load(out).losses[file.parent.name]
             except ValueError as error:
                 told += str(out) in str(error)
         said = io.StringIO()
@@ -222,13 +222,12 @@ def damaged(folder: Path, asked: argparse.Namespace) -> bool:
         again += ran - missing
         same = code == 0 and digest(out) == wanted and sorted(files(out)) == sorted(files(whole))
         if not same or ran != missing + 2:
-            print(
-                f"turn {turn} of seed {asked.seed}: exit code {code}, {bits(same)}, {ran - missing} chunks run again: {said.getvalue()}"
-            )
+            print(f"turn {turn} of seed {asked.seed}: exit code {code}, {bits(same)}, {ran - missing} chunks run again")
+            print(said.getvalue())
             return False
         shutil.rmtree(out.parent)
-    print(f"{asked.number} times a chunk cut off and one with a flipped bit, of {asked.chunks}: told {told} of {2 * asked.number} "
-          f"times when it was read, {again} chunks run again: the same bits; no stray files")  # fmt: skip
+    print(f"{asked.number} times a chunk cut off and one with a flipped bit, of {asked.chunks}: told {told} of "
+          f"{2 * asked.number} times when it was read, {again} chunks run again: the same bits; no stray files")  # fmt: skip
     return again == 2 * asked.number
 
 

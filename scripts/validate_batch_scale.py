@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import os
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path

@@ -21,8 +21,8 @@ LEAST = 1.8
 
 
 def speed(folder: Path, asked: argparse.Namespace) -> bool:
-    """Rates of one worker on one core and of two on two, in turns, and between them of plain arithmetic in the cache and of copies of
-    memory, one process and two: what the machine gives two at most. Ratios of one turn are compared with each other; medians are told.
+    """Rates of one worker on one core and of two on two, in turns, and between them of plain arithmetic in the cache and of
+    copies of memory, one process and two: what the machine gives two at most. Ratios are of one turn; their medians are told.
     Workers begin to be counted when each has finished a chunk, so that compiling is not in it."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
@@ -49,9 +49,9 @@ def speed(folder: Path, asked: argparse.Namespace) -> bool:
     middle = {kind: statistics.median(ratios) for kind, ratios in found.items()}
     print(f"two processes on a core each against one: plain arithmetic {middle['arithmetic']:.2f} times, copies of memory "
           f"{middle['memory']:.2f}, workers {middle['workers']:.2f} ({statistics.median(rates[1]):,.0f} and "
-          f"{statistics.median(rates[2]):,.0f} paths a second); of a chunk a worker spends {statistics.median(stored):.1%} of the "
-          f"time on other than simulating, the process that sends them {1e3 * statistics.median(parents[2]):.1f} ms of processor "
-          f"time; {load()}")  # fmt: skip
+          f"{statistics.median(rates[2]):,.0f} paths a second); of a chunk a worker spends {statistics.median(stored):.1%} of "
+          f"the time on other than simulating, the process that sends them {1e3 * statistics.median(parents[2]):.1f} ms of "
+          f"processor time; {load()}")  # fmt: skip
     return middle["workers"] >= LEAST
 
 
@@ -91,8 +91,8 @@ def busy(kind: str, core: int, gate: Any, told: Any) -> None:
 
 
 def product(out: Path, scenario: Path, cores: list[int], chunks: int) -> tuple[float, float, float]:
-    """Paths a second of workers on a core each; processor time of the process that sends chunks, for each; and the share of a worker's
-    time in which it does not simulate."""
+    """Paths a second of workers on a core each; processor time of the process that sends chunks, for each; and the share of a
+    worker's time in which it does not simulate."""
     import jaxrisk as jr
     from jaxrisk.storage.store_log import lines
 

@@ -16,8 +16,8 @@ Change = Callable[[bytes, random.Random], bytes]
 LENGTHS = (0, 1, 39, 41, 1000, 2**31, 2**40, 2**60)
 BOMB = 2**23
 ATTRIBUTES: list[Any] = [
-    0, 1, 40, 41, -1, 2**31, 2**63 - 1, 0.5, float("nan"), "", "x", "40", "a" * 5000, "\u00e9", b"\xff\xfe", [], [40], [40, 40], ["x", "y"],
-    True, np.uint8(40), np.int8(-1), np.float32(40),
+    0, 1, 40, 41, -1, 2**31, 2**63 - 1, 0.5, float("nan"), "", "x", "40", "a" * 5000, "\u00e9", b"\xff\xfe", [], [40],
+    [40, 40], ["x", "y"], True, np.uint8(40), np.int8(-1), np.float32(40),
 ]  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _attach(file: Any, name: str, axes: list[str]) -> None:
 
 
 def _length(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
-    """A dimension is said to have another length, huge as a rule, by everything that has it; none of it is there, or it is packed."""
+    """A dimension has another length, huge as a rule, in everything that has it; none of it is there, or it is packed."""
     import h5py
 
     of = {one: _axes(file[one]) for one in file if isinstance(file[one], h5py.Dataset)}
@@ -237,13 +237,13 @@ def columns_changed(content: bytes, chosen: random.Random) -> bytes:
         elif kind == 2:
             table = table.slice(chosen.randrange(count + 1), chosen.randrange(count + 1))
         else:
+            of = lambda one, kind=None, count=count: pa.array([one] * count, kind)
             values: list[Any] = [
-                pa.nulls(count), pa.array([True] * count), pa.array([[1]] * count), pa.array([{"a": 1}] * count), pa.array([b"\xff"] * count),
-                pa.array([-(2**63)] * count), pa.array([2**63] * count, pa.uint64()), pa.array([float("nan")] * count), pa.array([1e300] * count),
-                pa.array([2**62] * count, pa.timestamp("ns")), pa.array([2**42] * count, pa.timestamp("s")),
-                pa.array([-(2**62)] * count, pa.timestamp("us", "Europe/Berlin")), pa.array([2**31 - 1] * count, pa.date32()),
-                pa.array(["x"] * count).dictionary_encode(), pa.array([0] * count, pa.duration("s")), pa.array([10**37] * count, pa.decimal128(38)),
-                pa.array([0] * count, pa.time64("us")), pa.array(["\x00"] * count),
+                pa.nulls(count), of(True), of([1]), of({"a": 1}), of(b"\xff"), of(-(2**63)), of(2**63, pa.uint64()),
+                of(float("nan")), of(1e300), of(2**62, pa.timestamp("ns")), of(2**42, pa.timestamp("s")),
+                of(-(2**62), pa.timestamp("us", "Europe/Berlin")),
+                of(2**31 - 1, pa.date32()), of("x").dictionary_encode(), of(0, pa.duration("s")), of(10**37, pa.decimal128(38)),
+                of(0, pa.time64("us")), of("\x00"),
             ]  # fmt: skip
             table = table.set_column(place, name, chosen.choice(values))
             if not table.num_columns:

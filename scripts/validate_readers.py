@@ -3,9 +3,9 @@
     python scripts/validate_readers.py --number 20000            # of each kind of file
     python scripts/validate_readers.py --number 500 --seed 7 --kind manifest
 
-Changes are of bytes (flipped, cut off, doubled, moved) and of what is inside (a value of another type, huge, missing, too much; of
-JSON, TOML, tables, zip archives and HDF5), with digests made right again, so that what lies behind them is reached. A fault is a
-traceback, another exit code than 0 and 2, a message that names no file, more than two seconds of the processor, more than a
+Changes are of bytes (flipped, cut off, doubled, moved) and of what is inside (a value of another type, huge, missing, too much;
+of JSON, TOML, tables, zip archives and HDF5), with digests made right again, so that what lies behind them is reached. A fault
+is a traceback, another exit code than 0 and 2, a message that names no file, more than two seconds of the processor, more than a
 gigabyte, a file written outside the folder, another process, a connection, or code run that is in no file of this installation:
 each is printed with its number, by which `--first` and `--number 1` try it again.
 """

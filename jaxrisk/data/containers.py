@@ -36,7 +36,7 @@ OTHERS = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", 
 MOST_UNPACKED = 2**32
 """Bytes of one table when it is unpacked: a few kilobytes can be made to unpack to more than any memory."""
 MOST_TIMES, FREE = 200, 2**26
-"""Nor more than so many times its size as it is packed, from so many bytes on: tables of numbers are packed five- to twentyfold."""
+"""Nor more than so many times its size as it is packed, from so many bytes on; tables of numbers are packed tenfold."""
 _TOO_MUCH = f"is more than {MOST_UNPACKED / 2**30:g} GiB when it is unpacked; unpack it, or save it as Parquet"
 _PATTERN = re.compile(r"[*?\[]")
 _EXCEL = "xl/workbook.xml"

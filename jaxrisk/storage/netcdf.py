@@ -161,7 +161,7 @@ def flat_attributes(info: Mapping[str, Any]) -> dict[str, Any]:
 def opened(file: Any, mode: str) -> Any:
     """A netCDF file, to be closed by `with`.
 
-    **Raises:** `ValueError` for one to be read that takes its numbers from other files, or says that it has far more than it holds.
+    **Raises:** `ValueError` for one to be read that takes its numbers from other files, or says that it has far more than it has.
     """
     import h5netcdf
     import h5py

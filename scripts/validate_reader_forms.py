@@ -28,21 +28,21 @@ def hdf5_changed(content: bytes, chosen: random.Random) -> bytes:
 
     made = io.BytesIO(content)
     with contextlib.suppress(OSError, RuntimeError), h5py.File(made, "r+") as file:
+        of = {one: _axes(file[one]) for one in file}  # before it is changed: HDF5's own functions crash on what is damaged
         for _ in range(chosen.choice([1, 1, 2, 4])):
             names = sorted(file)
             if not names:
                 break
             name = chosen.choice(names)
-            with contextlib.suppress(
-                ValueError, TypeError, OSError, RuntimeError, KeyError, IndexError
-            ):  # what HDF5 itself does not write
+            # what HDF5 itself does not write
+            with contextlib.suppress(ValueError, TypeError, OSError, RuntimeError, LookupError, AttributeError):
                 inside = chosen.choice([file, file[name]]) if name in file else file
                 change = chosen.choice([_attribute, _attribute, _variable, _variable, _length, _link, _info])
-                change(file, inside, name, chosen)
+                change(file, inside, name, of, chosen)
     return made.getvalue()
 
 
-def _attribute(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
+def _attribute(file: Any, inside: Any, name: str, of: dict[str, list[str]], chosen: random.Random) -> None:
     import h5py
 
     known = sorted(inside.attrs)
@@ -56,7 +56,7 @@ def _attribute(file: Any, inside: Any, name: str, chosen: random.Random) -> None
         inside.attrs[key] = np.bytes_(value) if isinstance(value, bytes) else value
 
 
-def _variable(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
+def _variable(file: Any, inside: Any, name: str, of: dict[str, list[str]], chosen: random.Random) -> None:
     """In the place of one, another: of another type, length, number of axes or layout; as a rule with the axes of the one."""
     import h5py
 
@@ -64,7 +64,6 @@ def _variable(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
     shape = tuple(old.shape) if isinstance(old, h5py.Dataset) and old.shape is not None else (40,)
     if old is None:
         return
-    axes = _axes(old) if isinstance(old, h5py.Dataset) else []
     said = {key: old.attrs.get(key) for key in ("CLASS", "NAME", "_Netcdf4Dimid")} if isinstance(old, h5py.Dataset) else {}
     del file[name]
     kind = chosen.randrange(9)
@@ -105,7 +104,7 @@ def _variable(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
         for key, value in said.items():
             if value is not None:
                 file[name].attrs[key] = value
-        _attach(file, name, axes)
+        _attach(file, name, of.get(name, []))
 
 
 def _axes(variable: Any) -> list[str]:
@@ -119,11 +118,8 @@ def _attach(file: Any, name: str, axes: list[str]) -> None:
             file[name].dims[place].attach_scale(file[axis])
 
 
-def _length(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
+def _length(file: Any, inside: Any, name: str, of: dict[str, list[str]], chosen: random.Random) -> None:
     """A dimension has another length, huge as a rule, in everything that has it; none of it is there, or it is packed."""
-    import h5py
-
-    of = {one: _axes(file[one]) for one in file if isinstance(file[one], h5py.Dataset)}
     axis = chosen.choice([one for one in of if any(one in axes for axes in of.values())])
     length, there = BOMB if chosen.random() < 0.02 else chosen.choice(LENGTHS), chosen.random() < 0.3
     packed = {"compression": "gzip", "compression_opts": 1}
@@ -148,7 +144,7 @@ def _length(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
             file.attrs[key] = np.int64(length)
 
 
-def _link(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
+def _link(file: Any, inside: Any, name: str, of: dict[str, list[str]], chosen: random.Random) -> None:
     import h5py
 
     other = chosen.choice(
@@ -171,7 +167,7 @@ def _link(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
         )
 
 
-def _info(file: Any, inside: Any, name: str, chosen: random.Random) -> None:
+def _info(file: Any, inside: Any, name: str, of: dict[str, list[str]], chosen: random.Random) -> None:
     import h5py
     from validate_readers import json_changed
 

@@ -5,9 +5,10 @@
     python scripts/validate_batch.py kills --number 20 --executor dask         # scheduler and two workers with it
     python scripts/validate_batch.py workers --number 5 --executor processes   # workers alone
     python scripts/validate_batch.py disk                                      # a small tmpfs, which needs root
+    python scripts/validate_batch.py damaged --number 50                       # chunks that are cut off, or of which a bit flips
     python scripts/validate_batch.py overhead --chunks 1000                    # of scheduling and storing
     python scripts/validate_batch.py plan                                      # 10,000 cells of a study
-    python scripts/validate_batch.py speed                                     # two workers pinned to a core each, against one
+    python scripts/validate_batch.py speed                                     # two workers on a core each, against one
     python scripts/validate_batch.py memory --paths 1e8                        # memory of a long run, and ES out of core
     python scripts/validate_batch.py hundred                                   # a hundred scenarios over Dask, compilations
     python scripts/validate_batch.py processes                                 # two processes of jax.distributed, one store
@@ -32,7 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import validate_batch_many
 import validate_batch_scale
-from validate_batch_scale import SCENARIO, bits, command, digest
+import validate_batch_speed
+from validate_batch_scale import CHUNK, SCENARIO, bits, command, digest
 
 
 def files(out: Path) -> list[str]:
@@ -63,7 +65,7 @@ def kills(folder: Path, asked: argparse.Namespace) -> bool:
     begun = time.monotonic()
     subprocess.run(command(folder, undisturbed, asked.chunks, asked.executor), check=True, stdout=subprocess.DEVNULL)
     length = time.monotonic() - begun
-    chosen, done, seen, again = random.Random(asked.seed), 0, set(), 0
+    chosen, done, seen, again, at_work = random.Random(asked.seed), 0, set(), 0, 0
     while done < asked.number:
         process = subprocess.Popen(
             command(folder, disturbed, asked.chunks, asked.executor), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -95,13 +97,15 @@ def kills(folder: Path, asked: argparse.Namespace) -> bool:
         if not seen <= kept and not disturbed.exists():
             print("finished chunks are gone")
             return False
+        at_work += len(kept) > len(seen)
         seen = kept
     last = subprocess.run(command(folder, disturbed, asked.chunks, asked.executor), capture_output=True, text=True, check=False)
     same = last.returncode == 0 and digest(disturbed) == digest(undisturbed)
     stray = sorted(set(files(disturbed)) ^ set(files(undisturbed)))
     twice = repeated(disturbed)
     print(
-        f"{done} kills over {again + 1} runs of {length:.1f} s: {bits(same)}; stray files: {stray}; "
+        f"{done} kills over {again + 1} runs of {length:.1f} s, {at_work} of them when chunks had been finished since the last: "
+        f"{bits(same)}; stray files: {stray}; "
         f"finished chunks run again: {twice}"
     )
     return same and not stray and not twice
@@ -167,9 +171,77 @@ def disk(folder: Path, asked: argparse.Namespace) -> bool:
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+def damaged(folder: Path, asked: argparse.Namespace) -> bool:
+    """Of a run that has come half way, or to its end, a file of one chunk is cut off and of another a bit flips: reading says so,
+    and the same command runs these two chunks again, and no other."""
+    import io
+
+    import jaxrisk as jr
+    from jaxrisk.cli import main as run
+    from jaxrisk.storage.store_log import lines
+
+    (folder / "tiny.toml").write_text(SCENARIO)
+    whole, half = folder / "whole" / "r.zarr", folder / "half" / "r.zarr"
+    words = lambda out, more=None: [*command(folder, out, asked.chunks, None)[3:], *(more or [])]
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    for out in (whole, half):
+        out.parent.mkdir()
+    process = subprocess.Popen(command(folder, half, asked.chunks, None), stdout=subprocess.DEVNULL)
+    while process.poll() is None and len(finished(half)) < asked.chunks // 2:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    with quiet:
+        run(words(whole))
+    wanted, told, again, chosen = digest(whole), 0, 0, random.Random(asked.seed)
+    for turn in range(asked.number):
+        out = folder / "damaged" / "r.zarr"
+        shutil.copytree((whole, half)[turn % 2], out)
+        names = [path.parent.name for path in out.glob("*/c.*") if path.name == "c.0" or path.name.startswith("c.0.")]
+        of_paths = sorted({name for name in names if (out / name).is_dir() and len(list((out / name).glob("c.*"))) > 1})
+        before = len([one for one in lines(out) if one["event"] == "chunk"])
+        for (first, _), kind in zip(chosen.sample(finished(out), 2), ("cut", "flip"), strict=True):
+            place = first // CHUNK
+            file = chosen.choice([path for name in of_paths for path in (out / name).glob(f"c.{place}*")
+                                  if path.name.split(".")[1] == str(place)])  # fmt: skip
+            content = bytearray(file.read_bytes())
+            if kind == "cut":
+                del content[chosen.randrange(len(content)) :]
+            else:
+                content[chosen.randrange(len(content))] ^= 1 << chosen.randrange(8)
+            file.write_bytes(content)
+            try:
+                jr.Result.load(out).losses[file.parent.name]
+            except ValueError as error:
+                told += str(out) in str(error)
+        said = io.StringIO()
+        with quiet, contextlib.redirect_stderr(said):
+            code = run(words(out))
+        ran = len([one for one in lines(out) if one["event"] == "chunk"]) - before
+        missing = asked.chunks - before
+        again += ran - missing
+        same = code == 0 and digest(out) == wanted and sorted(files(out)) == sorted(files(whole))
+        if not same or ran != missing + 2:
+            print(f"turn {turn} of seed {asked.seed}: exit code {code}, {bits(same)}, {ran - missing} chunks run again")
+            print(said.getvalue())
+            return False
+        shutil.rmtree(out.parent)
+    print(f"{asked.number} times a chunk cut off and one with a flipped bit, of {asked.chunks}: told {told} of "
+          f"{2 * asked.number} times when it was read, {again} chunks run again: the same bits; no stray files")  # fmt: skip
+    return again == 2 * asked.number
+
+
 def main() -> int:
     """Try what is asked for."""
-    tried = {"kills": kills, "workers": workers, "disk": disk, **validate_batch_scale.TRIED, **validate_batch_many.TRIED}
+    tried = {
+        "kills": kills,
+        "workers": workers,
+        "disk": disk,
+        "damaged": damaged,
+        **validate_batch_scale.TRIED,
+        **validate_batch_speed.TRIED,
+        **validate_batch_many.TRIED,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=tried)
     parser.add_argument("--number", type=int, default=50)

@@ -4,7 +4,6 @@ import argparse
 import hashlib
 import os
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -144,28 +143,4 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.1f} processes wanted {len(os.sched_getaffinity(0))} cores in the last minute"
 
 
-def speed(folder: Path, asked: argparse.Namespace) -> bool:
-    """Paths a second of two workers pinned to a core each, against one on one core, in turns; by the clock, and by the time that
-    the processor gave them, which others that use it too do not change."""
-    from jaxrisk.storage.status import status_of
-
-    (folder / "tiny.toml").write_text(SCENARIO.replace('step = "5min"', 'step = "6s"'))
-    rates, worked = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
-    cores = sorted(os.sched_getaffinity(0))
-    for turn in range(2):
-        for many in (1, 2):
-            out = folder / f"r{many}-{turn}.zarr"
-            made = command(folder, out, asked.chunks, "processes")
-            made[made.index("--workers") + 1] = str(many)
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(["taskset", "-c", ",".join(map(str, cores[:many])), *made], check=True, stdout=subprocess.DEVNULL)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            rates[many] = max(rates[many], status_of(out).rate)
-            busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            worked[many] = max(worked[many], many * asked.chunks * CHUNK / busy)
-    print(f"{rates[1]:,.0f} paths a second with one worker, {rates[2]:,.0f} with two: {rates[2] / rates[1]:.2f} times; by "
-          f"processor time {worked[2] / worked[1]:.2f} times; {load()}")  # fmt: skip
-    return rates[2] > 1.8 * rates[1]
-
-
-TRIED = {"plan": plan, "overhead": overhead, "speed": speed}
+TRIED = {"plan": plan, "overhead": overhead}

@@ -3,9 +3,11 @@
     python scripts/validate_readers.py --number 20000            # of each kind of file
     python scripts/validate_readers.py --number 500 --seed 7 --kind manifest
 
-Changes are of bytes (flipped, cut off, doubled, moved) and of what is in JSON (a value of another type, huge, missing, too much),
-with digests made right again, so that what lies behind them is reached. A traceback, more than two seconds of the processor, more
-than a gigabyte, or a file outside the folder ends it with what was changed, and its seed.
+Changes are of bytes (flipped, cut off, doubled, moved) and of what is inside (a value of another type, huge, missing, too much;
+of JSON, TOML, tables, zip archives and HDF5), with digests made right again, so that what lies behind them is reached. A fault
+is a traceback, another exit code than 0 and 2, a message that names no file, more than two seconds of the processor, more than a
+gigabyte, a file written outside the folder, another process, a connection, or code run that is in no file of this installation:
+each is printed with its number, by which `--first` and `--number 1` try it again.
 """
 
 import argparse
@@ -29,7 +31,10 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import validate_reader_files
 from validate_reader_files import kinds, read_result
+from validate_reader_forms import forms
+from validate_reader_guard import Guard
 
 from jaxrisk.storage import manifest as said
 from jaxrisk.storage.chunks import Plan
@@ -38,7 +43,7 @@ from jaxrisk.storage.status import status_of
 from jaxrisk.storage.store import Store
 from jaxrisk.storage.writer import ResultWriter
 
-SECONDS, STOPPED, MEMORY = 2.0, 60.0, 2**30
+SECONDS, STOPPED, MEMORY, SHOWN = 2.0, 60.0, 2**30, 20
 VALUES: list[Any] = [
     None, True, -1, 0, 1, 2**31, 2**40, 2**63, 10**30, -(10**30), 0.5, float("inf"), "", "x", "a" * 5000, "../../../etc/passwd",
     "/etc", "\x00", "é", [], [1], [[1]], [-1], [2**40], {}, {"a": 1}, "object", "O", "|O", "<U4", "NaN",
@@ -208,6 +213,7 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str, list[Change], Callable[[Path
     "chunk of a file": (make_folder, "0000000000-0000000010.npz", [bytes_changed, zip_changed], read_result),
     "scenario": (make_scenario, "", [bytes_changed, zip_changed, zip_changed], read_scenario),
     **kinds(bytes_changed),
+    **forms(validate_reader_files, bytes_changed, json_changed),
 }
 
 
@@ -216,34 +222,44 @@ def tried(kind: str, folder: Path, places: range, seed: int, reached: Any) -> bo
     make, name, changes, read = KINDS[kind]
     where = make(folder)
     file = where / name if name else where
-    content, refused = file.read_bytes(), 0
+    content, refused, faults = file.read_bytes(), 0, 0
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     worst = 0.0
     read(where)  # as it is
+    guard = Guard(folder)
     for at in places:
         chosen = random.Random(f"{seed} {kind} {at}")
-        file.write_bytes(chosen.choice(changes)(content, chosen))
-        begun = time.process_time()
-        signal.setitimer(signal.ITIMER_PROF, STOPPED)  # one that never ends is ended
+        changed = chosen.choice(changes)(content, chosen)
+        file.write_bytes(changed)
+        begun, wrong = time.process_time(), []
+        signal.setitimer(signal.ITIMER_PROF, STOPPED)  # one that never ends is ended, by the processor's time
+        signal.setitimer(signal.ITIMER_REAL, 10 * STOPPED)  # or, where it only waits, by the clock
         reached.value = at
-        try:
-            read(where)
-        except (ValueError, OSError) as error:
-            refused += 1
-            if str(folder) not in str(error):
-                print(f"{kind} {at}: a message that names no file: {error!r}")
-                return False
-        except BaseException as error:
-            print(f"{kind} {at} of seed {seed}: {type(error).__name__}: {error}")
-            raise
-        worst = max(worst, time.process_time() - begun)
-        if worst > SECONDS:
-            print(f"{kind} {at}: {worst:.1f} s")
-            return False
+        with guard:
+            try:
+                read(where)
+            except (ValueError, OSError) as error:
+                refused += 1
+                if str(folder) not in str(error):
+                    wrong.append(f"a message that names no file: {error!r}")
+            except BaseException as error:
+                wrong.append(f"{type(error).__name__}: {error}")
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise
+        seconds = time.process_time() - begun
+        worst = max(worst, seconds)
+        wrong += [f"{seconds:.1f} s"] if seconds > SECONDS else []
+        wrong += guard.seen[:3]
+        faults += bool(wrong)
+        for text in wrong if faults <= SHOWN else ():
+            print(f"{kind} {at} of seed {seed}: {text}", flush=True)
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
     file.write_bytes(content)
     after = sorted(path.relative_to(folder) for path in folder.rglob("*"))
-    print(f"{kind}: {len(places):,} changed, {refused:,} refused in words, {worst:.3f} s at most", flush=True)
-    return before == after
+    others = sorted(map(str, set(before) ^ set(after)))
+    print(f"{kind}: {len(places):,} changed, {refused:,} refused in words, {faults:,} faults, {worst:.3f} s at most; files that "
+          f"came or went: {others}", flush=True)  # fmt: skip
+    return not others and not faults
 
 
 def main() -> int:

@@ -139,6 +139,16 @@ def test_killed_at_random_moments(tmp_path):
 
 
 @pytest.mark.slow
+def test_damaged_chunks_are_told_and_run_again():
+    here = Path(jaxrisk.__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, str(here / "scripts" / "validate_batch.py"), "damaged", "--number", "4", "--chunks", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert "told 8 of 8 times when it was read, 8 chunks run again: the same bits; no stray files" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_path_has_the_same_bits_on_any_number_of_devices(tmp_path):
     """On 1, 2 and 4 simulated ones, of a market with two venues."""
     code = """

@@ -33,6 +33,8 @@ OTHERS = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar", 
 """Endings of files of data that are not read, or not by their names."""
 MOST_UNPACKED = 2**32
 """Bytes of one table when it is unpacked: a few kilobytes can be made to unpack to more than any memory."""
+MOST_TIMES, FREE = 200, 2**26
+"""Nor more than so many times its size as it is packed, from so many bytes on; tables of numbers are packed tenfold."""
 _TOO_MUCH = f"is more than {MOST_UNPACKED / 2**30:g} GiB when it is unpacked; unpack it, or save it as Parquet"
 _PATTERN = re.compile(r"[*?\[]")
 _EXCEL = "xl/workbook.xml"
@@ -130,23 +132,27 @@ def _gzipped(path: Path, head: bytes) -> Source:
         raise ValueError(f"is not a gzip file: {error}") from None
     except Exception as error:  # zlib's has no common base with the others
         raise ValueError(f"is not a whole gzip file: {error}") from None
-    return Source(str(path), lambda: _Unpacked(gzip.open(path, "rb")), inside, "gzip", path)  # type: ignore[arg-type,return-value]
+    size = path.stat().st_size
+    return Source(str(path), lambda: _Unpacked(gzip.open(path, "rb"), size), inside, "gzip", path)  # type: ignore[arg-type,return-value]
 
 
 class _Unpacked(io.BufferedIOBase):
     """Unpacks on, never more than any table has; raises `ValueError` with a sentence where it cannot."""
 
-    def __init__(self, file: Any, more: Any = None):
-        self._file, self._more = file, more
+    def __init__(self, file: Any, packed: int, more: Any = None):
+        self._file, self._packed, self._more = file, packed, more
+        self._most = min(MOST_UNPACKED, max(FREE, MOST_TIMES * packed))
 
     def read(self, size: int | None = -1) -> bytes:
-        left = MOST_UNPACKED + 1 - self._file.tell()
+        left = self._most + 1 - self._file.tell()
         try:
             found = self._file.read(left if size is None or size < 0 else min(size, left))
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
             raise ValueError(f"cannot be unpacked: {error}") from None
         if self._file.tell() > MOST_UNPACKED:
             raise ValueError(_TOO_MUCH)
+        if self._file.tell() > self._most:
+            raise ValueError(f"unpacks to more than {MOST_TIMES} times its {self._packed:,} bytes, as no table does; unpack it")
         return found
 
     def readable(self) -> bool:
@@ -162,7 +168,8 @@ class _Unpacked(io.BufferedIOBase):
 def _member(path: Path, name: str) -> BinaryIO:
     """One file of an archive, unpacked while it is read."""
     archive = zipfile.ZipFile(path)
-    return _Unpacked(archive.open(name), archive)  # type: ignore[return-value]
+    packed = min(archive.getinfo(name).compress_size, path.stat().st_size)
+    return _Unpacked(archive.open(name), packed, archive)  # type: ignore[return-value]
 
 
 def _zipped(path: Path) -> Iterator[Source]:

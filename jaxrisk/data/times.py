@@ -176,12 +176,17 @@ def _say_units(table: Columns, units: np.ndarray, times: np.ndarray, millisecond
     places = np.flatnonzero(np.diff(units)) + 1
     first = int(units[0])
     if len(places) or first > 1 or (first and table.said):
-        words = [f"{UNITS[int(units[place])][0]} from {_day(milliseconds * times[place])}" for place in places[:3].tolist()]
+        words = [
+            f"{UNITS[int(units[place])][0]} from {_day(milliseconds * times[place].item())}" for place in places[:3].tolist()
+        ]
         table.said.append(", ".join([UNITS[first][0], *words]) + (", ..." if len(places) > 3 else ""))
 
 
 def _day(milliseconds: float) -> str:
-    return str(np.datetime64(round(milliseconds), "ms").astype("datetime64[D]"))
+    try:
+        return str(np.datetime64(round(milliseconds), "ms").astype("datetime64[D]"))
+    except OverflowError:  # beyond any calendar, which is said of its row
+        return f"{float(milliseconds):g} ms"
 
 
 def _from_whole(table: Columns, numbers: np.ndarray, column: str, whole_seconds: bool) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """A result as one netCDF4 file, written in one step."""
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -158,7 +159,10 @@ def flat_attributes(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def opened(file: Any, mode: str) -> Any:
-    """A netCDF file, to be closed by `with`."""
+    """A netCDF file, to be closed by `with`.
+
+    **Raises:** `ValueError` for one to be read that takes its numbers from other files, or says that it has far more than it has.
+    """
     import h5netcdf
     import h5py
 
@@ -166,7 +170,29 @@ def opened(file: Any, mode: str) -> Any:
         with h5py.File(file, mode) as looked_at:
             # where these cannot be read, h5netcdf prints a traceback when it forgets the file
             looked_at.attrs.get("_nc3_strict")
+            for name in looked_at:
+                _look(looked_at, name)
     return h5netcdf.File(file, mode, decode_vlen_strings=True)
+
+
+_LARGE, _PACKED = 2**28, 2_000
+"""Bytes of an array from which on it is asked whether they are there, packed at most so many times: zlib's most is 1,032."""
+
+
+def _look(file: Any, name: str) -> None:
+    """Look at one array, of which nothing is read: a few kilobytes can say that they are more than any memory holds."""
+    import h5py
+
+    if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
+        raise ValueError(f"{name} is in another file")
+    one = file.get(name)
+    if not isinstance(one, h5py.Dataset):
+        return
+    if one.external or one.is_virtual:
+        raise ValueError(f"the numbers of {name} are in another file")
+    size, there = math.prod(one.shape or ()) * one.dtype.itemsize, one.id.get_storage_size()
+    if size > max(_LARGE, _PACKED * there):
+        raise ValueError(f"{name} would be {size / 2**30:,.1f} GiB, and {there / 2**20:,.3g} MiB of it are there")
 
 
 __all__ = [

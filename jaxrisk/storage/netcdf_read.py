@@ -10,6 +10,9 @@ import numpy as np
 from .netcdf import CURVE_PREFIX, FINISHED, LOG_WEIGHTS, PLANNED, SAMPLE_PREFIX, opened
 from .recognise import INFO, kind_of
 
+_MOST_LABELS = 100_000
+"""Of an axis: of venues, assets, sides, classes, leverages. They are Python's own objects, a hundred bytes each."""
+
 
 class Stored(NamedTuple):
     """What a file holds besides the losses themselves: the arguments of `Result`, and `stamp`, by which the file is known."""
@@ -40,6 +43,8 @@ def read(path: Path) -> Stored:
         raise error if str(path) in str(error) else ValueError(f"{path} {_unreadable(error)}") from None
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:  # what h5py and h5netcdf say
         raise ValueError(f"{path} {_unreadable(error)}") from None
+    except MemoryError as error:
+        raise ValueError(f"{path} does not fit the memory of this machine: {error}") from None
 
 
 def _unreadable(error: Exception) -> str:
@@ -58,16 +63,18 @@ def _stored(path: Path, file: Any, stamp: tuple[int, ...]) -> Stored:
         if name == INFO:
             continue
         if name.startswith(SAMPLE_PREFIX):
-            samples[name.removeprefix(SAMPLE_PREFIX)] = np.asarray(variable[...])
+            samples[name.removeprefix(SAMPLE_PREFIX)] = _whole(name, variable)
         elif name.startswith(CURVE_PREFIX):
-            curves[name.removeprefix(CURVE_PREFIX)] = np.asarray(variable[...])
+            curves[name.removeprefix(CURVE_PREFIX)] = _whole(name, variable)
         elif variable.dimensions == (name,):
-            coords[name] = _labels(variable[...])
+            if variable.shape[0] > _MOST_LABELS:
+                raise ValueError(f"{path} is a damaged result: the axis {name} has {variable.shape[0]:,} labels")
+            coords[name] = _labels(_whole(name, variable))
         elif variable.dimensions[:1] != ("paths",) or variable.shape[0] != counts[0]:
             shape = ", ".join(f"{axis}: {size}" for axis, size in zip(variable.dimensions, variable.shape, strict=True))
             raise ValueError(f"{path} is a damaged result: {name} has the axes ({shape}), where paths: {counts[0]} were finished")
         elif name == LOG_WEIGHTS:
-            weights = np.asarray(variable[...])
+            weights = _whole(name, variable)
         else:
             losses.append(name)
             dims[name] = tuple(variable.dimensions[1:])
@@ -111,10 +118,12 @@ def read_losses(path: Path, name: str, stamp: tuple[int, ...]) -> np.ndarray:
     try:
         with opened(path, "r") as file:
             variable = file.variables[name]
-            array = np.asarray(variable[...])
+            array = _whole(name, variable)
             return array.astype(bool) if variable.attrs.get("dtype") == "bool" else array
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ValueError(f"{path} {_unreadable(error)}") from None
+    except MemoryError as error:
+        raise ValueError(f"{path}: {name} does not fit the memory of this machine: {error}") from None
 
 
 def stamp_of(path: Path) -> tuple[int, ...]:
@@ -123,8 +132,16 @@ def stamp_of(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _labels(values: Any) -> list:
-    return [value.decode() if isinstance(value, bytes) else value for value in np.asarray(values).tolist()]
+def _whole(name: str, variable: Any) -> np.ndarray:
+    """An array, as long as its axes: HDF5 itself lets it be longer or shorter."""
+    array = np.asarray(variable[...])
+    if array.shape != tuple(variable.shape):
+        raise ValueError(f"{name} has the shape {array.shape}, and its axes {tuple(variable.shape)}")
+    return array
+
+
+def _labels(values: np.ndarray) -> list:
+    return [value.decode() if isinstance(value, bytes) else value for value in values.tolist()]
 
 
 __all__ = ["Stored", "read", "read_losses", "stamp_of"]

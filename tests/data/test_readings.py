@@ -67,6 +67,18 @@ def test_numbers_that_would_be_times_before_2000_are_refused(tmp_path):
         read_price_file(path)
 
 
+def test_times_beyond_any_calendar_are_refused_in_words(tmp_path, capsys):
+    """A unit that no other row has is said with its first time, and there is no date to say it with."""
+    for row, number in ((3, "1e30"), (3, "-1e30"), (0, "1e25"), (3, "9" * 300)):
+        times = [f"{1722816000 + 60 * k}" for k in range(9)]
+        times[row] = number
+        path = table(tmp_path / "p.csv", "time,BTC", [(time, 6e4) for time in times])
+        assert main(["check", str(path)]) == BAD_INPUT
+        said = capsys.readouterr().err
+        assert f"line {row + 2}, time" in said
+        assert "internal error" not in said
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_nanoseconds_in_a_scenario(ending, tmp_path, scenario):
     times, closes = [10**9 * (1735516800 + 3600 * i) for i in range(30)], [60000.0 + i for i in range(30)]
@@ -495,6 +507,22 @@ def test_an_archive_is_unpacked_when_it_is_read(tmp_path, monkeypatch):
     (tmp_path / "c.csv.gz").write_bytes(gzip.compress((FILES / "klines.csv").read_bytes()))
     with pytest.raises(ConfigError, match="when it is unpacked"):
         read_price_file(tmp_path / "c.csv.gz")
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "zip"])
+def test_what_unpacks_to_far_more_than_it_is_is_refused(ending, tmp_path, monkeypatch):
+    """Long before it fills the memory: a few kilobytes of one line a million times."""
+    text = b"time,close\n1722815940,6e4\n1722816000,60000\n" + b"1722816060,60000\n" * 100_000
+    path = tmp_path / f"c.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("c.csv", text)
+    else:
+        path.write_bytes(gzip.compress(text))
+    assert len(read_price_file(path).time) == 3
+    monkeypatch.setattr(containers, "FREE", 2**20)
+    with pytest.raises(ConfigError, match=r"unpacks to more than 200 times its [\d,]+ bytes"):
+        read_price_file(path)
 
 
 def folder(tmp_path, **files):

@@ -82,6 +82,93 @@ def test_the_record_gives_the_study_back(folder):
     assert again.info == made.info
 
 
+def without_name(said):
+    said["cells"][0]["name"] = {"a": 1}
+
+
+def of_no_scenario(said):
+    said["cells"][0]["scenario"] = "other"
+
+
+def no_reference(said):
+    said["reference"] = dict.fromkeys(said["reference"], "other")
+
+
+def ranked_twice(said):
+    next(iter(said["rankings"].values()))["order"][0] = 1
+
+
+def no_interest(said):
+    said["held"].pop(said["cells"][0]["name"])
+
+
+def no_rank(said):
+    said["rank"]["observable"] = "open_interest_loss_usd[x]"
+
+
+def a_statistic(said):
+    said["rank"]["statistic"] = "median"
+
+
+def words_for_paths(said):
+    next(iter(said["info"]["by_scenario"].values()))["paths"] = "many"
+
+
+def no_seed(said):
+    next(iter(said["info"]["by_scenario"].values()))["seed"] = None
+
+
+def no_weight(said):
+    said["found"][0]["weight"] = 0.0
+
+
+def a_number_for_words(said):
+    said["found"][0]["note"], said["title"] = 5, 5
+
+
+def left_out(said):
+    said["found"] = [one for one in said["found"] if one["cell"]["name"] != said["cells"][0]["name"]]
+
+
+def not_asked(said):
+    said["measures"] = said["measures"][:1]
+
+
+def infinite(said):
+    said["found"][0]["estimate"]["value"] = 10**400
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without_name, "stands where words are needed"),
+        (of_no_scenario, "scenarios that have no reference"),
+        (no_reference, "a reference is no cell of its scenario"),
+        (ranked_twice, "a ranking is not of the cells of its scenario"),
+        (no_interest, "a cell has no open interest"),
+        (no_rank, "no measure of it"),
+        (a_statistic, 'no statistic "median"'),
+        (words_for_paths, "'many' is no number of paths"),
+        (no_seed, "a seed is no whole number"),
+        (no_weight, "a weight is no positive number"),
+        (a_number_for_words, "'5' stands where words are needed"),
+        (left_out, "lacks what it is ranked by"),
+        (not_asked, "something was found of what is no measure of it"),
+        (infinite, "is no record of a study"),
+    ],
+)
+def test_a_record_whose_parts_do_not_fit_is_refused(change, words, folder, tmp_path, capsys):
+    """In words, with its name, by Python and by the command: its tables are made of these parts."""
+    said = json.loads((folder / "study.json").read_text())
+    change(said)
+    (tmp_path / "study.json").write_text(json.dumps(said))
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        Study.load(tmp_path)
+    assert str(tmp_path / "study.json") in str(caught.value)
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "r.html")]) == BAD_INPUT
+    assert str(tmp_path / "study.json") in capsys.readouterr().err
+
+
 def test_every_number_of_a_study_is_on_its_page_and_no_other(folder, html):
     found = Study.load(folder)
     cells = Cells(html)

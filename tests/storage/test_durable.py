@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import h5netcdf
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -281,6 +282,68 @@ def test_what_is_loaded_is_checked(saved, edit, words):
         Result.load(saved)
     assert str(saved) in str(caught.value)
     assert "h5py" not in str(caught.value)
+
+
+def huge(file):
+    """None of it is there."""
+    file.create_dataset("curve_x", (2**40,), "f4", chunks=(2**16,))
+
+
+def packed(file):
+    """A gigabyte of zeros, in a megabyte."""
+    file.create_dataset("curve_x", (2**28,), "f4", chunks=(2**24,), compression="gzip", compression_opts=1, shuffle=True)
+    file["curve_x"][: 2**24] = 0
+
+
+def elsewhere(file):
+    file.create_dataset("curve_x", (10,), "u1", external=[("/etc/hostname", 0, 10)])
+
+
+def linked(file):
+    file["curve_x"] = h5py.ExternalLink("/etc/hostname", "/")
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((10,), "f4")
+    layout[:] = h5py.VirtualSource("other.nc", "x", (10,))
+    file.create_virtual_dataset("curve_x", layout)
+
+
+def longer(file):
+    del file["max_drawdown_index"]
+    file.create_dataset("max_drawdown_index", (500,), "f4").dims[0].attach_scale(file["paths"])
+
+
+def labelled(file):
+    file.create_dataset("many", (200_000,), "f4").make_scale("many")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (huge, r"curve_x would be 4,096\.0 GiB, and 0 MiB of it are there"),
+        (packed, r"curve_x would be 1\.0 GiB, and 0\.\d+ MiB of it are there"),
+        (elsewhere, "the numbers of curve_x are in another file"),
+        (linked, "curve_x is in another file"),
+        (virtual, "the numbers of curve_x are in another file"),
+        (longer, r"max_drawdown_index has the shape \(500,\), and its axes \(40,\)"),
+        (labelled, "the axis many has 200,000 labels"),
+    ],
+)
+def test_what_a_file_says_it_has_is_there(change, words, tmp_path):
+    """A few kilobytes fill no memory, and numbers are those of the file itself."""
+    path = tmp_path / "r.nc"
+    Result({"max_drawdown_index": np.ones(40, np.float32)}, {}, {}, info={"name": "made"}).save(path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+
+    def read():
+        for name in (result := Result.load(path)).losses:
+            result.losses[name]
+
+    with pytest.raises(ValueError, match=words) as caught:
+        read()
+    assert str(path) in str(caught.value)
 
 
 def test_a_file_that_is_cut_off_anywhere(saved):

@@ -12,7 +12,9 @@ import jaxrisk
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("kind", ["manifest", "record", "late", "log", "chunk", "sample", "plan", "chunk of a file", "scenario"])
+@pytest.mark.parametrize("kind", ["manifest", "record", "late", "log", "chunk", "sample", "plan", "chunk of a file", "scenario",
+                                  "tier file", "price file", "account file", "study record", "result file", "price file, zip",
+                                  "price file, Parquet"])  # fmt: skip
 def test_what_is_changed_at_random_is_read_or_refused_in_words(kind):
     here = Path(jaxrisk.__file__).parent.parent
     command = [sys.executable, str(here / "scripts" / "validate_readers.py"), "--number", "200", "--kind", kind]

@@ -346,6 +346,45 @@ def test_what_a_file_says_it_has_is_there(change, words, tmp_path):
     assert str(path) in str(caught.value)
 
 
+def heaps_of(content):
+    """Where each text of a file's heaps has its length."""
+    found, heap = [], content.find(b"GCOL")
+    while heap >= 0:
+        at, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
+        while at + 16 <= end:
+            number, length = int.from_bytes(content[at : at + 2], "little"), int.from_bytes(content[at + 8 : at + 16], "little")
+            found.append(at + 8)
+            at += 16 + -(-length // 8) * 8 if number else length
+        heap = content.find(b"GCOL", end)
+    return found
+
+
+def test_a_text_whose_length_is_damaged_ends_nothing(tmp_path):
+    """Reading it HDF5 went round for ever: in a process of its own, which is given half a minute."""
+    path = tmp_path / "r.nc"
+    Result({"max_drawdown_index": np.ones(40, np.float32)}, {}, {}, info={"name": "made"}).save(path)
+    content = path.read_bytes()
+    places = heaps_of(content)
+    assert len(places) > 5
+    for number, place in enumerate(places):
+        for length in (0xFFFFFFFFFFFFFFFF, 2**63):
+            damaged = tmp_path / f"{number}-{length}.nc"
+            damaged.write_bytes(content[:place] + length.to_bytes(8, "little") + content[place + 8 :])
+    code = """
+import sys
+from pathlib import Path
+from jaxrisk.report import Result
+for path in sorted(Path(sys.argv[1]).glob("*-*.nc")):
+    try:
+        Result.load(path)
+    except ValueError as error:
+        assert str(path) in str(error)
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.count("the length of a text is damaged") == 2 * len(places)
+
+
 def test_a_file_that_is_cut_off_anywhere(saved):
     """Every length a file can have: it is whole, or refused in words."""
     content = saved.read_bytes()

@@ -135,11 +135,11 @@ def stamp_of(path: Path) -> tuple[int, ...]:
 
 
 def _whole(name: str, variable: Any) -> np.ndarray:
-    """An array, as long as its axes: HDF5 itself lets it be longer or shorter."""
-    array = np.asarray(variable[...])
-    if array.shape != tuple(variable.shape):
-        raise ValueError(f"{name} has the shape {array.shape}, and its axes {tuple(variable.shape)}")
-    return array
+    """An array, as long as its axes: HDF5 itself lets it be longer or shorter, and h5netcdf fills up what is shorter."""
+    there, said = tuple(variable._h5ds.shape), tuple(variable.shape)
+    if there != said:
+        raise ValueError(f"{name} has the shape {there}, and its axes {said}")
+    return np.asarray(variable[...])
 
 
 def _labels(values: np.ndarray) -> list:

@@ -314,6 +314,11 @@ def longer(file):
     file.create_dataset("max_drawdown_index", (500,), "f4").dims[0].attach_scale(file["paths"])
 
 
+def shorter(file):
+    del file["max_drawdown_index"]
+    file.create_dataset("max_drawdown_index", (20,), "f4").dims[0].attach_scale(file["paths"])
+
+
 def labelled(file):
     file.create_dataset("many", (200_000,), "f4").make_scale("many")
 
@@ -327,6 +332,7 @@ def labelled(file):
         (linked, "curve_x is in another file"),
         (virtual, "the numbers of curve_x are in another file"),
         (longer, r"max_drawdown_index has the shape \(500,\), and its axes \(40,\)"),
+        (shorter, r"max_drawdown_index has the shape \(20,\), and its axes \(40,\)"),
         (labelled, "the axis many has 200,000 labels"),
     ],
 )

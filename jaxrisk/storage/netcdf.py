@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..observables import describe
-from . import durable
+from . import durable, heaps
 from .chunks import Plan, plain
 from .disk import Disk
 from .observables import curve_axes, sample_axes
@@ -170,8 +170,8 @@ def opened(file: Any, mode: str) -> Any:
         with h5py.File(file, mode) as looked_at:
             # where these cannot be read, h5netcdf prints a traceback when it forgets the file
             looked_at.attrs.get("_nc3_strict")
-            for name in looked_at:
-                _look(looked_at, name)
+            arrays = [place for name in looked_at for place in _look(looked_at, name)]
+        heaps.look(file, arrays)
     return h5netcdf.File(file, mode, decode_vlen_strings=True)
 
 
@@ -179,20 +179,23 @@ _LARGE, _PACKED = 2**28, 2_000
 """Bytes of an array from which on it is asked whether they are there, packed at most so many times: zlib's most is 1,032."""
 
 
-def _look(file: Any, name: str) -> None:
-    """Look at one array, of which nothing is read: a few kilobytes can say that they are more than any memory holds."""
+def _look(file: Any, name: str) -> list[tuple[int, int]]:
+    """Look at one array, of which nothing is read: a few kilobytes can say that they are more than any memory holds. Where its
+    numbers are in the file, and how many bytes."""
     import h5py
 
     if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
         raise ValueError(f"{name} is in another file")
     one = file.get(name)
     if not isinstance(one, h5py.Dataset):
-        return
+        return []
     if one.external or one.is_virtual:
         raise ValueError(f"the numbers of {name} are in another file")
     size, there = math.prod(one.shape or ()) * one.dtype.itemsize, one.id.get_storage_size()
     if size > max(_LARGE, _PACKED * there):
         raise ValueError(f"{name} would be {size / 2**30:,.1f} GiB, and {there / 2**20:,.3g} MiB of it are there")
+    place = one.id.get_offset()
+    return [] if place is None else [(place, there)]
 
 
 __all__ = [

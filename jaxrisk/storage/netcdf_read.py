@@ -10,6 +10,8 @@ import numpy as np
 from .netcdf import CURVE_PREFIX, FINISHED, LOG_WEIGHTS, PLANNED, SAMPLE_PREFIX, opened
 from .recognise import INFO, kind_of
 
+_SAID = (OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
+"""What h5py and h5netcdf raise beside `ValueError` where a file is damaged."""
 _MOST_LABELS = 100_000
 """Of an axis: of venues, assets, sides, classes, leverages. They are Python's own objects, a hundred bytes each."""
 
@@ -41,7 +43,7 @@ def read(path: Path) -> Stored:
             return _stored(path, file, stamp)
     except ValueError as error:
         raise error if str(path) in str(error) else ValueError(f"{path} {_unreadable(error)}") from None
-    except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:  # what h5py and h5netcdf say
+    except _SAID as error:
         raise ValueError(f"{path} {_unreadable(error)}") from None
     except MemoryError as error:
         raise ValueError(f"{path} does not fit the memory of this machine: {error}") from None
@@ -120,7 +122,7 @@ def read_losses(path: Path, name: str, stamp: tuple[int, ...]) -> np.ndarray:
             variable = file.variables[name]
             array = _whole(name, variable)
             return array.astype(bool) if variable.attrs.get("dtype") == "bool" else array
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (ValueError, *_SAID) as error:
         raise ValueError(f"{path} {_unreadable(error)}") from None
     except MemoryError as error:
         raise ValueError(f"{path}: {name} does not fit the memory of this machine: {error}") from None
@@ -133,11 +135,11 @@ def stamp_of(path: Path) -> tuple[int, ...]:
 
 
 def _whole(name: str, variable: Any) -> np.ndarray:
-    """An array, as long as its axes: HDF5 itself lets it be longer or shorter."""
-    array = np.asarray(variable[...])
-    if array.shape != tuple(variable.shape):
-        raise ValueError(f"{name} has the shape {array.shape}, and its axes {tuple(variable.shape)}")
-    return array
+    """An array, as long as its axes: HDF5 itself lets it be longer or shorter, and h5netcdf fills up what is shorter."""
+    there, said = tuple(variable._h5ds.shape), tuple(variable.shape)
+    if there != said:
+        raise ValueError(f"{name} has the shape {there}, and its axes {said}")
+    return np.asarray(variable[...])
 
 
 def _labels(values: np.ndarray) -> list:

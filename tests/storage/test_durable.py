@@ -314,6 +314,11 @@ def longer(file):
     file.create_dataset("max_drawdown_index", (500,), "f4").dims[0].attach_scale(file["paths"])
 
 
+def shorter(file):
+    del file["max_drawdown_index"]
+    file.create_dataset("max_drawdown_index", (20,), "f4").dims[0].attach_scale(file["paths"])
+
+
 def labelled(file):
     file.create_dataset("many", (200_000,), "f4").make_scale("many")
 
@@ -327,6 +332,7 @@ def labelled(file):
         (linked, "curve_x is in another file"),
         (virtual, "the numbers of curve_x are in another file"),
         (longer, r"max_drawdown_index has the shape \(500,\), and its axes \(40,\)"),
+        (shorter, r"max_drawdown_index has the shape \(20,\), and its axes \(40,\)"),
         (labelled, "the axis many has 200,000 labels"),
     ],
 )
@@ -344,6 +350,45 @@ def test_what_a_file_says_it_has_is_there(change, words, tmp_path):
     with pytest.raises(ValueError, match=words) as caught:
         read()
     assert str(path) in str(caught.value)
+
+
+def heaps_of(content):
+    """Where each text of a file's heaps has its length."""
+    found, heap = [], content.find(b"GCOL")
+    while heap >= 0:
+        at, end = heap + 16, heap + int.from_bytes(content[heap + 8 : heap + 16], "little")
+        while at + 16 <= end:
+            number, length = int.from_bytes(content[at : at + 2], "little"), int.from_bytes(content[at + 8 : at + 16], "little")
+            found.append(at + 8)
+            at += 16 + -(-length // 8) * 8 if number else length
+        heap = content.find(b"GCOL", end)
+    return found
+
+
+def test_a_text_whose_length_is_damaged_ends_nothing(tmp_path):
+    """Reading it HDF5 went round for ever: in a process of its own, which is given half a minute."""
+    path = tmp_path / "r.nc"
+    Result({"max_drawdown_index": np.ones(40, np.float32)}, {}, {}, info={"name": "made"}).save(path)
+    content = path.read_bytes()
+    places = heaps_of(content)
+    assert len(places) > 5
+    for number, place in enumerate(places):
+        for length in (0xFFFFFFFFFFFFFFFF, 2**63):
+            damaged = tmp_path / f"{number}-{length}.nc"
+            damaged.write_bytes(content[:place] + length.to_bytes(8, "little") + content[place + 8 :])
+    code = """
+import sys
+from pathlib import Path
+from jaxrisk.report import Result
+for path in sorted(Path(sys.argv[1]).glob("*-*.nc")):
+    try:
+        Result.load(path)
+    except ValueError as error:
+        assert str(path) in str(error)
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.count("the length of a text is damaged") == 2 * len(places)
 
 
 def test_a_file_that_is_cut_off_anywhere(saved):

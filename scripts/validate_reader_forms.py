@@ -283,7 +283,10 @@ def read_study(path: Path) -> None:
     str(found.summary())
     repr(found)
     if not hasattr(read_study, "drawn") or sum((path / "study.json").read_bytes()) % 50 == 0:
-        page.html(page.pages([answer], None))
+        try:
+            page.html(page.pages([answer], None))
+        except ValueError as error:  # the command says which file cannot be drawn, and of which number
+            raise ValueError(f"{path}: {error}") from None
         read_study.drawn = True
 
 

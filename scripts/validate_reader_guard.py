@@ -60,7 +60,7 @@ class Guard:
             made = sys._getframe(1).f_code.co_filename in _MAKERS
             if isinstance(code, CodeType) and not made and not self._ours(code.co_filename):
                 self.seen.append(f"runs code of {code.co_filename!r}: {code.co_names}, {code.co_consts}"[:300])
-        elif event in _NEVER:
+        elif event in _NEVER and not (event == "code.__new__" and self._ours(str(arguments[1]))):
             self.seen.append(f"{event}{tuple(map(str, arguments))}"[:500])
 
     def _inside(self, path: Any, start: int = -1) -> bool:

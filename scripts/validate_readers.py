@@ -217,6 +217,11 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str, list[Change], Callable[[Path
 }
 
 
+def peak() -> int:
+    """Bytes of memory that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def tried(kind: str, folder: Path, places: range, seed: int, reached: Any) -> bool:
     """Change and read one kind of file."""
     make, name, changes, read = KINDS[kind]
@@ -231,7 +236,7 @@ def tried(kind: str, folder: Path, places: range, seed: int, reached: Any) -> bo
         chosen = random.Random(f"{seed} {kind} {at}")
         changed = chosen.choice(changes)(content, chosen)
         file.write_bytes(changed)
-        begun, wrong = time.process_time(), []
+        begun, wrong, before_it = time.process_time(), [], peak()
         signal.setitimer(signal.ITIMER_PROF, STOPPED)  # one that never ends is ended, by the processor's time
         signal.setitimer(signal.ITIMER_REAL, 10 * STOPPED)  # or, where it only waits, by the clock
         reached.value = at
@@ -249,6 +254,8 @@ def tried(kind: str, folder: Path, places: range, seed: int, reached: Any) -> bo
         seconds = time.process_time() - begun
         worst = max(worst, seconds)
         wrong += [f"{seconds:.1f} s"] if seconds > SECONDS else []
+        grown = peak() - before_it
+        wrong += [f"{grown / 2**30:.1f} GiB more memory"] if grown > MEMORY else []
         wrong += guard.seen[:3]
         faults += bool(wrong)
         for text in wrong if faults <= SHOWN else ():
@@ -257,8 +264,8 @@ def tried(kind: str, folder: Path, places: range, seed: int, reached: Any) -> bo
     file.write_bytes(content)
     after = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     others = sorted(map(str, set(before) ^ set(after)))
-    print(f"{kind}: {len(places):,} changed, {refused:,} refused in words, {faults:,} faults, {worst:.3f} s at most; files that "
-          f"came or went: {others}", flush=True)  # fmt: skip
+    print(f"{kind}: {len(places):,} changed, {refused:,} refused in words, {faults:,} faults, {worst:.3f} s and "
+          f"{peak() / 2**20:,.0f} MiB at most; files that came or went: {others}", flush=True)  # fmt: skip
     return not others and not faults
 
 
@@ -287,12 +294,8 @@ def main() -> int:
 def alone(kind: str, number: int, seed: int, first: int, reached: Any) -> None:
     """One kind of file in a process of its own, which a reader that crashes takes with it."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         fine = tried(kind, Path(folder), range(first, first + number), seed, reached)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
-        if grown > MEMORY:
-            print(f"{kind}: {grown / 2**30:.1f} GiB more memory")
-    sys.exit(0 if fine and grown <= MEMORY else 1)
+    sys.exit(0 if fine else 1)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def _fits(
         (any(not _orders(one, len(of[scenario])) for scenario, one in rankings.items() if scenario in of),
          "a ranking is not of the cells of its scenario"),
         (any(cell.name not in held or cell.name not in spreads for cell in cells), "a cell has no open interest, or no spreads"),
+        (not all(map(math.isfinite, held.values())), "an open interest is no number"),
         (str(rank) not in known, "what cells are ranked by is no measure of it"),
         (any(str(one.measure) not in known for one in found), "something was found of what is no measure of it"),
         (there != everywhere or len(there) < len(found), "a measure is missing in a branch, or there twice"),
@@ -93,9 +94,9 @@ def _info(said: Any) -> dict[str, Any]:
     each = _table(info["by_scenario"])
     counts = [info["paths"], info["branches"], *(one[key] for one in each.values() for key in ("paths", "steps"))]
     counts += [one["file_steps"] for one in each.values() if "file_steps" in one]
-    wrong = next((one for one in counts if not _whole(one) or one < 1), None)
-    if wrong is not None:
-        raise ValueError(f"{wrong!r} is no number of paths, steps or branches")
+    for one in counts:
+        if not _whole(one) or one < 1:
+            raise ValueError(f"{one!r} is no number of paths, steps or branches")
     if not all(_whole(one["seed"]) for one in each.values()):
         raise ValueError("a seed is no whole number")
     return info

@@ -114,6 +114,14 @@ def words_for_paths(said):
     next(iter(said["info"]["by_scenario"].values()))["paths"] = "many"
 
 
+def no_paths(said):
+    said["info"]["paths"] = None
+
+
+def no_number(said):
+    said["held"][said["cells"][0]["name"]] = None
+
+
 def no_seed(said):
     next(iter(said["info"]["by_scenario"].values()))["seed"] = None
 
@@ -149,6 +157,8 @@ def infinite(said):
         (no_rank, "no measure of it"),
         (a_statistic, 'no statistic "median"'),
         (words_for_paths, "'many' is no number of paths"),
+        (no_paths, "None is no number of paths"),
+        (no_number, "an open interest is no number"),
         (no_seed, "a seed is no whole number"),
         (no_weight, "a weight is no positive number"),
         (a_number_for_words, "'5' stands where words are needed"),

@@ -97,6 +97,8 @@ def _info(said: Any) -> dict[str, Any]:
     for one in counts:
         if not _whole(one) or one < 1:
             raise ValueError(f"{one!r} is no number of paths, steps or branches")
+    for digests in _table(info.get("files", {})).values():
+        _words(digests)
     if not all(_whole(one["seed"]) for one in each.values()):
         raise ValueError("a seed is no whole number")
     return info
